@@ -1,0 +1,194 @@
+"""The protocol that an adapter implements: one small class that translates, one to one, between neutral words and a framework.
+
+The harness walks the steps of a scenario and calls these methods; an adapter never looks at a scenario, never joins, drops, reorders,
+repairs or invents a message or an event, and lets native exceptions pass (`error_kind` names them afterwards). A step that the
+framework has no way to express is answered with `raise NotSupported("why")`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from conformance.scenario import AgentSpec, WorkflowSpec
+from conformance.trace import Message
+from conformance.vocabulary import Capability, Data, ErrorKind, Policies, ThreadKind
+from conformance.world.errors import ProviderError, ServiceError, ToolError
+
+if TYPE_CHECKING:
+    from conformance.world import World
+
+
+class NotSupported(Exception):
+    """The framework has no way to express this step: neither a violation nor an exercise. The message says why."""
+
+
+class Turn(Data, frozen=True, kw_only=True):
+    """One run as the caller asks for it.
+
+    messages: the new input. store, conversation_id: options of the run, None where the caller leaves them out.
+    """
+
+    messages: tuple[Message, ...] = ()
+    store: bool | None = None
+    conversation_id: str | None = None
+
+
+class Answer(Data, frozen=True, kw_only=True):
+    """An answer to a pending request. id: as the adapter reported it in `Pending`."""
+
+    id: str
+    approve: bool = True
+
+
+class Pending(Data, frozen=True, kw_only=True):
+    """Something in a run's response that waits for someone's answer. id: any text by which the adapter finds it again."""
+
+    id: str
+    tool: str | None = None
+    executor: str | None = None
+
+
+class Response(Data, frozen=True, kw_only=True):
+    """What a run handed to its caller. author: the response's own author or name, where the framework has one."""
+
+    messages: tuple[Message, ...] = ()
+    author: str | None = None
+    pending: tuple[Pending, ...] = ()
+
+
+class ChunkSeen(Data, frozen=True, kw_only=True):
+    """One native update of a stream. completed: it is marked like the run-completed output of a workflow."""
+
+    text: str = ""
+    executor: str | None = None
+    completed: bool = False
+
+
+class OutputSeen(Data, frozen=True, kw_only=True):
+    """One native output event of a workflow. For the fields see `conformance.trace.Output`."""
+
+    executor: str | None = None
+    completed: bool = False
+    payload: str = "response"
+    messages: tuple[Message, ...] = ()
+    author: str | None = None
+
+
+class IdleSeen(Data, frozen=True, kw_only=True):
+    """The workflow came to rest with this number of pending requests."""
+
+    pending: int = 0
+
+
+WorkflowSeen = ChunkSeen | OutputSeen | Pending | IdleSeen
+
+
+class ThreadState(Data, frozen=True, kw_only=True):
+    """A thread as the framework shows it.
+
+    kind: None where the framework has no such notion. messages: None where it cannot show them. context: a provider's state
+    under the provider's id.
+    """
+
+    kind: ThreadKind | None = None
+    conversation_id: str | None = None
+    messages: tuple[Message, ...] | None = None
+    context: dict[str, Any] = {}
+
+
+class Implementation(ABC):
+    """An implementation under test. The harness makes a new instance for every scenario.
+
+    name: short, unique, as it stands in reports. version: of the framework under test. errors: the neutral kind of each native
+    exception type; the most specific one counts. handoff_tool: how the framework names the tool by which an agent hands off.
+    """
+
+    name: ClassVar[str]
+    version: str = ""
+    capabilities: frozenset[Capability] = frozenset()
+    policies: Policies = Policies()
+    errors: ClassVar[Mapping[type[BaseException], ErrorKind]] = {}
+    handoff_tool: ClassVar[str] = "handoff_to_{agent}"
+
+    async def open(self, world: World) -> None:
+        """Called once, before anything else. The fakes that the framework is to talk to are on `world`."""
+        self.world = world
+
+    async def close(self) -> None:
+        """Called once, at the end, whatever happened."""
+
+    @abstractmethod
+    async def create_agent(self, name: str, spec: AgentSpec) -> Any:
+        """Build the framework's agent, talking to `world.service(name)`, with the tools and providers that `spec` names."""
+
+    @abstractmethod
+    async def create_thread(self, agent: Any, kind: ThreadKind) -> Any:
+        """Create a thread of this kind."""
+
+    @abstractmethod
+    async def describe_thread(self, agent: Any, thread: Any) -> ThreadState:
+        """What the framework says of a thread, now."""
+
+    @abstractmethod
+    async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
+        """Run an agent, not streaming. `thread` is None for a run without one."""
+
+    def stream(self, agent: Any, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
+        """Run an agent, streaming: every native update as a chunk, then, last, the response as the framework joins it."""
+        raise NotSupported(f"{self.name} does not stream")
+
+    async def answer(self, agent: Any, thread: Any, answers: Sequence[Answer]) -> Response:
+        """Resume a run that waits for approvals, not streaming."""
+        raise NotSupported(f"{self.name} does not resume runs")
+
+    def stream_answer(self, agent: Any, thread: Any, answers: Sequence[Answer]) -> AsyncIterator[ChunkSeen | Response]:
+        """Resume a run that waits for approvals, streaming."""
+        raise NotSupported(f"{self.name} does not resume runs in a stream")
+
+    async def create_workflow(self, name: str, spec: WorkflowSpec, participants: Mapping[str, Any]) -> Any:
+        """Build a workflow from native participants (agents, or workflows where it nests), in the order of the spec."""
+        raise NotSupported(f"{self.name} has no workflows")
+
+    def run_workflow(self, workflow: Any, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
+        """Run a workflow until it is idle: its native events, one to one and in order."""
+        raise NotSupported(f"{self.name} has no workflows")
+
+    def answer_workflow(self, workflow: Any, answers: Sequence[Answer], *, stream: bool) -> AsyncIterator[WorkflowSeen]:
+        """Answer pending requests of a workflow and follow it until it is idle again."""
+        raise NotSupported(f"{self.name} does not answer requests of workflows")
+
+    async def workflow_as_agent(self, name: str, workflow: Any) -> Any:
+        """Wrap a workflow as an agent that `run`, `stream` and `answer` accept."""
+        raise NotSupported(f"{self.name} does not wrap workflows as agents")
+
+    def error_kind(self, error: BaseException) -> ErrorKind:
+        """The neutral kind of a native exception: what it is, else what it was raised from."""
+        seen: BaseException | None = error
+        while seen is not None:
+            for kind in type(seen).__mro__:
+                if kind in self.errors:
+                    return self.errors[kind]
+                if kind in _OWN_ERRORS:
+                    return _OWN_ERRORS[kind]
+            seen = seen.__cause__ or seen.__context__
+        return "other"
+
+
+_OWN_ERRORS: Mapping[type, ErrorKind] = {ServiceError: "service", ToolError: "tool", ProviderError: "provider"}
+
+__all__ = [
+    "Answer",
+    "ChunkSeen",
+    "IdleSeen",
+    "Implementation",
+    "Message",
+    "NotSupported",
+    "OutputSeen",
+    "Pending",
+    "Response",
+    "ThreadState",
+    "Turn",
+    "WorkflowSeen",
+]

@@ -1,0 +1,15 @@
+"""What the reference raises, one class per neutral kind."""
+
+from __future__ import annotations
+
+
+class Conflict(Exception):
+    """Two things that were asked for contradict each other."""
+
+
+class Unsupported(Exception):
+    """The chat client cannot do what was asked for."""
+
+
+class Invalid(Exception):
+    """A value is not one that is allowed here."""

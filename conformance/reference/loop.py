@@ -1,0 +1,84 @@
+"""The function-invocation loop: service call, tools, service call, until a reply asks for no tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from conformance.reference.client import Client, Emit
+from conformance.trace import Call, Message, Result
+from conformance.world.chat_service import Request
+from conformance.world.errors import ToolError
+from conformance.world.tools import Tool
+
+
+@dataclass
+class Outcome:
+    """What a loop came to. produced: its response messages, in order. waiting: calls that need approval."""
+
+    produced: list[Message] = field(default_factory=list[Message])
+    conversation_id: str | None = None
+    terminated: bool = False
+    waiting: list[Call] = field(default_factory=list[Call])
+
+
+class Loop:
+    """Runs the loop on a client. adopt: told of every conversation id before the loop goes on."""
+
+    def __init__(self, client: Client, tools: Mapping[str, Tool], adopt: Callable[[str], None]) -> None:
+        self._client = client
+        self._tools = tools
+        self._adopt = adopt
+
+    async def run(self, request: Request, emit: Emit) -> Outcome:
+        """Run to the end: a reply without calls, a terminating tool, or calls that wait for approval."""
+        outcome = Outcome(conversation_id=request.conversation_id)
+        sent = list(request.messages)
+        while True:
+            reply = await self._client.complete(self.request(request, sent, outcome), emit)
+            outcome.produced.append(reply.message)
+            if reply.conversation_id is not None:
+                self._adopt(reply.conversation_id)
+                outcome.conversation_id = reply.conversation_id
+            outcome.waiting = [call for call in reply.message.calls if self._needs_approval(call)]
+            if not reply.message.calls or outcome.waiting:
+                return outcome
+            results, outcome.terminated = await self.call_tools(reply.message.calls)
+            outcome.produced.append(results)
+            if outcome.terminated:
+                return outcome
+            sent = self.next_messages(sent, reply.message, results, outcome)
+
+    def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
+        """The next request of the loop."""
+        return Request(
+            messages=tuple(sent), store=first.store, conversation_id=outcome.conversation_id, stream=first.stream
+        )
+
+    def next_messages(
+        self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome
+    ) -> list[Message]:
+        """What the next request carries: only what is new where someone below keeps the rest."""
+        return [results] if outcome.conversation_id is not None else [*sent, reply, results]
+
+    async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+        """Run the tools of a reply; their results, and whether one of them ended the loop."""
+        results: list[Result] = []
+        terminated = False
+        for call in calls:
+            tool = self._tools.get(call.tool)
+            results.append(await self.call_tool(tool, call))
+            terminated = terminated or tool is None or tool.spec.terminates
+        return Message(role="tool", results=tuple(results)), terminated
+
+    async def call_tool(self, tool: Tool | None, call: Call) -> Result:
+        """Run one tool. A tool that raises is a result with an error; a handoff has no tool of its own."""
+        if tool is None:
+            return Result(id=call.id, value="handed off")
+        try:
+            return Result(id=call.id, value=await tool(**call.arguments))
+        except ToolError as error:
+            return Result(id=call.id, value=str(error), error=True)
+
+    def _needs_approval(self, call: Call) -> bool:
+        return call.tool in self._tools and self._tools[call.tool].spec.approval

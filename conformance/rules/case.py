@@ -1,0 +1,253 @@
+"""A case: one performed scenario as rules read it, run by run and thread by thread.
+
+It knows the conversation as it happened, from the inputs of the scenario, the replies of the service and the results of its tools:
+this, and never what an implementation says, is what requests and stored history are compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypeVar
+
+from conformance.scenario import AgentSpec, Run, RunWorkflow, Scenario, Together
+from conformance.trace import (
+    AnyEvent,
+    Broke,
+    Event,
+    HistoryAppended,
+    Message,
+    Part,
+    Raised,
+    Refused,
+    RequestPending,
+    RunReturned,
+    RunStarted,
+    ServiceCalled,
+    ServiceFailed,
+    ServiceReplied,
+    ToolRaised,
+    ToolReturned,
+    Trace,
+    parts,
+)
+from conformance.vocabulary import Capability, Policies, ThreadKind
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass
+class CallView:
+    """One service call: where it is in the trace, the request, and how it ended."""
+
+    at: int
+    request: ServiceCalled
+    replied_at: int | None = None
+    reply: ServiceReplied | None = None
+    failed_at: int | None = None
+
+
+@dataclass
+class RunView:
+    """One run: where it began, what was asked for, and everything that happened in it."""
+
+    case: Case
+    number: int
+    at: int
+    spec: Run | RunWorkflow
+    events: list[tuple[int, AnyEvent]] = field(default_factory=list[tuple[int, AnyEvent]])
+
+    def of(self, kind: type[E]) -> list[tuple[int, E]]:
+        """The run's events of one kind with their positions in the trace."""
+        return [(at, event) for at, event in self.events if isinstance(event, kind)]
+
+    @property
+    def thread(self) -> str | None:
+        """The thread that the run is on; None for a run of a workflow."""
+        return self.spec.thread if isinstance(self.spec, Run) else None
+
+    @cached_property
+    def calls(self) -> list[CallView]:
+        """The service calls of the run, in the order in which they reached the service."""
+        views = {event.call: CallView(at, event) for at, event in self.of(ServiceCalled)}
+        for at, reply in self.of(ServiceReplied):
+            views[reply.call].replied_at, views[reply.call].reply = at, reply
+        for at, failed in self.of(ServiceFailed):
+            views[failed.call].failed_at = at
+        return list(views.values())
+
+    @property
+    def raised(self) -> tuple[int, Raised] | None:
+        """The error that the caller got."""
+        return next(iter(self.of(Raised)), None)
+
+    @property
+    def ending(self) -> Literal["returned", "waiting", "raised", "refused", "unknown"]:
+        """How the run ended for its caller; `waiting`: suspended on a request that nobody answered."""
+        if self.of(Broke):
+            return "unknown"
+        if self.of(Raised):
+            return "raised"
+        if self.of(Refused):
+            return "refused"
+        asked, answered = len(self.of(RequestPending)), self.answered_requests
+        return "waiting" if asked > answered else "returned"
+
+    @property
+    def answered_requests(self) -> int:
+        """How many pending requests of the run were answered: steps after the first in which it went on."""
+        return len({event.step for _, event in self.events} - {self.case.trace.events[self.at].step})
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run came to its own end and the caller got all of its response."""
+        return self.ending == "returned"
+
+    @property
+    def terminated(self) -> bool:
+        """Whether a tool ended the loop."""
+        return any(event.terminated for _, event in self.of(ToolReturned))
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the options of the run contradict its thread, as the thread is when the run begins."""
+        if not isinstance(self.spec, Run):
+            return False
+        kind = self.case.kind_before(self)
+        wrong_store = self.spec.store is not None and self.spec.store != (kind == "hosted")
+        return wrong_store or self.spec.conversation_id == "other"
+
+    @property
+    def inputs(self) -> list[Part]:
+        """The new input of the run."""
+        return [("user", text) for text in self.spec.say]
+
+    def happened(self, *, before: int | None = None, trailing: bool = True) -> list[Part]:
+        """The conversation of this run: its input, then each reply with the results of its calls.
+
+        before: the call number at which to stop. trailing: with the results of the last reply, where no later call sent them.
+        """
+        said = list(self.inputs)
+        replied = [view for view in self.calls if view.reply is not None and (before is None or view.request.call < before)]
+        for place, view in enumerate(replied):
+            assert view.reply is not None
+            said += parts([view.reply.message])
+            last = place == len(replied) - 1 and before is None
+            ids = [call.id for call in view.reply.message.calls]
+            ran = {event.id for _, event in self.events if isinstance(event, (ToolReturned, ToolRaised))}
+            sent_later = any(other.request.call > view.request.call for other in self.calls)
+            if not last or sent_later:
+                said += [("result", id) for id in ids]
+            elif trailing:
+                said += [("result", id) for id in ids if id in ran]
+        return said
+
+    @property
+    def responses(self) -> list[Message]:
+        """All messages that the caller got, over suspensions."""
+        return [message for _, event in self.of(RunReturned) for message in event.messages]
+
+
+class Case:
+    """One performed scenario."""
+
+    def __init__(self, scenario: Scenario, trace: Trace) -> None:
+        self.scenario = scenario
+        self.trace = trace
+
+    @property
+    def policies(self) -> Policies:
+        """What the implementation declared."""
+        return self.trace.policies
+
+    def can(self, capability: Capability) -> bool:
+        """Whether the implementation declared a capability."""
+        return capability in self.trace.capabilities
+
+    def of(self, kind: type[E]) -> list[tuple[int, E]]:
+        """All events of one kind with their positions."""
+        return [(at, event) for at, event in enumerate(self.trace.events) if isinstance(event, kind)]
+
+    @cached_property
+    def runs(self) -> list[RunView]:
+        """Every run that began, in order."""
+        views: dict[int, RunView] = {}
+        for at, event in enumerate(self.trace.events):
+            if isinstance(event, RunStarted) and event.run is not None:
+                views[event.run] = RunView(self, event.run, at, self._spec_of(at, event))
+            if event.run in views:
+                views[event.run].events.append((at, event))
+        return list(views.values())
+
+    def _spec_of(self, at: int, event: RunStarted) -> Run | RunWorkflow:
+        step = self.scenario.steps[event.step]
+        if isinstance(step, Together):
+            earlier = [e for e in self.trace.events[:at] if isinstance(e, RunStarted) and e.step == event.step]
+            same = [run for run in step.runs if run.thread == event.thread]
+            return same[sum(1 for e in earlier if e.thread == event.thread)]
+        assert isinstance(step, (Run, RunWorkflow))
+        return step
+
+    def agent_runs(self) -> Iterator[tuple[RunView, str, AgentSpec]]:
+        """Every run on a thread, with the thread's name and its agent."""
+        for run in self.runs:
+            if run.thread is not None:
+                yield run, run.thread, self.scenario.agent_of(run.thread)
+
+    def workflow_runs(self) -> Iterator[tuple[RunView, RunWorkflow]]:
+        """Every run of a workflow."""
+        for run in self.runs:
+            if isinstance(run.spec, RunWorkflow):
+                yield run, run.spec
+
+    def earlier(self, run: RunView) -> list[RunView]:
+        """The runs on the same thread that began before this one."""
+        return [other for other in self.runs if other.thread == run.thread and other.number < run.number]
+
+    def kind_before(self, run: RunView) -> ThreadKind:
+        """The kind of the run's thread when the run began: as created, or what an earlier transition made of it."""
+        assert run.thread is not None
+        kind = self.scenario.kind_of(run.thread)
+        if kind == "local" and self.policies.store_conflict == "transform":
+            turned = [other for other in self.earlier(run) if isinstance(other.spec, Run) and other.spec.store]
+            if any(other.succeeded for other in turned):
+                return "hosted"
+        return kind
+
+    def persists(self, agent: AgentSpec) -> Literal["per run", "per call", "not"]:
+        """When an agent's local history is appended, by the configuration matrix; `not`: the caller's responsibility."""
+        if not agent.per_service_call:
+            return "per run"
+        return "per call" if not agent.client_as_is or agent.decorated else "not"
+
+    def stored_after(self, run: RunView, agent: AgentSpec) -> list[Part]:
+        """What local history should have gained from a run, by the configuration matrix."""
+        match self.persists(agent):
+            case "per run":
+                trimmed = run.terminated and self.policies.trailing_result == "trimmed"
+                kept = run.ending in ("returned", "waiting")
+                return run.happened(trailing=not trimmed) if kept else []
+            case "per call":
+                return run.happened(trailing=False) if any(view.reply for view in run.calls) else []
+            case "not":
+                return []
+
+    def local_history(self, run: RunView) -> list[Part]:
+        """What a local thread's history should be when a run begins."""
+        assert run.thread is not None
+        agent = self.scenario.agent_of(run.thread)
+        return [part for other in self.earlier(run) for part in self.stored_after(other, agent)]
+
+    def injected(self, agent: AgentSpec) -> set[Part]:
+        """The parts that an agent's context providers add."""
+        return {("user", text) for provider in agent.context.values() for text in provider.adds}
+
+    def spoken(self, messages: Sequence[Message], agent: AgentSpec) -> list[Part]:
+        """The parts of a request that belong to the conversation: without instructions and what context providers added."""
+        aside = self.injected(agent)
+        return [part for part in parts(messages) if part[0] != "system" and part not in aside]
+
+    def appends(self, thread: str) -> list[tuple[int, HistoryAppended]]:
+        """The appends of all runs on a thread, in order."""
+        return [found for run in self.runs if run.thread == thread for found in run.of(HistoryAppended)]

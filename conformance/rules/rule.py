@@ -1,0 +1,122 @@
+"""What a rule is, and the catalogue of all rules.
+
+A rule is a pure function of scenario and trace. It looks for every place at which its precondition is met and yields a finding for
+each: that it held there, or that it was violated, and what was expected instead. A rule without findings was not exercised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from conformance.rules.case import Case
+from conformance.scenario import Scenario
+from conformance.trace import Trace
+from conformance.vocabulary import Area, Capability, Data, Level, Policies
+
+
+class Finding(Data, frozen=True, kw_only=True):
+    """One place at which a rule's precondition was met.
+
+    at: index of the trace event that proves it. also: further events that belong to the proof. expected, got: one sentence each,
+    given where the rule does not hold.
+    """
+
+    at: int
+    holds: bool
+    expected: str = ""
+    got: str = ""
+    also: tuple[int, ...] = ()
+
+
+class Judgement(Data, frozen=True, kw_only=True):
+    """What a rule says of one performed scenario. exercised: how often its precondition was met."""
+
+    rule: str
+    exercised: int = 0
+    violations: tuple[Finding, ...] = ()
+
+
+Check = Callable[[Case], Iterable[Finding]]
+
+_AREAS: Mapping[str, Area] = {"THR": "threads", "PER": "persistence", "ORC": "orchestration"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the specification. needs: capabilities, all of them. policies: those it is written against."""
+
+    id: str
+    level: Level
+    needs: frozenset[Capability]
+    policies: tuple[str, ...]
+    check: Check
+
+    @property
+    def area(self) -> Area:
+        """The area that the id belongs to."""
+        return _AREAS[self.id[:3]]
+
+    @property
+    def title(self) -> str:
+        """The rule itself: the first sentence of its docstring."""
+        return re.split(r"(?<=[.!])\s", " ".join((self.check.__doc__ or "").split()), maxsplit=1)[0]
+
+    @property
+    def source(self) -> str:
+        """Where the specification states it."""
+        return f"spec/{self.area}.md, {self.id}"
+
+    def judge(self, scenario: Scenario, trace: Trace) -> Judgement:
+        """Apply the rule to one performed scenario. Never raises on a trace that the stage made."""
+        findings = list(self.check(Case(scenario, trace)))
+        violations = tuple(finding for finding in findings if not finding.holds)
+        return Judgement(rule=self.id, exercised=len(findings), violations=violations)
+
+    def missing(self, capabilities: Iterable[Capability], policies: Policies) -> list[str]:
+        """What an implementation would have to declare for this rule to apply."""
+        lacking = [f"capability {name}" for name in sorted(self.needs - set(capabilities))]
+        lacking += [f"policy {name}" for name in self.policies if getattr(policies, name) is None]
+        return lacking
+
+
+_CATALOGUE: dict[str, Rule] = {}
+
+
+def rule(
+    id: str, *, level: Level = "MUST", needs: Iterable[Capability] = (), policies: tuple[str, ...] = ()
+) -> Callable[[Check], Check]:
+    """Enter a check into the catalogue under an id of the specification."""
+
+    def enter(check: Check) -> Check:
+        if id in _CATALOGUE:
+            raise ValueError(f"two rules with the id {id}")
+        _CATALOGUE[id] = Rule(id=id, level=level, needs=frozenset(needs), policies=policies, check=check)
+        return check
+
+    return enter
+
+
+def catalogue() -> Mapping[str, Rule]:
+    """Every rule by its id, in the order of the specification."""
+    from conformance.rules import orchestration, persistence, threads  # noqa: F401  (they enter their rules)
+
+    order = list(_AREAS)
+    return dict(sorted(_CATALOGUE.items(), key=lambda item: (order.index(item[0][:3]), item[0])))
+
+
+def held(at: int) -> Finding:
+    """The rule held here."""
+    return Finding(at=at, holds=True)
+
+
+def finding(holds: bool, at: int, *, expected: str, got: str, also: Iterable[int] = ()) -> Finding:
+    """The rule held here, or did not: then what was expected, what we got, and where to look."""
+    return held(at) if holds else Finding(at=at, holds=False, expected=expected, got=got, also=tuple(also))
+
+
+def each(*findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings of several sources, one after another."""
+    for source in findings:
+        yield from source

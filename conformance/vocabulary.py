@@ -1,0 +1,87 @@
+"""The words that every other module uses: areas, levels, capabilities, policies, error kinds.
+
+Source of the words: the specification's vocabulary. A capability is a feature that an implementation declares; a policy is
+a choice that the decision records leave open and that an implementation declares.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, Literal, get_args
+
+import msgspec
+
+Area = Literal["threads", "persistence", "orchestration"]
+Level = Literal["MUST", "SHOULD"]
+ThreadKind = Literal["local", "hosted", "adaptive"]
+ErrorKind = Literal["conflict", "unsupported", "invalid", "service", "tool", "provider", "other"]
+Verdict = Literal["pass", "fail", "deviates", "not supported", "not exercised", "error"]
+Pattern = Literal["sequential", "concurrent", "handoff", "group_chat", "magentic", "custom"]
+
+Capability = Literal[
+    "threads.hosted",  # threads whose messages the service keeps
+    "threads.context_state",  # context providers with their state on the thread
+    "runs.streaming",
+    "runs.interleaved",  # several runs of one agent in flight at once
+    "runs.store",  # the option `store` on a run
+    "runs.conversation_id",  # the option `conversation_id` on a run
+    "tools",  # the function-invocation loop
+    "tools.terminate",  # a tool or filter can end the loop
+    "tools.approval",  # a call can wait for a person's approval
+    "history.provider",  # a pluggable store for local history
+    "history.per_run",
+    "history.per_service_call",
+    "history.client_as_is",  # the caller's own client stack, to which the framework adds nothing
+    "history.conflict_switches",  # throw, warn, clear
+    "service.stateless",  # the kinds of chat service that the implementation's clients can talk to
+    "service.one_id",
+    "service.new_ids",
+    "service.stores_by_default",
+    "service.stores_on_request",
+    "service.surprising",
+    "service.without_id",  # a reply that carries no conversation id although the service was asked to store
+    "workflows.sequential",
+    "workflows.concurrent",
+    "workflows.handoff",
+    "workflows.group_chat",
+    "workflows.magentic",
+    "workflows.custom",
+    "workflows.intermediate_outputs",
+    "workflows.requests",  # a workflow can wait for someone's answer
+    "workflows.as_agent",
+    "workflows.nested",
+]
+
+AREAS: tuple[Area, ...] = get_args(Area)
+CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+ERROR_KINDS: tuple[ErrorKind, ...] = get_args(ErrorKind)
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A frozen value with a strict JSON form that leaves defaults out."""
+
+
+class Policies(Data, frozen=True, kw_only=True):
+    """What an implementation does where the records leave a choice; None: not declared.
+
+    A rule that is written against a policy is *not supported* for an implementation that does not declare it.
+    """
+
+    store_conflict: Literal["raise", "ignore", "transform"] | None = None
+    unsupported_thread: Literal["at_creation", "at_run"] | None = None
+    trailing_result: Literal["stored", "trimmed"] | None = None
+    provider_copy: Literal["none", "written"] | None = None
+    completion_signal: Literal["flag", "event_type", "return_value", "none"] | None = None
+
+
+def plain(value: Any) -> Any:
+    """The JSON-compatible form of any `Data`."""
+    return msgspec.to_builtins(value)
+
+
+def nearest(word: str, legal: Iterable[str]) -> str:
+    """`"; did you mean 'x'?"` where a legal word is near, and the list of legal words where none is."""
+    words = sorted(legal)
+    close = difflib.get_close_matches(word, words, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; one of: {', '.join(words)}"

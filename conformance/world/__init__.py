@@ -1,0 +1,119 @@
+"""The world: every fake that an implementation talks to, and the record of what happens there.
+
+What the harness can see for itself it never asks the adapter for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from conformance.scenario import Scenario
+from conformance.trace import AnyEvent, Event
+from conformance.world.chat_service import ChatService
+from conformance.world.context import ContextProvider
+from conformance.world.history import HistoryStore
+from conformance.world.manager import Manager
+from conformance.world.script import Script
+from conformance.world.tools import Tool
+
+_UNSTABLE = re.compile(r"0x[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|(?<![0-9a-zA-Z])[0-9a-f]{32}")
+
+
+class World:
+    """The fakes of one scenario and the events that they record."""
+
+    def __init__(self, scenario: Scenario, *, handoff_tool: str = "handoff_to_{agent}") -> None:
+        self.scenario = scenario
+        self.handoff_tool = handoff_tool
+        self.events: list[AnyEvent] = []
+        self.step = 0
+        self.scripts: list[Script] = []
+        self.manager = Manager(self)
+        self._current: ContextVar[Script | None] = ContextVar("current", default=None)
+        self._names: dict[tuple[str, str], str] = {}
+        self._issued: set[str] = set()
+        self._counted: dict[str, int] = {}
+        self._services = {name: ChatService(self, name, spec) for name, spec in scenario.agents.items()}
+        self._histories = {name: HistoryStore(self, name) for name in scenario.agents}
+
+    # what an adapter asks for
+
+    def service(self, agent: str) -> ChatService:
+        """The chat service behind an agent."""
+        return self._services[agent]
+
+    def tools(self, agent: str) -> tuple[Tool, ...]:
+        """The tools of an agent."""
+        return tuple(Tool(self, agent, name, spec) for name, spec in self.scenario.agents[agent].tools.items())
+
+    def history(self, agent: str) -> HistoryStore:
+        """The store that an explicitly configured history provider of this agent uses."""
+        return self._histories[agent]
+
+    def contexts(self, agent: str) -> tuple[ContextProvider, ...]:
+        """The context providers of an agent, in order."""
+        return tuple(ContextProvider(self, id, spec) for id, spec in self.scenario.agents[agent].context.items())
+
+    def answered(self) -> bool:
+        """Whether the latest reply in this run asked for nothing more: by this a handoff knows that it is over."""
+        return self.script.answered
+
+    # what the fakes and the stage share
+
+    @property
+    def script(self) -> Script:
+        """The script of the run that the caller belongs to; of the latest run where nothing tells."""
+        return self._current.get() or self.scripts[-1]
+
+    @contextmanager
+    def during(self, script: Script) -> Iterator[None]:
+        """Everything called in here, and every task started in here, belongs to the script's run."""
+        token = self._current.set(script)
+        try:
+            yield
+        finally:
+            self._current.reset(token)
+
+    def record(self, event: type[Event], /, **fields: Any) -> None:
+        """Append an event, stamped with the step and the run that the caller belongs to."""
+        script = self._current.get()
+        if "run" not in fields and script is not None:
+            fields["run"] = script.number
+        self.events.append(event(step=self.step, **fields))  # type: ignore[arg-type]
+
+    def next_call(self) -> int:
+        """The number of the next service call, from 0."""
+        return self._count("call") - 1
+
+    def next_call_id(self) -> str:
+        """A fresh id for a function call."""
+        return f"call-{self._count('function call')}"
+
+    def next_conversation_id(self, agent: str) -> str:
+        """A fresh conversation id of an agent's service."""
+        id = f"{agent}-{self._count('conversation ' + agent)}"
+        self._issued.add(id)
+        return id
+
+    def name_of(self, id: str | None, sort: str) -> str | None:
+        """A stable name for an id: its own where the world issued it, else one by order of appearance."""
+        if id is None or id in self._issued:
+            return id
+        known = sum(1 for other, _ in self._names if other == sort)
+        return self._names.setdefault((sort, id), f"{sort}-{known + 1}")
+
+    def _count(self, what: str) -> int:
+        self._counted[what] = self._counted.get(what, 0) + 1
+        return self._counted[what]
+
+
+def stable(text: str) -> str:
+    """A text without memory addresses and random ids, cut to a readable length."""
+    return _UNSTABLE.sub("…", text)[:500]
+
+
+__all__ = ["World", "stable"]

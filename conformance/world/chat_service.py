@@ -1,0 +1,167 @@
+"""The scripted chat service: a request in, a reply or its chunks out, with its own transcripts and its own ids.
+
+One plain object, reached natively (an adapter wraps it into its framework's chat client) or over HTTP (`conformance.world.http`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from conformance.scenario import AgentSpec, ReplySpec
+from conformance.trace import Call, Message, ServiceCalled, ServiceFailed, ServiceReplied
+from conformance.vocabulary import Data
+from conformance.world.errors import ServiceError
+
+if TYPE_CHECKING:
+    from conformance.world import World
+    from conformance.world.script import Script
+
+
+class Request(Data, frozen=True, kw_only=True):
+    """A service call as the service sees it; `store` is None where the request does not say."""
+
+    messages: tuple[Message, ...]
+    store: bool | None = None
+    conversation_id: str | None = None
+    stream: bool = False
+
+
+class Reply(Data, frozen=True, kw_only=True):
+    """The service's answer to a request."""
+
+    message: Message
+    conversation_id: str | None = None
+
+
+class ReplyChunk(Data, frozen=True, kw_only=True):
+    """A piece of a streamed reply: some text, or one whole function call."""
+
+    text: str = ""
+    call: Call | None = None
+    conversation_id: str | None = None
+
+
+class ChatService:
+    """The service behind one agent.
+
+    A storing service knows only ids that it issued. With `new_ids` every reply has an id of its own and every id stays valid, as
+    the name of the conversation up to that reply.
+    """
+
+    def __init__(self, world: World, agent: str, spec: AgentSpec) -> None:
+        self._world = world
+        self.agent = agent
+        self.spec = spec.service
+        self._tools = spec.tools
+        self._transcripts: dict[str, tuple[Message, ...]] = {}
+
+    async def reply(self, request: Request) -> Reply:
+        """Answer a request. Raises ServiceError where the script says so or where the request cannot be served."""
+        script, spec, call = await self._begin(request)
+        return await self._finish(request, script, spec, call)
+
+    async def stream(self, request: Request) -> AsyncIterator[ReplyChunk]:
+        """Answer a request in chunks: the text in two or three, then each function call. Raises as `reply`."""
+        script, spec, call = await self._begin(request)
+        reply = await self._finish(request, script, spec, call)
+        pieces = [ReplyChunk(text=text, conversation_id=reply.conversation_id) for text in _cut(reply.message.text)]
+        pieces += [ReplyChunk(call=made, conversation_id=reply.conversation_id) for made in reply.message.calls]
+        for piece in pieces or [ReplyChunk(conversation_id=reply.conversation_id)]:
+            yield piece
+
+    def another_conversation(self) -> str:
+        """A conversation of this service that no thread of the scenario knows; empty, but real."""
+        return self._keep(())
+
+    async def _begin(self, request: Request) -> tuple[Script, ReplySpec, int]:
+        script = self._world.script
+        call = self._world.next_call()
+        self._world.record(
+            ServiceCalled,
+            agent=self.agent,
+            call=call,
+            messages=request.messages,
+            store=request.store,
+            conversation_id=self._world.name_of(request.conversation_id, "foreign"),
+            stream=request.stream,
+            held=self._transcripts.get(request.conversation_id or "", ()),
+        )
+        if request.conversation_id is not None and request.conversation_id not in self._transcripts:
+            self._fail(call, f"no conversation {self._world.name_of(request.conversation_id, 'foreign')!r}")
+        if self.spec.strict and (wrong := ill_formed(self._seen(request))):
+            self._fail(call, wrong)
+        if script.label is not None:
+            await script.order.wait(script.label)
+        spec = script.next_reply(self.agent)
+        if script.label is None and self._ends_part(spec):
+            await script.order.wait(self.agent)
+        return script, spec, call
+
+    async def _finish(self, request: Request, script: Script, spec: ReplySpec, call: int) -> Reply:
+        try:
+            if spec.error is not None:
+                self._fail(call, spec.error)
+            message = self._message(spec)
+            kept = self._keeps(request)
+            conversation_id = None
+            if kept:
+                conversation_id = self._keep((*self._seen(request), message), request.conversation_id)
+            shown = None if spec.without_id else conversation_id
+            script.open_calls.extend((self.agent, made) for made in message.calls)
+            script.answered = not message.calls
+            self._world.record(
+                ServiceReplied, agent=self.agent, call=call, message=message, conversation_id=shown, kept=kept
+            )
+            return Reply(message=message, conversation_id=shown)
+        finally:
+            await script.order.passed(self.agent if script.label is None else script.label)
+
+    def _message(self, spec: ReplySpec) -> Message:
+        calls = [Call(id=self._world.next_call_id(), tool=made.tool, arguments=made.arguments) for made in spec.calls]
+        if spec.handoff is not None:
+            tool = self._world.handoff_tool.format(agent=spec.handoff)
+            calls.append(Call(id=self._world.next_call_id(), tool=tool))
+        return Message(role="assistant", text=spec.text or "", calls=tuple(calls))
+
+    def _ends_part(self, spec: ReplySpec) -> bool:
+        asks_approval = any(made.tool in self._tools and self._tools[made.tool].approval for made in spec.calls)
+        return asks_approval or not (spec.calls or spec.handoff)
+
+    def _keeps(self, request: Request) -> bool:
+        if self.spec.keeps == "nothing":
+            return False
+        asked = self.spec.stores_by_default if request.store is None else request.store
+        return asked or self.spec.surprising
+
+    def _keep(self, messages: Sequence[Message], continued: str | None = None) -> str:
+        if continued is None or self.spec.keeps == "new_ids":
+            continued = self._world.next_conversation_id(self.agent)
+        self._transcripts[continued] = tuple(messages)
+        return continued
+
+    def _seen(self, request: Request) -> tuple[Message, ...]:
+        return (*self._transcripts.get(request.conversation_id or "", ()), *request.messages)
+
+    def _fail(self, call: int, text: str) -> None:
+        self._world.record(ServiceFailed, agent=self.agent, call=call, text=text)
+        raise ServiceError(text)
+
+
+def ill_formed(messages: Sequence[Message]) -> str | None:
+    """What a real service would refuse in a conversation: a call without a result, or a result without a call."""
+    open_calls: list[str] = []
+    for message in messages:
+        for result in message.results:
+            if result.id not in open_calls:
+                return f"result without a call: {result.id}"
+            open_calls.remove(result.id)
+        if open_calls and message.role != "tool":
+            return f"call without a result: {open_calls[0]}"
+        open_calls.extend(call.id for call in message.calls)
+    return f"call without a result: {open_calls[0]}" if open_calls else None
+
+
+def _cut(text: str) -> list[str]:
+    middle = (len(text) + 1) // 2
+    return [piece for piece in (text[:middle], text[middle:]) if piece]

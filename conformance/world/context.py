@@ -1,0 +1,43 @@
+"""Context providers: they add messages before a run, learn from it after, and keep their state on the thread."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from conformance.scenario import ContextSpec
+from conformance.trace import ContextInvoked, ContextInvoking, Message
+
+if TYPE_CHECKING:
+    from conformance.world import World
+
+
+class ContextProvider:
+    """One context provider of one agent; its state counts the runs that it saw."""
+
+    def __init__(self, world: World, id: str, spec: ContextSpec) -> None:
+        self._world = world
+        self.id = id
+        self.spec = spec
+
+    async def invoking(self, state: MutableMapping[str, Any], messages: Sequence[Message]) -> tuple[Message, ...]:
+        """Before a run, with its new input: the messages to add."""
+        adds = tuple(Message(role="user", text=text) for text in self.spec.adds)
+        self._world.record(
+            ContextInvoking, provider=self.id, state=deepcopy(dict(state)), messages=tuple(messages), adds=adds
+        )
+        return adds
+
+    async def invoked(
+        self, state: MutableMapping[str, Any], messages: Sequence[Message], error: BaseException | None = None
+    ) -> None:
+        """After a run, with its new messages, or with the error that it ended in."""
+        state["runs"] = int(state.get("runs", 0)) + 1
+        self._world.record(
+            ContextInvoked,
+            provider=self.id,
+            state=deepcopy(dict(state)),
+            messages=tuple(messages),
+            error=str(error) if error is not None else None,
+        )

@@ -1,0 +1,39 @@
+"""The tools of an agent: they return, raise, end the loop or wait for approval, as their spec says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.scenario import ToolSpec
+from conformance.trace import ToolCalled, ToolRaised, ToolReturned
+from conformance.world.errors import ToolError
+
+if TYPE_CHECKING:
+    from conformance.world import World
+
+
+class Tool:
+    """One tool of one agent. The adapter makes it end the loop (`spec.terminates`) or wait (`spec.approval`) natively."""
+
+    def __init__(self, world: World, agent: str, name: str, spec: ToolSpec) -> None:
+        self._world = world
+        self._agent = agent
+        self.name = name
+        self.spec = spec
+
+    async def __call__(self, **arguments: str) -> str:
+        """Run the tool. Raises ToolError where its spec says so."""
+        id = self._world.script.take_call(self._agent, self.name, arguments)
+        self._world.record(ToolCalled, agent=self._agent, tool=self.name, arguments=arguments, id=id)
+        if self.spec.raises is not None:
+            self._world.record(ToolRaised, agent=self._agent, tool=self.name, text=self.spec.raises, id=id)
+            raise ToolError(self.spec.raises)
+        self._world.record(
+            ToolReturned,
+            agent=self._agent,
+            tool=self.name,
+            value=self.spec.returns,
+            id=id,
+            terminated=self.spec.terminates,
+        )
+        return self.spec.returns
