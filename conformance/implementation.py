@@ -1,8 +1,8 @@
 """The protocol that an adapter implements: one small class that translates, one to one, between neutral words and a framework.
 
-The harness walks the steps of a scenario and calls these methods; an adapter never looks at a scenario, never joins, drops, reorders,
-repairs or invents a message or an event, and lets native exceptions pass (`error_kind` names them afterwards). A step that the
-framework has no way to express is answered with `raise NotSupported("why")`.
+The harness walks the steps of a scenario and calls these methods; an adapter never looks at a scenario, never joins, drops,
+reorders, repairs or invents a message or an event, and lets native exceptions pass (`error_kind` names them afterwards). A step
+that the framework has no way to express is answered with `raise NotSupported("why")`.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class Implementation(ABC):
                     return self.errors[kind]
                 if kind in _OWN_ERRORS:
                     return _OWN_ERRORS[kind]
-            seen = seen.__cause__ or seen.__context__
+            seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
         return "other"
 
 

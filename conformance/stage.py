@@ -93,6 +93,8 @@ class Stage:
                     await self.implementation.close()
             except Exception as error:
                 self.world.record(Broke, cause="crash", text=stable(f"close: {error!r}"), run=None)
+            finally:
+                await self.world.close()
 
     async def _perform(self, step: Step) -> None:
         match step:
@@ -152,9 +154,7 @@ class Stage:
         else:
             self._returned(await self.implementation.run(agent, thread, turn), agent, thread, script)
 
-    async def _follow_agent(
-        self, seen: AsyncIterator[ChunkSeen | Response], agent: Any, thread: Any, script: Script
-    ) -> None:
+    async def _follow_agent(self, seen: AsyncIterator[ChunkSeen | Response], agent: Any, thread: Any, script: Script) -> None:
         async for item in seen:
             if isinstance(item, Response):
                 self._returned(item, agent, thread, script)
@@ -166,9 +166,7 @@ class Stage:
 
         async def resume(answers: Sequence[Answer], stream: bool) -> None:
             if stream:
-                await self._follow_agent(
-                    self.implementation.stream_answer(agent, thread, answers), agent, thread, script
-                )
+                await self._follow_agent(self.implementation.stream_answer(agent, thread, answers), agent, thread, script)
             else:
                 self._returned(await self.implementation.answer(agent, thread, answers), agent, thread, script)
 
@@ -188,15 +186,11 @@ class Stage:
             agent = await self.implementation.workflow_as_agent(step.workflow, workflow)
             await self._agent_run(agent, None, turn, step.stream, script)
         else:
-            await self._follow_workflow(
-                self.implementation.run_workflow(workflow, turn, stream=step.stream), workflow, script
-            )
+            await self._follow_workflow(self.implementation.run_workflow(workflow, turn, stream=step.stream), workflow, script)
 
     async def _follow_workflow(self, seen: AsyncIterator[WorkflowSeen], workflow: Any, script: Script) -> None:
         async def resume(answers: Sequence[Answer], stream: bool) -> None:
-            await self._follow_workflow(
-                self.implementation.answer_workflow(workflow, answers, stream=stream), workflow, script
-            )
+            await self._follow_workflow(self.implementation.answer_workflow(workflow, answers, stream=stream), workflow, script)
 
         async for item in seen:
             match item:
@@ -209,9 +203,7 @@ class Stage:
                 case IdleSeen():
                     self.world.record(Idle, pending=item.pending)
 
-    def _wait_for(
-        self, pending: Pending, script: Script, resume: Callable[[Sequence[Answer], bool], Any]
-    ) -> None:
+    def _wait_for(self, pending: Pending, script: Script, resume: Callable[[Sequence[Answer], bool], Any]) -> None:
         self._waiting.append(_Waiting(script, pending, resume))
         name = self.world.name_of(pending.id, "request")
         self.world.record(RequestPending, executor=pending.executor, tool=pending.tool, id=name)
@@ -228,8 +220,9 @@ class Stage:
     async def _guarded(self, action: Any, script: Script | None) -> None:
         """Await an action of the implementation; every way in which it can end becomes an event."""
         run = script.number if script else None
+        limit = asyncio.timeout(self._timeout)
         try:
-            async with asyncio.timeout(self._timeout) as limit:
+            async with limit:
                 await action
         except NotSupported as why:
             self.world.record(Refused, text=str(why), run=run)
@@ -282,9 +275,7 @@ class Stage:
         return self._workflows[name]
 
     def _script(self, replies: Any, *, order: Order, label: Any = None, manager: RunWorkflow | None = None) -> Script:
-        script = Script(
-            len(self.world.scripts), replies, manager=manager.manager if manager else None, order=order, label=label
-        )
+        script = Script(len(self.world.scripts), replies, manager=manager.manager if manager else None, order=order, label=label)
         self.world.scripts.append(script)
         return script
 
@@ -299,9 +290,7 @@ def _used(step: Step) -> tuple[str, ...]:
             return ()
 
 
-def perform(
-    scenario: Scenario, implementation: Callable[[], Implementation], *, timeout: float = STEP_TIMEOUT
-) -> Trace:
+def perform(scenario: Scenario, implementation: Callable[[], Implementation], *, timeout: float = STEP_TIMEOUT) -> Trace:
     """Perform a scenario on a fresh instance of an implementation. Never raises for what the implementation does.
 
     timeout: seconds a step may take. An implementation that blocks the thread itself is left behind in it.

@@ -62,7 +62,7 @@ def parts(messages: Iterable[Message]) -> list[Part]:
 class Event(Data, frozen=True, kw_only=True, tag_field="event", tag=True):
     """Something that happened.
 
-    step: position of the step in the scenario. run: which run it belongs to, counted from 0 over the scenario; None outside of runs.
+    step: position of the step in the scenario. run: which run it belongs to, counted over the scenario; None outside of runs.
     """
 
     step: int

@@ -41,6 +41,7 @@ Capability = Literal[
     "service.stores_on_request",
     "service.surprising",
     "service.without_id",  # a reply that carries no conversation id although the service was asked to store
+    "workflows",  # workflows of any pattern
     "workflows.sequential",
     "workflows.concurrent",
     "workflows.handoff",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from conformance.implementation import Answer, Pending, Response, Turn
 from conformance.reference.client import SENTINEL, Client, Emit, LeafClient, PersistingClient
-from conformance.reference.errors import Conflict, Invalid, Unsupported
+from conformance.reference.errors import Conflict, Invalid, NoConversation, Unsupported
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.store import ProviderStore, Store, ThreadStore
 from conformance.reference.thread import Thread
@@ -85,7 +86,7 @@ class Agent:
         local = thread.kind == "local" and not becomes_hosted
         adds: list[Message] = []
         for provider in self.contexts:
-            adds.extend(await provider.invoking(thread.context.setdefault(provider.id, {}), new))
+            adds.extend(await provider.invoking(self.context_state(thread, provider.id), new))
         try:
             store = self.store(thread)
             adopted: list[str] = []
@@ -94,7 +95,7 @@ class Agent:
             history = () if below or thread.kind == "hosted" else await store.load()
             request = Request(
                 messages=self.request_messages(history, () if below else adds, new),
-                store=not local,
+                store=self.store_option(local=local),
                 conversation_id=self.first_id(thread),
                 stream=stream,
             )
@@ -103,40 +104,49 @@ class Agent:
             if local and not adopted and not self.spec.per_service_call:
                 await self.persist(store, new, outcome)
         except Exception as error:
-            await self._tell(thread, new, error)
+            await self.tell_failure(thread, new, error)
             raise
         if adopted:
             self.become_hosted(thread, adopted[-1])
-        thread.waiting = outcome.waiting
-        await self._tell(thread, [*new, *outcome.produced], None)
+        await self.settle(thread, new, outcome)
         return self.response(thread, outcome)
+
+    def store_option(self, *, local: bool) -> bool | None:
+        """What every request of a run says of storing: always explicitly, since clients differ in their default."""
+        return not local
 
     def first_id(self, thread: Thread) -> str | None:
         """The conversation id of a run's first request."""
         return thread.conversation_id
 
-    def request_messages(
-        self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
-    ) -> tuple[Message, ...]:
+    def request_messages(self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
         """What a run's first request carries."""
         return (*history, *adds, *new)
+
+    def context_state(self, thread: Thread, provider: str) -> dict[str, Any]:
+        """A context provider's state: on the thread, under the provider's id."""
+        return thread.context.setdefault(provider, {})
 
     def store(self, thread: Thread) -> Store:
         """Where the thread's local history is."""
         return ProviderStore(self.history, thread) if self.spec.history == "provider" else ThreadStore(thread)
 
-    def client(
-        self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool
-    ) -> Client:
+    def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
         """The client stack of one run."""
         leaf = LeafClient(self.service)
         if not (self.decorates and local):
             return leaf
         return self.persisting_type(leaf, store, adds, lambda id: self.adopt(thread, id, adopted, local=local))
 
-    def adopt(self, thread: Thread, id: str, adopted: list[str], *, local: bool) -> None:
-        """A reply carried this conversation id. Raises Conflict where a history provider is configured and the switches say so."""
-        if id == SENTINEL:
+    def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
+        """A reply carried this conversation id.
+
+        Raises Conflict where a history provider is configured and the switches say so, NoConversation where the service was asked
+        to keep the conversation and named none: going on would silently lose it.
+        """
+        if id is None and not local:
+            raise NoConversation(f"the service of {self.name!r} was asked to keep the conversation and returned no id")
+        if id is None or id == SENTINEL:
             return
         if local and not adopted and self.spec.history == "provider":
             self.on_conflict(thread, id)
@@ -180,7 +190,7 @@ class Agent:
             thread.decisions[answer.id] = answer.approve
         if any(call.id not in thread.decisions for call in thread.waiting):
             return Response(author=self.name)
-        loop = self.loop_type(LeafClient(self.service), self.tools, lambda id: None)
+        loop = self.loop_type(LeafClient(self.service), self.tools, _ignore)
         results: list[Result] = []
         for call in thread.waiting:
             if thread.decisions.pop(call.id):
@@ -192,6 +202,19 @@ class Agent:
         response = await self._run(thread, [decided], emit, stream=stream)
         return msgspec.structs.replace(response, messages=(decided, *response.messages))
 
+    async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+        """The run succeeded, or waits: note what waits, tell the context providers."""
+        thread.waiting = outcome.waiting
+        await self._tell(thread, [*new, *outcome.produced], None)
+
+    async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+        """Context providers learn of a failure; nothing is stored."""
+        await self._tell(thread, new, error)
+
     async def _tell(self, thread: Thread, messages: Sequence[Message], error: Exception | None) -> None:
         for provider in self.contexts:
-            await provider.invoked(thread.context.setdefault(provider.id, {}), messages, error)
+            await provider.invoked(self.context_state(thread, provider.id), messages, error)
+
+
+def _ignore(id: str | None) -> None:
+    """No service call is made here that could bring an id."""

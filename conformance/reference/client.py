@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from conformance.reference.store import Store
-from conformance.trace import Message
+from conformance.trace import Call, Message
 from conformance.world.chat_service import ChatService, Reply, Request
 
 SENTINEL = "reference-history-is-kept-below"
@@ -35,7 +35,8 @@ class LeafClient:
         """Send a request as it is."""
         if not request.stream:
             return await self._service.reply(request)
-        text, calls, conversation_id = "", [], None
+        calls: list[Call] = []
+        text, conversation_id = "", None
         async for chunk in self._service.stream(request):
             text += chunk.text
             conversation_id = chunk.conversation_id
@@ -43,9 +44,7 @@ class LeafClient:
                 calls.append(chunk.call)
             if chunk.text:
                 emit(chunk.text)
-        return Reply(
-            message=Message(role="assistant", text=text, calls=tuple(calls)), conversation_id=conversation_id
-        )
+        return Reply(message=Message(role="assistant", text=text, calls=tuple(calls)), conversation_id=conversation_id)
 
 
 class PersistingClient:
@@ -55,9 +54,7 @@ class PersistingClient:
     then on the service manages the history.
     """
 
-    def __init__(
-        self, inner: Client, store: Store, adds: Sequence[Message], adopt: Callable[[str], None]
-    ) -> None:
+    def __init__(self, inner: Client, store: Store, adds: Sequence[Message], adopt: Callable[[str], None]) -> None:
         self._inner = inner
         self._store = store
         self._adds = tuple(adds)
@@ -71,7 +68,7 @@ class PersistingClient:
         sent = msgspec.structs.replace(
             request,
             messages=self.request_messages(history, new),
-            conversation_id=None if id == SENTINEL else id,
+            conversation_id=self.outgoing_id(id),
         )
         reply = await self._inner.complete(sent, emit)
         if reply.conversation_id is not None:
@@ -79,6 +76,10 @@ class PersistingClient:
             return reply
         await self.append(new, reply.message)
         return msgspec.structs.replace(reply, conversation_id=SENTINEL)
+
+    def outgoing_id(self, id: str | None) -> str | None:
+        """The conversation id that the service may see."""
+        return None if id == SENTINEL else id
 
     def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
         """What one request carries."""

@@ -13,3 +13,7 @@ class Unsupported(Exception):
 
 class Invalid(Exception):
     """A value is not one that is allowed here."""
+
+
+class NoConversation(Exception):
+    """The service was asked to keep a conversation and named none."""

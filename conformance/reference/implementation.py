@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from copy import deepcopy
 from typing import Any, ClassVar
 
+import msgspec
+
 from conformance.implementation import (
     Answer,
     ChunkSeen,
@@ -17,7 +19,7 @@ from conformance.implementation import (
     WorkflowSeen,
 )
 from conformance.reference.agent import Agent
-from conformance.reference.errors import Conflict, Invalid, Unsupported
+from conformance.reference.errors import Conflict, Invalid, NoConversation, Unsupported
 from conformance.reference.orchestrations import PATTERNS
 from conformance.reference.thread import Thread
 from conformance.reference.workflow import Workflow
@@ -33,7 +35,7 @@ class Reference(Implementation):
 
     name = "reference"
     capabilities = frozenset(CAPABILITIES)
-    errors: ClassVar = {Conflict: "conflict", Unsupported: "unsupported", Invalid: "invalid"}
+    errors: ClassVar = {Conflict: "conflict", Unsupported: "unsupported", Invalid: "invalid", NoConversation: "service"}
     agent_type: ClassVar[type[Agent]] = Agent
     agent_wrapper: ClassVar[type[WorkflowAgent]] = WorkflowAgent
     patterns: ClassVar[Mapping[Pattern, type[Workflow]]] = PATTERNS
@@ -42,16 +44,14 @@ class Reference(Implementation):
         from conformance import __version__
 
         self.version = __version__
-        self.policies = Policies(
-            **{
-                "store_conflict": "raise",
-                "unsupported_thread": "at_creation",
-                "trailing_result": "stored",
-                "provider_copy": "none",
-                "completion_signal": "flag",
-                **policies,
-            }
-        )
+        declared = {
+            "store_conflict": "raise",
+            "unsupported_thread": "at_creation",
+            "trailing_result": "stored",
+            "provider_copy": "none",
+            "completion_signal": "flag",
+        }
+        self.policies = msgspec.convert({**declared, **policies}, Policies)
         self._threads = 0
 
     async def create_agent(self, name: str, spec: AgentSpec) -> Agent:
@@ -99,9 +99,7 @@ class Reference(Implementation):
         """Run a workflow."""
         return workflow.start(turn, stream=stream)
 
-    def answer_workflow(
-        self, workflow: Workflow, answers: Sequence[Answer], *, stream: bool
-    ) -> AsyncIterator[WorkflowSeen]:
+    def answer_workflow(self, workflow: Workflow, answers: Sequence[Answer], *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Answer pending requests."""
         return workflow.respond(answers)
 

@@ -23,9 +23,9 @@ class Outcome:
 
 
 class Loop:
-    """Runs the loop on a client. adopt: told of every conversation id before the loop goes on."""
+    """Runs the loop on a client. adopt: told of every reply's conversation id before the loop goes on."""
 
-    def __init__(self, client: Client, tools: Mapping[str, Tool], adopt: Callable[[str], None]) -> None:
+    def __init__(self, client: Client, tools: Mapping[str, Tool], adopt: Callable[[str | None], None]) -> None:
         self._client = client
         self._tools = tools
         self._adopt = adopt
@@ -37,8 +37,8 @@ class Loop:
         while True:
             reply = await self._client.complete(self.request(request, sent, outcome), emit)
             outcome.produced.append(reply.message)
+            self._adopt(reply.conversation_id)
             if reply.conversation_id is not None:
-                self._adopt(reply.conversation_id)
                 outcome.conversation_id = reply.conversation_id
             outcome.waiting = [call for call in reply.message.calls if self._needs_approval(call)]
             if not reply.message.calls or outcome.waiting:
@@ -51,13 +51,9 @@ class Loop:
 
     def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
         """The next request of the loop."""
-        return Request(
-            messages=tuple(sent), store=first.store, conversation_id=outcome.conversation_id, stream=first.stream
-        )
+        return Request(messages=tuple(sent), store=first.store, conversation_id=outcome.conversation_id, stream=first.stream)
 
-    def next_messages(
-        self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome
-    ) -> list[Message]:
+    def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
         """What the next request carries: only what is new where someone below keeps the rest."""
         return [results] if outcome.conversation_id is not None else [*sent, reply, results]
 

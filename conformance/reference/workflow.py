@@ -15,6 +15,23 @@ from conformance.trace import Message
 from conformance.world import World
 
 
+class _Question:
+    """What one participant waits for: answers to all of its requests."""
+
+    def __init__(self, pending: Sequence[Pending]) -> None:
+        self.answers: list[Answer] = []
+        self.answered = asyncio.Event()
+        self._open = len(pending)
+
+    def take(self, answer: Answer) -> bool:
+        """Note an answer; whether it was the last one."""
+        self.answers.append(answer)
+        self._open -= 1
+        if not self._open:
+            self.answered.set()
+        return not self._open
+
+
 class WorkflowRun:
     """One run, from its request to idle without pending requests; it outlives suspensions."""
 
@@ -23,7 +40,7 @@ class WorkflowRun:
         self.stream = stream
         self.events: asyncio.Queue[WorkflowSeen | BaseException | None] = asyncio.Queue()
         self.task: asyncio.Task[None] | None = None
-        self._waiting: dict[str, asyncio.Future[bool]] = {}
+        self._waiting: dict[str, _Question] = {}
         self._active = 0
 
     def start(self, messages: Sequence[Message]) -> None:
@@ -47,10 +64,12 @@ class WorkflowRun:
         )
 
     def respond(self, answers: Sequence[Answer]) -> None:
-        """Hand in answers to pending requests."""
+        """Hand in answers to pending requests; a participant goes on when all of its own are answered."""
         for answer in answers:
-            self._active += 1
-            self._waiting.pop(answer.id).set_result(answer.approve)
+            question = self._waiting.pop(answer.id)
+            if question.take(answer):
+                self._active += 1
+        self.rest()
 
     async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
         """Run one participant to its end, through all its approvals. shown: its response is output as intermediate.
@@ -59,7 +78,7 @@ class WorkflowRun:
         """
         member = self.workflow.participants[name]
         if isinstance(member, Workflow):
-            response = await member.answer(_Nested(self, member), messages)
+            response = await member.answer(_Nested(self, member), messages) or Response()
         else:
             response = await self._run_agent(name, member, messages, shown=shown)
         if shown:
@@ -86,23 +105,24 @@ class WorkflowRun:
         return Response(messages=tuple(_signed(message, name) for message in produced), author=name)
 
     async def _ask(self, executor: str, pending: Sequence[Pending]) -> list[Answer]:
-        futures: dict[str, asyncio.Future[bool]] = {}
+        question = _Question(pending)
         for request in pending:
-            self._waiting[request.id] = futures[request.id] = asyncio.get_running_loop().create_future()
+            self._waiting[request.id] = question
             self.events.put_nowait(Pending(id=request.id, tool=request.tool, executor=executor))
         self._active -= 1
         self.rest()
-        answers: list[Answer] = []
-        for number, (id, future) in enumerate(futures.items()):
-            answers.append(Answer(id=id, approve=await future))
-            self._active -= 1 if number else 0
-        return answers
+        await question.answered.wait()
+        return question.answers
 
     def rest(self) -> None:
         """Say that the workflow is idle, where nobody is active and somebody waits."""
         if self._active == 0 and self._waiting:
-            self.events.put_nowait(IdleSeen(pending=len(self._waiting)))
-            self.events.put_nowait(None)
+            self.suspended()
+
+    def suspended(self) -> None:
+        """Tell the consumer that the run waits."""
+        self.events.put_nowait(IdleSeen(pending=len(self._waiting)))
+        self.events.put_nowait(None)
 
     def finished_one(self) -> None:
         """A participant that ran beside others is done: the rest may all be waiting."""
@@ -139,9 +159,7 @@ class Workflow(ABC):
 
     run_type = WorkflowRun
 
-    def __init__(
-        self, name: str, spec: WorkflowSpec, participants: Mapping[str, Agent | Workflow], world: World
-    ) -> None:
+    def __init__(self, name: str, spec: WorkflowSpec, participants: Mapping[str, Agent | Workflow], world: World) -> None:
         self.name = name
         self.spec = spec
         self.participants = dict(participants)
@@ -177,6 +195,4 @@ class Workflow(ABC):
 
 
 def _signed(message: Message, author: str) -> Message:
-    return Message(
-        role=message.role, text=message.text, calls=message.calls, results=message.results, author=author
-    )
+    return Message(role=message.role, text=message.text, calls=message.calls, results=message.results, author=author)

@@ -27,6 +27,7 @@ from conformance.trace import (
     ServiceCalled,
     ServiceFailed,
     ServiceReplied,
+    ThreadDescribed,
     ToolRaised,
     ToolReturned,
     Trace,
@@ -119,6 +120,11 @@ class RunView:
         return wrong_store or self.spec.conversation_id == "other"
 
     @property
+    def brought_id(self) -> bool:
+        """Whether a reply in this run carried a conversation id."""
+        return any(view.reply is not None and view.reply.conversation_id is not None for view in self.calls)
+
+    @property
     def inputs(self) -> list[Part]:
         """The new input of the run."""
         return [("user", text) for text in self.spec.say]
@@ -126,18 +132,17 @@ class RunView:
     def happened(self, *, before: int | None = None, trailing: bool = True) -> list[Part]:
         """The conversation of this run: its input, then each reply with the results of its calls.
 
-        before: the call number at which to stop. trailing: with the results of the last reply, where no later call sent them.
+        before: the call number at which to stop. trailing: with the results of the last reply, which no successful call sent.
         """
         said = list(self.inputs)
         replied = [view for view in self.calls if view.reply is not None and (before is None or view.request.call < before)]
+        ran = {event.id for _, event in self.events if isinstance(event, (ToolReturned, ToolRaised))}
         for place, view in enumerate(replied):
             assert view.reply is not None
             said += parts([view.reply.message])
-            last = place == len(replied) - 1 and before is None
             ids = [call.id for call in view.reply.message.calls]
-            ran = {event.id for _, event in self.events if isinstance(event, (ToolReturned, ToolRaised))}
-            sent_later = any(other.request.call > view.request.call for other in self.calls)
-            if not last or sent_later:
+            sent = place < len(replied) - 1 or before is not None
+            if sent:
                 said += [("result", id) for id in ids]
             elif trailing:
                 said += [("result", id) for id in ids if id in ran]
@@ -206,14 +211,26 @@ class Case:
         return [other for other in self.runs if other.thread == run.thread and other.number < run.number]
 
     def kind_before(self, run: RunView) -> ThreadKind:
-        """The kind of the run's thread when the run began: as created, or what an earlier transition made of it."""
+        """The kind of the run's thread when the run began: as created, or what an earlier run made of it.
+
+        A transition makes a local thread hosted, and so does a surprising service whose id was not refused as a conflict.
+        """
         assert run.thread is not None
         kind = self.scenario.kind_of(run.thread)
-        if kind == "local" and self.policies.store_conflict == "transform":
-            turned = [other for other in self.earlier(run) if isinstance(other.spec, Run) and other.spec.store]
-            if any(other.succeeded for other in turned):
+        if kind != "local":
+            return kind
+        for other in self.earlier(run):
+            stored = self.policies.store_conflict == "transform" and isinstance(other.spec, Run) and other.spec.store
+            surprised = self.scenario.agent_of(run.thread).service.surprising and other.brought_id
+            refused = other.raised is not None and other.raised[1].kind == "conflict"
+            if (stored and other.succeeded) or (surprised and not refused):
                 return "hosted"
         return kind
+
+    def id_before(self, run: RunView) -> str | None:
+        """The conversation id of the run's thread, as the implementation described it last before the run began."""
+        states = [state for at, state in self.of(ThreadDescribed) if state.thread == run.thread and at < run.at]
+        return states[-1].conversation_id if states else None
 
     def persists(self, agent: AgentSpec) -> Literal["per run", "per call", "not"]:
         """When an agent's local history is appended, by the configuration matrix; `not`: the caller's responsibility."""

@@ -1,1 +1,256 @@
-"""The orchestration rules."""
+"""The orchestration rules: exactly one run-completed output a run, and what the answer is in each pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.rules.answers import answer_of, blocks, completing, turns_of
+from conformance.rules.case import Case, RunView
+from conformance.rules.requests import show
+from conformance.rules.rule import Finding, finding, rule
+from conformance.scenario import RunWorkflow, WorkflowSpec
+from conformance.trace import Chunk, Output, Raised, RequestPending, RunReturned, Warned, parts
+from conformance.vocabulary import Pattern
+
+_SIGNAL = ("completion_signal",)
+
+
+@rule("ORC-01", needs=["workflows"], policies=_SIGNAL)
+def one_completion_a_run(case: Case) -> Iterator[Finding]:
+    """A run that completes has exactly one run-completed output.
+
+    Leaves alone: runs that wait or fail (ORC-04, ORC-05), and author-written workflows in which not exactly one executor completes
+    (ORC-07, ORC-08).
+    """
+    for run, _, workflow in _direct(case):
+        if run.succeeded and not _left_to_author(workflow):
+            yield _exactly_one(run, [at for at, _ in _completed(run)])
+
+
+@rule("ORC-02", needs=["workflows"], policies=_SIGNAL)
+def the_completion_is_the_last_output(case: Case) -> Iterator[Finding]:
+    """The run-completed output is the last output event of the run: nothing is output after it until the next run begins.
+
+    Leaves alone: how many there are (ORC-01), author-written workflows in which several executors complete (ORC-07).
+    """
+    for run, _, workflow in _direct(case):
+        completed = _completed(run)
+        if not completed or _left_to_author(workflow):
+            continue
+        first = completed[0][0]
+        after = [at for at, event in run.events if at > first and isinstance(event, (Output, Chunk))]
+        yield finding(
+            not after,
+            after[0] if after else first,
+            expected="no output after the run-completed one",
+            got=f"{len(after)} more output events",
+            also=[first],
+        )
+
+
+@rule("ORC-04", needs=["workflows", "workflows.requests"], policies=_SIGNAL)
+def a_suspended_run_is_not_completed(case: Case) -> Iterator[Finding]:
+    """While a run is suspended on a pending request no output is run-completed; after all answers there is exactly one.
+
+    However many outputs came before. Leaves alone what the answer is (ORC-13 ff.).
+    """
+    for run, _, workflow in _direct(case):
+        pending = run.of(RequestPending)
+        if not pending or _left_to_author(workflow) or run.ending in ("raised", "unknown", "refused"):
+            continue
+        last_step = max(event.step for _, event in run.events)
+        early = [at for at, event in _completed(run) if event.step < last_step or run.ending == "waiting"]
+        yield finding(
+            not early,
+            early[0] if early else pending[0][0],
+            expected="no run-completed output while a request is pending",
+            got=f"{len(early)} run-completed outputs while the run was suspended",
+            also=[pending[0][0]],
+        )
+        if run.succeeded:
+            yield _exactly_one(run, [at for at, event in _completed(run) if event.step == last_step])
+
+
+@rule("ORC-07", needs=["workflows", "workflows.custom"])
+def several_completions_are_detected(case: Case) -> Iterator[Finding]:
+    """A custom workflow in which several executors complete is detected: a warning or an error names the executors.
+
+    One after another, or in the same superstep.
+    """
+    for run, _, workflow in _direct(case):
+        names = completing(workflow) if workflow.pattern == "custom" else []
+        if len(names) < 2 or run.ending in ("unknown", "refused"):
+            continue
+        said = [(at, event.text) for at, event in run.events if isinstance(event, (Warned, Raised))]
+        naming = [at for at, text in said if all(name in text for name in names)]
+        yield finding(
+            bool(naming),
+            naming[0] if naming else run.events[-1][0],
+            expected=f"a warning or an error that names {', '.join(names)}",
+            got=f"{len(said)} warnings and errors, none of which names them",
+        )
+
+
+@rule("ORC-11", needs=["workflows"], policies=_SIGNAL)
+def the_answer_is_a_response(case: Case) -> Iterator[Finding]:
+    """The payload of a run-completed output is an agent response, never a bare list of messages; for handoff it is empty.
+
+    Leaves alone: author-written workflows, whose payload is the author's.
+    """
+    for run, _, workflow in _direct(case):
+        if workflow.pattern == "custom":
+            continue
+        for at, output in _completed(run):
+            right = output.payload == "response" and (workflow.pattern != "handoff" or not output.messages)
+            yield finding(
+                right,
+                at,
+                expected="an empty response" if workflow.pattern == "handoff" else "an agent response",
+                got=f"a payload of kind {output.payload}: {show(parts(output.messages))}",
+            )
+
+
+@rule("ORC-13", needs=["workflows.sequential"], policies=_SIGNAL)
+def sequential_answers_with_the_last_response(case: Case) -> Iterator[Finding]:
+    """Sequential: the answer is the last participant's response, all of its messages and nothing else."""
+    yield from _answers(case, "sequential")
+
+
+@rule("ORC-14", needs=["workflows.concurrent"], policies=_SIGNAL)
+def concurrent_answers_with_every_response(case: Case) -> Iterator[Finding]:
+    """Concurrent: the answer is every participant's response messages, each once, unchanged, in a stable order.
+
+    With the default aggregation. Stable: the order of the participants, or that of their names, but not that of their finishing. Unchanged:
+    text and author.
+    """
+    for run, _, workflow in _direct(case):
+        if workflow.pattern != "concurrent" or not run.succeeded:
+            continue
+        orders = (workflow.participants, tuple(sorted(workflow.participants)))
+        for at, output in _completed(run):
+            got = parts(output.messages)
+            authors = {message.author for message in output.messages} - {None}
+            known = set(run.case.scenario.agents) | {"manager"}
+            yield finding(
+                any(got == blocks(run, order) for order in orders) and authors <= known,
+                at,
+                expected=f"everyone's response, in the order of the participants: {show(blocks(run, orders[0]))}",
+                got=f"{show(got)}, by {', '.join(sorted(str(author) for author in authors))}",
+            )
+
+
+@rule("ORC-15", needs=["workflows.handoff"], policies=_SIGNAL)
+def handoff_outputs_everything_as_intermediate(case: Case) -> Iterator[Finding]:
+    """Handoff: the run-completed output is empty, and every participant's response was output as intermediate, once, in order.
+
+    Whatever `intermediate_outputs` says. Leaves alone: streaming, where intermediates may arrive as chunks (ORC-10).
+    """
+    for run, spec, workflow in _direct(case):
+        if workflow.pattern != "handoff" or not run.succeeded or spec.stream:
+            continue
+        completed = _completed(run)
+        shown = [part for _, output in run.of(Output) if not output.completed for part in parts(output.messages)]
+        expected = [part for _, said in turns_of(run) for part in said]
+        full = [at for at, output in completed if output.messages]
+        yield finding(
+            len(completed) == 1 and not full and shown == expected,
+            [*full, *(at for at, _ in completed), run.events[-1][0]][0],
+            expected=f"one empty run-completed output, and as intermediate: {show(expected)}",
+            got=f"{len(completed)} run-completed outputs, {len(full)} of them not empty; as intermediate: {show(shown)}",
+        )
+
+
+@rule("ORC-16", needs=["workflows.group_chat"], policies=_SIGNAL)
+def group_chat_answers_with_the_managers_summary(case: Case) -> Iterator[Finding]:
+    """Group chat: the answer is the manager's summary or completion message; rounds are intermediate."""
+    yield from _answers(case, "group_chat")
+
+
+@rule("ORC-17", needs=["workflows.magentic"], policies=_SIGNAL)
+def magentic_answers_with_the_synthesis(case: Case) -> Iterator[Finding]:
+    """Magentic: the answer is the manager's synthesized final answer; participants' work is intermediate."""
+    yield from _answers(case, "magentic")
+
+
+@rule("ORC-20", needs=["workflows"], policies=_SIGNAL)
+def without_intermediates_there_is_one_output(case: Case) -> Iterator[Finding]:
+    """With `intermediate_outputs` off, the run-completed output is the only output, handoff excepted.
+
+    Leaves alone: chunks, and author-written workflows in which not exactly one executor completes.
+    """
+    for run, _, workflow in _direct(case):
+        if not run.succeeded or workflow.intermediate_outputs or workflow.pattern == "handoff" or _left_to_author(workflow):
+            continue
+        outputs = run.of(Output)
+        others = [at for at, output in outputs if not output.completed]
+        if outputs:
+            yield finding(
+                not others,
+                others[0] if others else outputs[0][0],
+                expected="the run-completed output alone",
+                got=f"{len(others)} other outputs",
+            )
+
+
+@rule("ORC-23", needs=["workflows", "workflows.as_agent"])
+def as_an_agent_the_answer_is_the_response(case: Case) -> Iterator[Finding]:
+    """As an agent, not streaming, intermediates off: the response is the run-completed response, named after the workflow.
+
+    Messages keep their own authors. Leaves alone: handoff (ORC-26), pending requests (ORC-27), author-written workflows in which
+    not exactly one executor completes.
+    """
+    for run, spec in case.workflow_runs():
+        workflow = case.scenario.workflows[spec.workflow]
+        plain = spec.as_agent and not spec.stream and not workflow.intermediate_outputs and workflow.pattern != "handoff"
+        if not plain or not run.succeeded or _left_to_author(workflow) or run.of(RequestPending):
+            continue
+        for at, returned in run.of(RunReturned):
+            expected = answer_of(run, workflow)
+            got = parts(returned.messages)
+            kept = {message.author for message in returned.messages}
+            yield finding(
+                got == expected and returned.author == spec.workflow and spec.workflow not in kept,
+                at,
+                expected=f"{show(expected)} as a response by {spec.workflow!r}, messages by their own authors",
+                got=f"{show(got)} as a response by {returned.author!r}, messages by {', '.join(sorted(map(str, kept)))}",
+            )
+
+
+def _direct(case: Case) -> Iterator[tuple[RunView, RunWorkflow, WorkflowSpec]]:
+    """Runs of workflows that were not wrapped as an agent: their outputs can be seen."""
+    for run, spec in case.workflow_runs():
+        if not spec.as_agent:
+            yield run, spec, case.scenario.workflows[spec.workflow]
+
+
+def _completed(run: RunView) -> list[tuple[int, Output]]:
+    return [(at, output) for at, output in run.of(Output) if output.completed]
+
+
+def _left_to_author(workflow: WorkflowSpec) -> bool:
+    return workflow.pattern == "custom" and len(completing(workflow)) != 1
+
+
+def _exactly_one(run: RunView, completed: list[int]) -> Finding:
+    marked = sum(1 for _, chunk in run.of(Chunk) if chunk.completed)
+    return finding(
+        len(completed) == 1,
+        completed[1] if len(completed) > 1 else run.events[-1][0],
+        expected="exactly one run-completed output",
+        got=f"{len(completed)} run-completed outputs" + (f", and {marked} chunks that are marked like one" if marked else ""),
+        also=completed[:1],
+    )
+
+
+def _answers(case: Case, pattern: Pattern) -> Iterator[Finding]:
+    for run, _, workflow in _direct(case):
+        if workflow.pattern != pattern or not run.succeeded:
+            continue
+        for at, output in _completed(run):
+            expected = answer_of(run, workflow)
+            yield finding(
+                parts(output.messages) == expected,
+                at,
+                expected=f"the answer {show(expected)}",
+                got=show(parts(output.messages)),
+            )

@@ -6,10 +6,11 @@ What the harness can see for itself it never asks the adapter for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from conformance.scenario import Scenario
 from conformance.trace import AnyEvent, Event
@@ -19,6 +20,9 @@ from conformance.world.history import HistoryStore
 from conformance.world.manager import Manager
 from conformance.world.script import Script
 from conformance.world.tools import Tool
+
+if TYPE_CHECKING:
+    from conformance.world.http import HttpFace
 
 _UNSTABLE = re.compile(r"0x[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|(?<![0-9a-zA-Z])[0-9a-f]{32}")
 
@@ -35,6 +39,7 @@ class World:
         self.manager = Manager(self)
         self._current: ContextVar[Script | None] = ContextVar("current", default=None)
         self._names: dict[tuple[str, str], str] = {}
+        self._names_outside: dict[str, str] = {}
         self._issued: set[str] = set()
         self._counted: dict[str, int] = {}
         self._services = {name: ChatService(self, name, spec) for name, spec in scenario.agents.items()}
@@ -62,7 +67,19 @@ class World:
         """Whether the latest reply in this run asked for nothing more: by this a handoff knows that it is over."""
         return self.script.answered
 
+    @cached_property
+    def http(self) -> HttpFace:
+        """The chat services over HTTP, for implementations whose real client is under test."""
+        from conformance.world.http import HttpFace
+
+        return HttpFace(self)
+
     # what the fakes and the stage share
+
+    async def close(self) -> None:
+        """Give back what the fakes hold of the operating system."""
+        if "http" in vars(self):
+            await self.http.close()
 
     @property
     def script(self) -> Script:
@@ -70,7 +87,7 @@ class World:
         return self._current.get() or self.scripts[-1]
 
     @contextmanager
-    def during(self, script: Script) -> Iterator[None]:
+    def during(self, script: Script) -> Generator[None]:
         """Everything called in here, and every task started in here, belongs to the script's run."""
         token = self._current.set(script)
         try:
@@ -99,8 +116,13 @@ class World:
         self._issued.add(id)
         return id
 
+    def also_called(self, id: str, outside: str) -> None:
+        """The implementation knows an id of the world under another name."""
+        self._names_outside[outside] = id
+
     def name_of(self, id: str | None, sort: str) -> str | None:
         """A stable name for an id: its own where the world issued it, else one by order of appearance."""
+        id = self._names_outside.get(id or "", id)
         if id is None or id in self._issued:
             return id
         known = sum(1 for other, _ in self._names if other == sort)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from typing import Hashable
+from collections.abc import Hashable, Sequence
 
 PATIENCE = 1.0
 """Seconds after which someone goes on out of turn: an implementation may never start the one that the order names next."""

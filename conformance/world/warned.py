@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,17 +26,19 @@ class _Handler(logging.Handler):
 
 
 @contextmanager
-def catch_warnings(world: World) -> Iterator[None]:
+def catch_warnings(world: World) -> Generator[None]:
     """Record every warning and every log record of level warning or above while this is open."""
     from conformance.world import stable
 
     handler = _Handler(world)
     root = logging.getLogger()
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        world.record(Warned, text=stable(str(message)), source=category.__name__)
+
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = lambda message, category, *_: world.record(
-            Warned, text=stable(str(message)), source=category.__name__
-        )
+        warnings.showwarning = show
         root.addHandler(handler)
         try:
             yield

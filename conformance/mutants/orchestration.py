@@ -1,0 +1,247 @@
+"""Mutants of the orchestration area: each a small, deliberate fault in the reference, imitating real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from conformance.implementation import OutputSeen, Response
+from conformance.mutants.mutant import Mutant
+from conformance.reference.orchestrations import PATTERNS, Concurrent, Custom, Handoff, Managed, Sequential
+from conformance.reference.workflow import WorkflowRun
+from conformance.reference.workflow_agent import WorkflowAgent
+from conformance.trace import Message
+
+
+class NothingCompletes(Mutant):
+    """A sequential run ends without a run-completed output."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/2957"
+    expected = frozenset({"ORC-01", "ORC-04", "ORC-23"})
+
+    class _Sequential(Sequential):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Emit the answer as just another output."""
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class CompletesTwice(Mutant):
+    """A sequential run emits its run-completed output twice."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/4580"
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-23"})
+
+    class _Sequential(Sequential):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Complete, and complete again."""
+            super().complete(run, answer)
+            super().complete(run, answer)
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class OutputAfterTheCompletion(Mutant):
+    """With intermediate outputs on, the answering participant's response is output after the completion."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/4580"
+    expected = frozenset({"ORC-02"})
+
+    class _Sequential(Sequential):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Output the answer once more."""
+            super().complete(run, answer)
+            if answer is not None and self.spec.intermediate_outputs:
+                run.output(self.spec.participants[-1], answer)
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class CompletesAtTheFirstIdle(Mutant):
+    """A run that comes to rest with a pending request emits a run-completed output."""
+
+    imitates = "idle taken for done: https://github.com/microsoft/agent-framework/issues/938"
+    expected = frozenset({"ORC-04", "ORC-01", "ORC-02", "ORC-13"})
+
+    class _Sequential(Sequential):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def suspended(self) -> None:
+                """Complete with nothing."""
+                self.output(self.workflow.name, Response(), completed=True)
+                super().suspended()
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class SeveralCompletionsPassUnnoticed(Mutant):
+    """An author-written workflow in which several executors complete goes without a warning."""
+
+    imitates = "a flag that nothing checks"
+    expected = frozenset({"ORC-07"})
+
+    class _Custom(Custom):
+        def settle(self, run: WorkflowRun, completions: Sequence[tuple[str, Response]]) -> Response | None:
+            """Take the last one."""
+            return completions[-1][1] if completions else None
+
+    patterns = {**PATTERNS, "custom": _Custom}
+
+
+class BareMessages(Mutant):
+    """The payload of the run-completed output of a concurrent run is a bare list of messages."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/2957"
+    expected = frozenset({"ORC-11"})
+
+    class _Concurrent(Concurrent):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Emit messages instead of a response."""
+            messages = answer.messages if answer else ()
+            run.events.put_nowait(OutputSeen(executor=self.name, completed=True, payload="messages", messages=messages))
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class ConversationDumped(Mutant):
+    """A sequential run answers with the whole conversation, the user's prompt included."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/3206"
+    expected = frozenset({"ORC-13", "ORC-23"})
+
+    class _Sequential(Sequential):
+        async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
+            """Prepend the prompt."""
+            answer = await super().answer(run, messages)
+            return Response(messages=(*messages, *answer.messages)) if answer else None
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class FinishingOrder(Mutant):
+    """A concurrent run answers in the order in which its participants finished."""
+
+    imitates = "an aggregator that appends as results come in"
+    expected = frozenset({"ORC-14", "ORC-23"})
+
+    class _Concurrent(Concurrent):
+        def aggregate(self, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Keep the order of finishing."""
+            return tuple(message for response in responses.values() for message in response.messages)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class OneMessageEach(Mutant):
+    """A concurrent run answers with the last message of each participant and drops what came before it."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/892"
+    expected = frozenset({"ORC-14", "ORC-23"})
+
+    class _Concurrent(Concurrent):
+        def aggregate(self, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Take last messages only."""
+            return tuple(responses[name].messages[-1] for name in self.spec.participants)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class HandoffAnswersOnceMore(Mutant):
+    """The run-completed output of a handoff repeats the last participant's response."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/3206"
+    expected = frozenset({"ORC-11", "ORC-15"})
+
+    class _Handoff(Handoff):
+        def completion(self, last: Response) -> Response:
+            """Repeat the last response."""
+            return last
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class HandoffHidesItsWork(Mutant):
+    """A handoff outputs its participants' responses only where `intermediate_outputs` is on."""
+
+    imitates = "one switch for all patterns, in spite of the exception for handoff"
+    expected = frozenset({"ORC-15"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Follow the switch."""
+                return await super().participant(name, messages, shown=self.workflow.spec.intermediate_outputs)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class _LastSpeaker(Managed):
+    def conclude(self, conversation: Sequence[Message]) -> Response:
+        """Answer with whatever was said last."""
+        return Response(messages=tuple(conversation[-1:]))
+
+
+class GroupChatAnswersWithTheLastRound(Mutant):
+    """A group chat answers with its last round instead of the manager's summary."""
+
+    imitates = "an orchestrator without a word of its own"
+    expected = frozenset({"ORC-16", "ORC-23"})
+    patterns = {**PATTERNS, "group_chat": _LastSpeaker}
+
+
+class MagenticAnswersWithTheLastRound(Mutant):
+    """Magentic answers with a participant's work instead of the manager's synthesis."""
+
+    imitates = "an orchestrator without a word of its own"
+    expected = frozenset({"ORC-17", "ORC-23"})
+    patterns = {**PATTERNS, "magentic": _LastSpeaker}
+
+
+class IntermediatesAlwaysShown(Mutant):
+    """Participants' responses are output although `intermediate_outputs` is off."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/4580"
+    expected = frozenset({"ORC-20", "ORC-23"})
+
+    class _Sequential(Sequential):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Show everything."""
+                return await super().participant(name, messages, shown=True)
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class UserInputEchoed(Mutant):
+    """A workflow as an agent echoes the user's input in front of its answer."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/3206"
+    expected = frozenset({"ORC-23"})
+
+    class agent_wrapper(WorkflowAgent):
+        """The faulty wrapper."""
+
+        def messages(self, outputs: Sequence[OutputSeen]) -> tuple[Message, ...]:
+            """Prepend a message that looks like the input."""
+            return (Message(role="user", text="as you said"), *super().messages(outputs))
+
+
+class EveryoneIsTheWorkflow(Mutant):
+    """A workflow as an agent signs every message with its own name."""
+
+    imitates = "authors that are lost on the way out"
+    expected = frozenset({"ORC-23"})
+
+    class agent_wrapper(WorkflowAgent):
+        """The faulty wrapper."""
+
+        def messages(self, outputs: Sequence[OutputSeen]) -> tuple[Message, ...]:
+            """Sign with the workflow's name."""
+            return tuple(
+                Message(role=m.role, text=m.text, calls=m.calls, results=m.results, author=self.workflow.name)
+                for m in super().messages(outputs)
+            )

@@ -1,0 +1,142 @@
+"""The references within a scenario that must hold: who or what is named exists, and stands where it can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from conformance.cast import agents_in, approvals_in, workflows_in
+from conformance.misfit import path_to
+from conformance.scenario import (
+    AgentSpec,
+    CreateThread,
+    ReplySpec,
+    Respond,
+    Run,
+    RunWorkflow,
+    Scenario,
+    Step,
+    Together,
+    WorkflowSpec,
+)
+from conformance.vocabulary import nearest
+
+
+def dangling(scenario: Scenario) -> Iterator[str]:
+    """What does not hold: the path of the field, what it names, and what was expected."""
+    for name, workflow in scenario.workflows.items():
+        yield from _in_workflow(scenario, name, workflow, path_to("$.workflows", name))
+    threads: dict[str, str] = {}
+    asked = 0
+    for place, step in enumerate(scenario.steps):
+        path = f"$.steps[{place}]"
+        yield from _in_step(scenario, step, threads, path)
+        if isinstance(step, CreateThread):
+            threads[step.thread] = step.agent
+        elif isinstance(step, Respond):
+            if not 0 <= step.request < asked:
+                waiting = f"no more than {asked} requests" if asked else "no request"
+                yield f"{path}.request: got {step.request}, but {waiting} can be pending here (counted from 0)"
+            asked -= 1
+        asked += approvals_in(scenario, step)
+
+
+def _in_workflow(scenario: Scenario, name: str, workflow: WorkflowSpec, path: str) -> Iterator[str]:
+    if name in scenario.agents:
+        yield f"{path}: got the name of an agent, expected a name of its own"
+    custom = workflow.pattern == "custom"
+    if custom != bool(workflow.stages):
+        yield f"{path}.stages: " + ("missing, expected the executors of a custom workflow" if custom else _ONLY_CUSTOM)
+    if custom == bool(workflow.participants):
+        yield f"{path}.participants: " + ("a custom workflow has executors instead" if custom else "missing, expected at least one")
+    members = [*scenario.agents, *(other for other in scenario.workflows if other != name)]
+    for place, member in enumerate(workflow.participants):
+        here = f"{path}.participants[{place}]"
+        yield from _known(member, members, "an agent or another workflow", here)
+        if member in workflow.participants[:place]:
+            yield f"{here}: got {member!r} twice, expected each participant once"
+        if member != name and name in workflows_in(scenario, member):
+            yield f"{here}: got {member!r}, which contains {name!r} itself"
+    for stage, executors in enumerate(workflow.stages):
+        for place, executor in enumerate(executors):
+            yield from _known(executor, workflow.executors, "one of the executors", f"{path}.stages[{stage}][{place}]")
+
+
+_ONLY_CUSTOM = "only custom workflows have stages; expected participants"
+
+
+def _in_step(scenario: Scenario, step: Step, threads: dict[str, str], path: str) -> Iterator[str]:
+    match step:
+        case CreateThread():
+            yield from _known(step.agent, scenario.agents, "an agent", f"{path}.agent")
+            if step.thread in threads:
+                yield f"{path}.thread: got {step.thread!r}, which an earlier step created; expected a new name"
+        case Run():
+            yield from _in_run(scenario, step, threads, path)
+        case Together():
+            yield from _in_together(scenario, step, threads, path)
+        case RunWorkflow():
+            yield from _known(step.workflow, scenario.workflows, "a workflow", f"{path}.workflow")
+            if step.workflow in scenario.workflows:
+                yield from _in_workflow_run(scenario, step, path)
+        case Respond():
+            pass
+
+
+def _in_run(scenario: Scenario, run: Run, threads: dict[str, str], path: str) -> Iterator[str]:
+    yield from _known(run.thread, threads, "a thread that an earlier step created", f"{path}.thread")
+    agent = scenario.agents.get(threads.get(run.thread, ""))
+    if agent is not None:
+        yield from _in_replies(agent, run.replies, (), f"{path}.replies")
+
+
+def _in_together(scenario: Scenario, step: Together, threads: dict[str, str], path: str) -> Iterator[str]:
+    for place, run in enumerate(step.runs):
+        yield from _in_run(scenario, run, threads, f"{path}.runs[{place}]")
+        if run.thread in [other.thread for other in step.runs[:place]]:
+            yield f"{path}.runs[{place}].thread: got {run.thread!r} twice, expected a thread for each run"
+    for place, position in enumerate(step.order):
+        if not 0 <= position < len(step.runs):
+            yield f"{path}.order[{place}]: got {position}, expected the position of one of the {len(step.runs)} runs, from 0"
+
+
+def _in_workflow_run(scenario: Scenario, step: RunWorkflow, path: str) -> Iterator[str]:
+    agents = agents_in(scenario, step.workflow)
+    inside = [scenario.workflows[name] for name in workflows_in(scenario, step.workflow)]
+    for agent, replies in step.replies.items():
+        here = path_to(f"{path}.replies", agent)
+        yield from _known(agent, agents, "an agent that takes part in the workflow", here)
+        targets = {
+            member
+            for workflow in inside
+            if workflow.pattern == "handoff" and agent in workflow.participants
+            for member in workflow.participants
+        } - {agent}
+        if agent in scenario.agents:
+            yield from _in_replies(scenario.agents[agent], replies, targets, here)
+    beside = [member for workflow in inside if workflow.pattern == "concurrent" for member in _members(scenario, workflow)]
+    for place, agent in enumerate(step.finish):
+        yield from _known(agent, beside, "an agent that runs beside others", f"{path}.finish[{place}]")
+    managed = [name for workflow in inside if workflow.pattern in ("group_chat", "magentic") for name in workflow.participants]
+    for place, pick in enumerate(step.manager.picks):
+        yield from _known(pick, managed, "a participant that a manager can pick", f"{path}.manager.picks[{place}]")
+
+
+def _members(scenario: Scenario, workflow: WorkflowSpec) -> Iterator[str]:
+    """The agents among a workflow's participants, with those inside of nested ones."""
+    for member in workflow.participants:
+        yield from [member] if member in scenario.agents else agents_in(scenario, member)
+
+
+def _in_replies(agent: AgentSpec, replies: Iterable[ReplySpec], targets: Iterable[str], path: str) -> Iterator[str]:
+    for place, reply in enumerate(replies):
+        for number, call in enumerate(reply.calls):
+            yield from _known(call.tool, agent.tools, "a tool of the agent", f"{path}[{place}].calls[{number}].tool")
+        if reply.handoff is not None:
+            yield from _known(reply.handoff, targets, "another participant of a handoff", f"{path}[{place}].handoff")
+
+
+def _known(name: str, legal: Iterable[str], what: str, path: str) -> Iterator[str]:
+    words = sorted(set(legal))
+    if name not in words:
+        hint = nearest(name, words) if words else "; there is none"
+        yield f"{path}: got {name!r}, expected {what}{hint}"

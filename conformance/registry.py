@@ -1,0 +1,150 @@
+"""Finding the implementation that somebody names: a built-in one, or `package.module:Name`, each with `?key=value&…` arguments."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from dataclasses import dataclass
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any, cast, get_args, get_type_hints
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from conformance.implementation import Implementation
+from conformance.misfit import misfit
+from conformance.subject import Subject, subject
+from conformance.usage import UsageError
+from conformance.vocabulary import CAPABILITIES, Policies, nearest
+
+BASELINES = Path(__file__).parent / "adapters" / "baselines"
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """An implementation that comes with the suite. framework: what must be installed for it; extra: what installs it."""
+
+    path: str
+    framework: str | None = None
+    extra: str | None = None
+
+
+BUILT_IN: dict[str, BuiltIn] = {
+    "reference": BuiltIn("conformance.reference:Reference"),
+    "agent-framework": BuiltIn("conformance.adapters.agent_framework:AgentFramework", "agent_framework", "agent-framework"),
+    "agent-framework-openai": BuiltIn(
+        "conformance.adapters.agent_framework_openai:AgentFrameworkOpenAI", "agent_framework.openai", "agent-framework"
+    ),
+}
+
+
+def resolve(text: str) -> Subject:
+    """The implementation that a text names, created once to see that it can be. Raises UsageError that says what to do."""
+    path, _, query = text.partition("?")
+    built_in = BUILT_IN.get(path)
+    if built_in is not None:
+        _check_installed(path, built_in)
+    elif ":" not in path:
+        raise UsageError(
+            f"there is no built-in implementation {path!r}{nearest(path, BUILT_IN)} (your own is named package.module:Name)"
+        )
+    kind = _class(built_in.path if built_in else path)
+    return _created(text, kind, _arguments(text, query))
+
+
+def own_baseline(text: str) -> Path | None:
+    """The baseline that a built-in implementation brings. Deviations of one set of arguments say nothing of another."""
+    file = BASELINES / f"{text}.toml"
+    return file if text in BUILT_IN and file.is_file() else None
+
+
+def _check_installed(name: str, built_in: BuiltIn) -> None:
+    if built_in.framework is None:
+        return
+    try:
+        found = util.find_spec(built_in.framework) is not None
+    except ModuleNotFoundError:
+        found = False
+    if not found:
+        install = f"pip install 'agent-conformance[{built_in.extra}]'"
+        raise UsageError(f"{name} needs the module {built_in.framework}, which is not installed; install it with: {install}")
+
+
+def _class(path: str) -> type[Implementation]:
+    module_name, _, attribute = path.partition(":")
+    if not module_name or not attribute:
+        raise UsageError(f"got {path!r}, expected package.module:Name")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise UsageError(_missing_module(path, module_name, error.name or module_name)) from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{path}: importing {module_name} raised {_shown(error)}") from error
+    found: Any = module
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            inside = cast("dict[str, object]", vars(found))
+            names = [name for name, value in inside.items() if isinstance(value, type) and not name.startswith("_")]
+            hint = nearest(part, names) if names else "; it has no classes"
+            raise UsageError(f"{path}: {getattr(found, '__name__', found)} has no {part!r}{hint}")
+        found = getattr(found, part)
+    if not (isinstance(found, type) and issubclass(found, Implementation)):
+        raise UsageError(f"{path}: got {found!r}, expected a subclass of conformance.implementation.Implementation")
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise UsageError(f"{path}: not all methods of an implementation are there; write: {missing}")
+    return found
+
+
+def _missing_module(path: str, wanted: str, missing: str) -> str:
+    if wanted == missing or wanted.startswith(f"{missing}."):
+        return f"{path}: there is no module {missing!r} here; is it installed, or the current directory the right one?"
+    return f"{path}: {wanted} imports {missing!r}, which is not installed; install what the adapter needs"
+
+
+def _arguments(text: str, query: str) -> dict[str, str]:
+    if not query:
+        return {}
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
+    except ValueError:
+        raise UsageError(f"{text}: got arguments {query!r}, expected key=value&key=value") from None
+
+
+def _created(text: str, kind: type[Implementation], arguments: dict[str, str]) -> Subject:
+    name: Any = getattr(kind, "name", None)
+    if not isinstance(name, str) or not name:
+        raise UsageError(f'{text}: the class has no name; give it one, as it shall stand in reports: name = "my-agents"')
+    try:
+        found = subject(kind, arguments)
+    except msgspec.ValidationError as error:  # policies given as arguments
+        raise UsageError(f"{text}: {misfit(arguments, Policies, path='arguments') or error}") from error
+    except (Exception, SystemExit) as error:
+        given = f" with {arguments}" if arguments else ""
+        raise UsageError(f"{text}: creating it{given} raised {_shown(error)}") from error
+    for capability in found.capabilities:
+        if capability not in CAPABILITIES:
+            raise UsageError(
+                f"{text}: it declares the capability {capability!r}, which does not exist{nearest(str(capability), CAPABILITIES)}"
+            )
+    _check_policies(text, found.policies)
+    return found
+
+
+def _check_policies(text: str, policies: object) -> None:
+    if not isinstance(policies, Policies):
+        raise UsageError(f"{text}: its policies are {policies!r}, expected a conformance.vocabulary.Policies")
+    for name, hint in get_type_hints(Policies).items():
+        legal = [str(word) for choice in get_args(hint) for word in get_args(choice)]
+        value: object = getattr(policies, name)
+        if value is not None and value not in legal:
+            raise UsageError(f"{text}: it declares the policy {name}={value!r}{nearest(str(value), legal)}")
+
+
+def _shown(error: BaseException) -> str:
+    """The exception in one line, with the place in the user's code where it came from."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    text = " ".join(str(error).split())
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {text}{place}"

@@ -1,0 +1,140 @@
+"""What threads rules ask of a single request or run: the shared checks behind several rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from conformance.rules.case import CallView, Case, RunView
+from conformance.rules.rule import Finding, finding
+from conformance.scenario import AgentSpec
+from conformance.trace import Part, ThreadDescribed, Warned, parts
+
+
+def local_request(case: Case, view: CallView, agent: AgentSpec, expected: Sequence[Part]) -> Iterator[Finding]:
+    """What THR-05 asks of one request."""
+    request = view.request
+    stores = agent.service.stores_by_default if request.store is None else request.store
+    got = case.spoken(request.messages, agent)
+    yield finding(
+        not stores and request.conversation_id is None and got == list(expected),
+        view.at,
+        expected=f"store off, no conversation id, and the whole conversation: {show(expected)}",
+        got=f"store={request.store}, conversation id {request.conversation_id}, messages {show(got)}",
+    )
+
+
+def hosted_request(case: Case, run: RunView, place: int, view: CallView, agent: AgentSpec) -> Iterator[Finding]:
+    """What THR-06 asks of one request; `place`: its position in the run."""
+    request = view.request
+    stores = agent.service.stores_by_default if request.store is None else request.store
+    has_id = latest_id([*case.earlier(run), run], before=view.request.call) is not None
+    sent = case.spoken(request.messages, agent)
+    if place == 0:
+        new = run.inputs
+    else:
+        reply = run.calls[place - 1].reply
+        new = [("result", call.id) for call in reply.message.calls] if reply else sent
+    repeats = has_id and sent != new
+    yield finding(
+        bool(stores) and (request.conversation_id is not None or not has_id) and not repeats,
+        view.at,
+        expected=f"store on, the thread's conversation id, and only what is new: {show(new)}",
+        got=f"store={request.store}, conversation id {request.conversation_id}, messages {show(sent)}",
+    )
+
+
+def transition(case: Case, run: RunView, thread: str, agent: AgentSpec) -> Iterator[Finding]:
+    """What THR-12 asks of a run that makes a local thread hosted."""
+    first = run.calls[0]
+    expected = case.local_history(run) + run.inputs
+    got = case.spoken(first.request.messages, agent)
+    yield finding(
+        first.request.store is True and got == expected,
+        first.at,
+        expected=f"a transition request with store on and the whole local history: {show(expected)}",
+        got=f"store={first.request.store}, messages {show(got)}",
+    )
+    for at, state in case.of(ThreadDescribed):
+        if state.thread == thread and state.step == case.trace.events[run.at].step:
+            id = latest_id([run])
+            grown = len(parts(state.messages or ())) > len(case.local_history(run))
+            yield finding(
+                state.kind in ("hosted", None) and state.conversation_id == id and not grown,
+                at,
+                expected=f"a hosted thread with conversation {id!r} whose local messages no longer grow",
+                got=f"a thread of kind {state.kind} with conversation {state.conversation_id!r}"
+                + (" that went on storing locally" if grown else ""),
+                also=[run.at],
+            )
+
+
+def refused(run: RunView, what: str) -> Finding:
+    """Whether a run was refused before any effect."""
+    refused = run.raised is not None and run.raised[1].kind == "conflict" and not run.calls
+    return finding(
+        refused,
+        run.calls[0].at if run.calls else run.raised[0] if run.raised else run.at,
+        expected=f"an error of kind conflict before any service call, for {what}",
+        got=outcome(run),
+    )
+
+
+def warned(run: RunView, what: str) -> Finding:
+    """Whether a run went on with a warning."""
+    return finding(
+        bool(run.of(Warned)) and bool(run.calls),
+        run.raised[0] if run.raised else run.at,
+        expected=f"a warning, and a run in which the thread wins, for {what}",
+        got=outcome(run) if not run.calls else "no warning",
+    )
+
+
+def outcome(run: RunView) -> str:
+    """How a run ended, in words."""
+    called = f"{len(run.calls)} service calls, then " if run.calls else ""
+    if run.raised:
+        return f"{called}an error of kind {run.raised[1].kind}: {run.raised[1].text}"
+    return f"{called}the run {run.ending}"
+
+
+def history_known(case: Case, run: RunView, agent: AgentSpec) -> bool:
+    """Whether the matrix says what local history is when this run begins."""
+    timing = case.persists(agent)
+    declared = case.can("history.per_service_call" if timing == "per call" else "history.per_run")
+    for other in case.earlier(run):
+        if other.ending in ("unknown", "waiting") or other.terminated or (not other.succeeded and other.calls and not declared):
+            return False
+    return timing != "not"
+
+
+def created_hosted(case: Case, run: RunView) -> bool:
+    """Whether the run is on a thread that was created hosted."""
+    return run.thread is not None and case.scenario.kind_of(run.thread) == "hosted"
+
+
+def latest_id(runs: Sequence[RunView], *, before: int | None = None) -> str | None:
+    """The conversation id of the latest reply that carried one; `before`: of a call number."""
+    ids = [
+        view.reply.conversation_id
+        for run in runs
+        for view in run.calls
+        if view.reply and view.reply.conversation_id and (before is None or view.request.call < before)
+    ]
+    return ids[-1] if ids else None
+
+
+def change(case: Case, run: RunView, thread: str) -> list[int]:
+    """Where a thread is described otherwise after the run than before it, if it is."""
+    states = [(at, state) for at, state in case.of(ThreadDescribed) if state.thread == thread]
+    step = case.trace.events[run.at].step
+    before = [state for _, state in states if state.step < step]
+    after = [(at, state) for at, state in states if state.step == step]
+    if not before or not after:
+        return []
+    facts = ("kind", "conversation_id", "messages", "context")
+    return [at for at, state in after if any(getattr(state, fact) != getattr(before[-1], fact) for fact in facts)]
+
+
+def show(said: Sequence[Part]) -> str:
+    """Parts as a person reads them."""
+    return "[" + ", ".join(" ".join(part) for part in said) + "]"

@@ -1,0 +1,90 @@
+"""Scenarios as files: strict decoding, with errors that name file and field, and the form in which they are written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from conformance.misfit import misfit
+from conformance.references import dangling
+from conformance.scenario import Scenario
+from conformance.vocabulary import plain
+
+WIDTH = 110
+"""How long a line of a scenario file may be before an object or a list is spread over several."""
+
+
+class ScenarioError(Exception):
+    """A scenario that cannot be read or performed; the message names file and field."""
+
+
+def read(path: Path | str) -> Scenario:
+    """The scenario in a file, decoded strictly and checked. Raises ScenarioError."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+    return decode(text, name=str(path))
+
+
+def decode(text: str, *, name: str = "scenario") -> Scenario:
+    """The scenario in a JSON text, decoded strictly and checked. Raises ScenarioError that names the file as `name`."""
+    try:
+        data: Any = json.loads(text, object_pairs_hook=_without_repetition)
+    except json.JSONDecodeError as error:
+        raise ScenarioError(f"{name}: line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from None
+    except _Repeated as error:
+        raise ScenarioError(f"{name}: the field {error.args[0]!r} stands twice in one object") from None
+    except RecursionError:
+        raise ScenarioError(f"{name}: nested too deeply") from None
+    try:
+        scenario = msgspec.convert(data, Scenario)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(f"{name}: {misfit(data, Scenario) or error}") from None
+    check(scenario, name=name)
+    return scenario
+
+
+def check(scenario: Scenario, *, name: str | None = None) -> None:
+    """Check the references that must hold within a scenario. Raises ScenarioError for the first one that does not."""
+    wrong = next(dangling(scenario), None)
+    if wrong is not None:
+        raise ScenarioError(f"{name or scenario.title or 'scenario'}: {wrong}")
+
+
+def encode(scenario: Scenario) -> str:
+    """The JSON text of a scenario as a person reads and writes it: without defaults, short objects on one line."""
+    return _pretty(plain(scenario), 0) + "\n"
+
+
+def _pretty(value: Any, indent: int, used: int = 0) -> str:
+    """JSON in which whatever fits stands on one line. used: what already stands on the line."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)) or (indent and indent + used + len(flat) <= WIDTH):
+        return flat
+    inner, pad = indent + 2, " " * (indent + 2)
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        lines = [pad + _pretty(item, inner) for item in items]
+        return "[\n" + ",\n".join(lines) + "\n" + " " * indent + "]"
+    fields = cast("dict[str, Any]", value).items()
+    keys = [(json.dumps(key, ensure_ascii=False) + ": ", field) for key, field in fields]
+    lines = [pad + key + _pretty(field, inner, len(key)) for key, field in keys]
+    return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
+
+
+class _Repeated(Exception):
+    """A field stands twice in one object: JSON allows it, and one of the two would be lost."""
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _Repeated(next(key for key in keys if keys.count(key) > 1))
+    return found
