@@ -308,7 +308,8 @@ def perform(scenario: Scenario, implementation: Callable[[], Implementation], *,
             with catch_warnings(world), loopback_only(world):
                 asyncio.run(stage.perform())
         except BaseException as error:
-            world.record(Broke, cause="crash", text=stable(repr(error)), run=None)
+            cause = "crash" if isinstance(error, Exception) else "exit"
+            world.record(Broke, cause=cause, text=stable(repr(error)), run=None)
 
     worker = threading.Thread(target=work, daemon=True, name="conformance-stage")
     worker.start()

@@ -120,8 +120,8 @@ def sequential_answers_with_the_last_response(case: Case) -> Iterator[Finding]:
 def concurrent_answers_with_every_response(case: Case) -> Iterator[Finding]:
     """Concurrent: the answer is every participant's response messages, each once, unchanged, in a stable order.
 
-    With the default aggregation. Stable: the order of the participants, or that of their names, but not that of their finishing. Unchanged:
-    text and author.
+    With the default aggregation. Stable: the order of the participants, or that of their names, but not that of their finishing.
+    Unchanged: text and author.
     """
     for run, _, workflow in _direct(case):
         if workflow.pattern != "concurrent" or not run.succeeded:

@@ -1,0 +1,135 @@
+"""The stage: whatever an implementation does, there is a trace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+import warnings
+from typing import Any
+
+import pytest
+
+from conformance.implementation import ChunkSeen, Implementation, NotSupported, Response, Turn
+from conformance.reference import Reference
+from conformance.scenario import AgentSpec, CreateThread, Run, Scenario
+from conformance.stage import perform
+from conformance.trace import Broke, Raised, Refused, RunReturned, RunStarted, Trace, Warned
+
+TWO_RUNS = Scenario(
+    agents={"a": AgentSpec()},
+    steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=("one",)), Run(thread="t", say=("two",))),
+)
+
+
+def performed(run: Any, timeout: float = 0.3) -> Trace:
+    """Perform two runs on a reference whose `run` is replaced."""
+
+    class Faulty(Reference):
+        async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
+            return await run(super(), agent, thread, turn)
+
+    return perform(TWO_RUNS, Faulty, timeout=timeout)
+
+
+async def hangs(real: Any, *arguments: Any) -> Response:
+    await asyncio.sleep(3600)
+    raise AssertionError
+
+
+async def blocks_the_thread(real: Any, *arguments: Any) -> Response:
+    time.sleep(3)
+    raise AssertionError
+
+
+async def swallows_cancellation(real: Any, *arguments: Any) -> Response:
+    for _ in range(30):
+        try:
+            await asyncio.sleep(0.1)
+        except asyncio.CancelledError:
+            pass
+    raise AssertionError
+
+
+async def exits(real: Any, *arguments: Any) -> Response:
+    sys.exit(3)
+
+
+async def exits_in_a_task(real: Any, *arguments: Any) -> Response:
+    async def leave() -> None:
+        sys.exit(3)
+
+    await asyncio.ensure_future(leave())
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [(hangs, "timeout"), (blocks_the_thread, "timeout"), (swallows_cancellation, "timeout"), (exits, "exit"), (exits_in_a_task, "exit")],
+)
+def test_an_end_that_cannot_be_judged_is_recorded_after_what_was_observed(fault: Any, cause: str):
+    trace = performed(fault)
+    assert trace.broken is not None
+    assert trace.broken.cause == cause
+    assert any(isinstance(event, RunStarted) for event in trace.events)
+    assert not any(isinstance(event, RunReturned) for event in trace.events)
+
+
+async def raises(real: Any, *arguments: Any) -> Response:
+    raise ZeroDivisionError("by nought")
+
+
+def test_an_exception_is_an_observation_and_the_run_goes_on():
+    trace = performed(raises)
+    raised = [event for event in trace.events if isinstance(event, Raised)]
+    assert [(event.kind, event.native, event.text) for event in raised] == [("other", "ZeroDivisionError", "by nought")] * 2
+    assert trace.broken is None
+
+
+async def refuses(real: Any, *arguments: Any) -> Response:
+    raise NotSupported("no such thing here")
+
+
+def test_a_step_that_cannot_be_expressed_is_refused():
+    assert [event.text for event in performed(refuses).events if isinstance(event, Refused)] == ["no such thing here"] * 2
+
+
+async def complains(real: Any, *arguments: Any) -> Response:
+    warnings.warn("beware of 0x7f3a5c001234", stacklevel=1)
+    logging.getLogger("some.framework").warning("run 123e4567-e89b-12d3-a456-426614174000")
+    return await real.run(*arguments)
+
+
+def test_warnings_and_log_records_are_events_without_anything_unstable():
+    warned = [event for event in performed(complains).events if isinstance(event, Warned)]
+    assert [(event.text, event.source, event.run) for event in warned[:2]] == [
+        ("beware of …", "UserWarning", 0),
+        ("run …", "some.framework", 0),
+    ]
+
+
+def test_a_constructor_that_raises_is_a_crash_that_names_its_error():
+    def broken() -> Implementation:
+        raise RuntimeError("no licence")
+
+    trace = perform(TWO_RUNS, broken)
+    assert isinstance(trace.events[0], Broke)
+    assert "no licence" in trace.events[0].text
+
+
+def test_the_same_scenario_gives_the_same_trace():
+    assert perform(TWO_RUNS, Reference) == perform(TWO_RUNS, Reference)
+
+
+def test_a_stream_that_never_ends_is_a_timeout():
+    class Endless(Reference):
+        async def stream(self, agent: Any, thread: Any, turn: Turn) -> Any:
+            while True:
+                await asyncio.sleep(0)
+                yield ChunkSeen(text="again ")
+
+    scenario = Scenario(agents={"a": AgentSpec()}, steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=("one",), stream=True)))
+    trace = perform(scenario, Endless, timeout=0.1)
+    assert trace.broken is not None
+    assert trace.broken.cause == "timeout"
