@@ -1,0 +1,1 @@
+"""Mutants: deliberate faults in the reference, which show that the rules can fail."""

@@ -113,7 +113,9 @@ class ConversationDumped(Mutant):
         async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
             """Prepend the prompt."""
             answer = await super().answer(run, messages)
-            return Response(messages=(*messages, *answer.messages)) if answer else None
+            if answer is None or run.nested:
+                return answer
+            return Response(messages=(*messages, *answer.messages))
 
     patterns = {**PATTERNS, "sequential": _Sequential}
 
@@ -178,9 +180,9 @@ class HandoffHidesItsWork(Mutant):
 
 
 class _LastSpeaker(Managed):
-    def conclude(self, conversation: Sequence[Message]) -> Response:
+    def conclude(self, run: WorkflowRun, conversation: Sequence[Message]) -> Response:
         """Answer with whatever was said last."""
-        return Response(messages=tuple(conversation[-1:]))
+        return super().conclude(run, conversation) if run.nested else Response(messages=tuple(conversation[-1:]))
 
 
 class GroupChatAnswersWithTheLastRound(Mutant):

@@ -52,7 +52,7 @@ class RequestAndReplyAppendedApart(Mutant):
 
 
 class HistoryAppendedAgain(Mutant):
-    """Per-service-call persistence appends the loaded history once more with every call."""
+    """Per-service-call persistence appends a loaded message once more with every call."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/7211"
     expected = frozenset({"PER-09", "PER-17", "PER-19", "THR-05", "THR-10"})
@@ -65,7 +65,8 @@ class HistoryAppendedAgain(Mutant):
 
             async def append(self, new: Sequence[Message], reply: Message) -> None:
                 """Append what was sent instead of what is new."""
-                await super().append([*await self._store.load(), *new], reply)
+                loaded = await self._store.load()
+                await super().append([*loaded[-1:], *new], reply)
 
 
 class OnlyTheLastReplyStored(Mutant):

@@ -15,7 +15,7 @@ from conformance.reference.loop import Loop, Outcome
 from conformance.reference.store import ProviderStore, Store, ThreadStore
 from conformance.reference.thread import Thread
 from conformance.scenario import AgentSpec
-from conformance.trace import Message, Result
+from conformance.trace import Call, Message, Result
 from conformance.vocabulary import Policies, ThreadKind
 from conformance.world import World
 from conformance.world.chat_service import Request
@@ -49,7 +49,9 @@ class Agent:
         return Thread(key=key, kind=kind)
 
     async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
-        """Run once. Raises Conflict or Unsupported before any effect where turn and thread contradict each other."""
+        """Run once. Raises Conflict, Unsupported or Invalid before any effect where turn and thread contradict each other."""
+        if thread.waiting:
+            raise Invalid("calls wait for approval on this thread: answer them first")
         if turn.conversation_id is not None:
             turn = self.check_conversation_id(thread, turn)
         becomes_hosted = self.check_store(thread, turn)
@@ -99,7 +101,7 @@ class Agent:
                 conversation_id=self.first_id(thread),
                 stream=stream,
             )
-            loop = self.loop_type(client, self.tools, lambda id: self.adopt(thread, id, adopted, local=local))
+            loop = self.loop_type(client, self.tools, lambda id: self.adopt(thread, id, adopted, local=local), self.needs_approval)
             outcome = await loop.run(request, emit)
             if local and not adopted and not self.spec.per_service_call:
                 await self.persist(store, new, outcome)
@@ -179,21 +181,26 @@ class Agent:
 
     def response(self, thread: Thread, outcome: Outcome) -> Response:
         """What the caller gets."""
-        pending = tuple(Pending(id=call.id, tool=call.tool) for call in thread.waiting)
+        asked = [call for call in thread.waiting if self.needs_approval(call)]
+        pending = tuple(Pending(id=call.id, tool=call.tool) for call in asked)
         return Response(messages=tuple(outcome.produced), author=self.name, pending=pending)
+
+    def needs_approval(self, call: Call) -> bool:
+        """Whether a person must decide before the call is run."""
+        return call.tool in self.tools and self.tools[call.tool].spec.approval
 
     async def resume(self, thread: Thread, answers: Sequence[Answer], emit: Emit, *, stream: bool) -> Response:
         """Go on after approvals: once every waiting call is decided, their results are the new input."""
         for answer in answers:
-            if answer.id not in {call.id for call in thread.waiting}:
+            if answer.id not in {call.id for call in thread.waiting if self.needs_approval(call)}:
                 raise Invalid(f"nothing waits for an answer to {answer.id!r}")
             thread.decisions[answer.id] = answer.approve
-        if any(call.id not in thread.decisions for call in thread.waiting):
+        if any(call.id not in thread.decisions for call in thread.waiting if self.needs_approval(call)):
             return Response(author=self.name)
-        loop = self.loop_type(LeafClient(self.service), self.tools, _ignore)
+        loop = self.loop_type(LeafClient(self.service), self.tools, _ignore, self.needs_approval)
         results: list[Result] = []
         for call in thread.waiting:
-            if thread.decisions.pop(call.id):
+            if thread.decisions.pop(call.id, True):
                 results.append(await loop.call_tool(self.tools[call.tool], call))
             else:
                 results.append(Result(id=call.id, value="rejected", error=True))

@@ -59,12 +59,15 @@ class PersistingClient:
         self._store = store
         self._adds = tuple(adds)
         self._adopt = adopt
+        self._before: int | None = None
 
     async def complete(self, request: Request, emit: Emit) -> Reply:
         """Send stored history and what is new; append what is new and the reply."""
+        id = request.conversation_id
+        if id not in (None, SENTINEL):
+            return await self._inner.complete(request, emit)
         new = request.messages
         history = await self._store.load()
-        id = request.conversation_id
         sent = msgspec.structs.replace(
             request,
             messages=self.request_messages(history, new),
@@ -82,8 +85,10 @@ class PersistingClient:
         return None if id == SENTINEL else id
 
     def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
-        """What one request carries."""
-        return (*history, *self._adds, *new)
+        """What one request carries: what was injected stands where the run began, never between a call and its result."""
+        if self._before is None:
+            self._before = len(history)
+        return (*history[: self._before], *self._adds, *history[self._before :], *new)
 
     async def append(self, new: Sequence[Message], reply: Message) -> None:
         """Append one service call's messages."""

@@ -14,7 +14,9 @@ from conformance.world.tools import Tool
 
 @dataclass
 class Outcome:
-    """What a loop came to. produced: its response messages, in order. waiting: calls that need approval."""
+    """What a loop came to. produced: its response messages, in order. waiting: the calls of a reply in which
+    one needs approval.
+    """
 
     produced: list[Message] = field(default_factory=list[Message])
     conversation_id: str | None = None
@@ -23,12 +25,22 @@ class Outcome:
 
 
 class Loop:
-    """Runs the loop on a client. adopt: told of every reply's conversation id before the loop goes on."""
+    """Runs the loop on a client. adopt: told of every reply's conversation id before the loop goes on.
 
-    def __init__(self, client: Client, tools: Mapping[str, Tool], adopt: Callable[[str | None], None]) -> None:
+    needs_approval: whether a call must wait for a person's decision.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        tools: Mapping[str, Tool],
+        adopt: Callable[[str | None], None],
+        needs_approval: Callable[[Call], bool],
+    ) -> None:
         self._client = client
         self._tools = tools
         self._adopt = adopt
+        self._needs_approval = needs_approval
 
     async def run(self, request: Request, emit: Emit) -> Outcome:
         """Run to the end: a reply without calls, a terminating tool, or calls that wait for approval."""
@@ -40,7 +52,8 @@ class Loop:
             self._adopt(reply.conversation_id)
             if reply.conversation_id is not None:
                 outcome.conversation_id = reply.conversation_id
-            outcome.waiting = [call for call in reply.message.calls if self._needs_approval(call)]
+            if any(self._needs_approval(call) for call in reply.message.calls):
+                outcome.waiting = list(reply.message.calls)
             if not reply.message.calls or outcome.waiting:
                 return outcome
             results, outcome.terminated = await self.call_tools(reply.message.calls)
@@ -64,7 +77,7 @@ class Loop:
         for call in calls:
             tool = self._tools.get(call.tool)
             results.append(await self.call_tool(tool, call))
-            terminated = terminated or tool is None or tool.spec.terminates
+            terminated = terminated or tool is None or (tool.spec.terminates and not results[-1].error)
         return Message(role="tool", results=tuple(results)), terminated
 
     async def call_tool(self, tool: Tool | None, call: Call) -> Result:
@@ -75,6 +88,3 @@ class Loop:
             return Result(id=call.id, value=await tool(**call.arguments))
         except ToolError as error:
             return Result(id=call.id, value=str(error), error=True)
-
-    def _needs_approval(self, call: Call) -> bool:
-        return call.tool in self._tools and self._tools[call.tool].spec.approval

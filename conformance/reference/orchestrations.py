@@ -97,9 +97,9 @@ class Managed(Workflow):
         while (name := self.world.manager.pick()) is not None:
             response = await run.participant(name, conversation, shown=self.spec.intermediate_outputs)
             conversation += response.messages
-        return self.conclude(conversation)
+        return self.conclude(run, conversation)
 
-    def conclude(self, conversation: Sequence[Message]) -> Response:
+    def conclude(self, run: WorkflowRun, conversation: Sequence[Message]) -> Response:
         """The manager's last word."""
         return Response(messages=(Message(role="assistant", text=self.world.manager.answer(), author="manager"),))
 

@@ -14,8 +14,8 @@ class Thread:
     """One conversation.
 
     key: its name in a history store. messages: what it keeps itself (local, no explicit provider). context: each context provider's
-    state under its id. detached: the history provider no longer serves it. waiting: calls that wait for approval, and the decisions
-    taken so far.
+    state under its id. detached: the history provider no longer serves it. waiting: the calls of a reply in which one
+    needs approval. decisions: those taken so far, by call id.
     """
 
     key: str

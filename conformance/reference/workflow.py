@@ -33,7 +33,12 @@ class _Question:
 
 
 class WorkflowRun:
-    """One run, from its request to idle without pending requests; it outlives suspensions."""
+    """One run, from its request to idle without pending requests; it outlives suspensions.
+
+    nested: it is a child's run inside another workflow's.
+    """
+
+    nested = False
 
     def __init__(self, workflow: Workflow, *, stream: bool) -> None:
         self.workflow = workflow
@@ -42,6 +47,7 @@ class WorkflowRun:
         self.task: asyncio.Task[None] | None = None
         self._waiting: dict[str, _Question] = {}
         self._active = 0
+        self._resting = False
 
     def start(self, messages: Sequence[Message]) -> None:
         """Begin; what happens arrives in `events`, with None where the workflow comes to rest."""
@@ -65,6 +71,7 @@ class WorkflowRun:
 
     def respond(self, answers: Sequence[Answer]) -> None:
         """Hand in answers to pending requests; a participant goes on when all of its own are answered."""
+        self._resting = False
         for answer in answers:
             question = self._waiting.pop(answer.id)
             if question.take(answer):
@@ -116,7 +123,8 @@ class WorkflowRun:
 
     def rest(self) -> None:
         """Say that the workflow is idle, where nobody is active and somebody waits."""
-        if self._active == 0 and self._waiting:
+        if self._active == 0 and self._waiting and not self._resting:
+            self._resting = True
             self.suspended()
 
     def suspended(self) -> None:
@@ -138,6 +146,8 @@ class WorkflowRun:
 
 class _Nested(WorkflowRun):
     """A child's run inside its parent's: requests and activity are the parent's, outputs stay inside."""
+
+    nested = True
 
     def __init__(self, parent: WorkflowRun, workflow: Workflow) -> None:
         super().__init__(workflow, stream=parent.stream)

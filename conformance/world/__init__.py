@@ -6,7 +6,7 @@ What the harness can see for itself it never asks the adapter for.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -63,9 +63,13 @@ class World:
         """The context providers of an agent, in order."""
         return tuple(ContextProvider(self, id, spec) for id, spec in self.scenario.agents[agent].context.items())
 
-    def answered(self) -> bool:
-        """Whether the latest reply in this run asked for nothing more: by this a handoff knows that it is over."""
-        return self.script.answered
+    def answered(self, among: Collection[str] = ()) -> bool:
+        """Whether the latest reply in this run asked for nothing more: by this a handoff knows that it is over.
+
+        among: the participants of the handoff, where others take part in the same run; without it, everybody.
+        """
+        latest = [final for agent, final in self.script.latest.items() if not among or agent in among]
+        return bool(latest) and latest[-1]
 
     @cached_property
     def http(self) -> HttpFace:

@@ -109,7 +109,7 @@ class ChatService:
                 conversation_id = self._keep((*self._seen(request), message), request.conversation_id)
             shown = None if spec.without_id else conversation_id
             script.open_calls.extend((self.agent, made) for made in message.calls)
-            script.answered = not message.calls
+            script.replied(self.agent, final=not message.calls)
             self._world.record(
                 ServiceReplied, agent=self.agent, call=call, message=message, conversation_id=shown, kept=kept
             )

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _METHODS = ("connect", "connect_ex", "sendto", "sendmsg")
 _LOOKUPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
-_OVER_IP = frozenset({socket.AF_INET, socket.AF_INET6})
 
 _guarded: list[World] = []
 _performing: ContextVar[World | None] = ContextVar("performing", default=None)
@@ -61,7 +60,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if not _guarded or not event.startswith("socket."):
         return
     if event[7:] in _METHODS:
-        _check_address(arguments[0], arguments[1])
+        _check_address(arguments[1])
     elif event in _LOOKUPS:
         _check_host(arguments[0], arguments[1] if len(arguments) > 1 else None)
     elif event == "socket.getnameinfo":
@@ -90,15 +89,15 @@ def _checked(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def method(self: socket.socket, *arguments: Any) -> Any:
         if _guarded and arguments:
-            _check_address(self, arguments[-1])
+            _check_address(arguments[-1])
         return original(self, *arguments)
 
     method.conformance_original = original  # type: ignore[attr-defined]
     return method
 
 
-def _check_address(opened: socket.socket, address: Any) -> None:
-    if opened.family in _OVER_IP and isinstance(address, tuple) and address:
+def _check_address(address: Any) -> None:
+    if isinstance(address, tuple) and address:  # else a Unix socket's path, or no address
         _check_host(*address[:2])  # type: ignore[reportUnknownArgumentType]
 
 

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+import re
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from conformance.trace import Broke
 from conformance.vocabulary import nearest
 from conformance.world.errors import ServiceError
 from conformance.world.responses_api import Json, Named, error_of, events_of, name_reply, response_of, sse
-from conformance.world.responses_input import Body, Malformed, read, request_of
+from conformance.world.responses_input import Body, Malformed, neutral_id, read, request_of
 from conformance.world.server import Server
 
 if TYPE_CHECKING:
     from respx import MockRouter
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from conformance.world import World
     from conformance.world.script import Script
 
 RUN_HEADER = "conformance-run"
+_STREAM = "text/event-stream"
 _PATH = "/v1/responses"
+_AGENT = re.compile(rf"/agents/(.+){re.escape(_PATH)}/?")
 
 
 @dataclass(frozen=True)
@@ -44,15 +50,18 @@ class HttpFace:
     def __init__(self, world: World) -> None:
         self._world = world
         self._server: Server | None = None
+        self._starting = asyncio.Lock()
         self._answered = itertools.count(1)
 
     async def url(self, agent: str) -> str:
         """The base url of an agent's own service, as OpenAI-compatible clients want it, ending in `/v1`."""
         self._known(agent)
-        if self._server is None:
-            self._server = Server(self._serve)
-            await self._server.start()
-        return f"http://127.0.0.1:{self._server.port}/agents/{agent}/v1"
+        async with self._starting:
+            if self._server is None:
+                server = Server(self._serve)
+                await server.start()
+                self._server = server
+        return f"http://127.0.0.1:{self._server.port}/agents/{quote(agent, safe='')}/v1"
 
     async def close(self) -> None:
         """Stop the server; requests that are still being answered are cut off."""
@@ -70,19 +79,11 @@ class HttpFace:
 
         self._known(agent)
 
-        class Events(httpx.AsyncByteStream):
-            def __init__(self, events: Iterable[Json]) -> None:
-                self._events = events
-
-            async def __aiter__(self) -> Any:
-                for piece in sse(self._events):
-                    yield piece
-
         async def respond(request: httpx.Request) -> httpx.Response:
             answered = await self.answer(agent, await request.aread(), request.headers.get(RUN_HEADER))
             if answered.body is not None:
                 return httpx.Response(answered.status, json=answered.body)
-            return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Events(answered.events))
+            return httpx.Response(200, headers={"content-type": _STREAM}, content=_pieces(answered.events))
 
         router = respx.MockRouter(assert_all_called=False)
         router.post(base_url.rstrip("/") + _PATH.removeprefix("/v1")).mock(side_effect=respond)
@@ -93,16 +94,21 @@ class HttpFace:
 
         400 because no SDK retries it: a second request would be one that the implementation never made.
         """
+        where = f"POST {_PATH} of agent {agent!r}"
         try:
-            with self._world.during(self._script(run)):
+            script = self._script(run)
+        except Malformed as error:
+            return self._broken("malformed", f"{where}: {error}")
+        with self._world.during(script):
+            try:
                 self._known(agent)
                 return await self._ask(agent, read(data))
-        except ServiceError as error:
-            return Answered(400, error_of(str(error)))
-        except Malformed as error:
-            return self._broken("malformed", f"POST {_PATH} of agent {agent!r}: {error}")
-        except Exception as error:
-            return self._broken("crash", f"POST {_PATH} of agent {agent!r}: {error!r}")
+            except ServiceError as error:
+                return Answered(400, error_of(str(error)))
+            except Malformed as error:
+                return self._broken("malformed", f"{where}: {error}")
+            except Exception as error:
+                return self._broken("crash", f"{where}: {error!r}")
 
     async def _ask(self, agent: str, body: Body) -> Answered:
         service, request = self._world.service(agent), request_of(body)
@@ -115,8 +121,8 @@ class HttpFace:
     def _name(self, agent: str, conversation_id: str | None) -> Named:
         one_id = self._world.service(agent).spec.keeps == "one_id"
         named = name_reply(conversation_id, one_id=one_id, number=next(self._answered))
-        if conversation_id is not None:
-            self._world.also_called(conversation_id, named.conversation or named.id)
+        outside = named.conversation or named.id
+        self._world.also_called(neutral_id(outside), outside)
         return named
 
     def _script(self, run: str | None) -> Script:
@@ -138,15 +144,26 @@ class HttpFace:
         self._world.record(Broke, cause=cause, text=stable(text))
         return Answered(400, error_of(text))
 
-    async def _serve(self, request: Any) -> Any:
+    async def _serve(self, request: Request) -> Response:
         """Answer a request of the server."""
-        from starlette.responses import JSONResponse, StreamingResponse
+        from starlette.requests import ClientDisconnect
+        from starlette.responses import JSONResponse, Response, StreamingResponse
 
-        agent, rest = request.path_params["agent"], "/" + request.path_params["rest"]
-        if (request.method, rest) == ("POST", _PATH):
-            answered = await self.answer(agent, await request.body(), request.headers.get(RUN_HEADER))
+        path = request.scope["path"]
+        asked = _AGENT.fullmatch(path)
+        if asked is None or request.method != "POST":
+            answered = self._broken("malformed", f"{request.method} {path}: only POST /agents/<agent>{_PATH} is served")
         else:
-            answered = self._broken("malformed", f"{request.method} {rest} is not served here: only POST {_PATH}")
+            try:
+                data = await request.body()
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody is there to read it, and nothing was asked
+            answered = await self.answer(asked[1], data, request.headers.get(RUN_HEADER))
         if answered.body is not None:
             return JSONResponse(answered.body, answered.status)
-        return StreamingResponse(sse(answered.events), media_type="text/event-stream")
+        return StreamingResponse(_pieces(answered.events), media_type=_STREAM)
+
+
+async def _pieces(events: Iterable[Json]) -> AsyncIterator[bytes]:
+    for piece in sse(events):
+        yield piece

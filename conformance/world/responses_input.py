@@ -76,16 +76,19 @@ def read(data: bytes) -> Body:
 def request_of(body: Body) -> Request:
     """The neutral request. Raises Malformed."""
     named = body.conversation.id if isinstance(body.conversation, ConversationRef) else body.conversation
-    id = named.removeprefix(CONVERSATION) if named is not None else None
-    if body.previous_response_id is not None:
-        id = body.previous_response_id.removeprefix(RESPONSE)
+    id = body.previous_response_id if named is None else named
     said = [Message(role="system", text=body.instructions)] if body.instructions is not None else []
     if isinstance(body.input, str):
         said.append(Message(role="user", text=body.input))
     else:
         for place, item in enumerate(body.input):
             _add(said, item, f"input[{place}]")
-    return Request(messages=tuple(said), store=body.store, conversation_id=id, stream=bool(body.stream))
+    return Request(messages=tuple(said), store=body.store, conversation_id=neutral_id(id) if id else None, stream=bool(body.stream))
+
+
+def neutral_id(id: str) -> str:
+    """The service's own name for what is called this on the wire."""
+    return id.removeprefix(RESPONSE).removeprefix(CONVERSATION)
 
 
 def _add(said: list[Message], item: Item, where: str) -> None:

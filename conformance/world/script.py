@@ -30,7 +30,7 @@ class Script:
         self.label = label
         self.manager = manager or ManagerSpec()
         self.picks = deque(self.manager.picks)
-        self.answered = False
+        self.latest: dict[str, bool] = {}
         self.open_calls: list[tuple[str, Call]] = []
         self._replies = {agent: deque(specs) for agent, specs in replies.items()}
         self._given: dict[str, int] = {}
@@ -42,6 +42,11 @@ class Script:
         if waiting:
             return waiting.popleft()
         return ReplySpec(text=f"{agent} answers {self.number + 1}.{self._given[agent]}")
+
+    def replied(self, agent: str, *, final: bool) -> None:
+        """Note an agent's latest reply, `final` where it asked for nothing more; the agents stand in the order of these replies."""
+        self.latest.pop(agent, None)
+        self.latest[agent] = final
 
     def take_call(self, agent: str, tool: str, arguments: Mapping[str, object]) -> str | None:
         """The id of the open function call that a tool's invocation belongs to: same arguments first, else same tool."""

@@ -1,0 +1,94 @@
+"""The scripted chat service and the scripted manager as chat clients of `agent-framework`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from agent_framework import (
+    BaseChatClient,
+    ChatMiddlewareLayer,
+    ChatResponse,
+    ChatResponseUpdate,
+    Content,
+    FunctionInvocationLayer,
+    ResponseStream,
+)
+from agent_framework import Message as NativeMessage
+
+from conformance.adapters.agent_framework_messages import call_content, replied, to_neutral
+from conformance.world.chat_service import ChatService, Request
+from conformance.world.manager import Manager
+
+
+class ScriptedClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], BaseChatClient[Any]):
+    """A chat client for a scripted chat service that does not store by default."""
+
+    def __init__(self, service: ChatService) -> None:
+        super().__init__()
+        self._service = service
+
+    def _inner_get_response(
+        self, *, messages: Sequence[NativeMessage], stream: bool, options: Mapping[str, Any], **kwargs: Any
+    ) -> Awaitable[ChatResponse[Any]] | ResponseStream[ChatResponseUpdate, ChatResponse[Any]]:
+        # Rendered here and not when the call is awaited: the loop goes on using the list and the messages that it handed over.
+        request = Request(
+            messages=tuple(to_neutral(message) for message in messages),
+            store=options.get("store"),
+            conversation_id=options.get("conversation_id"),
+            stream=stream,
+        )
+        if stream:
+            return self._build_response_stream(self._chunks(request))
+        return self._reply(request)
+
+    async def _reply(self, request: Request) -> ChatResponse[Any]:
+        reply = await self._service.reply(request)
+        message = replied(reply.message)
+        return ChatResponse(messages=[message], response_id=uuid4().hex, conversation_id=reply.conversation_id)
+
+    async def _chunks(self, request: Request) -> AsyncIterator[ChatResponseUpdate]:
+        message_id, response_id = uuid4().hex, uuid4().hex
+        async for chunk in self._service.stream(request):
+            contents = [call_content(chunk.call)] if chunk.call else [Content.from_text(chunk.text)]
+            yield ChatResponseUpdate(
+                contents=contents,
+                role="assistant",
+                message_id=message_id,
+                response_id=response_id,
+                conversation_id=chunk.conversation_id,
+            )
+
+
+class StoringClient(ScriptedClient):
+    """A chat client for a scripted chat service that stores by default."""
+
+    STORES_BY_DEFAULT = True
+
+
+class ManagerClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], BaseChatClient[Any]):
+    """The chat client of a group chat's manager: it answers with the scripted decisions and calls no service."""
+
+    def __init__(self, manager: Manager) -> None:
+        super().__init__()
+        self._manager = manager
+
+    def _inner_get_response(
+        self, *, messages: Sequence[NativeMessage], stream: bool, options: Mapping[str, Any], **kwargs: Any
+    ) -> Awaitable[ChatResponse[Any]] | ResponseStream[ChatResponseUpdate, ChatResponse[Any]]:
+        if stream:
+            raise NotImplementedError("the framework never streams its manager")
+        return self._decide()
+
+    async def _decide(self) -> ChatResponse[Any]:
+        speaker = self._manager.pick()
+        decision = {
+            "terminate": speaker is None,
+            "reason": "as scripted",
+            "next_speaker": speaker,
+            "final_message": self._manager.answer() if speaker is None else None,
+        }
+        message = NativeMessage("assistant", [json.dumps(decision)], message_id=uuid4().hex)
+        return ChatResponse(messages=[message], response_id=uuid4().hex)

@@ -1,0 +1,57 @@
+"""What a mutant is: a small, deliberate fault in the reference that certain rules, and only those, have to catch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from importlib import import_module
+from typing import ClassVar
+
+from conformance.reference import Reference
+from conformance.vocabulary import AREAS, nearest
+
+
+class Mutant(Reference):
+    """A faulty reference. The docstring of the subclass says what is wrong with it.
+
+    name: by default made from the class's name. imitates: the real bug, a URL of a public issue where there is one. expected: the
+    rules that kill it, all of them.
+    """
+
+    name = "mutant"
+    imitates: ClassVar[str] = ""
+    expected: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        """Name the mutant after its class."""
+        super().__init_subclass__()
+        if "name" not in vars(cls):
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+
+    @classmethod
+    def fault(cls) -> str:
+        """What is wrong with it: the first line of its docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+def mutants() -> dict[str, type[Mutant]]:
+    """Every mutant by its name, area by area, in the order in which they are written down."""
+    found: dict[str, type[Mutant]] = {}
+    for area in AREAS:
+        module = import_module(f"conformance.mutants.{area}")
+        for kind in vars(module).values():
+            if isinstance(kind, type) and issubclass(kind, Mutant) and kind.__module__ == module.__name__:
+                if kind.name in found:
+                    raise ValueError(f"two mutants are called {kind.name!r}")
+                found[kind.name] = kind
+    return found
+
+
+def check(mutant: type[Mutant], rules: Collection[str]) -> None:
+    """Check that a mutant says what it has to say. Raises ValueError."""
+    for what, given in (("a docstring", vars(mutant).get("__doc__")), ("imitates", mutant.imitates), ("expected", mutant.expected)):
+        if not given:
+            raise ValueError(f"mutant {mutant.name!r} has no {what}")
+    for rule in mutant.expected:
+        if rule not in rules:
+            raise ValueError(f"mutant {mutant.name!r} expects {rule!r}, which is no rule{nearest(rule, rules)}")

@@ -1,0 +1,338 @@
+"""The adapter for agent-framework translates one to one: what it shows is the framework's, its faults included."""
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is not installed")
+
+from agent_framework import Content
+from agent_framework import Message as NativeMessage
+
+from conformance.adapters.agent_framework import AgentFramework
+from conformance.adapters.agent_framework_client import ScriptedClient
+from conformance.adapters.agent_framework_messages import said, to_native, to_neutral
+from conformance.adapters.agent_framework_providers import Kept
+from conformance.reference import Reference
+from conformance.scenario import (
+    AgentSpec,
+    CallSpec,
+    ContextSpec,
+    CreateThread,
+    ExecutorSpec,
+    ManagerSpec,
+    OnConflict,
+    ReplySpec,
+    Respond,
+    Run,
+    RunWorkflow,
+    Scenario,
+    ServiceSpec,
+    Together,
+    ToolSpec,
+    WorkflowSpec,
+)
+from conformance.stage import perform
+from conformance.strategies import scenarios
+from conformance.trace import (
+    Broke,
+    Call,
+    Chunk,
+    HistoryAppended,
+    Idle,
+    Message,
+    Output,
+    Raised,
+    Refused,
+    RequestPending,
+    Result,
+    RunReturned,
+    ServiceCalled,
+    ThreadDescribed,
+    ToolCalled,
+    ToolReturned,
+    parts,
+)
+from conformance.world import World
+
+WEATHER = CallSpec(tool="weather", arguments={"city": "Oslo"})
+TWICE = ReplySpec(calls=(WEATHER, CallSpec(tool="weather", arguments={"city": "Rome"})))
+ONCE = ReplySpec(text="wait", calls=(WEATHER,))
+PAY = ReplySpec(calls=(CallSpec(tool="pay"),))
+FAILS = ReplySpec(error="overloaded")
+NEW_IDS = ServiceSpec(keeps="new_ids")
+TOOLS = {"weather": ToolSpec(returns="sunny"), "pay": ToolSpec(returns="paid", approval=True)}
+
+
+def turns(*runs: Run | Respond, kind="local", **agent) -> Scenario:
+    spec = AgentSpec(**{"tools": TOOLS, **agent})
+    return Scenario(agents={"a": spec}, steps=(CreateThread(thread="t", agent="a", kind=kind), *runs))
+
+
+def run(text: str, *replies: ReplySpec, **options) -> Run:
+    return Run(thread="t", say=(text,), replies=replies, **options)
+
+
+def of(scenario: Scenario, *kinds: type) -> list:
+    trace = perform(scenario, AgentFramework)
+    assert trace.broken is None
+    return [event for event in trace.events if isinstance(event, kinds)]
+
+
+def happened(scenario: Scenario, implementation) -> list:
+    """What the world saw and the caller got, as far as it is the same wherever the same thing happens."""
+    trace = perform(scenario, implementation)
+    assert trace.broken is None
+    seen = []
+    for event in trace.events:
+        match event:
+            case ServiceCalled():
+                seen.append(("called", event.store, event.conversation_id, event.stream, parts(event.messages)))
+            case HistoryAppended():
+                seen.append(("appended", parts(event.messages)))
+            case ToolCalled():
+                seen.append(("tool", event.id, event.arguments))
+            case RunReturned():
+                seen.append(("returned", parts(event.messages)))
+            case Raised():
+                seen.append(("raised", event.kind, event.text))
+            case RequestPending():
+                seen.append(("pending", event.tool, event.id))
+            case ThreadDescribed() if event.messages:
+                seen.append(("kept", event.kind, parts(event.messages)))
+    return seen
+
+
+AGREED = {
+    "local": turns(run("one"), run("two", stream=True), run("three")),
+    "local on a service that stores by default": turns(
+        run("one"), run("two"), service=ServiceSpec(keeps="new_ids", stores_by_default=True)
+    ),
+    "hosted with tools": turns(run("one", TWICE, ONCE), run("two", ONCE, stream=True), kind="hosted", service=NEW_IDS),
+    "local with tools": turns(run("one", TWICE, ONCE), run("two", TWICE, stream=True), run("three")),
+    "more failing tools than the framework accepts by itself": turns(
+        run("one", *[ReplySpec(calls=(CallSpec(tool="map"),))] * 5), tools={"map": ToolSpec(raises="no map")}
+    ),
+    "an empty reply": turns(run("one", ReplySpec()), run("two", ReplySpec(), stream=True), run("three")),
+    "per run": turns(run("one", TWICE), run("two", ONCE, FAILS), run("three", stream=True), history="provider"),
+    "per service call": turns(
+        run("one", TWICE, ONCE), run("two", ONCE, FAILS), run("three", stream=True), history="provider", per_service_call=True
+    ),
+    "terminated per service call": turns(
+        run("one", TWICE),
+        run("two"),
+        history="provider",
+        per_service_call=True,
+        tools={"weather": ToolSpec(terminates=True)},
+    ),
+    "approved": turns(run("one", PAY), Respond(), run("two")),
+    "approved in a stream": turns(run("one", PAY, stream=True), Respond(stream=True), run("two", stream=True)),
+    "approved one after the other": turns(
+        run("one", ReplySpec(calls=(CallSpec(tool="pay"), CallSpec(tool="pay")))), Respond(), Respond(), run("two")
+    ),
+    "approved one after the other, per run": turns(
+        run("one", ReplySpec(calls=(CallSpec(tool="pay"), CallSpec(tool="pay")))), Respond(), Respond(), history="provider"
+    ),
+    "approved per service call": turns(run("one", PAY), Respond(), run("two"), history="provider", per_service_call=True),
+    "approved on a hosted thread": turns(run("one", PAY), Respond(), run("two"), kind="hosted", service=NEW_IDS),
+    "in flight together": Scenario(
+        agents={"a": AgentSpec()},
+        steps=(
+            CreateThread(thread="t", agent="a"),
+            CreateThread(thread="u", agent="a"),
+            Together(runs=(Run(thread="t", say=("1",)), Run(thread="u", say=("2",), stream=True)), order=(1, 0)),
+            Run(thread="t", say=("3",)),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("scenario", AGREED.values(), ids=AGREED)
+def test_where_framework_and_specification_agree_the_world_sees_what_it_sees_of_the_reference(scenario):
+    # The framework appends an approval that leaves others open: an append without any message, which the reference does not make.
+    seen = [each for each in happened(scenario, AgentFramework) if each != ("appended", [])]
+    assert seen == happened(scenario, Reference)
+
+
+def test_a_message_is_translated_there_and_back():
+    calls = (Call(id="1", tool="w", arguments={"city": "Oslo"}), Call(id="2", tool="w"))
+    results = (Result(id="1", value="sunny"), Result(id="2", value="no map", error=True))
+    for message in (
+        Message(role="user", text="hi"),
+        Message(role="assistant", text="wait", calls=calls, author="a"),
+        Message(role="tool", results=results),
+        Message(role="assistant"),
+    ):
+        assert to_neutral(to_native(message)) == message
+
+
+def test_a_message_that_only_carries_approvals_says_nothing():
+    call = Content.from_function_call("1", "pay", arguments='{"to": "Ann"}', id="x")
+    request = Content.from_function_approval_request("x", call)
+    asked = said([NativeMessage("assistant", [call, request]), NativeMessage("assistant", [request])])
+    assert asked == (Message(role="assistant", calls=(Call(id="1", tool="pay", arguments={"to": "Ann"}),)),)
+    assert said([NativeMessage("user", [request.to_function_approval_response(True)])]) == ()
+
+
+def test_what_the_history_store_answers_is_what_is_loaded():
+    world = World(Scenario(agents={"a": AgentSpec()}))
+    store = world.history("a")
+    provider = Kept(store)
+    call = Content.from_function_call("1", "pay", id="x")
+    asked = NativeMessage("assistant", [call, Content.from_function_approval_request("x", call)], message_id="m")
+
+    async def loaded():
+        await provider.save_messages("s", [NativeMessage("user", ["hi"]), asked])
+        whole = await provider.get_messages("s")
+        store._kept["s"].pop(0)
+        return whole, await provider.get_messages("s")
+
+    whole, shortened = asyncio.run(loaded())
+    assert [message.message_id for message in whole] == [None, "m"]
+    assert [content.type for content in shortened[0].contents] == ["function_call", "function_approval_request"]
+    assert len(shortened) == 1
+
+
+def test_options_are_passed_on_and_contradictions_are_not_repaired():
+    other = turns(run("one"), run("two", conversation_id="other"), kind="hosted", service=NEW_IDS)
+    assert [call.conversation_id for call in of(other, ServiceCalled)] == [None, "a-2"]
+    contradicts = turns(run("one"), run("two", store=False), kind="hosted", service=NEW_IDS)
+    assert [(call.store, call.conversation_id) for call in of(contradicts, ServiceCalled)] == [(True, None), (False, "a-1")]
+
+
+def test_a_thread_shows_a_service_id_and_local_messages_side_by_side():
+    twice = turns(run("one"), run("two", store=True), service=NEW_IDS)
+    last = of(twice, ThreadDescribed)[-1]
+    assert (last.kind, last.conversation_id, parts(last.messages)[-1]) == ("hosted", "a-1", ("assistant", "a answers 2.1"))
+    fresh = of(turns(kind="hosted", service=NEW_IDS), ThreadDescribed)[0]
+    assert (fresh.kind, fresh.conversation_id) == (None, None)
+
+
+def test_a_conversation_id_where_per_service_call_persistence_keeps_the_history_is_a_conflict():
+    surprised = turns(run("one"), per_service_call=True, history="provider", service=ServiceSpec(keeps="one_id", surprising=True))
+    assert [event.kind for event in of(surprised, Raised)] == ["conflict"]
+
+
+def test_the_state_of_context_providers_is_shown_under_their_ids():
+    contexts = {"c": ContextSpec(adds=("hint",)), "d": ContextSpec()}
+    last = of(turns(run("one"), run("two"), context=contexts), ThreadDescribed)[-1]
+    assert last.context == {"c": {"runs": 2}, "d": {"runs": 2}}
+
+
+@pytest.mark.parametrize(
+    "agent", [{"client_as_is": True}, {"on_conflict": OnConflict(throw=False)}], ids=["client_as_is", "conflict switches"]
+)
+def test_what_the_framework_cannot_express_is_refused(agent):
+    assert not of(turns(run("one"), **agent), ServiceCalled)
+    assert of(turns(run("one"), **agent), Refused)
+
+
+def test_another_seam_replaces_the_chat_client_alone():
+    made = []
+
+    class Other(AgentFramework):
+        def make_client(self, name, spec):
+            made.append(name)
+            return ScriptedClient(self.world.service(name))
+
+    assert perform(turns(run("one")), Other).broken is None
+    assert made == ["a"]
+
+
+def workflow(pattern, *steps, participants=("a", "b"), nested=None, **spec) -> Scenario:
+    workflows = {"w": WorkflowSpec(pattern=pattern, participants=participants, **spec), **(nested or {})}
+    return Scenario(agents={name: AgentSpec(tools=TOOLS) for name in "abc"}, workflows=workflows, steps=steps)
+
+
+def go(**options) -> RunWorkflow:
+    manager = ManagerSpec(picks=("a", "b"), answer="done")
+    return RunWorkflow(workflow="w", say=("go",), manager=manager, **options)
+
+
+ANSWERS = {
+    "sequential": [("b", "b answers 1.1")],
+    "concurrent": [("aggregator", "a answers 1.1 b answers 1.1")],
+    "group_chat": [("manager", "done")],
+    "magentic": [("magentic_orchestrator", "done")],
+    "handoff": [("a", "a answers 1.1")],
+}
+
+
+@pytest.mark.parametrize("pattern", ANSWERS)
+def test_every_orchestration_shows_its_outputs_by_the_type_of_their_events(pattern):
+    outputs = of(workflow(pattern, go()), Output)
+    assert [(output.executor, " ".join(m.text for m in output.messages)) for output in outputs] == ANSWERS[pattern]
+    assert all(output.completed and output.payload == "response" for output in outputs)
+    shown = of(workflow(pattern, go(), intermediate_outputs=True), Output)
+    expected = {"sequential": ["a"], "handoff": []}.get(pattern, ["a", "b"])
+    assert [output.executor for output in shown if not output.completed] == expected
+
+
+@pytest.mark.parametrize("pattern", ANSWERS)
+def test_a_streamed_orchestration_shows_every_update_as_a_chunk(pattern):
+    events = of(workflow(pattern, go(stream=True)), Chunk, Output, Idle)
+    marked = [(event.executor, event.completed) for event in events[:-1]]
+    assert all(completed for _, completed in marked)
+    assert marked[-1][0] == ANSWERS[pattern][-1][0]
+    assert events[-1] == Idle(step=0, run=0)
+
+
+@pytest.mark.parametrize("pattern", ANSWERS)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("as_agent", [False, True], ids=["direct", "as agent"])
+def test_a_pending_request_is_reported_and_answered_in_every_orchestration(pattern, stream, as_agent):
+    replies = {"b": (PAY, ReplySpec(text="B"))} | ({"a": (ReplySpec(handoff="b"),)} if pattern == "handoff" else {})
+    scenario = workflow(pattern, go(replies=replies, stream=stream, as_agent=as_agent), Respond(stream=stream))
+    events = of(scenario, RequestPending, ToolReturned, Idle, Raised)
+    pending = RequestPending(step=0, run=0, executor=None if as_agent else "b", tool="pay", id="request-1")
+    assert events[0] == pending
+    assert [event.value for event in events if isinstance(event, ToolReturned)] == ["paid"]
+    assert [event.pending for event in events if isinstance(event, Idle)] == ([] if as_agent else [1, 0])
+    assert not any(isinstance(event, Raised) for event in events)
+
+
+def test_a_participant_that_hands_over_goes_on_until_one_answers():
+    replies = {"a": (ReplySpec(text="to b", handoff="b"),), "b": (ReplySpec(text="back", handoff="a"),)}
+    called = of(workflow("handoff", go(replies=replies), go()), ServiceCalled)
+    assert [call.agent for call in called] == ["a", "b", "a", "a"]
+
+
+def test_a_handoff_beside_others_is_not_over_because_one_of_them_answered():
+    nested = {"child": WorkflowSpec(pattern="handoff", participants=("a", "b"))}
+    for pattern in ("sequential", "concurrent"):
+        replies = {"a": (ReplySpec(text="to b", handoff="b"),)}
+        called = of(workflow(pattern, go(replies=replies), participants=("c", "child"), nested=nested), ServiceCalled)
+        assert sorted(call.agent for call in called) == ["a", "b", "c"]
+
+
+def test_an_author_written_workflow_runs_stage_after_stage():
+    executors = {"x": ExecutorSpec(emits=("1", "2")), "y": ExecutorSpec(emits=("3",)), "z": ExecutorSpec(completes="4")}
+    spec = {"stages": (("x", "y"), ("z",)), "executors": executors, "participants": ()}
+    shown = of(workflow("custom", go(), go(), intermediate_outputs=True, **spec), Output)
+    first = [(output.executor, output.messages[0].text, output.completed) for output in shown if output.run == 0]
+    assert sorted(first[:3]) == [("x", "1", False), ("x", "2", False), ("y", "3", False)]
+    assert first[3:] == [("z", "4", True)]
+    assert len(shown) == 8
+    hidden = of(workflow("custom", go(), **spec), Output)
+    assert [output.executor for output in hidden] == ["z"]
+    both = {"stages": (("x",),), "executors": {"x": ExecutorSpec(emits=("1",), completes="2")}, "participants": ()}
+    assert of(workflow("custom", go(), **both), Refused)
+
+
+def test_requests_that_wait_elsewhere_do_not_count_for_a_workflow():
+    base = workflow("sequential")
+    steps = (CreateThread(thread="t", agent="b"), run("one", PAY), go(replies={"b": (PAY,)}))
+    scenario = Scenario(agents=base.agents, workflows=base.workflows, steps=steps)
+    assert [event.pending for event in of(scenario, Idle)] == [1]
+
+
+@pytest.mark.parametrize("area", ["threads", "persistence", "orchestration"])
+def test_no_generated_scenario_breaks_the_adapter(area):
+    @settings(max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(scenarios(area, AgentFramework.capabilities))
+    def check(scenario):
+        broken = [event for event in perform(scenario, AgentFramework).events if isinstance(event, Broke)]
+        assert not broken
+
+    check()
