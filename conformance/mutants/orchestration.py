@@ -127,8 +127,10 @@ class FinishingOrder(Mutant):
     expected = frozenset({"ORC-14", "ORC-23"})
 
     class _Concurrent(Concurrent):
-        def aggregate(self, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+        def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
             """Keep the order of finishing."""
+            if run.nested:
+                return super().aggregate(run, responses)
             return tuple(message for response in responses.values() for message in response.messages)
 
     patterns = {**PATTERNS, "concurrent": _Concurrent}
@@ -141,8 +143,10 @@ class OneMessageEach(Mutant):
     expected = frozenset({"ORC-14", "ORC-23"})
 
     class _Concurrent(Concurrent):
-        def aggregate(self, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+        def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
             """Take last messages only."""
+            if run.nested:
+                return super().aggregate(run, responses)
             return tuple(responses[name].messages[-1] for name in self.spec.participants)
 
     patterns = {**PATTERNS, "concurrent": _Concurrent}

@@ -14,8 +14,9 @@ from conformance.world.tools import Tool
 
 @dataclass
 class Outcome:
-    """What a loop came to. produced: its response messages, in order. waiting: the calls of a reply in which
-    one needs approval.
+    """What a loop came to.
+
+    produced: its response messages, in order. waiting: the calls of a reply in which one needs approval.
     """
 
     produced: list[Message] = field(default_factory=list[Message])

@@ -35,7 +35,7 @@ class Concurrent(Workflow):
     async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
         """Every participant's response messages, each once, in an order that does not depend on who finished first."""
         responses = await self.gather(run, messages)
-        return Response(messages=self.aggregate(responses))
+        return Response(messages=self.aggregate(run, responses))
 
     async def gather(self, run: WorkflowRun, messages: Sequence[Message]) -> dict[str, Response]:
         """Everyone's response, in the order in which they finished."""
@@ -53,7 +53,7 @@ class Concurrent(Workflow):
                 task.cancel()
         return responses
 
-    def aggregate(self, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+    def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
         """The default aggregation."""
         return tuple(message for name in self.spec.participants for message in responses[name].messages)
 

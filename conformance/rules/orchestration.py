@@ -31,11 +31,12 @@ def one_completion_a_run(case: Case) -> Iterator[Finding]:
 def the_completion_is_the_last_output(case: Case) -> Iterator[Finding]:
     """The run-completed output is the last output event of the run: nothing is output after it until the next run begins.
 
-    Leaves alone: how many there are (ORC-01), author-written workflows in which several executors complete (ORC-07).
+    Leaves alone: how many there are (ORC-01), author-written workflows in which not exactly one executor completes (ORC-07), or in
+    which another one outputs beside or after it.
     """
     for run, _, workflow in _direct(case):
         completed = _completed(run)
-        if not completed or _left_to_author(workflow):
+        if not completed or _left_to_author(workflow) or _outputs_beside(workflow):
             continue
         first = completed[0][0]
         after = [at for at, event in run.events if at > first and isinstance(event, (Output, Chunk))]
@@ -229,6 +230,17 @@ def _completed(run: RunView) -> list[tuple[int, Output]]:
 
 def _left_to_author(workflow: WorkflowSpec) -> bool:
     return workflow.pattern == "custom" and len(completing(workflow)) != 1
+
+
+def _outputs_beside(workflow: WorkflowSpec) -> bool:
+    """Whether an author-written workflow lets an executor output in the same superstep as the completing one, or later."""
+    names = completing(workflow) if workflow.pattern == "custom" else []
+    late = workflow.stages[_stage_of(workflow, names[0]) :] if names else ()
+    return any(workflow.executors[name].emits for stage in late for name in stage if name not in names)
+
+
+def _stage_of(workflow: WorkflowSpec, executor: str) -> int:
+    return next(place for place, stage in enumerate(workflow.stages) if executor in stage)
 
 
 def _exactly_one(run: RunView, completed: list[int]) -> Finding:

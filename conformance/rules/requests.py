@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.case import CallView, Case, RunView
 from conformance.rules.rule import Finding, finding
-from conformance.scenario import AgentSpec
+from conformance.scenario import AgentSpec, Run
 from conformance.trace import Part, ThreadDescribed, Warned, parts
 
 
@@ -99,12 +99,21 @@ def outcome(run: RunView) -> str:
 
 def history_known(case: Case, run: RunView, agent: AgentSpec) -> bool:
     """Whether the matrix says what local history is when this run begins."""
+    if strayed(case, run):
+        return False
     timing = case.persists(agent)
     declared = case.can("history.per_service_call" if timing == "per call" else "history.per_run")
     for other in case.earlier(run):
         if other.ending in ("unknown", "waiting") or other.terminated or (not other.succeeded and other.calls and not declared):
             return False
     return timing != "not"
+
+
+def strayed(case: Case, run: RunView) -> bool:
+    """Whether an earlier run on a local thread was let into another conversation: what that leaves behind is THR-15's."""
+    return case.kind_before(run) == "local" and any(
+        isinstance(other.spec, Run) and other.spec.conversation_id == "other" and other.calls for other in case.earlier(run)
+    )
 
 
 def created_hosted(case: Case, run: RunView) -> bool:

@@ -16,6 +16,7 @@ from conformance.rules.requests import (
     outcome,
     refused,
     show,
+    strayed,
     transition,
     warned,
 )
@@ -107,17 +108,20 @@ def the_model_sees_every_earlier_turn(case: Case) -> Iterator[Finding]:
     """On every later turn the model sees each message of the successful earlier turns exactly once, in order.
 
     What it sees is the request plus, for a conversation id, what the service holds under it. Leaves alone: messages of failed turns
-    (they may be seen, once), trailing results (PER-14, PER-15), a `conversation_id` that contradicts (THR-14).
+    (they may be seen, once), requests that the service refuses, trailing results (PER-14, PER-15), a `conversation_id` that
+    contradicts (THR-14, THR-15).
     """
     for run, thread, agent in case.agent_runs():
         before = [other for other in case.earlier(run) if other.calls]
         done = [other for other in before if other.succeeded]
-        wrong_id = isinstance(run.spec, Run) and run.spec.conversation_id == "other"
+        wrong_id = isinstance(run.spec, Run) and (run.spec.conversation_id == "other" or strayed(case, run))
         if not done or wrong_id or case.persists(agent) == "not" or any(other.ending == "unknown" for other in before):
             continue
         required = [part for other in done for part in other.happened(trailing=False)]
         optional = Counter(part for other in before for part in other.happened())
         for view in run.calls:
+            if view.reply is None:
+                continue
             now = run.happened(before=view.request.call)
             seen = case.spoken([*view.request.held, *view.request.messages], agent)
             yield finding(
@@ -151,7 +155,7 @@ def store_on_a_local_thread(case: Case) -> Iterator[Finding]:
                     for view in run.calls:
                         expected = case.local_history(run) + run.happened(before=view.request.call)
                         yield from local_request(case, view, agent, expected)
-            case "transform" if agent.service.keeps != "nothing" and run.succeeded:
+            case "transform" if agent.service.keeps != "nothing" and run.succeeded and not strayed(case, run):
                 yield from transition(case, run, thread, agent)
             case _:
                 pass

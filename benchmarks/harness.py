@@ -1,0 +1,100 @@
+"""What the harness costs: scenarios performed by it, against the same runs on the bare reference.
+
+Run with `python benchmarks/harness.py`. Both sides are timed in turn in one process, so that the ratio holds where the machine's
+speed drifts; the absolute figures do not travel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+
+from conformance.fixtures import load
+from conformance.implementation import Turn
+from conformance.reference import Reference
+from conformance.rules.rule import catalogue
+from conformance.scenario import CreateThread, Run, Scenario
+from conformance.stage import perform
+from conformance.trace import Message
+from conformance.vocabulary import AREAS
+from conformance.world import World
+from conformance.world.script import Script
+
+ROUNDS = 7
+
+
+def plain_scenarios() -> list[Scenario]:
+    """The fixtures that only create threads and run on them: what the bare side can do as well."""
+    return [s for area in AREAS for _, s in load(area) if s.steps and all(isinstance(step, CreateThread | Run) for step in s.steps)]
+
+
+def bare(scenarios: list[Scenario]) -> None:
+    """The reference on the same fakes, without stage, descriptions, warnings and guard."""
+
+    async def one(scenario: Scenario) -> None:
+        reference = Reference()
+        world = World(scenario)
+        await reference.open(world)
+        threads = {}
+        agents = {name: await reference.create_agent(name, spec) for name, spec in scenario.agents.items()}
+        for step in scenario.steps:
+            if isinstance(step, CreateThread):
+                threads[step.thread] = step.agent, await reference.create_thread(agents[step.agent], step.kind)
+            elif isinstance(step, Run):
+                name, thread = threads[step.thread]
+                script = Script(len(world.scripts), {name: step.replies})
+                world.scripts.append(script)
+                turn = Turn(messages=tuple(Message(role="user", text=text) for text in step.say), store=step.store)
+                with world.during(script):
+                    try:
+                        await reference.run(agents[name], thread, turn)
+                    except Exception:  # noqa: BLE001, S110  (scripted failures are part of the scenarios)
+                        pass
+
+    for scenario in scenarios:
+        asyncio.run(one(scenario))
+
+
+def harness(scenarios: list[Scenario]) -> None:
+    """The stage, as the suite uses it."""
+    for scenario in scenarios:
+        perform(scenario, Reference)
+
+
+def judged(scenarios: list[Scenario]) -> None:
+    """The stage and every rule."""
+    rules = catalogue().values()
+    for scenario in scenarios:
+        trace = perform(scenario, Reference)
+        for rule in rules:
+            rule.judge(scenario, trace)
+
+
+def seconds(work: Callable[[list[Scenario]], None], scenarios: list[Scenario]) -> float:
+    began = time.perf_counter()
+    work(scenarios)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    import warnings
+
+    warnings.simplefilter("ignore")
+    scenarios = plain_scenarios()
+    for work in (bare, harness, judged):
+        work(scenarios)
+    rounds = [[seconds(work, scenarios) for work in (bare, harness, judged)] for _ in range(ROUNDS)]
+    print(f"{len(scenarios)} scenarios, {ROUNDS} rounds")
+    for name, place in (("performed by the stage", 1), ("performed and judged by every rule", 2)):
+        ratios = [times[place] / times[0] for times in rounds]
+        each = statistics.median(times[place] for times in rounds) / len(scenarios) * 1000
+        print(
+            f"{name}: {statistics.median(ratios):.2f} times the bare reference"
+            f" (min {min(ratios):.2f}, max {max(ratios):.2f}), {each:.2f} ms a scenario"
+        )
+
+
+if __name__ == "__main__":
+    main()
