@@ -47,7 +47,7 @@ class Judge:
         self.rules = rules
         self.baseline = baseline or Baseline()
         self._effort = effort or profile("default")
-        self._material = material or shipped()
+        self._material = material
         self._timeout = timeout
         self._surveys: dict[Area, Survey] = {}
 
@@ -64,6 +64,7 @@ class Judge:
         """The survey of an area."""
         if area not in self._surveys:
             rules = [rule for rule in self.rules if rule.area == area and not self._missing(rule)]
+            self._material = self._material or shipped()
             self._surveys[area] = Survey(self.subject, area, rules, self._effort, self._material, self._timeout)
         return self._surveys[area]
 
@@ -75,16 +76,14 @@ class Judge:
             return verdict
         if verdict.verdict == "fail":
             return msgspec.structs.replace(verdict, verdict="deviates", reason=deviation.reason)
-        found = "the rule holds" if verdict.verdict == "pass" else verdict.reason
-        reason = f"stale deviation: {found}; take it out of {self.baseline.name or 'the baseline'}"
+        found = f"the rule {'holds' if verdict.verdict == 'pass' else verdict.reason}"
+        reason = f"a deviation is declared, but {found}; take it out of {self.baseline.name or 'the baseline'}"
         return msgspec.structs.replace(verdict, reason=reason, stale=True)
 
     def _unbaselined(self, rule: Rule) -> RuleVerdict:
         missing = self._missing(rule)
         if missing:
-            return RuleVerdict(
-                rule=rule.id, level=rule.level, verdict="not supported", reason=f"not declared: {', '.join(missing)}"
-            )
+            return RuleVerdict(rule=rule.id, level=rule.level, verdict="not supported", reason=f"needs {', '.join(missing)}")
         survey = self.survey(rule.area)
         tally = survey.tallies[rule.id]
         proof = self._replay(rule, survey, self.baseline.get(rule.id)) or self._smallest(rule, survey, tally)
@@ -102,7 +101,7 @@ class Judge:
                 counterexample=counterexample,
             )
         if not tally.exercised:
-            reason = f"none of {len(survey.fixtures)} fixtures and no generated scenario met its precondition"
+            reason = f"was exercised by none of {len(survey.fixtures)} fixtures and by no generated scenario"
             return RuleVerdict(rule=rule.id, level=rule.level, verdict="not exercised", reason=reason)
         return RuleVerdict(rule=rule.id, level=rule.level, verdict="pass", exercised=tally.exercised)
 

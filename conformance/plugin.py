@@ -49,7 +49,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, p
     """Say why a downstream folder `tests/conformance` cannot be imported."""
     report = yield
     folder = shadowing(collector.path)
-    if report.failed and folder is not None:
+    if report.failed and folder is not None and "No module named 'conformance." in report.longreprtext:
         report.sections.append(("conformance", shadowing_hint(folder)))
     return report
 
@@ -70,4 +70,3 @@ def shadowing_hint(folder: Path) -> str:
         f"{folder} is imported as the package 'conformance', a name that agent-conformance has already: "
         f"add an __init__.py to {folder.parent}, take the one in {folder} away, or rename the folder"
     )
-

@@ -11,7 +11,6 @@ import msgspec
 from conformance.misfit import misfit
 from conformance.references import dangling
 from conformance.scenario import Scenario
-from conformance.vocabulary import plain
 
 WIDTH = 110
 """How long a line of a scenario file may be before an object or a list is spread over several."""
@@ -59,7 +58,26 @@ def check(scenario: Scenario, *, name: str | None = None) -> None:
 
 def encode(scenario: Scenario) -> str:
     """The JSON text of a scenario as a person reads and writes it: without defaults, short objects on one line."""
-    return _pretty(plain(scenario), 0) + "\n"
+    return _pretty(_sparse(scenario), 0) + "\n"
+
+
+def _sparse(value: Any) -> Any:
+    """The JSON form without anything that equals its default, also where the default is a whole object."""
+    if isinstance(value, msgspec.Struct):
+        tag = value.__struct_config__.tag
+        found: dict[str, Any] = {value.__struct_config__.tag_field or "type": tag} if tag is not None else {}
+        for field in msgspec.structs.fields(value):
+            held = getattr(value, field.name)
+            if field.required or held != _default(field):
+                found[field.encode_name] = _sparse(held)
+        return found
+    if isinstance(value, dict):
+        return {key: _sparse(held) for key, held in cast("dict[str, Any]", value).items()}
+    return [_sparse(held) for held in cast("tuple[Any, ...]", value)] if isinstance(value, tuple) else value
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
 
 
 def _pretty(value: Any, indent: int, used: int = 0) -> str:

@@ -9,7 +9,7 @@ from random import Random
 from typing import Literal, get_args
 
 import msgspec
-from hypothesis import HealthCheck, Phase, Verbosity, find, settings
+from hypothesis import Phase, Verbosity, find, settings
 from hypothesis.errors import Flaky, NoSuchExample
 from hypothesis.strategies import SearchStrategy
 
@@ -94,7 +94,6 @@ def _find(strategy: SearchStrategy[Scenario], count: int, condition: Callable[[S
         deadline=None,
         derandomize=False,  # the seed below decides, also where a profile for CI says otherwise
         phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=[*HealthCheck.__members__.values()],
         verbosity=Verbosity.quiet,
     )
     # flaky: the implementation is not the same every time; what `condition` saw until then stands

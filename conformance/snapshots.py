@@ -35,10 +35,11 @@ class Snapshots(Data, frozen=True, kw_only=True, omit_defaults=False):
 
 
 def canonical(scenario: Scenario, trace: Trace) -> str:
-    """The trace as it is stored: without the implementation's declarations and its wording, sorted, one field a line."""
+    """The trace as it is stored: without the implementation's declarations and its wording, sorted, one event a line."""
     events = [_canonical_event(cast("dict[str, Any]", event)) for event in plain(trace.events)]
-    data = {"scenario": scenario.title, "events": events}
-    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    lines = ",\n".join(f"  {json.dumps(event, sort_keys=True, ensure_ascii=False)}" for event in events)
+    title = json.dumps(scenario.title, ensure_ascii=False)
+    return f'{{\n "events": [\n{lines}\n ],\n "scenario": {title}\n}}\n'
 
 
 def stored(area: Area, fixture: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from conformance.vocabulary import nearest
@@ -16,4 +17,6 @@ def known(words: Sequence[str], legal: Iterable[str], what: str) -> None:
     choices = list(legal)
     for word in words:
         if word not in choices:
-            raise UsageError(f"there is no {what} {word!r}{nearest(word, choices)}")
+            padded = re.sub(r"-(\d)$", r"-0\1", word.upper())  # thr-5 is nearer to THR-05 than to any other rule
+            hint = f"; did you mean {padded!r}?" if padded in choices else nearest(word, choices)
+            raise UsageError(f"there is no {what} {word!r}{hint}")

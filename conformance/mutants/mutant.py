@@ -49,7 +49,7 @@ def mutants() -> dict[str, type[Mutant]]:
 
 def check(mutant: type[Mutant], rules: Collection[str]) -> None:
     """Check that a mutant says what it has to say. Raises ValueError."""
-    for what, given in (("a docstring", vars(mutant).get("__doc__")), ("imitates", mutant.imitates), ("expected", mutant.expected)):
+    for what, given in (("docstring", vars(mutant).get("__doc__")), ("imitates", mutant.imitates), ("expected", mutant.expected)):
         if not given:
             raise ValueError(f"mutant {mutant.name!r} has no {what}")
     for rule in mutant.expected:

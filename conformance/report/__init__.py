@@ -1,0 +1,1 @@
+"""Reports: they render results and judge nothing."""

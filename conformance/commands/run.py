@@ -1,0 +1,74 @@
+"""`conformance run`: judge implementations, show what holds, and say by the exit code whether the gate does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from time import perf_counter
+
+from conformance.vocabulary import AREAS
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    """The arguments."""
+    parser = commands.add_parser(
+        "run",
+        help="judge implementations by the rules",
+        description="Judge implementations by the rules. Exit code 0: the gate holds; 1: a violation, a stale deviation, or a "
+        "supported MUST rule that was not exercised; 2: usage or configuration; 3: something could not be judged.",
+    )
+    parser.add_argument(
+        "implementations",
+        nargs="*",
+        metavar="IMPLEMENTATION",
+        help="built-in name or package.module:Name, with ?key=value arguments; default: reference",
+    )
+    parser.add_argument("--area", action="append", default=[], metavar="|".join(AREAS), help="only this area; repeatable")
+    parser.add_argument("--rule", action="extend", nargs="+", default=[], metavar="ID", help="only these rules")
+    parser.add_argument("--profile", default="default", metavar="quick|default|thorough", help="how much is generated")
+    baseline = parser.add_mutually_exclusive_group()
+    baseline.add_argument("--baseline", type=Path, metavar="FILE", help="declared deviations, instead of the built-in ones")
+    baseline.add_argument("--no-baseline", action="store_true", help="leave out all declared deviations")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as Markdown")
+    parser.set_defaults(do=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge, print, and return the exit code."""
+    from conformance.report.terminal import console, show
+    from conformance.request import Request
+    from conformance.suite.report_file import check_folder
+    from conformance.suite.run import judge_all
+    from conformance.verdicts import exit_code
+
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    request = Request(
+        implementations=arguments.implementations or ["reference"],
+        areas=arguments.area,
+        rules=arguments.rule,
+        profile=arguments.profile,
+        baseline=arguments.baseline.absolute() if arguments.baseline else None,
+        own_baselines=not arguments.no_baseline,
+    )
+    request.judges()  # mistakes show here, before anything is started
+    json, report = (check_folder(path.absolute()) if path else None for path in (arguments.json, arguments.report))
+    began = perf_counter()
+    with console(sys.stderr).status("") as status:
+        results = judge_all(
+            request,
+            json=json,
+            report=report,
+            progress=lambda name, place, of: status.update(f"{place + 1}/{of} {name}"),
+        )
+    if results is None or not results.implementations:
+        print("conformance: the run came to no end of its own; see above", file=sys.stderr)
+        return 3
+    show(results, console(sys.stdout), perf_counter() - began)
+    for path in (arguments.json, arguments.report):
+        if path is not None:
+            print(f"written: {path}")
+    return exit_code(results.verdicts) if results.complete else 3

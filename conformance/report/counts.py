@@ -1,0 +1,55 @@
+"""What terminal and Markdown count: verdicts by the word under which they are shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from conformance.results import ImplementationResults, Results
+from conformance.verdicts import RuleVerdict
+from conformance.vocabulary import AREAS, Area
+
+WORDS = ("pass", "fail", "deviates", "not supported", "not exercised", "error", "stale")
+_AREA_OF: Mapping[str, Area] = dict(zip(("THR", "PER", "ORC"), AREAS, strict=True))
+
+
+def word(verdict: RuleVerdict) -> str:
+    """The word under which a verdict is counted: a stale deviation is no plain pass."""
+    return "stale" if verdict.stale else verdict.verdict
+
+
+def area_of(rule: str) -> Area:
+    """The area that a rule's id belongs to."""
+    return _AREA_OF[rule[:3]]
+
+
+def counted(verdicts: Iterable[RuleVerdict]) -> Counter[str]:
+    """How many verdicts there are under each word."""
+    return Counter(word(verdict) for verdict in verdicts)
+
+
+def areas(implementation: ImplementationResults) -> dict[Area, list[RuleVerdict]]:
+    """The verdicts on an implementation by area; areas that nobody asked for are left out."""
+    found: dict[Area, list[RuleVerdict]] = {area: [] for area in AREAS}
+    for verdict in implementation.rules:
+        found[area_of(verdict.rule)].append(verdict)
+    return {area: verdicts for area, verdicts in found.items() if verdicts}
+
+
+def rules(results: Results) -> list[str]:
+    """Every rule that was judged on some implementation, in the order of the specification."""
+    ids = {verdict.rule for verdict in results.verdicts}
+    return sorted(ids, key=lambda rule: (AREAS.index(area_of(rule)), rule))
+
+
+def gate(results: Results) -> str:
+    """Whether the gate holds, and what breaks it, in one sentence."""
+    troubles = Counter(verdict.trouble for verdict in results.verdicts if verdict.trouble)
+    if not results.complete:
+        return "the gate is broken: judging was cut short"
+    if not troubles:
+        return "the gate holds"
+    words = {trouble: (trouble, f"{trouble}s") for trouble in ("error", "violation", "stale deviation")}
+    words["not exercised"] = ("MUST rule not exercised", "MUST rules not exercised")
+    parts = [f"{troubles[key]} {one if troubles[key] == 1 else many}" for key, (one, many) in words.items() if troubles[key]]
+    return f"the gate is broken: {', '.join(parts)}"

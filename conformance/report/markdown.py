@@ -1,0 +1,179 @@
+"""The report as Markdown: nothing in it depends on time, speed or chance, so that a check can tell whether it is current."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from conformance.mutants.matrix import Matrix
+from conformance.report.counts import WORDS, area_of, areas, counted, gate, rules, word
+from conformance.report.story import scenario_lines, trace_lines
+from conformance.results import ImplementationResults, Results
+from conformance.scenario_file import encode
+from conformance.verdicts import RuleVerdict
+from conformance.vocabulary import AREAS, plain
+
+_SIGNS = {
+    "pass": "✓ pass",
+    "fail": "✗ **fail**",
+    "error": "✗ **error**",
+    "stale": "✗ **stale**",
+    "not exercised": "? not exercised",
+}
+
+
+def report(results: Results, titles: Mapping[str, str], matrix: Matrix | None = None) -> str:
+    """The whole report. titles: each rule in a sentence. matrix: of the mutants, where it was made."""
+    sections: list[Iterable[str]] = [
+        _head(results),
+        _summary(results),
+        _rules(results, titles),
+        *(_details(implementation, titles) for implementation in results.implementations),
+        _mutants(matrix) if matrix else (),
+    ]
+    return "\n".join(line for section in sections for line in section).rstrip() + "\n"
+
+
+def _head(results: Results) -> Iterator[str]:
+    yield "# Conformance report"
+    yield ""
+    yield f"By agent-conformance {results.suite.version}, profile `{results.suite.profile}`; {gate(results)}."
+    yield ""
+    names = sorted({name for each in results.implementations for name in plain(each.policies)})
+    cells = [
+        [_text(each.name), _text(each.version), str(len(each.capabilities)), *(str(getattr(each.policies, name)) for name in names)]
+        for each in results.implementations
+    ]
+    yield from _table(["implementation", "version", "capabilities", *(f"`{name}`" for name in names)], cells)
+
+
+def _summary(results: Results) -> Iterator[str]:
+    yield "## Summary"
+    yield ""
+    rows: list[list[str]] = []
+    for implementation in results.implementations:
+        for area, verdicts in areas(implementation).items():
+            for level in ("MUST", "SHOULD"):
+                of_level = [verdict for verdict in verdicts if verdict.level == level]
+                if of_level:
+                    found = counted(of_level)
+                    rows.append([_text(implementation.name), area, level, *(str(found[name] or "") for name in WORDS)])
+    yield from _table(["implementation", "area", "level", *WORDS], rows)
+    for implementation in results.implementations:
+        found = implementation.snapshots
+        if found is not None and (found.equal or found.differing):
+            differing = f" ({', '.join(f'`{name}`' for name in found.differing)})" if found.differing else ""
+            yield (
+                f"Snapshots reproduced by {_text(implementation.name)}: {found.equal} equal, "
+                f"{len(found.differing)} differing{differing}, {found.not_comparable} not comparable."
+            )
+            yield ""
+
+
+def _rules(results: Results, titles: Mapping[str, str]) -> Iterator[str]:
+    yield "## Rules"
+    yield ""
+    for area in AREAS:
+        ids = [rule for rule in rules(results) if area_of(rule) == area]
+        if not ids:
+            continue
+        yield f"### {area.capitalize()}"
+        yield ""
+        rows: list[list[str]] = []
+        for rule in ids:
+            verdicts = [implementation.verdict(rule) for implementation in results.implementations]
+            level = next(verdict.level for verdict in verdicts if verdict)
+            cells = [_SIGNS.get(word(verdict), word(verdict)) if verdict else "" for verdict in verdicts]
+            rows.append([rule, level, _own(titles.get(rule, "")), *cells])
+        yield from _table(["rule", "level", "what it says", *(_text(each.name) for each in results.implementations)], rows)
+
+
+def _details(implementation: ImplementationResults, titles: Mapping[str, str]) -> Iterator[str]:
+    """What does not simply hold: breaches first, then declared deviations, then what cannot be asked."""
+    groups = [
+        ("What breaks the gate", [verdict for verdict in implementation.rules if verdict.trouble]),
+        ("Declared deviations", [verdict for verdict in implementation.rules if word(verdict) == "deviates"]),
+    ]
+    for heading, verdicts in groups:
+        if verdicts:
+            yield f"## {heading}: {_text(implementation.name)} {_text(implementation.version)}"
+            yield ""
+            for verdict in verdicts:
+                yield from _detail(verdict, titles)
+    asked = [verdict for verdict in implementation.rules if word(verdict) == "not supported"]
+    if asked:
+        yield f"## Not supported: {_text(implementation.name)}"
+        yield ""
+        yield from (f"- {verdict.rule}: {_text(verdict.reason)}" for verdict in asked)
+        yield ""
+
+
+def _detail(verdict: RuleVerdict, titles: Mapping[str, str]) -> Iterator[str]:
+    yield f"### {verdict.rule} ({verdict.level}): {word(verdict)}"
+    yield ""
+    yield f"> {_own(titles.get(verdict.rule, ''))}"
+    yield ""
+    found = verdict.counterexample
+    if verdict.reason and (found is None or verdict.verdict != "fail"):
+        yield _text(verdict.reason)
+        yield ""
+    if found is None:
+        return
+    yield f"Expected {_text(found.expected)}; got {_text(found.got)}."
+    yield ""
+    yield from _fenced([*scenario_lines(found.scenario), "", *trace_lines(found)], "text")
+    yield "<details><summary>The scenario as JSON</summary>"
+    yield ""
+    yield from _fenced(encode(found.scenario).rstrip().split("\n"), "json")
+    yield "</details>"
+    yield ""
+
+
+def _mutants(matrix: Matrix) -> Iterator[str]:
+    yield "## Mutants"
+    yield ""
+    yield "Deliberate faults in the reference, and the rules that kill them: proof that these rules can fail."
+    yield ""
+    rows = [
+        [
+            f"`{row.mutant}`",
+            _own(row.fault),
+            f"<{row.imitates}>" if row.imitates.startswith("https://") else _text(row.imitates),
+            ", ".join(row.killed_by),
+            "as expected" if row.equal else f"**expected {', '.join(row.expected)}**",
+        ]
+        for row in matrix.rows
+    ]
+    yield from _table(["mutant", "fault", "imitates", "killed by", ""], rows)
+    yield f"Rules that no mutant kills: {', '.join(matrix.unkilled) or 'none'}."
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'|'.join(' --- ' for _ in head)}|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def _fenced(lines: Iterable[str], language: str) -> Iterator[str]:
+    text = "\n".join(lines)
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    yield f"{fence}{language}"
+    yield text
+    yield fence
+    yield ""
+
+
+def _own(text: str) -> str:
+    """A sentence of the suite itself, which may hold `code`, in a cell of a table."""
+    return text.replace("|", "\\|")
+
+
+def _text(text: str) -> str:
+    """Text that is not ours, in one line and without effect as markup."""
+    escaped = " ".join(text.split())
+    for sign in "\\`*_[]<>|#":
+        escaped = escaped.replace(sign, f"\\{sign}")
+    return escaped

@@ -1,0 +1,125 @@
+"""Results on a terminal: counts, what needs attention with a line each, and the gate. Readable in 100 columns without colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from typing import TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from conformance.report.counts import WORDS, areas, counted, gate, rules, word
+from conformance.report.story import brief
+from conformance.results import ImplementationResults, Results
+
+WIDTH = 100
+_STYLES = {
+    "pass": "green",
+    "fail": "bold red",
+    "deviates": "yellow",
+    "not supported": "dim",
+    "not exercised": "magenta",
+    "error": "bold red",
+    "stale": "bold yellow",
+}
+
+
+def console(file: TextIO | None = None) -> Console:
+    """A console as wide as the terminal; where there is none, WIDTH. It respects NO_COLOR."""
+    made = Console(file=file, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = WIDTH
+    return made
+
+
+def summary(results: Results) -> str:
+    """The results as plain text."""
+    text = StringIO()
+    show(results, Console(file=text, width=WIDTH, no_color=True, highlight=False, markup=False, emoji=False))
+    return text.getvalue()
+
+
+def show(results: Results, to: Console, seconds: float | None = None) -> None:
+    """Print everything. seconds: how long it took altogether."""
+    to.print(_counts(results))
+    if len(results.implementations) > 1:
+        to.print(_side_by_side(results))
+    for implementation in results.implementations:
+        for line in _attention(implementation):
+            to.print(line, overflow="ellipsis", no_wrap=True)
+        for line in _snapshots(implementation):
+            to.print(line)
+    scenarios = sum(implementation.scenarios for implementation in results.implementations)
+    took = seconds if seconds is not None else sum(implementation.seconds for implementation in results.implementations)
+    to.print(
+        Text(f"{len(rules(results))} rules, {scenarios} scenarios in {took:.1f} s: {scenarios / max(took, 0.001):.0f} a second")
+    )
+    sentence = gate(results)
+    to.print(Text(sentence, style="bold green" if sentence.endswith("holds") else "bold red"))
+
+
+def _counts(results: Results) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("implementation", overflow="fold")
+    table.add_column("area")
+    for name in WORDS:
+        table.add_column(name.replace(" ", "\n"), justify="right")
+    for implementation in results.implementations:
+        by_area = areas(implementation)
+        name, version = implementation.name, implementation.version
+        labels = [name, version, ""] if len(by_area) > 1 else [f"{name} {version}"]
+        for label, (area, verdicts) in zip(labels, by_area.items(), strict=False):
+            found = counted(verdicts)
+            cells = [Text(str(found[name]) if found[name] else "", style=_STYLES[name]) for name in WORDS]
+            table.add_row(label, area, *cells)
+    return table
+
+
+def _side_by_side(results: Results) -> Table:
+    """The rules that do not pass everywhere, a column an implementation."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("rule")
+    for implementation in results.implementations:
+        table.add_column(implementation.name, overflow="fold")
+    for rule in rules(results):
+        verdicts = [implementation.verdict(rule) for implementation in results.implementations]
+        words = [word(verdict) if verdict else "" for verdict in verdicts]
+        if set(words) != {"pass"}:
+            table.add_row(rule, *(Text(each, style=_STYLES.get(each, "")) for each in words))
+    if not table.row_count:
+        table.add_row("all", *("pass" for _ in results.implementations))
+    return table
+
+
+def _attention(implementation: ImplementationResults) -> Iterator[Text]:
+    """A line for each rule that fails, deviates or could not be judged; one line for several with the same reason."""
+    noted = [verdict for verdict in implementation.rules if word(verdict) not in ("pass", "not supported")]
+    if not noted:
+        return
+    yield Text(f"{implementation.name}:", style="bold")
+    groups: dict[tuple[str, str], list[str]] = {}
+    for verdict in noted:
+        groups.setdefault((word(verdict), brief(verdict)), []).append(verdict.rule)
+    for (name, reason), ids in groups.items():
+        line = Text("  ")
+        line.append(f"{_listed(ids)} {name}", style=_STYLES[name])
+        yield line.append(f": {reason}")
+
+
+def _listed(ids: list[str]) -> str:
+    return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+
+
+def _snapshots(implementation: ImplementationResults) -> Iterable[Text]:
+    found = implementation.snapshots
+    if found is None or not (found.equal or found.differing):
+        return
+    numbers = f"{found.equal} equal, {len(found.differing)} differing, {found.not_comparable} not comparable"
+    yield Text(f"  snapshots of {implementation.name}: {numbers}")
+    for name in found.differing[:5]:
+        yield Text(f"    differs: {name}")
+    if len(found.differing) > 5:
+        yield Text(f"    and {len(found.differing) - 5} more")

@@ -1,0 +1,140 @@
+"""One pytest session that judges: what it collects, how verdicts come from workers, and what is written at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import pytest
+
+from conformance.judge import Judge
+from conformance.ledger import Entry, Ledger
+from conformance.report.terminal import summary
+from conformance.rules.rule import Rule
+from conformance.search import ProfileName
+from conformance.suite.items import ENTRY, AreaNode, RuleItem, nodeid
+from conformance.suite.options import file, request, take_node_ids
+from conformance.suite.report_file import check_folder, write_report
+from conformance.usage import UsageError
+from conformance.verdicts import RuleVerdict
+from conformance.vocabulary import AREAS, Area
+
+NAME = "conformance-session"
+_MARKERS = (
+    "conformance: a rule of agent-conformance on an implementation",
+    "must: rules of level MUST",
+    "should: rules of level SHOULD",
+    *(f"{area}: rules of the area {area}" for area in AREAS),
+)
+
+
+def start(config: pytest.Config) -> None:
+    """Resolve what is asked for and take part in the session. Mistakes end it at once, as usage errors."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    if str(config.rootpath) not in sys.path:
+        sys.path.append(str(config.rootpath))  # last: an adapter beside the configuration is found, nothing is shadowed
+    take_node_ids(config)
+    try:
+        asked = request(config)
+        judges = asked.judges()
+        json, report = (check_folder(path) if path else None for path in (file(config, _JSON), file(config, _REPORT)))
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    ledger = Ledger(judges, cast("ProfileName", asked.profile), json)
+    config.pluginmanager.register(ConformanceSession(ledger, report, worker=hasattr(config, "workerinput")), NAME)
+
+
+_JSON, _REPORT = "--conformance-json", "--conformance-report"
+
+
+class ConformanceSession:
+    """The hooks of one session. On a worker of pytest-xdist it only judges; the controller keeps the ledger."""
+
+    def __init__(self, ledger: Ledger, report: Path | None, *, worker: bool) -> None:
+        self.ledger = ledger
+        self._report = report
+        self._worker = worker
+        self._items = {nodeid(judge, rule): (judge, rule) for judge in ledger.judges for rule in judge.rules}
+        self._expected: set[str] = set()
+        self._seen: set[str] = set()
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """The rules that were asked for: the same for each implementation."""
+        return self.ledger.judges[0].rules
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Collect a node an area beside the project's own tests, as if it were a folder of theirs."""
+        report = yield
+        if isinstance(collector, pytest.Session) and report.passed:
+            concerned: list[Area] = [area for area in AREAS if any(rule.area == area for rule in self.rules)]
+            report.result.extend(AreaNode.of(collector, area, list(self.ledger.judges)) for area in concerned)
+        return report
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what is going to be judged, after every selection."""
+        self._expected |= {item.nodeid for item in session.items if isinstance(item, RuleItem)}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """The same on the controller, which collects nothing itself."""
+        self._expected |= {id for id in ids if _plain(id) in self._items}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give the entry to the report, which also travels between processes."""
+        report = yield
+        if isinstance(item, RuleItem) and call.when == "call" and item.entry is not None:
+            setattr(report, ENTRY, msgspec.json.encode(item.entry).decode())
+            report.sections.clear()  # what hundreds of scenarios printed and logged; the trace holds what matters of it
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the entry out of the report. A report of ours that failed without one is a process or a plugin that broke."""
+        found = self._items.get(_plain(report.nodeid))
+        text: str | None = getattr(report, ENTRY, None)
+        if found is None or self._worker or (text is None and not report.failed):
+            return
+        entry = msgspec.json.decode(text, type=Entry) if text is not None else _broken(*found, report.longreprtext)
+        if text is not None or report.nodeid not in self._seen:
+            self._seen.add(report.nodeid)
+            self.ledger.add(entry)
+
+    def pytest_sessionfinish(self) -> None:
+        """Write what is to be written. Complete is what was selected and judged, all of it."""
+        if self._worker:
+            return
+        self.ledger.finish(complete=self._expected <= self._seen and bool(self._expected))
+        if self._report is not None and self._seen:
+            write_report(self.ledger.results, self.rules, self._report)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The counts, and where the files are."""
+        if not self._seen:
+            return
+        terminalreporter.section("conformance")
+        for line in summary(self.ledger.results).splitlines():
+            terminalreporter.write_line(line.rstrip())
+        for path in (self.ledger.file, self._report):
+            if path is not None:
+                terminalreporter.write_line(f"written: {path}")
+
+
+def _plain(id: str) -> str:
+    """A node id without the group that pytest-xdist appends under `--dist loadgroup`."""
+    return id.partition("@conformance-")[0]
+
+
+def _broken(judge: Judge, rule: Rule, text: str) -> Entry:
+    reason = " ".join(text.split()[-60:]) or "no verdict came"
+    verdict = RuleVerdict(rule=rule.id, level=rule.level, verdict="error", reason=f"judging broke: {reason}")
+    return Entry(implementation=judge.subject.label, verdict=verdict)

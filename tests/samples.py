@@ -1,0 +1,106 @@
+"""Small rules, scenarios and implementations that the tests judge, independent of the suite's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import strategies as st
+
+from conformance.implementation import Response, Turn
+from conformance.reference import Reference
+from conformance.rules.case import Case
+from conformance.rules.rule import Finding, Rule, finding
+from conformance.scenario import AgentSpec, CreateThread, Run, Scenario, Step
+from conformance.survey import Material
+from conformance.trace import Message, RunReturned
+
+
+def answers_are_short(case: Case) -> Iterator[Finding]:
+    """No answer is a shout."""
+    for at, event in case.of(RunReturned):
+        shouted = any(message.text.isupper() for message in event.messages)
+        yield finding(not shouted, at, expected="an answer in a normal voice", got="a shout")
+
+
+def never_asked(_: Case) -> Iterator[Finding]:
+    """Nothing exercises this."""
+    yield from ()
+
+
+def faulty(_: Case) -> Iterator[Finding]:
+    """A rule with a bug."""
+    raise KeyError("a bug in the rule")
+
+
+def sample_rule(check: Any = answers_are_short, id: str = "THR-05", level: Any = "MUST", **more: Any) -> Rule:
+    return Rule(id=id, level=level, needs=more.get("needs", frozenset()), policies=more.get("policies", ()), check=check)
+
+
+def conversation(*turns: str, title: str = "") -> Scenario:
+    steps: list[Step] = [CreateThread(thread="t", agent="a")]
+    steps += [Run(thread="t", say=(said,)) for said in turns]
+    return Scenario(title=title, agents={"a": AgentSpec()}, steps=tuple(steps))
+
+
+WORDS = st.sampled_from(["hello", "how are you", "please shout", "bye"])
+
+
+def material(*fixtures: tuple[str, Scenario], generated: Any = None) -> Material:
+    pool = generated if generated is not None else st.lists(WORDS, max_size=6).map(lambda said: conversation(*said))
+    return Material(lambda _: fixtures, lambda *_: pool, lambda _: frozenset())
+
+
+class Shouting(Reference):
+    """Shouts when it is asked to: a bug that takes one particular input."""
+
+    name = "shouting"
+
+    async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
+        response = await super().run(agent, thread, turn)
+        if turn.messages[-1].text == "please shout":
+            return Response(messages=(Message(role="assistant", text="HELLO"),))
+        return response
+
+
+class Hanging(Reference):
+    name = "hanging"
+
+    async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
+        await asyncio.sleep(3600)
+        raise AssertionError("unreachable")
+
+
+class Leaving(Reference):
+    name = "leaving"
+
+    async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
+        sys.exit("enough of this")
+
+
+class Dying(Reference):
+    """Takes the whole process with it."""
+
+    name = "dying"
+
+    async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
+        os._exit(7)
+
+
+class Malformed(Reference):
+    name = "malformed"
+
+    async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
+        return Response(messages=(Message(role="robot", text="beep"),))  # type: ignore[arg-type]
+
+
+class CallingHome(Reference):
+    name = "calling-home"
+
+    async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
+        socket.create_connection(("192.0.2.1", 443), timeout=1)
+        raise AssertionError("unreachable")

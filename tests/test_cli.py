@@ -1,0 +1,180 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import conformance
+from conformance.cli import main
+from conformance.mutants import mutant
+from conformance.results import Results, read
+from conformance.rules.rule import catalogue
+from conformance.scenario import Scenario
+from conformance.vocabulary import AREAS
+
+MINE = """
+from conformance.mutants.threads import StoreLeftUnset
+from conformance.reference import Reference
+
+class Sound(Reference):
+    name = "sound"
+
+class Faulty(StoreLeftUnset):
+    name = "faulty"
+
+class Leaving(Reference):
+    name = "leaving"
+    async def create_thread(self, agent, kind):
+        print("noise")
+        raise SystemExit("gone")
+
+class Idle(Reference):
+    name = "idle"
+    capabilities = frozenset({"runs.store", "threads.hosted"})
+"""
+KNOWN = '[[deviation]]\nrule = "THR-05"\nreason = "we never say store"\n'
+ONE = ("--rule", "THR-05", "--profile", "quick")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A directory of a user's with an adapter, and traps in it that the command must not step into."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "my_agents.py").write_text(MINE)
+    (tmp_path / "known.toml").write_text(KNOWN)
+    (tmp_path / "conftest.py").write_text("raise RuntimeError('a conftest of the user')")
+    (tmp_path / "test_trap.py").write_text("def test_trap(): raise RuntimeError('a test of the user')")
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '--no-such-option'\n")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
+    yield tmp_path
+    sys.modules.pop("my_agents", None)
+
+
+def output(capsys):
+    text = capsys.readouterr()
+    return text.out, text.err
+
+
+def test_a_gate_that_holds_exits_0_and_shows_counts_and_speed(capsys, here):
+    assert main(["run", "my_agents:Sound", "--area", "threads", "--profile", "quick", "--json", "r.json"]) == 0
+    out, err = output(capsys)
+    assert "the gate holds" in out
+    assert "a second" in out
+    assert "sound" in out
+    assert err == ""
+    results = read(here / "r.json")
+    assert results.complete
+    assert [verdict.rule for verdict in results.verdicts] == [rule.id for rule in catalogue().values() if rule.area == "threads"]
+
+
+def test_a_violation_exits_1_and_is_shown_in_a_line(capsys):
+    assert main(["run", "my_agents:Faulty", *ONE]) == 1
+    assert "THR-05 fail: got store" in output(capsys)[0]
+
+
+def test_a_declared_deviation_exits_0_and_a_stale_one_1(capsys):
+    assert main(["run", "my_agents:Faulty", *ONE, "--baseline", "known.toml"]) == 0
+    assert "THR-05 deviates: we never say store" in output(capsys)[0]
+    assert main(["run", "my_agents:Sound", *ONE, "--baseline", "known.toml"]) == 1
+    assert "THR-05 stale" in output(capsys)[0]
+    assert main(["run", "my_agents:Faulty", *ONE, "--no-baseline"]) == 1
+
+
+def test_an_error_verdict_exits_3_and_hides_no_violation(capsys, here):
+    assert main(["run", "my_agents:Leaving", "my_agents:Faulty", *ONE, "--json", "r.json"]) == 3
+    out, _ = output(capsys)
+    assert "THR-05 error: exit in step 1" in out
+    assert "THR-05 fail" in out
+    assert "noise" not in out
+    verdicts = {each.name: each.rules[0].verdict for each in read(here / "r.json").implementations}
+    assert verdicts == {"leaving": "error", "faulty": "fail"}
+
+
+def test_a_supported_must_rule_that_is_not_exercised_exits_1(capsys):
+    assert main(["run", "my_agents:Idle", "--rule", "THR-13", "--profile", "quick"]) == 1
+    assert "THR-13 not exercised" in output(capsys)[0]
+
+
+def test_results_of_several_implementations_stand_side_by_side(capsys, here):
+    assert main(["run", "my_agents:Sound", "my_agents:Faulty", *ONE, "--report", "REPORT.md"]) == 1
+    out, _ = output(capsys)
+    assert any(line.split() == ["THR-05", "pass", "fail"] for line in out.splitlines())
+    assert "| THR-05 | MUST |" in (here / "REPORT.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "refrence"], "did you mean 'reference'?"),
+        (["run", "my_agents:Sond"], "did you mean 'Sound'?"),
+        (["run", "--rule", "THR-5"], "did you mean 'THR-05'?"),
+        (["run", "--area", "thread"], "did you mean 'threads'?"),
+        (["run", "--profile", "quik"], "did you mean 'quick'?"),
+        (["run", "--area", "threads", "--rule", "PER-09"], "no rule is left"),
+        (["run", "--baseline", "no.toml"], "no.toml: cannot be read"),
+        (["run", "--json", "no/where.json"], "there is no folder"),
+        (["run", "--report", "."], "is a folder"),
+        (["run", "my_agents:Sound", "my_agents:Sound?"], "two implementations are called 'sound'"),
+    ],
+)
+def test_mistakes_exit_2_and_say_what_was_meant(capsys, arguments, says):
+    assert main(arguments) == 2
+    out, err = output(capsys)
+    assert says in err
+    assert "Traceback" not in err
+    assert out == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["runn"], ["run", "--baseline", "a", "--no-baseline"], ["schema", "nothing"]])
+def test_mistakes_in_the_arguments_themselves_exit_2(arguments):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2
+
+
+def test_rules_lists_every_rule(capsys):
+    assert main(["rules", "--json"]) == 0
+    rows = json.loads(output(capsys)[0])
+    assert [row["id"] for row in rows] == list(catalogue())
+    assert all(row.keys() == {"id", "area", "level", "title", "needs", "source"} for row in rows)
+    assert {row["area"] for row in rows} == set(AREAS)
+    assert main(["rules"]) == 0
+    out, _ = output(capsys)
+    assert all(rule in out for rule in catalogue())
+
+
+def test_schemas_describe_what_is_written(capsys):
+    for kind, type_ in (("scenario", Scenario), ("results", Results)):
+        assert main(["schema", kind]) == 0
+        schema = json.loads(output(capsys)[0])
+        assert schema["$defs"].keys() >= {type_.__name__}
+        assert schema["$defs"][type_.__name__]["properties"].keys() == {field.name for field in msgspec.structs.fields(type_)}
+    assert main(["schema", "trace"]) == 0
+
+
+def test_mutants_exit_1_where_something_survives_and_0_where_all_is_as_expected(capsys, monkeypatch):
+    rules = {name: rule for name, rule in catalogue().items() if name in ("THR-05", "THR-01")}
+    monkeypatch.setattr("conformance.rules.rule.catalogue", lambda: rules)
+    every = mutant.mutants()
+    killed = {name: kind for name, kind in every.items() if kind.expected in ({"THR-05"}, {"THR-01"})}
+    monkeypatch.setattr("conformance.mutants.mutant.mutants", lambda: killed)
+    assert main(["mutants", "--json"]) == 0
+    rows = json.loads(output(capsys)[0])
+    assert {row["name"] for row in rows} == set(killed)
+    assert all(row["killed_by"] == row["expected"] for row in rows)
+    monkeypatch.setattr("conformance.mutants.mutant.mutants", lambda: {k: v for k, v in killed.items() if v.expected == {"THR-05"}})
+    assert main(["mutants"]) == 1
+    assert "rules that no mutant kills: THR-01" in output(capsys)[0]
+
+
+def test_the_command_works_as_a_process_and_shows_no_colour_where_none_is_wanted(here):
+    environment = {**os.environ, "PYTHONPATH": str(Path(conformance.__file__).parent.parent), "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "conformance", "run", "my_agents:Faulty", *ONE]
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100

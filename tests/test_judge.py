@@ -1,0 +1,174 @@
+import msgspec
+import pytest
+from hypothesis import strategies as st
+from samples import (
+    CallingHome,
+    Hanging,
+    Leaving,
+    Malformed,
+    Shouting,
+    conversation,
+    faulty,
+    material,
+    never_asked,
+    sample_rule,
+)
+
+from conformance import survey
+from conformance.baseline import Baseline, Deviation
+from conformance.judge import Judge
+from conformance.reference import Reference
+from conformance.search import Profile, size
+from conformance.subject import subject
+from conformance.trace import Message
+from conformance.verdicts import RuleVerdict
+
+FEW = Profile("quick", pool=40, shrink=200)
+LONG = conversation("hello", "please shout", "bye", title="long")
+
+
+def judged(kind, rule=None, *, baseline=None, timeout=5.0, stuff=None) -> RuleVerdict:
+    rule = rule or sample_rule()
+    judge = Judge(subject(kind), [rule], effort=FEW, baseline=baseline, material=stuff or material(), timeout=timeout)
+    return judge.verdict(rule)
+
+
+def declared(reason="known", scenario=None) -> Baseline:
+    return Baseline("known.toml", {"THR-05": Deviation("THR-05", reason, scenario)})
+
+
+def test_a_rule_that_holds_passes_and_counts_where_it_was_exercised():
+    verdict = judged(Reference, stuff=material(("one", conversation("x", "y")), generated=st.just(conversation("z"))))
+    assert (verdict.verdict, verdict.exercised, verdict.counterexample) == ("pass", 3, None)
+
+
+def test_a_violation_is_shrunk_to_the_smallest_scenario_and_points_at_the_wrong_event():
+    verdict = judged(Shouting, stuff=material(("long", LONG)))
+    assert verdict.verdict == "fail"
+    assert verdict.counterexample is not None
+    assert size(verdict.counterexample.scenario) == size(conversation("please shout"))
+    wrong = verdict.counterexample.trace.events[verdict.counterexample.at]
+    assert "HELLO" in str(wrong)
+    assert verdict.reason == "expected an answer in a normal voice; got a shout"
+
+
+def test_a_fixture_that_alone_violates_a_rule_is_the_counterexample():
+    verdict = judged(Shouting, stuff=material(("long", LONG), generated=st.just(conversation("hello"))))
+    assert verdict.counterexample is not None
+    assert verdict.counterexample.scenario == LONG
+
+
+def test_judging_twice_gives_the_same():
+    assert judged(Shouting) == judged(Shouting)
+
+
+def test_a_rule_that_nothing_exercised_is_no_pass():
+    verdict = judged(Reference, sample_rule(never_asked))
+    assert (verdict.verdict, verdict.trouble) == ("not exercised", "not exercised")
+    assert judged(Reference, sample_rule(never_asked, level="SHOULD")).trouble is None
+
+
+def test_an_undeclared_need_is_not_supported_and_nothing_is_performed():
+    rule = sample_rule(needs=frozenset({"runs.background"}))
+    judge = Judge(subject(Reference), [rule], effort=FEW, material=material())
+    verdict = judge.verdict(rule)
+    assert (verdict.verdict, verdict.trouble, judge.performed) == ("not supported", None, 0)
+    assert "runs.background" in verdict.reason
+
+
+def test_scenarios_that_demand_undeclared_features_are_not_performed():
+    demanding = survey.Material(
+        lambda _: [("one", conversation("x"))], material().scenarios, lambda _: frozenset({"tools", "magic"})
+    )  # type: ignore[arg-type]
+    assert judged(Reference, stuff=demanding).verdict == "not exercised"
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "text"),
+    [
+        (Hanging, "timeout", "no end within"),
+        (Leaving, "exit", "enough of this"),
+        (Malformed, "malformed", "robot"),
+        (CallingHome, "connection", "192.0.2.1:443"),
+    ],
+)
+def test_what_breaks_is_an_error_with_the_partial_trace(kind, cause, text):
+    verdict = judged(kind, timeout=0.2)
+    assert (verdict.verdict, verdict.trouble) == ("error", "error")
+    assert cause in verdict.reason
+    assert text in verdict.reason
+    assert verdict.counterexample is not None
+    assert verdict.counterexample.trace.events[verdict.counterexample.at].cause == cause  # type: ignore[union-attr]
+
+
+def test_an_implementation_that_always_breaks_is_given_up_early():
+    rule = sample_rule()
+    judge = Judge(subject(Hanging), [rule], effort=FEW, material=material(("a", LONG), ("b", LONG)), timeout=0.05)
+    assert "so the rest of the area was not tried" in judge.verdict(rule).reason
+    assert judge.performed <= survey.GIVE_UP + 1
+
+
+def test_a_violation_counts_although_something_else_broke():
+    class Both(Shouting):
+        async def run(self, agent, thread, turn):
+            if turn.messages[-1].text == "bye":
+                sys_exit()
+            return await super().run(agent, thread, turn)
+
+    assert judged(Both).verdict == "fail"
+
+
+def sys_exit():
+    raise SystemExit
+
+
+def test_a_rule_that_raises_is_an_error_that_names_the_exception():
+    verdict = judged(Reference, sample_rule(faulty))
+    assert verdict.verdict == "error"
+    assert "KeyError: 'a bug in the rule'" in verdict.reason
+
+
+def test_a_declared_deviation_replays_its_scenario_and_does_not_search():
+    recorded = conversation("hello", "please shout")
+    verdict = judged(Shouting, baseline=declared("we like it", recorded))
+    assert (verdict.verdict, verdict.reason, verdict.trouble) == ("deviates", "we like it", None)
+    assert verdict.counterexample is not None
+    assert verdict.counterexample.scenario == recorded
+
+
+def test_a_deviation_that_moved_is_found_again():
+    verdict = judged(Shouting, baseline=declared(scenario=conversation("hello")))
+    assert verdict.verdict == "deviates"
+    assert verdict.counterexample is not None
+    assert size(verdict.counterexample.scenario) == size(conversation("please shout"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        (sample_rule(), "the rule holds"),
+        (sample_rule(never_asked), "was exercised by none"),
+        (sample_rule(needs=frozenset({"x"})), "the rule needs capability x"),
+    ],
+)
+def test_a_deviation_that_is_none_is_stale(rule, found):
+    verdict = judged(Reference, rule, baseline=declared())
+    assert (verdict.stale, verdict.trouble) == (True, "stale deviation")
+    assert found in verdict.reason
+    assert "known.toml" in verdict.reason
+
+
+def test_a_broken_implementation_makes_no_deviation_stale():
+    assert judged(Leaving, baseline=declared()).verdict == "error"
+
+
+def test_an_implementation_that_is_not_the_same_every_time_ends_in_a_verdict():
+    class Moody(Shouting):
+        runs = 0
+
+        async def run(self, agent, thread, turn):
+            Moody.runs += 1
+            shout = msgspec.structs.replace(turn, messages=(Message(role="user", text="please shout"),))
+            return await super().run(agent, thread, shout if Moody.runs % 5 == 0 else turn)
+
+    assert judged(Moody).verdict == "fail"

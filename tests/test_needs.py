@@ -1,0 +1,143 @@
+"""What a scenario demands: exactly what it uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conformance.needs import needs
+from conformance.scenario import (
+    AgentSpec,
+    CallSpec,
+    ContextSpec,
+    CreateThread,
+    ExecutorSpec,
+    OnConflict,
+    ReplySpec,
+    Respond,
+    Run,
+    RunWorkflow,
+    Scenario,
+    ServiceSpec,
+    Step,
+    Together,
+    ToolSpec,
+    WorkflowSpec,
+)
+
+PAY = AgentSpec(tools={"pay": ToolSpec(approval=True)})
+ASKS = (ReplySpec(calls=(CallSpec(tool="pay"),)),)
+
+
+def on_thread(agent: AgentSpec, *steps: Step, kind: Any = "local") -> Scenario:
+    return Scenario(agents={"a": agent}, steps=(CreateThread(thread="t", agent="a", kind=kind), *steps))
+
+
+def of_agent(**settings: Any) -> Scenario:
+    return on_thread(AgentSpec(**settings))
+
+
+def of_run(**options: Any) -> Scenario:
+    return on_thread(AgentSpec(), Run(thread="t", say=("one",), **options))
+
+
+def of_service(**settings: Any) -> Scenario:
+    return on_thread(AgentSpec(service=ServiceSpec(**settings)))
+
+
+PLAIN = {"service.stateless"}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "expected"),
+    [
+        (of_service(), PLAIN),
+        (of_service(strict=True), PLAIN),
+        (of_service(keeps="one_id"), {"service.one_id", "service.stores_on_request"}),
+        (of_service(keeps="new_ids", stores_by_default=True), {"service.new_ids", "service.stores_by_default"}),
+        (of_service(keeps="new_ids", surprising=True), {"service.new_ids", "service.stores_on_request", "service.surprising"}),
+        (on_thread(AgentSpec(), kind="hosted"), PLAIN | {"threads.hosted"}),
+        (of_agent(history="provider"), PLAIN | {"history.provider", "history.per_run"}),
+        (of_agent(per_service_call=True), PLAIN | {"history.per_service_call"}),
+        (of_agent(history="provider", per_service_call=True), PLAIN | {"history.provider", "history.per_service_call"}),
+        (of_agent(client_as_is=True), PLAIN | {"history.client_as_is"}),
+        (of_agent(decorated=True), PLAIN | {"history.client_as_is"}),
+        (of_agent(on_conflict=OnConflict()), PLAIN),
+        (of_agent(on_conflict=OnConflict(warn=False)), PLAIN | {"history.conflict_switches"}),
+        (of_agent(context={"memory": ContextSpec()}), PLAIN | {"threads.context_state"}),
+        (of_agent(tools={"weather": ToolSpec()}), PLAIN | {"tools"}),
+        (of_agent(tools={"stop": ToolSpec(terminates=True)}), PLAIN | {"tools", "tools.terminate"}),
+        (on_thread(PAY), PLAIN | {"tools", "tools.approval"}),
+        (of_run(), PLAIN),
+        (of_run(stream=True), PLAIN | {"runs.streaming"}),
+        (of_run(store=False), PLAIN | {"runs.store"}),
+        (of_run(conversation_id="own"), PLAIN | {"runs.conversation_id"}),
+        (of_run(replies=(ReplySpec(text="yes", without_id=True),)), PLAIN | {"service.without_id"}),
+        (
+            on_thread(AgentSpec(), Together(runs=(Run(thread="t", say=("one",), stream=True),))),
+            PLAIN | {"runs.interleaved", "runs.streaming"},
+        ),
+        (
+            on_thread(PAY, Run(thread="t", say=("one",), replies=ASKS), Respond(stream=True)),
+            PLAIN | {"tools", "tools.approval", "runs.streaming"},
+        ),
+    ],
+)
+def test_threads_and_runs_demand_what_they_use(scenario: Scenario, expected: set[str]) -> None:
+    assert needs(scenario) == expected
+
+
+def of_workflow(*steps: Step, agents: dict[str, AgentSpec], **workflows: WorkflowSpec) -> Scenario:
+    return Scenario(agents=agents, workflows=workflows, steps=steps)
+
+
+SEQUENTIAL = WorkflowSpec(pattern="sequential", participants=("a",))
+RUN = RunWorkflow(workflow="w", say=("go",))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "expected"),
+    [
+        (of_workflow(RUN, agents={"a": AgentSpec()}, w=SEQUENTIAL), PLAIN | {"workflows", "workflows.sequential"}),
+        (
+            of_workflow(
+                RunWorkflow(workflow="w", say=("go",), as_agent=True, stream=True), agents={"a": AgentSpec()}, w=SEQUENTIAL
+            ),
+            PLAIN | {"workflows", "workflows.sequential", "workflows.as_agent", "runs.streaming"},
+        ),
+        (
+            of_workflow(
+                RUN,
+                agents={"a": AgentSpec(), "b": PAY, "unused": AgentSpec(history="provider")},
+                w=WorkflowSpec(pattern="concurrent", participants=("child", "b"), intermediate_outputs=True),
+                child=SEQUENTIAL,
+                unused_too=WorkflowSpec(pattern="handoff", participants=("unused",)),
+            ),
+            PLAIN
+            | {
+                "tools",
+                "tools.approval",
+                "workflows",
+                "workflows.sequential",
+                "workflows.concurrent",
+                "workflows.nested",
+                "workflows.intermediate_outputs",
+            },
+        ),
+        (
+            of_workflow(RUN, w=WorkflowSpec(pattern="custom", stages=(("x",),), executors={"x": ExecutorSpec()}), agents={}),
+            {"workflows", "workflows.custom"},
+        ),
+        (
+            of_workflow(RunWorkflow(workflow="w", say=("go",), replies={"a": ASKS}), agents={"a": PAY}, w=SEQUENTIAL),
+            PLAIN | {"tools", "tools.approval", "workflows", "workflows.sequential", "workflows.requests"},
+        ),
+        (
+            of_workflow(RUN, Respond(), agents={"a": AgentSpec()}, w=SEQUENTIAL),
+            PLAIN | {"workflows", "workflows.sequential", "workflows.requests"},
+        ),
+    ],
+)
+def test_workflows_demand_what_they_use(scenario: Scenario, expected: set[str]) -> None:
+    assert needs(scenario) == expected

@@ -1,0 +1,230 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import conformance
+from conformance.plugin import shadowing
+
+ROOT = str(Path(conformance.__file__).parent.parent)
+MINE = """
+from conformance.mutants.threads import StoreLeftUnset
+from conformance.reference import Reference
+
+class Sound(Reference):
+    name = "sound"
+
+class Faulty(StoreLeftUnset):
+    name = "faulty"
+"""
+CONFIGURATION = """
+[tool.pytest.ini_options]
+conformance = ["my_agents:{name}"]
+conformance_profile = "quick"
+addopts = "--strict-markers --strict-config"
+{more}
+"""
+KNOWN = '[[deviation]]\nrule = "THR-05"\nreason = "we never say store"\n'
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """A directory of a user's with a configuration, an adapter and no test."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH")))))
+    for name in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER"):
+        monkeypatch.delenv(name, raising=False)
+    pytester.makepyfile(my_agents=MINE)
+
+    def configured(name="Sound", more="", plugin=True):
+        pytester.makepyprojecttoml(CONFIGURATION.format(name=name, more=more))
+
+        def run(*options):
+            return pytester.runpytest_subprocess(*(("-p", "conformance.plugin") if plugin else ()), *options)
+
+        return run
+
+    return configured
+
+
+def outcomes(result):
+    return {name: count for name, count in result.parseoutcomes().items() if name != "warnings"}
+
+
+def results(pytester):
+    return json.loads((pytester.path / "results.json").read_text())
+
+
+def test_every_rule_is_an_item_with_its_own_name(project, pytester):
+    run = project(more='markers = ["mine"]')
+    listed = run("--conformance", "--collect-only", "-q").stdout.lines
+    assert "conformance/threads/THR-01[sound]" in listed
+    assert "conformance/persistence/PER-09[sound]" in listed
+    assert "conformance/orchestration/ORC-01[sound]" in listed
+    verdicts = run("--conformance", "--conformance-area", "threads", "--conformance-json", "results.json", "-q")
+    assert verdicts.ret == 0
+    found = results(pytester)
+    assert found["complete"] is True
+    assert outcomes(verdicts) == {"passed": len(found["implementations"][0]["rules"])}
+
+
+def test_without_the_flag_nothing_is_collected_or_imported(project, pytester):
+    run = project()
+    pytester.makeconftest(
+        "import sys\n"
+        "def pytest_unconfigure():\n"
+        "    print('OURS', sorted(name for name in sys.modules if name.startswith('conformance')))\n"
+    )
+    result = run("-s", "-q")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["*OURS [[]'conformance', 'conformance.plugin'[]]*"])
+
+
+def test_a_violation_fails_with_a_story_and_no_traceback(project):
+    result = project("Faulty")("--conformance", "--conformance-rule", "THR-05")
+    assert (result.ret, outcomes(result)) == (1, {"failed": 1})
+    text = result.stdout.str()
+    for part in (
+        "THR-05 (MUST) on faulty",
+        "Scenario:",
+        "What happened:",
+        ">>",
+        "Expected: ",
+        "Got: ",
+        "the gate is broken: 1 violation",
+    ):
+        assert part in text
+    assert "Traceback" not in text
+    assert "items.py" not in text
+    result.stdout.fnmatch_lines(["FAILED conformance/threads/THR-05[[]faulty[]] - fail: got*"])
+
+
+def test_a_declared_deviation_is_an_expected_failure_unless_xfail_or_baseline_is_off(project, pytester):
+    (pytester.path / "known.toml").write_text(KNOWN)
+    run = project("Faulty", 'conformance_baseline = "known.toml"')
+    one = ("--conformance", "--conformance-rule", "THR-05")
+    result = run(*one, "-rx")
+    assert (result.ret, outcomes(result)) == (0, {"xfailed": 1})
+    result.stdout.fnmatch_lines(["XFAIL conformance/threads/THR-05[[]faulty[]] - we never say store"])
+    assert outcomes(run(*one, "--runxfail")) == {"failed": 1}
+    assert outcomes(run(*one, "--no-conformance-baseline")) == {"failed": 1}
+
+
+def test_a_stale_deviation_fails(project, pytester):
+    (pytester.path / "known.toml").write_text(KNOWN)
+    result = project("Sound")("--conformance", "--conformance-rule", "THR-05", "--conformance-baseline", "known.toml")
+    assert (result.ret, outcomes(result)) == (1, {"failed": 1})
+    result.stdout.fnmatch_lines(["Reason: a deviation is declared, but the rule holds; take it out of*"])
+
+
+def test_what_is_not_supported_is_skipped_with_the_reason(project, pytester):
+    pytester.makepyfile(
+        my_agents=MINE + "\nclass Small(Reference):\n    name = 'small'\n    capabilities = frozenset({'service.stateless'})\n"
+    )
+    result = project("Small")("--conformance", "--conformance-rule", "THR-06", "-rs")
+    assert (result.ret, outcomes(result)) == (0, {"skipped": 1})
+    result.stdout.fnmatch_lines(["SKIPPED*not supported: needs capability threads.hosted*"])
+
+
+def test_selection_by_keyword_marker_and_node_id(project):
+    run = project()
+
+    def chosen(*options):
+        lines = run("--conformance", "--collect-only", "-q", *options).stdout.lines
+        return {line.split("/")[1] for line in lines if line.startswith("conformance/")}, sum("[sound]" in line for line in lines)
+
+    assert chosen("-k", "PER-09")[1] == 1
+    assert chosen("-m", "conformance and persistence")[0] == {"persistence"}
+    assert chosen("-m", "not must and not should") == (set(), 0)
+    assert chosen("conformance/orchestration")[0] == {"orchestration"}
+    assert chosen("conformance/threads/THR-01")[1] == 1
+    assert chosen("conformance/threads/THR-01[sound]", "conformance/persistence/PER-09[sound]")[1] == 2
+    assert chosen("--conformance-area", "threads", "--conformance-rule", "THR-01", "--conformance-rule", "THR-05")[1] == 2
+
+
+def test_stopping_early_is_known_in_the_results_and_last_failed_goes_on_there(project, pytester):
+    run = project("Faulty")
+    some = ("--conformance", "--conformance-rule", "THR-05", "--conformance-rule", "THR-06", "--conformance-json", "results.json")
+    assert outcomes(run(*some, "-x")) == {"failed": 1}
+    assert results(pytester)["complete"] is False
+    assert outcomes(run(*some, "--lf")) == {"failed": 1, "deselected": 1}
+    assert results(pytester)["complete"] is True
+
+
+def test_the_users_own_tests_run_beside(project, pytester):
+    run = project()
+    pytester.makepyfile(test_mine="def test_mine(): pass")
+    assert outcomes(run("--conformance", "--conformance-rule", "THR-01")) == {"passed": 2}
+    assert outcomes(run("--conformance", "--conformance-rule", "THR-01", "-m", "conformance")) == {"passed": 1, "deselected": 1}
+    assert outcomes(run()) == {"passed": 1}
+
+
+def test_verdicts_come_back_from_workers(project, pytester):
+    pytest.importorskip("xdist")
+    run = project("Faulty")
+    files = ("--conformance-json", "results.json", "--conformance-report", "report.md", "--junitxml", "junit.xml")
+    result = run("--conformance", "--conformance-area", "threads", "-n", "2", *files)
+    assert result.ret == 1
+    found = results(pytester)
+    (implementation,) = found["implementations"]
+    assert found["complete"] is True
+    assert [each["rule"] for each in implementation["rules"]] == sorted(each["rule"] for each in implementation["rules"])
+    assert [each["rule"] for each in implementation["rules"] if each["verdict"] == "fail"] == ["THR-05"]
+    assert "THR-05" in (pytester.path / "report.md").read_text()
+    assert 'name="conformance_verdict" value="fail"' in (pytester.path / "junit.xml").read_text()
+
+
+def test_a_worker_that_dies_is_an_error_verdict_and_the_rest_goes_on(project, pytester):
+    pytest.importorskip("xdist")
+    pytester.makepyfile(
+        my_agents=MINE
+        + "\nimport os\n\nclass Dying(Reference):\n    name = 'dying'\n"
+        + "    async def create_workflow(self, *_):\n        os.kill(os.getpid(), 9)\n"
+    )
+    chosen = ("--conformance-rule", "THR-01", "--conformance-rule", "ORC-01", "--conformance-json", "results.json")
+    result = project("Dying")("--conformance", "-n", "1", *chosen)
+    assert result.ret == 1
+    (implementation,) = results(pytester)["implementations"]
+    assert {each["rule"]: each["verdict"] for each in implementation["rules"]} == {"THR-01": "pass", "ORC-01": "error"}
+    assert "crashed" in implementation["rules"][1]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "options", "says"),
+    [
+        ("Sond", "", (), "*my_agents has no 'Sond'; did you mean 'Sound'?"),
+        ("Sound", "", ("--conformance-rule", "PER-9"), "*there is no rule 'PER-9'; did you mean 'PER-09'?"),
+        ("Sound", "", ("--conformance-area", "thread"), "*there is no area 'thread'; did you mean 'threads'?"),
+        ("Sound", "", ("--conformance-baseline", "no.toml"), "*no.toml: cannot be read: No such file or directory"),
+        ("Sound", "", ("--conformance-json", "no/where.json"), "*there is no folder *no; create it first"),
+        ("Sound", 'conformance_baseline = "no.toml"', (), "*no.toml: cannot be read: No such file or directory"),
+    ],
+)
+def test_mistakes_are_usage_errors_without_a_traceback(project, name, more, options, says):
+    result = project(name, more)("--conformance", *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {says}"])
+    assert "Traceback" not in result.stderr.str() + result.stdout.str()
+
+
+def test_no_implementation_named_says_where_to_name_one(project, pytester):
+    run = project()
+    pytester.makepyprojecttoml("[tool.pytest.ini_options]\n")
+    result = run("--conformance")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: no implementation is named: set `conformance = *"])
+
+
+def test_a_folder_that_shadows_the_package_is_explained(project, pytester):
+    run = project()
+    folder = pytester.path / "tests" / "conformance"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "test_mine.py").write_text("def test_mine(): pass")
+    result = run()
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["*tests/conformance is imported as the package 'conformance', a name that*"])
+    assert shadowing(folder / "test_mine.py") == folder
+    (pytester.path / "tests" / "__init__.py").touch()
+    assert shadowing(folder / "test_mine.py") is None
+    assert outcomes(run()) == {"passed": 1}

@@ -1,0 +1,130 @@
+import sys
+
+import pytest
+
+from conformance import registry
+from conformance.registry import own_baseline, resolve
+from conformance.usage import UsageError
+
+ADAPTER = """
+from conformance.reference import Reference
+from conformance.implementation import Implementation
+from conformance.vocabulary import Policies
+
+class Good(Reference):
+    name = "good"
+
+class Tuned(Reference):
+    name = "tuned"
+    def __init__(self, volume="1"):
+        super().__init__()
+        self.version = volume
+
+class Half(Implementation):
+    name = "half"
+    async def create_agent(self, name, spec): ...
+
+class Explodes(Reference):
+    name = "explodes"
+    def __init__(self):
+        raise OSError("no such device")
+
+class Exits(Reference):
+    name = "exits"
+    def __init__(self):
+        raise SystemExit("bye")
+
+class Boasts(Reference):
+    name = "boasts"
+    capabilities = frozenset({"threads.hostd"})
+
+class Wavers(Reference):
+    name = "wavers"
+    def __init__(self):
+        super().__init__()
+        self.policies = Policies(store_conflict="rais")
+
+class Loose(Reference):
+    name = "loose"
+    def __init__(self):
+        super().__init__()
+        self.policies = {"store_conflict": "raise"}
+
+class Nameless(Reference):
+    name = ""
+
+number = 7
+"""
+
+
+@pytest.fixture(autouse=True)
+def _a_package_of_the_user(tmp_path, monkeypatch):
+    (tmp_path / "users_adapter.py").write_text(ADAPTER)
+    (tmp_path / "users_broken.py").write_text("import no_such_framework")
+    (tmp_path / "users_raising.py").write_text("x = 1\nraise RuntimeError('not today')")
+    (tmp_path / "users_exiting.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    for name in [name for name in sys.modules if name.startswith("users_")]:
+        del sys.modules[name]
+
+
+def test_built_in_and_own_implementations_are_found():
+    assert resolve("reference").label == "reference"
+    assert resolve("users_adapter:Good").label == "good"
+
+
+def test_arguments_reach_the_constructor_and_the_name():
+    found = resolve("reference?store_conflict=ignore&trailing_result=trimmed")
+    assert (found.policies.store_conflict, found.policies.trailing_result) == ("ignore", "trimmed")
+    assert found.label == "reference?store_conflict=ignore&trailing_result=trimmed"
+    assert resolve("users_adapter:Tuned?volume=11").version == "11"
+    assert found.create().policies == found.policies
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("refrence", "there is no built-in implementation 'refrence'; did you mean 'reference'?"),
+        ("reference?store_conflict=ignor", "arguments.store_conflict: got 'ignor'"),
+        ("reference?storeconflict=ignore", "did you mean 'store_conflict'?"),
+        ("reference?loud", "expected key=value"),
+        ("no_such_package.module:Name", "there is no module 'no_such_package'"),
+        ("users_broken:Name", "users_broken imports 'no_such_framework', which is not installed"),
+        ("users_raising:Name", "RuntimeError: not today (users_raising.py, line 2)"),
+        ("users_exiting:Name", "importing users_exiting raised SystemExit"),
+        ("users_adapter:Goood", "did you mean 'Good'?"),
+        ("users_adapter:", "expected package.module:Name"),
+        ("users_adapter:number", "expected a subclass of conformance.implementation.Implementation"),
+        ("users_adapter:Half", "write: create_thread, describe_thread, run"),
+        ("users_adapter:Explodes", "creating it raised OSError: no such device (users_adapter.py, line"),
+        ("users_adapter:Exits", "creating it raised SystemExit: bye"),
+        ("users_adapter:Good?x=1", "there is no such field"),
+        ("users_adapter:Tuned?x=1", "creating it with {'x': '1'} raised TypeError"),
+        ("users_adapter:Boasts", "'threads.hostd', which does not exist; did you mean 'threads.hosted'?"),
+        ("users_adapter:Wavers", "store_conflict='rais'; did you mean 'raise'?"),
+        ("users_adapter:Loose", "expected a conformance.vocabulary.Policies"),
+        ("users_adapter:Nameless", "the class has no name"),
+    ],
+)
+def test_mistakes_say_what_was_meant(text, says):
+    with pytest.raises(UsageError) as error:
+        resolve(text)
+    assert says in str(error.value)
+
+
+def test_a_built_in_whose_framework_is_missing_names_the_extra(monkeypatch):
+    monkeypatch.setitem(
+        registry.BUILT_IN, "other", registry.BuiltIn("conformance.adapters.other:Other", "no_such.framework", "other")
+    )
+    with pytest.raises(UsageError, match=r"pip install 'agent-conformance\[other\]'"):
+        resolve("other")
+
+
+def test_a_baseline_belongs_to_a_built_in_without_arguments(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "BASELINES", tmp_path)
+    (tmp_path / "reference.toml").touch()
+    assert own_baseline("reference") == tmp_path / "reference.toml"
+    assert own_baseline("reference?store_conflict=ignore") is None
+    assert own_baseline("agent-framework") is None
+    assert own_baseline("users_adapter:Good") is None

@@ -1,0 +1,171 @@
+import json
+
+import msgspec
+import pytest
+from samples import Shouting, conversation, faulty, material, never_asked, sample_rule
+
+from conformance.baseline import Baseline, Deviation
+from conformance.judge import Judge
+from conformance.ledger import Ledger, judged
+from conformance.mutants.matrix import Kill, Matrix
+from conformance.reference import Reference
+from conformance.report.markdown import report
+from conformance.report.story import story
+from conformance.report.terminal import WIDTH, console, summary
+from conformance.report.words import cast_lines, event_line, step_lines
+from conformance.scenario_file import decode
+from conformance.search import Profile
+from conformance.subject import subject
+from conformance.trace import Message, ServiceCalled, Warned
+
+RULES = [
+    sample_rule(),
+    sample_rule(id="THR-06"),
+    sample_rule(never_asked, id="PER-01"),
+    sample_rule(faulty, id="PER-02"),
+    sample_rule(never_asked, id="ORC-01", level="SHOULD"),
+    sample_rule(id="ORC-02", needs=frozenset({"magic"})),
+]
+TITLES = {rule.id: rule.title for rule in RULES} | {"THR-05": "Nobody | ever shouts."}
+KNOWN = Baseline("known.toml", {"THR-06": Deviation("THR-06", "we like to <shout>"), "ORC-02": Deviation("ORC-02", "x")})
+
+
+@pytest.fixture(scope="module")
+def results():
+    stuff = material(("one", conversation("hello", "please shout")))
+    judges = [
+        Judge(subject(Shouting), RULES, effort=Profile("quick", 20, 50), material=stuff, baseline=KNOWN),
+        Judge(subject(Reference), RULES, effort=Profile("quick", 20, 50), material=stuff),
+    ]
+    ledger = Ledger(judges, "quick")
+    for judge in judges:
+        for rule in RULES:
+            ledger.add(judged(judge, rule))
+    ledger.finish(complete=True)
+    return ledger.results
+
+
+def test_the_story_tells_the_steps_and_marks_the_wrong_event(results):
+    verdict = results.implementations[0].rules[0]
+    text = story("Nobody ever shouts.", "shouting", verdict)
+    lines = text.splitlines()
+    assert lines[0] == "fail: got a shout; expected an answer in a normal voice"
+    assert "  2. run t with 'please shout'" in lines
+    (wrong,) = [line for line in lines if line.startswith(">>")]
+    assert "run returned (messages: [assistant: 'HELLO'])" in wrong
+    assert max(map(len, lines)) <= WIDTH
+
+
+def test_scenarios_and_events_read_in_plain_words():
+    scenario = decode(
+        json.dumps(
+            {
+                "agents": {
+                    "a": {"history": "provider", "per_service_call": True, "tools": {"pay": {"approval": True}}},
+                    "b": {"service": {"keeps": "new_ids"}, "on_conflict": {"throw": False}},
+                },
+                "workflows": {
+                    "w": {"pattern": "group_chat", "participants": ["a", "b"], "intermediate_outputs": True},
+                    "x": {
+                        "pattern": "custom",
+                        "stages": [["p", "q"]],
+                        "executors": {"p": {"emits": ["1"]}, "q": {"completes": "2"}},
+                    },
+                },
+                "steps": [
+                    {"do": "create_thread", "thread": "t", "agent": "b", "kind": "hosted"},
+                    {"do": "run", "thread": "t", "say": ["one"], "stream": True, "store": False, "conversation_id": "other"},
+                    {
+                        "do": "run_workflow",
+                        "workflow": "w",
+                        "say": ["two"],
+                        "as_agent": True,
+                        "replies": {"a": [{"calls": [{"tool": "pay", "arguments": {"to": "me"}}]}, {"error": "overloaded"}]},
+                        "manager": {"picks": ["a"], "answer": "done"},
+                    },
+                    {"do": "respond", "approve": False},
+                ],
+            }
+        )
+    )
+    assert list(cast_lines(scenario)) == [
+        "agent a: a service that keeps nothing, tool pay returns 'done' and needs approval, a history provider, "
+        "per-service-call persistence",
+        "agent b: a service that keeps conversations under a new id with every reply, on a conflict not: throw",
+        "workflow w: group chat of a, b, intermediate outputs on",
+        "workflow x: custom, p beside q, p outputs '1', q completes with '2'",
+    ]
+    assert list(step_lines(scenario)) == [
+        "create the hosted thread t on agent b",
+        "run t with 'one', streaming, store=false, conversation_id: of another conversation",
+        "run workflow w with 'two', as an agent; a replies call pay{to: 'me'}, then with the error 'overloaded'; "
+        "the manager picks a and answers 'done'",
+        "reject pending request 0",
+    ]
+    called = ServiceCalled(step=0, agent="a", call=0, messages=(Message(role="user", text="x\x1b[31m"),), store=False)
+    assert event_line(called) == "service called (agent: 'a'; call: 0; messages: [user: 'x\\x1b[31m']; store: no)"
+
+
+def test_the_terminal_fits_in_a_hundred_columns_and_shows_every_verdict(results):
+    text = summary(results)
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert "\x1b" not in text
+    assert "THR-05 fail: got a shout; expected an answer in a normal voice" in text
+    assert "THR-06 deviates: we like to <shout>" in text
+    assert "PER-02 error: the rule itself raised KeyError" in text
+    assert "ORC-02 stale: a deviation is declared, but the rule needs capability magic" in text
+    assert "the gate is broken: 2 errors, 1 violation, 1 stale deviation, 2 MUST rules not exercised" in text
+
+
+def test_no_color_is_respected(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert console().no_color
+
+
+def test_the_report_holds_what_it_must(results):
+    kill = Kill(mutant="m", fault="Wrong.", imitates="https://example.org/1", expected=("THR-05",), killed_by=("THR-05",))
+    text = report(results, TITLES, Matrix((kill,), ("THR-06",)))
+    for line in (
+        "| shouting | threads | MUST |  | 1 | 1 |  |  |  |  |",
+        "| THR-05 | MUST | Nobody \\| ever shouts. | ✗ **fail** | ✓ pass |",
+        "| ORC-01 | SHOULD | Nothing exercises this. | ? not exercised | ? not exercised |",
+        "### THR-06 (MUST): deviates",
+        "we like to \\<shout\\>",
+        "- ORC-02: needs capability magic",
+        "| `m` | Wrong. | <https://example.org/1> | THR-05 | as expected |",
+        "Rules that no mutant kills: THR-06.",
+    ):
+        assert line in text.splitlines()
+    assert "## Mutants" not in report(results, TITLES)
+
+
+def test_the_report_is_the_same_however_long_it_took(results):
+    slower = msgspec.structs.replace(
+        results, implementations=tuple(msgspec.structs.replace(each, seconds=99.0) for each in results.implementations)
+    )
+    assert report(results, TITLES) == report(slower, TITLES)
+
+
+def test_text_of_an_implementation_cannot_leave_its_place(results):
+    implementation = results.implementations[0]
+    found = implementation.rules[0].counterexample
+    noisy = msgspec.structs.replace(
+        found,
+        got="```\n# Heading <script>",
+        trace=msgspec.structs.replace(found.trace, events=(Warned(step=0, text="```\n\n# Heading", source="```"),)),
+        at=0,
+        also=(),
+    )
+    verdict = msgspec.structs.replace(implementation.rules[0], counterexample=noisy)
+    changed = msgspec.structs.replace(implementation, rules=(verdict,))
+    text = report(msgspec.structs.replace(results, implementations=(changed,)), TITLES)
+    assert "\n# Heading" not in text
+    assert "<script>" not in text
+    assert "\n````text\n" in text
+
+
+def test_results_that_were_cut_short_say_so(results):
+    cut = msgspec.structs.replace(results, complete=False)
+    assert "the gate is broken: judging was cut short" in summary(cut)
+    assert "judging was cut short" in report(cut, TITLES)

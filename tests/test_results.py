@@ -1,0 +1,88 @@
+import json
+
+import msgspec
+import pytest
+from samples import Shouting, conversation, material, sample_rule
+
+from conformance.judge import Judge
+from conformance.ledger import Ledger, judged
+from conformance.results import read, write
+from conformance.search import Profile
+from conformance.subject import subject
+from conformance.usage import UsageError
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    rules = [sample_rule(), sample_rule(id="THR-06")]
+    stuff = material(("one", conversation("please shout")))
+    judge = Judge(subject(Shouting), rules, effort=Profile("quick", 5, 5), material=stuff)
+    return Ledger([judge], "quick", tmp_path / "results.json")
+
+
+def test_the_file_is_current_after_each_verdict_and_complete_only_at_the_end(ledger):
+    (judge,) = ledger.judges
+    ledger.add(judged(judge, judge.rules[1]))
+    early = read(ledger.file)
+    assert (early.complete, [verdict.rule for verdict in early.verdicts]) == (False, ["THR-06"])
+    ledger.add(judged(judge, judge.rules[0]))
+    ledger.finish(complete=True)
+    late = read(ledger.file)
+    assert (late.complete, [verdict.rule for verdict in late.verdicts]) == (True, ["THR-05", "THR-06"])
+    assert late == ledger.results
+    assert [path.name for path in ledger.file.parent.iterdir()] == ["results.json"]
+
+
+def test_the_file_has_the_fields_that_it_promises(ledger):
+    (judge,) = ledger.judges
+    ledger.add(judged(judge, judge.rules[0]))
+    data = json.loads(ledger.file.read_text())
+    assert data["format"] == "conformance-results/1"
+    assert data["suite"].keys() >= {"name", "version", "profile"}
+    (implementation,) = data["implementations"]
+    assert implementation.keys() >= {"name", "version", "capabilities", "policies", "rules"}
+    (verdict,) = implementation["rules"]
+    assert verdict.keys() >= {"rule", "level", "verdict", "exercised", "reason", "counterexample"}
+    assert verdict["verdict"] == "fail"
+    assert verdict["counterexample"].keys() >= {"scenario", "trace", "at"}
+    assert verdict["counterexample"]["trace"]["events"][verdict["counterexample"]["at"]]["event"] == "run_returned"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda data: data.update(format="conformance-results/2"), "$.format: got 'conformance-results/2'"),
+        (lambda data: data.pop("suite"), "$.suite: missing"),
+        (lambda data: data.update(extra=1), "$.extra: there is no such field"),
+        (lambda data: data["implementations"][0]["rules"][0].update(verdict="passed"), "did you mean 'pass'?"),
+        (lambda data: data["implementations"][0]["rules"][0].update(exercised="3"), "$.implementations[0].rules[0].exercised"),
+    ],
+)
+def test_reading_is_strict_and_names_file_and_field(ledger, change, says):
+    (judge,) = ledger.judges
+    ledger.add(judged(judge, judge.rules[0]))
+    data = json.loads(ledger.file.read_text())
+    change(data)
+    ledger.file.write_text(json.dumps(data))
+    with pytest.raises(UsageError) as error:
+        read(ledger.file)
+    assert says in str(error.value)
+    assert str(ledger.file) in str(error.value)
+
+
+def test_a_file_that_is_cut_off_is_not_json(ledger):
+    ledger.save()
+    ledger.file.write_text(ledger.file.read_text()[:-20])
+    with pytest.raises(UsageError, match="not JSON"):
+        read(ledger.file)
+
+
+def test_a_file_that_cannot_be_written_says_why(ledger, tmp_path):
+    with pytest.raises(UsageError, match="cannot be written: No such file"):
+        write(ledger.results, tmp_path / "nowhere" / "results.json")
+
+
+def test_an_entry_travels_between_processes_unchanged(ledger):
+    (judge,) = ledger.judges
+    entry = judged(judge, judge.rules[0])
+    assert msgspec.json.decode(msgspec.json.encode(entry), type=type(entry)) == entry

@@ -1,0 +1,162 @@
+"""Scenario files: strict, and errors that name file and field."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from conformance.scenario import CreateThread, Run, Scenario
+from conformance.scenario_file import WIDTH, ScenarioError, check, decode, encode, read
+
+AGENTS = '"agents": {"a": {"tools": {"pay": {"approval": true}}}, "b": {}}'
+THREAD = '{"do": "create_thread", "thread": "t", "agent": "a"}'
+
+
+def message(text: str) -> str:
+    with pytest.raises(ScenarioError) as raised:
+        decode(text, name="fixtures/x.json")
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "line 1, column 2: not JSON"),
+        ("[]", "$: got a list, expected an object"),
+        ('{"titel": "x"}', "$.titel: there is no such field; did you mean 'title'?"),
+        ('{"title": "x", "title": "y"}', "the field 'title' stands twice in one object"),
+        ('{"agents": {"a b": {"per_service_call": 1}}}', "$.agents['a b'].per_service_call: got 1, expected true or false"),
+        (
+            '{"agents": {"a": {"service": {"keeps": "new_id"}}}}',
+            "$.agents.a.service.keeps: got 'new_id', expected one of 'new_ids', 'nothing', 'one_id'; did you mean 'new_ids'?",
+        ),
+        ('{"steps": [{"thread": "t"}]}', "$.steps[0].do: missing, expected one of 'create_thread',"),
+        ('{"steps": [{"do": "runn"}]}', "$.steps[0].do: got 'runn', expected one of 'create_thread',"),
+        ('{"steps": [{"do": "run", "thread": "t"}]}', "$.steps[0].say: missing, expected a list"),
+        ('{"steps": [{"do": "run", "thread": "t", "say": [3]}]}', "$.steps[0].say[0]: got 3, expected a text"),
+        (
+            '{"steps": [{"do": "run", "thread": "t", "say": [], "store": "no"}]}',
+            "$.steps[0].store: got 'no', expected true or false",
+        ),
+        (
+            '{"steps": [{"do": "run", "thread": "t", "say": [], "conversation_id": "me"}]}',
+            "$.steps[0].conversation_id: got 'me', expected one of 'other', 'own'",
+        ),
+        ('{"steps": [{"do": "respond", "request": 0.5}]}', "$.steps[0].request: got 0.5, expected a whole number"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_file_that_does_not_fit_names_file_and_field(text: str, said: str) -> None:
+    assert message(text).startswith(f"fixtures/x.json: {said}")
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ('{"do": "create_thread", "thread": "t", "agent": "c"}', "$.steps[0].agent: got 'c', expected an agent"),
+        (f"{THREAD}, {THREAD}", "$.steps[1].thread: got 't', which an earlier step created"),
+        (f'{{"do": "run", "thread": "t", "say": []}}, {THREAD}', "$.steps[0].thread: got 't', expected a thread that an earlier"),
+        (
+            f'{THREAD}, {{"do": "run", "thread": "t", "say": [], "replies": [{{}}, {{"calls": [{{"tool": "pai"}}]}}]}}',
+            "$.steps[1].replies[1].calls[0].tool: got 'pai', expected a tool of the agent; did you mean 'pay'?",
+        ),
+        (
+            f'{THREAD}, {{"do": "run", "thread": "t", "say": [], "replies": [{{"handoff": "b"}}]}}',
+            "$.steps[1].replies[0].handoff: got 'b', expected another participant of a handoff",
+        ),
+        (
+            f'{THREAD}, {{"do": "together", "runs": [{{"thread": "t", "say": []}}], "order": [0, 1]}}',
+            "$.steps[1].order[1]: got 1, expected the position of one of the 1 runs",
+        ),
+        (
+            f'{THREAD}, {{"do": "together", "runs": [{{"thread": "t", "say": []}}, {{"thread": "t", "say": []}}]}}',
+            "$.steps[1].runs[1].thread: got 't' twice",
+        ),
+        ('{"do": "run_workflow", "workflow": "v", "say": []}', "$.steps[0].workflow: got 'v', expected a workflow"),
+        (
+            '{"do": "run_workflow", "workflow": "hand", "say": [], "replies": {"c": []}}',
+            "$.steps[0].replies.c: got 'c', expected an agent that takes part",
+        ),
+        (
+            '{"do": "run_workflow", "workflow": "hand", "say": [], "replies": {"a": [{"handoff": "a"}]}}',
+            "$.steps[0].replies.a[0].handoff: got 'a', expected another participant",
+        ),
+        (
+            '{"do": "run_workflow", "workflow": "hand", "say": [], "finish": ["a"]}',
+            "$.steps[0].finish[0]: got 'a', expected an agent that runs beside others",
+        ),
+        (
+            '{"do": "run_workflow", "workflow": "chat", "say": [], "manager": {"picks": ["b"]}}',
+            "$.steps[0].manager.picks[0]: got 'b', expected a participant that a manager can pick; one of: a",
+        ),
+        ('{"do": "respond"}', "$.steps[0].request: got 0, but no request can be pending here"),
+        (
+            f'{THREAD}, {{"do": "run", "thread": "t", "say": [], "replies": [{{"calls": [{{"tool": "pay"}}]}}]}},'
+            '{"do": "respond"}, {"do": "respond"}',
+            "$.steps[3].request: got 0, but no request can be pending here",
+        ),
+    ],
+)
+def test_a_reference_that_does_not_hold_names_the_field_and_what_is_there(steps: str, said: str) -> None:
+    workflows = (
+        '"workflows": {"hand": {"pattern": "handoff", "participants": ["a", "b"]},'
+        ' "chat": {"pattern": "group_chat", "participants": ["a"]}}'
+    )
+    assert message(f'{{{AGENTS}, {workflows}, "steps": [{steps}]}}').startswith(f"fixtures/x.json: {said}")
+
+
+@pytest.mark.parametrize(
+    ("workflows", "said"),
+    [
+        ('"a": {"pattern": "concurrent", "participants": ["b"]}', "$.workflows.a: got the name of an agent"),
+        ('"w": {"pattern": "concurrent"}', "$.workflows.w.participants: missing"),
+        ('"w": {"pattern": "concurrent", "participants": ["a", "a"]}', "$.workflows.w.participants[1]: got 'a' twice"),
+        ('"w": {"pattern": "concurrent", "participants": ["w"]}', "$.workflows.w.participants[0]: got 'w', expected an agent or"),
+        (
+            '"w": {"pattern": "concurrent", "participants": ["v"]}, "v": {"pattern": "sequential", "participants": ["a", "w"]}',
+            "$.workflows.w.participants[0]: got 'v', which contains 'w' itself",
+        ),
+        (
+            '"w": {"pattern": "custom", "stages": [["writer"]], "executors": {"written": {}}}',
+            "$.workflows.w.stages[0][0]: got 'writer', expected one of the executors; did you mean 'written'?",
+        ),
+    ],
+)
+def test_a_workflow_that_cannot_be_built_names_the_field(workflows: str, said: str) -> None:
+    assert message(f'{{{AGENTS}, "workflows": {{{workflows}}}}}').startswith(f"fixtures/x.json: {said}")
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    text = (
+        f'{{{AGENTS}, "steps": [{THREAD}, {{"do": "run", "thread": "t", "say": ["one", "two"], "store": true, "stream": true}}]}}'
+    )
+    scenario = decode(text)
+    file = tmp_path / "x.json"
+    file.write_text(encode(scenario), encoding="utf-8")
+    assert read(file) == scenario
+
+
+def test_the_written_form_leaves_defaults_out_and_breaks_long_lines() -> None:
+    text = f'{{{AGENTS}, "steps": [{THREAD}, {{"do": "run", "thread": "t", "say": ["one"], "stream": false, "replies": []}}]}}'
+    plain = encode(decode(text))
+    assert json.loads(plain)["steps"][1] == {"do": "run", "thread": "t", "say": ["one"]}
+    long = encode(
+        decode(f'{{{AGENTS}, "steps": [{", ".join([THREAD.replace(chr(34) + "t", chr(34) + "t" + str(n)) for n in range(9)])}]}}')
+    )
+    assert max(map(len, long.splitlines())) <= WIDTH
+
+
+def test_a_file_that_cannot_be_read_is_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        read(tmp_path / "missing.json")
+    (tmp_path / "bytes.json").write_bytes(b'{"title": "\xff"}')
+    with pytest.raises(ScenarioError, match="not UTF-8"):
+        read(tmp_path / "bytes.json")
+
+
+def test_a_scenario_made_in_code_is_checked_under_its_title() -> None:
+    scenario = Scenario(title="two", steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=())))
+    with pytest.raises(ScenarioError, match=r"^two: \$\.steps\[0\]\.agent: got 'a', expected an agent; there is none"):
+        check(scenario)

@@ -1,0 +1,171 @@
+"""Random scenarios: valid, within what is allowed, worth performing, and small once they are shrunk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+
+from conformance.cast import runs_of
+from conformance.needs import needs
+from conformance.reference import Reference
+from conformance.rules.rule import catalogue
+from conformance.scenario import AgentSpec, CreateThread, ReplySpec, Run, RunWorkflow, Scenario, ServiceSpec, WorkflowSpec
+from conformance.scenario_file import check, encode
+from conformance.stage import perform
+from conformance.strategies import scenarios
+from conformance.trace import Broke, Raised, Refused, RunStarted
+from conformance.vocabulary import AREAS, CAPABILITIES, Area, Capability
+
+ALL = frozenset(CAPABILITIES)
+NO_LIMITS = settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def drawn(area: Area, count: int = 100) -> list[Scenario]:
+    found: list[Scenario] = []
+
+    @settings(NO_LIMITS, max_examples=count, phases=[Phase.generate])
+    @given(scenarios(area, ALL))
+    def collect(scenario: Scenario) -> None:
+        found.append(scenario)
+
+    collect()
+    return found
+
+
+def smallest(area: Area, proves: Callable[[Scenario], bool]) -> Scenario:
+    return find(scenarios(area, ALL), proves, settings=settings(NO_LIMITS, max_examples=2000), random=Random(1))
+
+
+@pytest.mark.parametrize("area", AREAS)
+@settings(NO_LIMITS, max_examples=200)
+@given(data=st.data())
+def test_a_scenario_is_sound_and_needs_only_what_is_allowed(area: Area, data: st.DataObject) -> None:
+    without = data.draw(st.sets(st.sampled_from(CAPABILITIES), max_size=6))
+    scenario = data.draw(scenarios(area, ALL - without))
+    check(scenario)
+    assert needs(scenario) <= ALL - without
+
+
+@pytest.mark.parametrize("area", AREAS)
+@settings(NO_LIMITS, max_examples=100)
+@given(data=st.data())
+def test_a_scenario_is_sound_where_little_is_allowed(area: Area, data: st.DataObject) -> None:
+    allowed = data.draw(st.sets(st.sampled_from(CAPABILITIES), max_size=8))
+    scenario = data.draw(scenarios(area, allowed))
+    check(scenario)
+    assert needs(scenario) <= allowed
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_without_capabilities_nothing_is_to_be_done(area: Area) -> None:
+    assert smallest(area, lambda _: True).title == ""
+    assert find(scenarios(area, ()), lambda _: True) == Scenario()
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_hardly_a_scenario_is_drawn_twice(area: Area) -> None:
+    assert len({encode(scenario) for scenario in drawn(area)}) >= 90
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_a_hundred_scenarios_perform_and_exercise_every_rule(area: Area) -> None:
+    exercised: Counter[str] = Counter()
+    rules = [rule for rule in catalogue().values() if rule.area == area]
+    for scenario in drawn(area):
+        trace = perform(scenario, Reference)
+        assert [event for event in trace.events if isinstance(event, (Broke, Refused))] == [], encode(scenario)
+        exercised.update(rule.id for rule in rules if rule.judge(scenario, trace).exercised)
+    assert {rule.id: exercised[rule.id] for rule in rules if exercised[rule.id] < 3} == {}
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_most_runs_come_to_a_good_end(area: Area) -> None:
+    events = [event for scenario in drawn(area) for event in perform(scenario, Reference).events]
+    started = sum(isinstance(event, RunStarted) for event in events)
+    raised = sum(isinstance(event, Raised) for event in events)
+    assert started > 100
+    assert raised < 0.4 * started
+
+
+@pytest.mark.parametrize("area", ["threads", "persistence"])
+def test_texts_are_sometimes_equal(area: Area) -> None:
+    def says_twice(scenario: Scenario) -> bool:
+        said = [text for step in scenario.steps for run in runs_of(step) for text in run.say]
+        return len(set(said)) < len(said)
+
+    found = sum(map(says_twice, drawn(area)))
+    assert 5 <= found <= 95
+
+
+def test_twins_say_stream_and_reply_the_same() -> None:
+    threads = Counter(
+        tuple((run.say, run.stream, run.replies) for step in scenario.steps for run in runs_of(step) if run.thread == thread)
+        for scenario in drawn("persistence")
+        for thread in "tu"
+        if any(isinstance(step, CreateThread) and step.kind == "hosted" for step in scenario.steps)
+    )
+    assert any(len(script) > 1 and count >= 2 for script, count in threads.items())
+
+
+def test_a_plain_run_is_the_smallest_scenario() -> None:
+    expected = Scenario(agents={"a": AgentSpec()}, steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=("one",))))
+    assert smallest("threads", lambda _: True) == expected
+
+
+def test_a_counterexample_on_a_later_turn_shrinks_to_two_turns() -> None:
+    def continues_by_id(scenario: Scenario) -> bool:
+        hosted = [step.thread for step in scenario.steps if isinstance(step, CreateThread) and step.kind == "hosted"]
+        runs = [run for step in scenario.steps for run in runs_of(step)]
+        return any(sum(run.thread == thread for run in runs) > 1 and runs[-1].stream for thread in hosted)
+
+    expected = Scenario(
+        agents={"a": AgentSpec(service=ServiceSpec(keeps="new_ids"))},
+        steps=(
+            CreateThread(thread="t", agent="a", kind="hosted"),
+            Run(thread="t", say=("one",)),
+            Run(thread="t", say=("two",), stream=True),
+        ),
+    )
+    assert smallest("threads", continues_by_id) == expected
+
+
+def test_a_failure_within_a_loop_shrinks_to_one_call_and_the_error() -> None:
+    def fails_late(scenario: Scenario) -> bool:
+        runs = [run for step in scenario.steps for run in runs_of(step)]
+        return any(len(run.replies) > 1 and run.replies[-1].error for run in runs) and needs(scenario) >= {
+            "history.per_service_call"
+        }
+
+    shrunk = smallest("persistence", fails_late)
+    assert [type(step) for step in shrunk.steps] == [CreateThread, Run]
+    run = shrunk.steps[1]
+    assert isinstance(run, Run)
+    assert [len(reply.calls) for reply in run.replies] == [1, 0]
+    assert list(shrunk.agents) == ["a"]
+
+
+def test_a_workflow_shrinks_to_plain_participants() -> None:
+    def finishes_out_of_order(scenario: Scenario) -> bool:
+        return any(isinstance(step, RunWorkflow) and list(step.finish) != sorted(step.finish) for step in scenario.steps)
+
+    expected = Scenario(
+        agents={"a": AgentSpec(), "b": AgentSpec()},
+        workflows={"w": WorkflowSpec(pattern="concurrent", participants=("a", "b"))},
+        steps=(RunWorkflow(workflow="w", say=("one",), finish=("b", "a")),),
+    )
+    assert smallest("orchestration", finishes_out_of_order) == expected
+
+
+def test_an_approval_shrinks_to_one_request() -> None:
+    wanted: frozenset[Capability] = frozenset({"workflows.requests"})
+    shrunk = smallest("orchestration", lambda scenario: needs(scenario) >= wanted)
+    run = shrunk.steps[0]
+    assert isinstance(run, RunWorkflow)
+    assert all(isinstance(reply, ReplySpec) for replies in run.replies.values() for reply in replies)
+    assert len(shrunk.steps) == 2
+    assert sum(len(replies) for replies in run.replies.values()) == 1
