@@ -10,6 +10,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from conformance.fixtures import load
 from conformance.implementation import Turn
@@ -47,11 +48,8 @@ def bare(scenarios: list[Scenario]) -> None:
                 script = Script(len(world.scripts), {name: step.replies})
                 world.scripts.append(script)
                 turn = Turn(messages=tuple(Message(role="user", text=text) for text in step.say), store=step.store)
-                with world.during(script):
-                    try:
-                        await reference.run(agents[name], thread, turn)
-                    except Exception:  # noqa: BLE001, S110  (scripted failures are part of the scenarios)
-                        pass
+                with world.during(script), suppress(Exception):  # scripted failures are part of the scenarios
+                    await reference.run(agents[name], thread, turn)
 
     for scenario in scenarios:
         asyncio.run(one(scenario))

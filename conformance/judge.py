@@ -15,15 +15,19 @@ A declared deviation is stale where the verdict is none of `deviates` and `error
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
 from conformance.baseline import Baseline, Deviation
+from conformance.performance import Performed, violation
+from conformance.reduce import reduced
 from conformance.rules.rule import Finding, Rule
-from conformance.search import Profile, profile, size, smallest
+from conformance.scenario import Scenario
+from conformance.search import Enough, Profile, profile, size, smallest
 from conformance.stage import STEP_TIMEOUT
 from conformance.subject import Subject
-from conformance.survey import Material, Performed, Survey, Tally, shipped, violation
+from conformance.survey import Material, Survey, Tally, shipped
 from conformance.verdicts import Counterexample, RuleVerdict
 from conformance.vocabulary import Area
 
@@ -120,9 +124,13 @@ class Judge:
         if tally.smallest is None:
             return None
         known = tally.smallest[0].scenario
-        found = smallest(survey.strategy, self._effort, lambda scenario: survey.violates(scenario, rule), known)
-        if found is None or size(found) >= size(known):
-            return tally.smallest
+
+        def proves(scenario: Scenario) -> bool:
+            return survey.can(scenario) and survey.violates(scenario, rule)
+
+        found = smallest(survey.strategy, self._effort, proves, known) or known
+        with suppress(Enough):
+            found = reduced(found, proves, tries=self._effort.shrink)
         performed = survey.performance("shrunk", found)
         wrong = violation(rule, performed) if performed else None
         return (performed, wrong) if performed and wrong else tally.smallest

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, get_args
+from unittest.mock import patch
 
 import msgspec
 from hypothesis import Phase, Verbosity, find, settings
@@ -31,8 +32,8 @@ class Profile:
 
 
 _PROFILES: dict[ProfileName, Profile] = {
-    "quick": Profile("quick", pool=30, shrink=150),
-    "default": Profile("default", pool=150, shrink=400),
+    "quick": Profile("quick", pool=50, shrink=200),
+    "default": Profile("default", pool=300, shrink=600),
     "thorough": Profile("thorough", pool=2000, shrink=2000),
 }
 
@@ -97,5 +98,25 @@ def _find(strategy: SearchStrategy[Scenario], count: int, condition: Callable[[S
         verbosity=Verbosity.quiet,
     )
     # flaky: the implementation is not the same every time; what `condition` saw until then stands
-    with suppress(NoSuchExample, Enough, Flaky):
+    with _only_the_seed(), suppress(NoSuchExample, Enough, Flaky):
         find(strategy, condition, settings=effort, random=Random(SEED))
+
+
+@contextmanager
+def _only_the_seed() -> Generator[None]:
+    """Let nothing but the seed decide what is drawn.
+
+    Hypothesis also draws constants that it finds in the modules of the project that happen to be imported, and keeps them in a
+    `.hypothesis` folder: a scenario would depend on where it is drawn. It has no setting for that, hence its internals.
+    """
+    try:
+        from hypothesis.internal.conjecture import providers
+        from hypothesis.internal.constants_ast import Constants
+
+        fresh = type(providers.CONSTANTS_CACHE)(providers.CONSTANTS_CACHE.max_size)
+        getattr(providers, "_get_local_constants")  # noqa: B009
+    except (ImportError, AttributeError):  # another version of Hypothesis
+        yield
+        return
+    with patch.multiple(providers, _get_local_constants=Constants, CONSTANTS_CACHE=fresh):
+        yield

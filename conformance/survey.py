@@ -5,23 +5,25 @@ Only tallies are kept, not the traces of the pool, so that a thorough survey nee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 from hypothesis.strategies import SearchStrategy
 
-from conformance.misfit import misfit
+from conformance.performance import Performed, performed, violation
 from conformance.rules.rule import Finding, Rule
 from conformance.scenario import Scenario
 from conformance.search import Enough, Profile, draw, key, size
-from conformance.stage import STEP_TIMEOUT, perform
+from conformance.stage import STEP_TIMEOUT
 from conformance.subject import Subject
-from conformance.trace import AnyEvent, Broke, Trace
+from conformance.trace import Trace
 from conformance.vocabulary import Area, Capability
 
 GIVE_UP = 3
 """Broken performances after which a survey ends: an implementation that always hangs must not cost hours."""
+
+IMPATIENCE = 1.0
+"""Seconds that a step may take once another one hung."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,6 @@ def shipped() -> Material:
     from conformance.strategies import scenarios
 
     return Material(load, scenarios, needs)
-
-
-@dataclass(frozen=True)
-class Performed:
-    """A scenario with its trace. name: of the fixture, or what else it is."""
-
-    name: str
-    scenario: Scenario
-    trace: Trace
 
 
 @dataclass
@@ -113,7 +106,10 @@ class Survey:
     def perform(self, scenario: Scenario) -> Trace:
         """The trace of a scenario, checked to be what a trace must be."""
         self.performed += 1
-        return sound(perform(scenario, self.subject.create, timeout=self.timeout))
+        trace = performed(scenario, self.subject, self.timeout)
+        if trace.broken and trace.broken.cause == "timeout":
+            self.timeout = min(self.timeout, IMPATIENCE)
+        return trace
 
     def violates(self, scenario: Scenario, rule: Rule) -> bool:
         """Whether a rule is violated by a scenario; performed only where it was not before.
@@ -163,50 +159,3 @@ class Survey:
                 if tally.smallest is None or size(performed.scenario) < size(tally.smallest[0].scenario):
                     tally.smallest = performed, judgement.violations[0]
         self._violated[key(performed.scenario)] = frozenset(violated)
-
-
-def violation(rule: Rule, performed: Performed) -> Finding | None:
-    """The first violation of a rule in one performance; None where it broke, or where the rule itself fails."""
-    if performed.trace.broken:
-        return None
-    try:
-        return next(iter(rule.judge(performed.scenario, performed.trace).violations), None)
-    except Exception:
-        return None
-
-
-def sound(trace: Trace) -> Trace:
-    """The trace as it reads from its JSON form: by value, and with nothing in it that the types do not allow.
-
-    Where an adapter handed over something else, the events before that and a `broke` event that says what it was.
-    """
-    try:
-        return msgspec.json.decode(msgspec.json.encode(trace), type=Trace)
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-        pass
-    events: list[AnyEvent] = []
-    step, run = 0, None
-    for event in trace.events:
-        step, run = event.step, event.run
-        wrong = _wrong(event)
-        if wrong is not None:
-            text = f"malformed {type(event).__struct_config__.tag} event: {wrong}"
-            events.append(Broke(step=step, run=run, cause="malformed", text=text))
-            break
-        events.append(event)
-    else:
-        events.append(Broke(step=step, run=run, cause="malformed", text="what the implementation declares of itself is malformed"))
-        return Trace(implementation=str(trace.implementation), events=tuple(events))
-    return msgspec.structs.replace(trace, events=tuple(events))
-
-
-def _wrong(event: AnyEvent) -> str | None:
-    try:
-        data: Mapping[str, object] = msgspec.json.decode(msgspec.json.encode(event))
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-        return str(error)
-    try:
-        msgspec.convert(data, type(event))
-    except msgspec.ValidationError as error:
-        return misfit(data, type(event)) or str(error)
-    return None

@@ -83,12 +83,12 @@ class Leaving(Reference):
 
 
 class Dying(Reference):
-    """Takes the whole process with it."""
+    """Would take the whole process with it, as if all were well."""
 
     name = "dying"
 
     async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
-        os._exit(7)
+        os._exit(0)
 
 
 class Malformed(Reference):

@@ -40,7 +40,9 @@ async def test_one_id_stays_and_new_ids_change():
     assert await ask(changing, "two", store=True, conversation_id=first) != first
 
 
-@pytest.mark.parametrize(("by_default", "store", "kept"), [(True, None, True), (True, False, False), (False, None, False), (False, True, True)])
+@pytest.mark.parametrize(
+    ("by_default", "store", "kept"), [(True, None, True), (True, False, False), (False, None, False), (False, True, True)]
+)
 async def test_store_unset_means_the_services_default(by_default: bool, store: bool | None, kept: bool):
     world = world_of(ServiceSpec(keeps="one_id", stores_by_default=by_default))
     assert (await ask(world, "one", store=store) is not None) is kept

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import strategies as st
 from samples import (
     CallingHome,
+    Dying,
     Hanging,
     Leaving,
     Malformed,
@@ -52,10 +53,10 @@ def test_a_violation_is_shrunk_to_the_smallest_scenario_and_points_at_the_wrong_
     assert verdict.reason == "expected an answer in a normal voice; got a shout"
 
 
-def test_a_fixture_that_alone_violates_a_rule_is_the_counterexample():
+def test_a_violation_that_only_a_fixture_shows_is_made_smaller_too():
     verdict = judged(Shouting, stuff=material(("long", LONG), generated=st.just(conversation("hello"))))
     assert verdict.counterexample is not None
-    assert verdict.counterexample.scenario == LONG
+    assert verdict.counterexample.scenario == conversation("please shout")
 
 
 def test_judging_twice_gives_the_same():
@@ -88,6 +89,7 @@ def test_scenarios_that_demand_undeclared_features_are_not_performed():
     [
         (Hanging, "timeout", "no end within"),
         (Leaving, "exit", "enough of this"),
+        (Dying, "exit", "os._exit(0)"),
         (Malformed, "malformed", "robot"),
         (CallingHome, "connection", "192.0.2.1:443"),
     ],

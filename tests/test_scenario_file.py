@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.scenario import CreateThread, Run, Scenario
+from conformance.scenario import AgentSpec, CreateThread, OnConflict, Run, Scenario, ServiceSpec
 from conformance.scenario_file import WIDTH, ScenarioError, check, decode, encode, read
 
 AGENTS = '"agents": {"a": {"tools": {"pay": {"approval": true}}}, "b": {}}'
@@ -139,13 +139,16 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
 
 
 def test_the_written_form_leaves_defaults_out_and_breaks_long_lines() -> None:
-    text = f'{{{AGENTS}, "steps": [{THREAD}, {{"do": "run", "thread": "t", "say": ["one"], "stream": false, "replies": []}}]}}'
-    plain = encode(decode(text))
-    assert json.loads(plain)["steps"][1] == {"do": "run", "thread": "t", "say": ["one"]}
-    long = encode(
-        decode(f'{{{AGENTS}, "steps": [{", ".join([THREAD.replace(chr(34) + "t", chr(34) + "t" + str(n)) for n in range(9)])}]}}')
+    run = '{"do": "run", "thread": "t", "say": ["one"], "stream": false, "replies": [], "store": null}'
+    written = encode(decode(f'{{{AGENTS}, "steps": [{THREAD}, {", ".join([run] * 5)}]}}'))
+    assert json.loads(written)["steps"][1] == {"do": "run", "thread": "t", "say": ["one"]}
+    assert max(map(len, written.splitlines())) <= WIDTH
+
+
+def test_a_default_that_is_an_object_is_left_out_wherever_it_came_from() -> None:
+    assert encode(Scenario(agents={"a": AgentSpec(service=ServiceSpec(), on_conflict=OnConflict())})) == encode(
+        Scenario(agents={"a": AgentSpec()})
     )
-    assert max(map(len, long.splitlines())) <= WIDTH
 
 
 def test_a_file_that_cannot_be_read_is_no_traceback(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """The reference's trace of every fixture, under snapshots/; `pytest tests/test_snapshots.py --snapshot-update` rewrites it."""
 
-# ruff: noqa: ARG003
-
 import msgspec
 import pytest
 from samples import Shouting, conversation

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -45,10 +46,8 @@ async def blocks_the_thread(real: Any, *arguments: Any) -> Response:
 
 async def swallows_cancellation(real: Any, *arguments: Any) -> Response:
     for _ in range(30):
-        try:
+        with suppress(asyncio.CancelledError):
             await asyncio.sleep(0.1)
-        except asyncio.CancelledError:
-            pass
     raise AssertionError
 
 
@@ -66,7 +65,13 @@ async def exits_in_a_task(real: Any, *arguments: Any) -> Response:
 
 @pytest.mark.parametrize(
     ("fault", "cause"),
-    [(hangs, "timeout"), (blocks_the_thread, "timeout"), (swallows_cancellation, "timeout"), (exits, "exit"), (exits_in_a_task, "exit")],
+    [
+        (hangs, "timeout"),
+        (blocks_the_thread, "timeout"),
+        (swallows_cancellation, "timeout"),
+        (exits, "exit"),
+        (exits_in_a_task, "exit"),
+    ],
 )
 def test_an_end_that_cannot_be_judged_is_recorded_after_what_was_observed(fault: Any, cause: str):
     trace = performed(fault)
@@ -129,7 +134,9 @@ def test_a_stream_that_never_ends_is_a_timeout():
                 await asyncio.sleep(0)
                 yield ChunkSeen(text="again ")
 
-    scenario = Scenario(agents={"a": AgentSpec()}, steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=("one",), stream=True)))
+    scenario = Scenario(
+        agents={"a": AgentSpec()}, steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=("one",), stream=True))
+    )
     trace = perform(scenario, Endless, timeout=0.1)
     assert trace.broken is not None
     assert trace.broken.cause == "timeout"

@@ -1,0 +1,1 @@
+"""Adapters: one module an implementation, which imports its framework."""

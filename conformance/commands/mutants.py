@@ -54,11 +54,12 @@ def show_mutants(arguments: argparse.Namespace) -> int:
             print(f"conformance: rules that no mutant kills: {', '.join(made.unkilled)}", file=sys.stderr)
         return 0 if made.holds else 1
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("mutant", "imitates", "expected", "killed by", ""):
-        table.add_column(heading, overflow="fold")
+    table.add_column("mutant, and what it imitates", overflow="fold", min_width=60)
+    table.add_column("expected", max_width=15)
+    table.add_column("killed by", max_width=15)
     for row in made.rows:
-        remark = "" if row.equal else f"broke: {row.broke}" if row.broke else "differs"
-        table.add_row(row.mutant, row.imitates, ", ".join(row.expected), ", ".join(row.killed_by), remark)
+        remark = "" if row.equal else f"\nbroke: {row.broke}" if row.broke else "\nnot as expected"
+        table.add_row(f"{row.mutant}\n  {row.imitates}", ", ".join(row.expected), ", ".join(row.killed_by) + remark)
     to = console(sys.stdout)
     to.print(table)
     differing = sum(not row.equal for row in made.rows)

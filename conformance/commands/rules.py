@@ -38,9 +38,10 @@ def rules(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return 0
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("rule", "area", "level", "what it says", "needs"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("rule", "area", "level", "what it says, and what it needs"):
+        table.add_column(heading)
     for rule in every:
-        table.add_row(rule.id, rule.area, rule.level, rule.title, ", ".join([*sorted(rule.needs), *rule.policies]))
+        needs = [*sorted(rule.needs), *(f"policy {name}" for name in rule.policies)]
+        table.add_row(rule.id, rule.area, rule.level, rule.title + (f"\n  needs {', '.join(needs)}" if needs else ""))
     console(sys.stdout).print(table)
     return 0

@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from time import perf_counter
 
 from conformance.vocabulary import AREAS
 
@@ -56,7 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     request.judges()  # mistakes show here, before anything is started
     json, report = (check_folder(path.absolute()) if path else None for path in (arguments.json, arguments.report))
-    began = perf_counter()
     with console(sys.stderr).status("") as status:
         results = judge_all(
             request,
@@ -67,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if results is None or not results.implementations:
         print("conformance: the run came to no end of its own; see above", file=sys.stderr)
         return 3
-    show(results, console(sys.stdout), perf_counter() - began)
+    show(results, console(sys.stdout))
     for path in (arguments.json, arguments.report):
         if path is not None:
             print(f"written: {path}")

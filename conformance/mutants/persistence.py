@@ -55,7 +55,7 @@ class HistoryAppendedAgain(Mutant):
     """Per-service-call persistence appends a loaded message once more with every call."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/7211"
-    expected = frozenset({"PER-09", "PER-17", "PER-19"})
+    expected = frozenset({"PER-09", "PER-17", "PER-19", "THR-05", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -87,7 +87,7 @@ class ParallelResultsDropped(Mutant):
     """Per-service-call persistence stores the first result of parallel calls only."""
 
     imitates = "https://github.com/coze-dev/coze-studio/issues/2765"
-    expected = frozenset({"PER-10", "PER-17", "PER-19"})
+    expected = frozenset({"PER-10", "PER-17", "PER-19", "THR-05", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -124,7 +124,7 @@ class ReplyStoredBeforeItsRequest(Mutant):
     """Per-service-call persistence stores the reply in front of the messages that it answers."""
 
     imitates = "history sorted by the time of arrival of its parts"
-    expected = frozenset({"PER-17", "PER-14", "PER-19"})
+    expected = frozenset({"PER-17", "PER-14", "PER-19", "THR-05", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -141,7 +141,7 @@ class FailedCallStored(Mutant):
     """Per-service-call persistence stores the messages of a call that failed."""
 
     imitates = "https://github.com/letta-ai/letta/issues/3273"
-    expected = frozenset({"PER-19", "PER-02", "PER-17"})
+    expected = frozenset({"PER-19", "PER-02", "PER-17", "THR-05"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -198,7 +198,7 @@ class SentinelSent(Mutant):
     """The made-up conversation id of per-service-call persistence reaches the service."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/6419"
-    expected = frozenset({"PER-26", "PER-17"})
+    expected = frozenset({"PER-26", "PER-17", "THR-05"})
 
     class agent_type(Agent):
         """The faulty agent."""

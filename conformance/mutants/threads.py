@@ -222,7 +222,7 @@ class EqualIdRefused(Mutant):
     """Any `conversation_id` given to a run is refused, also the thread's own."""
 
     imitates = "a check for presence where one for difference is meant"
-    expected = frozenset({"THR-14"})
+    expected = frozenset({"THR-14", "THR-16"})
 
     class agent_type(Agent):
         """The faulty agent."""

@@ -43,14 +43,16 @@ class Concurrent(Workflow):
 
         async def one(name: str) -> None:
             responses[name] = await run.participant(name, messages, shown=self.spec.intermediate_outputs)
-            run.finished_one()
+            run.strand_ended()
 
+        run.fork(len(self.spec.participants))
         tasks = [asyncio.create_task(one(name)) for name in self.spec.participants]
         try:
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
+        run.join()
         return responses
 
     def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:

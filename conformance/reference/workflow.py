@@ -46,7 +46,7 @@ class WorkflowRun:
         self.events: asyncio.Queue[WorkflowSeen | BaseException | None] = asyncio.Queue()
         self.task: asyncio.Task[None] | None = None
         self._waiting: dict[str, _Question] = {}
-        self._active = 0
+        self._active = 1
         self._resting = False
 
     def start(self, messages: Sequence[Message]) -> None:
@@ -99,16 +99,12 @@ class WorkflowRun:
             if shown or self.workflow.streams(name):
                 self.events.put_nowait(ChunkSeen(text=text, executor=name))
 
-        self._active += 1
-        try:
-            response = await agent.run(thread, Turn(messages=tuple(messages)), emit, stream=self.stream)
-            produced = list(response.messages)
-            while thread.waiting:
-                decisions = await self._ask(name, response.pending)
-                response = await agent.resume(thread, decisions, emit, stream=self.stream)
-                produced += response.messages
-        finally:
-            self._active -= 1
+        response = await agent.run(thread, Turn(messages=tuple(messages)), emit, stream=self.stream)
+        produced = list(response.messages)
+        while thread.waiting:
+            decisions = await self._ask(name, response.pending)
+            response = await agent.resume(thread, decisions, emit, stream=self.stream)
+            produced += response.messages
         return Response(messages=tuple(_signed(message, name) for message in produced), author=name)
 
     async def _ask(self, executor: str, pending: Sequence[Pending]) -> list[Answer]:
@@ -132,9 +128,18 @@ class WorkflowRun:
         self.events.put_nowait(IdleSeen(pending=len(self._waiting)))
         self.events.put_nowait(None)
 
-    def finished_one(self) -> None:
-        """A participant that ran beside others is done: the rest may all be waiting."""
+    def fork(self, strands: int) -> None:
+        """From here on this many strands work side by side instead of one, all of them from now."""
+        self._active += strands - 1
+
+    def strand_ended(self) -> None:
+        """One of them is done: the others may all be waiting."""
+        self._active -= 1
         self.rest()
+
+    def join(self) -> None:
+        """All of them are done, and one goes on."""
+        self._active += 1
 
     async def follow(self) -> AsyncIterator[WorkflowSeen]:
         """The events until the workflow comes to rest. Raises what a participant raised."""
@@ -159,9 +164,17 @@ class _Nested(WorkflowRun):
     async def _run_agent(self, name: str, agent: Agent, messages: Sequence[Message], *, shown: bool) -> Response:
         return await self._parent._run_agent(name, agent, messages, shown=False)
 
-    def finished_one(self) -> None:
+    def fork(self, strands: int) -> None:
         """Activity is the parent's."""
-        self._parent.finished_one()
+        self._parent.fork(strands)
+
+    def strand_ended(self) -> None:
+        """Activity is the parent's."""
+        self._parent.strand_ended()
+
+    def join(self) -> None:
+        """Activity is the parent's."""
+        self._parent.join()
 
 
 class Workflow(ABC):

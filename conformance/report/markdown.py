@@ -40,7 +40,12 @@ def _head(results: Results) -> Iterator[str]:
     yield ""
     names = sorted({name for each in results.implementations for name in plain(each.policies)})
     cells = [
-        [_text(each.name), _text(each.version), str(len(each.capabilities)), *(str(getattr(each.policies, name)) for name in names)]
+        [
+            _text(each.name),
+            _text(each.version),
+            str(len(each.capabilities)),
+            *(getattr(each.policies, name) or "not declared" for name in names),
+        ]
         for each in results.implementations
     ]
     yield from _table(["implementation", "version", "capabilities", *(f"`{name}`" for name in names)], cells)

@@ -42,8 +42,8 @@ def summary(results: Results) -> str:
     return text.getvalue()
 
 
-def show(results: Results, to: Console, seconds: float | None = None) -> None:
-    """Print everything. seconds: how long it took altogether."""
+def show(results: Results, to: Console) -> None:
+    """Print everything."""
     to.print(_counts(results))
     if len(results.implementations) > 1:
         to.print(_side_by_side(results))
@@ -53,16 +53,15 @@ def show(results: Results, to: Console, seconds: float | None = None) -> None:
         for line in _snapshots(implementation):
             to.print(line)
     scenarios = sum(implementation.scenarios for implementation in results.implementations)
-    took = seconds if seconds is not None else sum(implementation.seconds for implementation in results.implementations)
-    to.print(
-        Text(f"{len(rules(results))} rules, {scenarios} scenarios in {took:.1f} s: {scenarios / max(took, 0.001):.0f} a second")
-    )
+    took = sum(implementation.seconds for implementation in results.implementations)
+    speed = scenarios / max(took, 0.001)
+    to.print(Text(f"rules: {len(rules(results))}; scenarios performed: {scenarios} in {took:.1f} s, {speed:.0f} a second"))
     sentence = gate(results)
     to.print(Text(sentence, style="bold green" if sentence.endswith("holds") else "bold red"))
 
 
 def _counts(results: Results) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("implementation", overflow="fold")
     table.add_column("area")
     for name in WORDS:

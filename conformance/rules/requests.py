@@ -112,8 +112,13 @@ def history_known(case: Case, run: RunView, agent: AgentSpec) -> bool:
 def strayed(case: Case, run: RunView) -> bool:
     """Whether an earlier run on a local thread was let into another conversation: what that leaves behind is THR-15's."""
     return case.kind_before(run) == "local" and any(
-        isinstance(other.spec, Run) and other.spec.conversation_id == "other" and other.calls for other in case.earlier(run)
+        isinstance(other.spec, Run) and other.spec.conversation_id == "other" for other in accepted(case, run)
     )
+
+
+def accepted(case: Case, run: RunView) -> list[RunView]:
+    """The earlier runs on the same thread that contradicted it and were let through all the same."""
+    return [other for other in case.earlier(run) if other.contradicts and other.calls]
 
 
 def created_hosted(case: Case, run: RunView) -> bool:

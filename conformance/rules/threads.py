@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.case import Case, RunView
 from conformance.rules.requests import (
+    accepted,
     change,
     created_hosted,
     history_known,
@@ -70,10 +71,12 @@ def local_requests_carry_everything(case: Case) -> Iterator[Finding]:
 def hosted_requests_carry_what_is_new(case: Case) -> Iterator[Finding]:
     """Every request of a run on a hosted thread says to store, names the thread's conversation and carries only what is new.
 
-    Leaves alone: contradicting options (THR-13, THR-14), and what a request must carry after a reply without an id (THR-10).
+    Leaves alone: contradicting options (THR-13, THR-14) and what follows on one that was let through, and what a request must carry
+    after a reply without an id (THR-10).
     """
     for run, _, agent in case.agent_runs():
-        if case.kind_before(run) == "hosted" and created_hosted(case, run) and not run.contradicts:
+        well_formed = not run.contradicts and not accepted(case, run)
+        if case.kind_before(run) == "hosted" and created_hosted(case, run) and well_formed:
             for place, view in enumerate(run.calls):
                 if place or not any(other.ending != "returned" for other in case.earlier(run)):
                     yield from hosted_request(case, run, place, view, agent)
@@ -165,8 +168,8 @@ def store_on_a_local_thread(case: Case) -> Iterator[Finding]:
 def no_store_on_a_hosted_thread(case: Case) -> Iterator[Finding]:
     """A run with `store` false on a hosted thread is refused, or overruled with a warning, as declared.
 
-    `transform` would need the service's transcript, which no adapter can produce yet: it means refused. Leaves alone threads that
-    a transition made hosted.
+    `transform` would need the service's transcript, which no adapter can produce yet: it means refused, once there is one. Leaves
+    alone threads that a transition made hosted, and under `transform` those that have no conversation in the service yet.
     """
     for run, _, agent in case.agent_runs():
         spec = run.spec
@@ -177,7 +180,7 @@ def no_store_on_a_hosted_thread(case: Case) -> Iterator[Finding]:
             for place, view in enumerate(run.calls):
                 if all(other.succeeded for other in case.earlier(run)):
                     yield from hosted_request(case, run, place, view, agent)
-        else:
+        elif case.policies.store_conflict == "raise" or case.id_before(run) is not None:
             yield refused(run, "a hosted thread with store=False")
 
 

@@ -22,8 +22,8 @@ _NEEDS: Mapping[Pattern, Capability] = {
     "custom": "workflows.custom",
 }
 _SIZES: Mapping[Pattern, tuple[int, ...]] = {
-    "sequential": (2, 1, 3, 4),
-    "concurrent": (2, 1, 3, 4),
+    "sequential": (2, 3, 4, 1),
+    "concurrent": (2, 3, 4, 1),
     "handoff": (2, 3, 4),
     "group_chat": (1, 2, 3),
     "magentic": (1, 2, 3),
@@ -73,17 +73,23 @@ def _add_workflow(pen: Pen, play: Play, name: str, patterns: Sequence[Pattern]) 
 
 
 def _agents(pen: Pen, play: Play, count: int) -> list[str]:
-    """New agents, most of them plain; their names."""
-    possible = services(pen)
-    boxes: list[Sequence[str]] = [(), ("weather",)]
-    if pen.can("workflows.requests"):
-        boxes += [("pay",), ("weather", "pay")]
+    """New agents; their names."""
     names: list[str] = []
     for _ in range(count):
         names.append(ascii_lowercase[len(play.agents)])
-        service = pen.pick(possible) if pen.rarely(4) else possible[0]
-        play.agents[names[-1]] = AgentSpec(service=service, tools=tools(pen, *boxes) if pen.rarely(2) else {})
+        play.agents[names[-1]] = pen.part(_an_agent(pen))
     return names
+
+
+@st.composite
+def _an_agent(draw: st.DrawFn, shared: Pen) -> AgentSpec:
+    """Most agents are plain."""
+    pen = shared.used_by(draw)
+    boxes: list[Sequence[str]] = [("weather",)]
+    if pen.can("workflows.requests"):
+        boxes += [("pay",), ("weather", "pay")]
+    box = tools(pen, *boxes) if pen.rarely(2) else {}
+    return AgentSpec(service=pen.pick(services(pen)) if pen.rarely(4) else services(pen)[0], tools=box)
 
 
 def _put_child(pen: Pen, play: Play, members: list[str], name: str, pattern: Pattern) -> None:

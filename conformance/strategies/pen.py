@@ -1,4 +1,8 @@
-"""The pen that draws one scenario: small choices, each of which shrinks to its simplest alternative."""
+"""The pen that draws one scenario: small choices, each of which shrinks to its simplest alternative.
+
+Parts that are alike draw alike, whatever came before them: then what is left still fits where shrinking takes one of them out. So a
+choice is also drawn where it cannot matter.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,7 @@ class Pen:
 
     def pick(self, alternatives: Sequence[T]) -> T:
         """One of the alternatives; the simplest stands first."""
-        return alternatives[self.number(len(alternatives) - 1)] if len(alternatives) > 1 else alternatives[0]
+        return alternatives[self.number(len(alternatives) - 1)]
 
     def rarely(self, one_in: Literal[2, 4, 8, 16]) -> bool:
         """True once in so many times."""
@@ -61,7 +65,8 @@ class Pen:
 
     def text(self) -> str:
         """A text that nobody said before; sometimes one that was said."""
-        if self._said and self.rarely(8):
+        again = self.rarely(8)
+        if again and self._said:
             return self.pick(self._said)
         word = WORDS[len(self._said)] if len(self._said) < len(WORDS) else f"text {len(self._said) + 1}"
         self._said.append(word)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from conformance.needs import of_settings
 from conformance.scenario import AgentSpec, OnConflict, Run, Scenario, Step
 from conformance.strategies.common import Ending, loop, services, tools
-from conformance.strategies.conversation import MOST_RUNS, Conversation, OpenThread
+from conformance.strategies.conversation import MOST_RUNS, Conversation
 from conformance.strategies.pen import Pen
 
 _OTHERS: tuple[Ending, ...] = ("terminates", "fails")
@@ -58,8 +58,8 @@ def _conversation(pen: Pen) -> Scenario:
 @st.composite
 def _a_step(draw: st.DrawFn, shared: Pen, talk: Conversation) -> Step:
     pen = shared.used_by(draw)
-    thread = _thread(pen, talk)
-    if len(talk.threads) > 1 and pen.can("runs.interleaved") and pen.rarely(4):
+    thread, together = talk.some_thread(), pen.rarely(4)
+    if together and talk.can_interleave():
         return talk.together(talk.threads, () if any(each.agent.service.strict for each in talk.threads) else _OTHERS)
     return talk.run(thread, () if thread.agent.service.strict else _OTHERS)[0]
 
@@ -72,17 +72,6 @@ def _an_agent(draw: st.DrawFn, shared: Pen) -> AgentSpec:
         cells = _possible(pen, AgentSpec(), AgentSpec(per_service_call=True))
     service = msgspec.structs.replace(pen.pick(services(pen)), strict=pen.rarely(8))
     return msgspec.structs.replace(pen.pick(cells), service=service, tools=tools(pen, *_TOOLS))
-
-
-def _thread(pen: Pen, talk: Conversation) -> OpenThread:
-    """A thread for the next run: one that is open, or a new one."""
-    new = pen.rarely(4)
-    if talk.threads and not (new and len(talk.threads) < 3):
-        return pen.pick(talk.threads)
-    name = pen.pick(list(talk.agents))
-    agent = talk.agents[name]
-    can_be_hosted = agent.history == "default" and agent.service.keeps != "nothing" and pen.can("threads.hosted")
-    return talk.open_thread(name, "hosted" if can_be_hosted and pen.rarely(2) else "local")
 
 
 def _conflict(pen: Pen) -> Scenario:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.scenario import AgentSpec, ContextSpec, Scenario, Step
 from conformance.strategies.common import services, tools
-from conformance.strategies.conversation import MOST_RUNS, PLAIN, Conversation, Kind, OpenThread, Options
+from conformance.strategies.conversation import MOST_RUNS, PLAIN, Conversation, OpenThread, Options
 from conformance.strategies.pen import Pen
 
 _OWN: Options = (None, "own")
@@ -34,8 +34,8 @@ def _an_agent(draw: st.DrawFn, shared: Pen) -> AgentSpec:
         return AgentSpec(service=pen.pick(surprising), tools=tools(pen, (), ("weather",)))
     service = pen.pick(services(pen))
     box = tools(pen, (), ("weather",), ("weather", "time"), ("weather", "map"))
-    provided = pen.can("history.provider", "history.per_run") and pen.rarely(4)
-    per_call = pen.can("history.per_service_call") and pen.rarely(8)
+    per_call = pen.can("history.per_service_call") and pen.rarely(4)
+    provided = pen.can("history.provider") and (per_call or pen.can("history.per_run")) and pen.rarely(4)
     remembers = pen.can("threads.context_state") and pen.rarely(4)
     return AgentSpec(
         service=service,
@@ -49,8 +49,8 @@ def _an_agent(draw: st.DrawFn, shared: Pen) -> AgentSpec:
 @st.composite
 def _a_step(draw: st.DrawFn, shared: Pen, talk: Conversation, with_options: bool) -> Step:
     pen = shared.used_by(draw)
-    thread = _thread(pen, talk)
-    if len(talk.threads) > 1 and pen.can("runs.interleaved") and pen.rarely(4):
+    thread, together = talk.some_thread(), pen.rarely(4)
+    if together and talk.can_interleave():
         return talk.together(talk.threads)
     options = pen.pick(_options(pen, thread)) if with_options else PLAIN
     if options != PLAIN:
@@ -59,24 +59,6 @@ def _a_step(draw: st.DrawFn, shared: Pen, talk: Conversation, with_options: bool
         return talk.run(thread, without_id=True)[0]
     fails = not thread.agent.service.surprising and pen.rarely(8)
     return talk.run(thread, ("fails",) if fails else ())[0]
-
-
-def _thread(pen: Pen, talk: Conversation) -> OpenThread:
-    """A thread for the next run: one that is open, or a new one."""
-    new = pen.rarely(4)
-    if talk.threads and not (new and len(talk.threads) < 3):
-        return pen.pick(talk.threads)
-    name = pen.pick(list(talk.agents))
-    agent = talk.agents[name]
-    kinds: list[Kind] = ["local"]
-    if (
-        agent.service.keeps != "nothing"
-        and not agent.service.surprising
-        and agent.history == "default"
-        and pen.can("threads.hosted")
-    ):
-        kinds.append("hosted")
-    return talk.open_thread(name, pen.pick(kinds))
 
 
 def _options(pen: Pen, thread: OpenThread) -> list[Options]:

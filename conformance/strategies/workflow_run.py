@@ -40,7 +40,11 @@ class Play:
     def run(self, name: str) -> None:
         """Draw one run of a workflow, with the answers to its requests."""
         pen = self._pen
+        say, stream = pen.say(), pen.stream()
+        as_agent = pen.can("workflows.as_agent") and pen.number(2) == 2
         manager = self._manager(name)
+        branches = self._branches(name, manager)
+        finish = self._finish(branches)
         path = self._path(self.workflows[name])
         speakers = path or self._speakers(name, manager)
         failing = pen.number(len(speakers) - 1) if speakers and pen.rarely(8) else None
@@ -49,14 +53,16 @@ class Play:
             target = path[place + 1] if place + 1 < len(path) else None
             turns[agent].append(self._turn(agent, target, fails=place == failing, asks=failing is None))
         asked = {agent: sum(turn.count(_ASKS) for turn in said) for agent, said in turns.items()}
+        stops_early = failing is not None or any(asked.values())
         self.steps.append(
             RunWorkflow(
                 workflow=name,
-                say=pen.say(),
-                as_agent=pen.can("workflows.as_agent") and pen.number(2) == 2,
-                stream=pen.stream(),
+                say=say,
+                as_agent=as_agent,
+                stream=stream,
                 replies={agent: replies for agent, said in turns.items() if (replies := _joined(said))},
-                finish=self._finish(name, manager, any(asked.values())),
+                # Where a branch of several parts fails or waits for an answer, the others would wait for their turn in vain.
+                finish=() if stops_early and any(len(branch) > 1 for branch in branches) else finish,
                 manager=manager,
             )
         )
@@ -103,16 +109,13 @@ class Play:
         members = manager.picks if workflow.pattern in ("group_chat", "magentic") else workflow.participants
         return [agent for member in members for agent in self._speakers(member, manager)]
 
-    def _finish(self, name: str, manager: ManagerSpec, asked: bool) -> tuple[str, ...]:
-        """An order in which those that run side by side finish their parts; a branch of several parts keeps its own order.
-
-        Left out where such a branch may wait for an answer: the others would wait for their turn in vain.
-        """
-        branches = self._branches(name, manager)
-        if len(branches) < 2 or (asked and any(len(branch) > 1 for branch in branches)) or not self._pen.rarely(2):
+    def _finish(self, branches: Sequence[Sequence[str]]) -> tuple[str, ...]:
+        """An order in which those that run side by side finish, if any; a branch of several parts keeps its own order."""
+        if len(branches) < 2 or not self._pen.rarely(2):
             return ()
         turns = self._pen.shuffled(place for place, branch in enumerate(branches) for _ in branch)
-        return tuple(branches[place].pop(0) for place in turns)
+        left = [list(branch) for branch in branches]
+        return tuple(left[place].pop(0) for place in turns)
 
     def _branches(self, name: str, manager: ManagerSpec) -> list[list[str]]:
         """What runs side by side, each branch as the agents whose parts it consists of; empty where nothing does."""

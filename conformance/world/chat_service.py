@@ -110,12 +110,11 @@ class ChatService:
             shown = None if spec.without_id else conversation_id
             script.open_calls.extend((self.agent, made) for made in message.calls)
             script.replied(self.agent, final=not message.calls)
-            self._world.record(
-                ServiceReplied, agent=self.agent, call=call, message=message, conversation_id=shown, kept=kept
-            )
+            self._world.record(ServiceReplied, agent=self.agent, call=call, message=message, conversation_id=shown, kept=kept)
             return Reply(message=message, conversation_id=shown)
         finally:
-            await script.order.passed(self.agent if script.label is None else script.label)
+            if script.label is not None or self._ends_part(spec):
+                await script.order.passed(self.agent if script.label is None else script.label)
 
     def _message(self, spec: ReplySpec) -> Message:
         calls = [Call(id=self._world.next_call_id(), tool=made.tool, arguments=made.arguments) for made in spec.calls]

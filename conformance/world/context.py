@@ -24,9 +24,7 @@ class ContextProvider:
     async def invoking(self, state: MutableMapping[str, Any], messages: Sequence[Message]) -> tuple[Message, ...]:
         """Before a run, with its new input: the messages to add."""
         adds = tuple(Message(role="user", text=text) for text in self.spec.adds)
-        self._world.record(
-            ContextInvoking, provider=self.id, state=deepcopy(dict(state)), messages=tuple(messages), adds=adds
-        )
+        self._world.record(ContextInvoking, provider=self.id, state=deepcopy(dict(state)), messages=tuple(messages), adds=adds)
         return adds
 
     async def invoked(

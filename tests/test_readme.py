@@ -1,0 +1,78 @@
+"""README and the adapter guide say what is so: the table is the report's, the guide's code runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+AREAS = ("threads", "persistence", "orchestration")
+VERDICTS = ("pass", "fail", "deviates", "not supported", "not exercised", "error")
+
+
+def compatibility(report: str) -> str:
+    """README's table, made from the summary of REPORT.md."""
+    versions = dict(re.findall(r"^\| ([\w-]+) \| (\d[\w.]*) \|", report, re.M))
+    cells: dict[str, dict[str, list[str]]] = {name: {area: [] for area in AREAS} for name in versions}
+    for name, area, counts in re.findall(r"^\| ([\w-]+) \| (\w+) \| MUST \|(.*)\|$", report, re.M):
+        numbers = [cell.strip() for cell in counts.split("|")]
+        cells[name][area] = [f"{number} {verdict}" for number, verdict in zip(numbers, VERDICTS, strict=False) if number]
+    lines = [f"| implementation | {' | '.join(AREAS)} |", "| --- | --- | --- | --- |"]
+    for name, version in versions.items():
+        lines.append(f"| {name} {version} | " + " | ".join(", ".join(cells[name][area]) for area in AREAS) + " |")
+    return "\n".join(lines)
+
+
+def test_the_compatibility_table_is_that_of_the_report():
+    table = compatibility((ROOT / "REPORT.md").read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"<!-- compatibility -->\n(.*?)<!-- /compatibility -->", readme, re.S)
+    assert shown is not None
+    assert shown[1].strip() == table, f"README's table is not that of REPORT.md; it should be:\n{table}"
+
+
+def blocks(start: str) -> str:
+    guide = (ROOT / "docs" / "adapter.md").read_text(encoding="utf-8")
+    return next(block for block in re.findall(r"```python\n(.*?)```", guide, re.S) if start in block)
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "conformance", "run", "--profile", "quick", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_guides_adapter_passes_what_it_declares(tmp_path: Path):
+    (tmp_path / "tiny.py").write_text(blocks("# tiny.py"), encoding="utf-8")
+    done = run(tmp_path, "tiny:TinyAgents", "--json", "results.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"verdict": "fail"' not in (tmp_path / "results.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("thread.messages += said  # only", "thread.messages += said + said  # only"),
+        ("thread.messages += said  # only", "thread.messages += said[-1:]  # only"),
+        ("if store:", "if store and False:"),
+        ("[*thread.messages, *said]", "said"),
+    ],
+)
+def test_a_fault_in_the_guides_framework_is_caught(tmp_path: Path, right: str, wrong: str):
+    source = blocks("# tiny.py")
+    assert right in source
+    (tmp_path / "tiny.py").write_text(source.replace(right, wrong), encoding="utf-8")
+    done = run(tmp_path, "tiny:TinyAgents")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "the gate is broken" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_guides_deliberate_fault_is_caught(tmp_path: Path):
+    (tmp_path / "other_package").mkdir()
+    (tmp_path / "other_package" / "module.py").write_text(blocks("class Broken(Reference)"), encoding="utf-8")
+    done = run(tmp_path, "other_package.module:Broken", "--area", "threads")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "THR-05" in done.stdout

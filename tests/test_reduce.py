@@ -1,0 +1,67 @@
+"""Reducing a scenario: what the proof does not need is gone, and what is left is whole."""
+
+from __future__ import annotations
+
+from conformance.fixtures import load
+from conformance.reduce import reduced
+from conformance.scenario import (
+    AgentSpec,
+    CreateThread,
+    ReplySpec,
+    Run,
+    RunWorkflow,
+    Scenario,
+    ServiceSpec,
+    Together,
+    ToolSpec,
+    WorkflowSpec,
+)
+from conformance.scenario_file import check
+from conformance.vocabulary import AREAS
+
+CROWDED = Scenario(
+    title="much ado",
+    agents={"a": AgentSpec(service=ServiceSpec(keeps="one_id")), "b": AgentSpec(tools={"t": ToolSpec(returns="x")})},
+    steps=(
+        CreateThread(thread="t", agent="a", kind="hosted"),
+        CreateThread(thread="u", agent="b"),
+        Run(thread="u", say=("one", "two"), stream=True, replies=(ReplySpec(text="1"),)),
+        Together(runs=(Run(thread="t", say=("three",), stream=True), Run(thread="u", say=("four",))), order=(1, 0)),
+    ),
+)
+
+
+def test_only_what_proves_it_is_left():
+    def streams_on_t(scenario: Scenario) -> bool:
+        return any(run.thread == "t" and run.stream and scenario.kind_of("t") == "hosted" for run in scenario.runs())
+
+    assert reduced(CROWDED, streams_on_t, tries=500) == Scenario(
+        agents={"a": AgentSpec(service=ServiceSpec(keeps="one_id"))},
+        steps=(CreateThread(thread="t", agent="a", kind="hosted"), Run(thread="t", say=("three",), stream=True)),
+    )
+
+
+def test_a_participant_leaves_with_everything_that_names_it():
+    crowd = Scenario(
+        agents={name: AgentSpec() for name in "abc"},
+        workflows={"w": WorkflowSpec(pattern="concurrent", participants=("a", "b", "c"))},
+        steps=(RunWorkflow(workflow="w", say=("go",), replies={"c": (ReplySpec(text="C"),)}, finish=("c", "b", "a")),),
+    )
+    small = reduced(crowd, lambda scenario: "b" in scenario.agents and bool(scenario.steps), tries=500)
+    assert small.agents == {"b": AgentSpec()}
+
+
+def test_it_asks_no_more_often_than_it_may():
+    asked: list[Scenario] = []
+    reduced(CROWDED, lambda scenario: bool(asked.append(scenario)), tries=5)
+    assert len(asked) == 5
+
+
+def test_every_candidate_is_whole():
+    def whole(scenario: Scenario) -> bool:
+        check(scenario)
+        return False
+
+    for area in AREAS:
+        for _, scenario in load(area):
+            reduced(scenario, whole, tries=100)
