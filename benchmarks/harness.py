@@ -15,6 +15,7 @@ from contextlib import suppress
 from conformance.fixtures import load
 from conformance.implementation import Turn
 from conformance.reference import Reference
+from conformance.rules.case import Case
 from conformance.rules.rule import catalogue
 from conformance.scenario import CreateThread, Run, Scenario
 from conformance.stage import perform
@@ -66,8 +67,9 @@ def judged(scenarios: list[Scenario]) -> None:
     rules = catalogue().values()
     for scenario in scenarios:
         trace = perform(scenario, Reference)
+        case = Case(scenario, trace)
         for rule in rules:
-            rule.judge(scenario, trace)
+            rule.examine(case)
 
 
 def seconds(work: Callable[[list[Scenario]], None], scenarios: list[Scenario]) -> float:

@@ -6,12 +6,14 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn
 from unittest.mock import patch
 
 import msgspec
 
 from conformance.misfit import misfit
+from conformance.rules.case import Case
 from conformance.rules.rule import Finding, Rule
 from conformance.scenario import Scenario
 from conformance.stage import perform
@@ -27,6 +29,11 @@ class Performed:
     scenario: Scenario
     trace: Trace
 
+    @cached_property
+    def case(self) -> Case:
+        """As rules read it."""
+        return Case(self.scenario, self.trace)
+
 
 def performed(scenario: Scenario, subject: Subject, timeout: float) -> Trace:
     """The trace of a scenario. Never raises for what an implementation does."""
@@ -39,7 +46,7 @@ def violation(rule: Rule, performed: Performed) -> Finding | None:
     if performed.trace.broken:
         return None
     try:
-        return next(iter(rule.judge(performed.scenario, performed.trace).violations), None)
+        return next(iter(rule.examine(performed.case).violations), None)
     except Exception:
         return None
 

@@ -8,39 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import msgspec
 
-from conformance.implementation import (
-    Answer,
-    ChunkSeen,
-    IdleSeen,
-    Implementation,
-    NotSupported,
-    OutputSeen,
-    Pending,
-    Response,
-    ThreadState,
-    Turn,
-    WorkflowSeen,
-)
+from conformance.attempt import Stop, attempt, malformed
+from conformance.implementation import Answer, Implementation, ThreadState, Turn
 from conformance.scenario import CreateThread, Respond, Run, RunWorkflow, Scenario, Step, Together
-from conformance.trace import (
-    Broke,
-    Chunk,
-    Idle,
-    Message,
-    Output,
-    Raised,
-    Refused,
-    RequestPending,
-    RunReturned,
-    RunStarted,
-    ThreadDescribed,
-    Trace,
-)
+from conformance.trace import Broke, Message, Refused, RunStarted, ThreadDescribed, Trace
+from conformance.witness import Witness
 from conformance.world import World, stable
 from conformance.world.guard import loopback_only
 from conformance.world.order import Order
@@ -51,19 +29,6 @@ STEP_TIMEOUT = 5.0
 """Seconds that a step may take before it counts as hanging."""
 
 
-class _Stop(Exception):
-    """The performance cannot go on; the reason is recorded."""
-
-
-class _Waiting:
-    """A run that waits for answers: what is needed to resume it."""
-
-    def __init__(self, script: Script, pending: Pending, resume: Callable[[Sequence[Answer], bool], Any]) -> None:
-        self.script = script
-        self.pending = pending
-        self.resume = resume
-
-
 class Stage:
     """Performs one scenario on one instance of an implementation."""
 
@@ -71,21 +36,23 @@ class Stage:
         self.scenario = scenario
         self.implementation = implementation
         self.world = World(scenario, handoff_tool=implementation.handoff_tool)
+        self.began = time.monotonic()
         self._timeout = timeout
         self._agents: dict[str, Any] = {}
         self._workflows: dict[str, Any] = {}
         self._threads: dict[str, tuple[Any, Any]] = {}
         self._described: dict[str, ThreadState] = {}
-        self._waiting: list[_Waiting] = []
+        self._witness = Witness(self.world, implementation)
 
     async def perform(self) -> None:
         """Walk the steps; what happened is in `world.events`."""
         try:
-            await self._guarded(self.implementation.open(self.world), None)
+            await self._attempt(self.implementation.open(self.world))
             for number, step in enumerate(self.scenario.steps):
                 self.world.step = number
+                self.began = time.monotonic()
                 await self._perform(step)
-        except _Stop:
+        except Stop:
             pass
         finally:
             try:
@@ -99,7 +66,7 @@ class Stage:
     async def _perform(self, step: Step) -> None:
         match step:
             case CreateThread():
-                await self._guarded(self._create_thread(step), None)
+                await self._attempt(self._create_thread(step))
             case Run():
                 await self._run(step, Order(), None)
             case Together():
@@ -135,7 +102,7 @@ class Stage:
         )
         with self.world.during(script):
             self.world.record(RunStarted, thread=step.thread)
-            await self._guarded(self._agent_run(agent, thread, turn, step.stream, script), script)
+            await self._attempt(self._witness.run(agent, thread, turn, script, stream=step.stream), script)
         if place is not None:
             await order.left(place)
 
@@ -148,111 +115,44 @@ class Stage:
             case None:
                 return None
 
-    async def _agent_run(self, agent: Any, thread: Any, turn: Turn, stream: bool, script: Script) -> None:
-        if stream:
-            await self._follow_agent(self.implementation.stream(agent, thread, turn), agent, thread, script)
-        else:
-            self._returned(await self.implementation.run(agent, thread, turn), agent, thread, script)
-
-    async def _follow_agent(self, seen: AsyncIterator[ChunkSeen | Response], agent: Any, thread: Any, script: Script) -> None:
-        async for item in seen:
-            if isinstance(item, Response):
-                self._returned(item, agent, thread, script)
-            else:
-                self.world.record(Chunk, text=item.text, executor=item.executor, completed=item.completed)
-
-    def _returned(self, response: Response, agent: Any, thread: Any, script: Script) -> None:
-        self.world.record(RunReturned, messages=response.messages, author=response.author)
-
-        async def resume(answers: Sequence[Answer], stream: bool) -> None:
-            if stream:
-                await self._follow_agent(self.implementation.stream_answer(agent, thread, answers), agent, thread, script)
-            else:
-                self._returned(await self.implementation.answer(agent, thread, answers), agent, thread, script)
-
-        for pending in response.pending:
-            self._wait_for(pending, script, resume)
-
     async def _run_workflow(self, step: RunWorkflow) -> None:
         script = self._script(step.replies, order=Order(step.finish), manager=step)
         turn = Turn(messages=tuple(Message(role="user", text=text) for text in step.say))
         with self.world.during(script):
             self.world.record(RunStarted, workflow=step.workflow)
-            await self._guarded(self._workflow_run(step, turn, script), script)
+            await self._attempt(self._workflow_run(step, turn, script), script)
 
     async def _workflow_run(self, step: RunWorkflow, turn: Turn, script: Script) -> None:
         workflow = await self._workflow(step.workflow)
         if step.as_agent:
             agent = await self.implementation.workflow_as_agent(step.workflow, workflow)
-            await self._agent_run(agent, None, turn, step.stream, script)
+            await self._witness.run(agent, None, turn, script, stream=step.stream)
         else:
-            await self._follow_workflow(self.implementation.run_workflow(workflow, turn, stream=step.stream), workflow, script)
-
-    async def _follow_workflow(self, seen: AsyncIterator[WorkflowSeen], workflow: Any, script: Script) -> None:
-        async def resume(answers: Sequence[Answer], stream: bool) -> None:
-            await self._follow_workflow(self.implementation.answer_workflow(workflow, answers, stream=stream), workflow, script)
-
-        async for item in seen:
-            match item:
-                case ChunkSeen():
-                    self.world.record(Chunk, text=item.text, executor=item.executor, completed=item.completed)
-                case OutputSeen():
-                    self.world.record(Output, **msgspec.structs.asdict(item))
-                case Pending():
-                    self._wait_for(item, script, resume)
-                case IdleSeen():
-                    self.world.record(Idle, pending=item.pending)
-
-    def _wait_for(self, pending: Pending, script: Script, resume: Callable[[Sequence[Answer], bool], Any]) -> None:
-        self._waiting.append(_Waiting(script, pending, resume))
-        name = self.world.name_of(pending.id, "request")
-        self.world.record(RequestPending, executor=pending.executor, tool=pending.tool, id=name)
+            await self._witness.run_workflow(workflow, turn, script, stream=step.stream)
 
     async def _respond(self, step: Respond) -> None:
-        if step.request >= len(self._waiting):
+        if step.request >= len(self._witness.waiting):
             self.world.record(Refused, text=f"there is no pending request {step.request}")
             return
-        waiting = self._waiting.pop(step.request)
+        waiting = self._witness.waiting.pop(step.request)
         answer = Answer(id=waiting.pending.id, approve=step.approve)
         with self.world.during(waiting.script):
-            await self._guarded(waiting.resume([answer], step.stream), waiting.script)
+            await self._attempt(waiting.resume([answer], step.stream), waiting.script)
 
-    async def _guarded(self, action: Any, script: Script | None) -> None:
-        """Await an action of the implementation; every way in which it can end becomes an event."""
-        run = script.number if script else None
-        limit = asyncio.timeout(self._timeout)
-        try:
-            async with limit:
-                await action
-        except NotSupported as why:
-            self.world.record(Refused, text=str(why), run=run)
-        except TimeoutError as error:
-            if not limit.expired():
-                self._raised(error, run)
-                return
-            self.world.record(Broke, cause="timeout", text=f"no end within {self._timeout:g} s", run=run)
-            raise _Stop from None
-        except Exception as error:
-            self._raised(error, run)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            self.world.record(Broke, cause="exit", text=stable(repr(error)), run=run)
-            raise _Stop from None
-
-    def _raised(self, error: Exception, run: int | None) -> None:
-        kind = self.implementation.error_kind(error)
-        self.world.record(Raised, kind=kind, text=stable(str(error)), native=type(error).__name__, run=run)
+    async def _attempt(self, action: Awaitable[None], script: Script | None = None) -> None:
+        await attempt(action, self.world, self.implementation, seconds=self._timeout, script=script)
 
     async def _describe_threads(self, step: Step) -> None:
         """Record every thread that the step used, and every other one that it changed all the same."""
         for name, (agent, thread) in self._threads.items():
             try:
                 async with asyncio.timeout(self._timeout):
-                    state = await self.implementation.describe_thread(agent, thread)
+                    state = cast("object", await self.implementation.describe_thread(agent, thread))
             except Exception as error:
                 self.world.record(Broke, cause="crash", text=stable(f"describe_thread: {error!r}"), run=None)
-                raise _Stop from None
+                raise Stop from None
+            if not isinstance(state, ThreadState):
+                malformed(self.world, "describe_thread", repr(state), "a ThreadState")
             if name in _used(step) or state != self._described.get(name):
                 self._described[name] = state
                 fields = msgspec.structs.asdict(state)
@@ -313,7 +213,8 @@ def perform(scenario: Scenario, implementation: Callable[[], Implementation], *,
 
     worker = threading.Thread(target=work, daemon=True, name="conformance-stage")
     worker.start()
-    worker.join(timeout * (len(scenario.steps) + 1) + 1)
+    while worker.is_alive() and (left := stage.began + timeout + 1 - time.monotonic()) > 0:
+        worker.join(left)
     if worker.is_alive():
         world.record(Broke, cause="timeout", text="the implementation blocks its thread", run=None)
     return Trace(

@@ -149,7 +149,7 @@ class Survey:
         for rule in self.rules:
             tally = self.tallies[rule.id]
             try:
-                judgement = rule.judge(performed.scenario, performed.trace)
+                judgement = rule.examine(performed.case)
             except Exception as error:
                 tally.raised = tally.raised or (performed, error)
                 continue

@@ -14,6 +14,8 @@ LAYERS = (
     ("trace",),
     ("world",),
     ("implementation",),
+    ("attempt",),
+    ("witness",),
     ("stage", "reference", "adapters"),
     ("rules",),
     ("subject", "verdicts", "baseline", "search", "reduce"),

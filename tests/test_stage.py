@@ -140,3 +140,38 @@ def test_a_stream_that_never_ends_is_a_timeout():
     trace = perform(scenario, Endless, timeout=0.1)
     assert trace.broken is not None
     assert trace.broken.cause == "timeout"
+
+
+async def returns_nothing(real: Any, *arguments: Any) -> Any:
+    return None
+
+
+def test_an_adapter_that_returns_something_else_is_malformed_and_told_what_was_expected():
+    broken = performed(returns_nothing).broken
+    assert broken is not None
+    assert (broken.cause, broken.text) == ("malformed", "run of the adapter: got None, expected a Response")
+
+
+def test_a_stream_without_a_response_is_malformed():
+    class Silent(Reference):
+        async def stream(self, agent: Any, thread: Any, turn: Turn) -> Any:
+            yield ChunkSeen(text="…")
+
+    scenario = Scenario(
+        agents={"a": AgentSpec()}, steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=("one",), stream=True))
+    )
+    broken = perform(scenario, Silent).broken
+    assert broken is not None
+    assert "expected a Response, last" in broken.text
+
+
+def test_a_blocked_thread_costs_no_more_than_one_step():
+    many = Scenario(agents=TWO_RUNS.agents, steps=(*TWO_RUNS.steps, *(Run(thread="t", say=("more",)) for _ in range(20))))
+
+    class Blocking(Reference):
+        async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
+            return await blocks_the_thread(None)
+
+    began = time.monotonic()
+    perform(many, Blocking, timeout=0.2)
+    assert time.monotonic() - began < 2.5

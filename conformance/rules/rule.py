@@ -71,7 +71,11 @@ class Rule:
 
     def judge(self, scenario: Scenario, trace: Trace) -> Judgement:
         """Apply the rule to one performed scenario. Never raises on a trace that the stage made."""
-        findings = list(self.check(Case(scenario, trace)))
+        return self.examine(Case(scenario, trace))
+
+    def examine(self, case: Case) -> Judgement:
+        """Apply the rule to a case, which several rules may share."""
+        findings = list(self.check(case))
         violations = tuple(finding for finding in findings if not finding.holds)
         return Judgement(rule=self.id, exercised=len(findings), violations=violations)
 
