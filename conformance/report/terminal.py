@@ -49,7 +49,7 @@ def show(results: Results, to: Console) -> None:
         to.print(_side_by_side(results))
     for implementation in results.implementations:
         for line in _attention(implementation):
-            to.print(line, overflow="ellipsis", no_wrap=True)
+            to.print(line)
         for line in _snapshots(implementation):
             to.print(line)
     scenarios = sum(implementation.scenarios for implementation in results.implementations)
@@ -64,7 +64,9 @@ def _counts(results: Results) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("implementation", overflow="fold")
     table.add_column("area")
-    for name in WORDS:
+    found_at_all = {word(verdict) for implementation in results.implementations for verdict in implementation.rules}
+    shown = [name for name in WORDS if name in found_at_all or name in ("pass", "fail", "deviates")]
+    for name in shown:
         table.add_column(name.replace(" ", "\n"), justify="right")
     for implementation in results.implementations:
         by_area = areas(implementation)
@@ -72,7 +74,7 @@ def _counts(results: Results) -> Table:
         labels = [name, version, ""] if len(by_area) > 1 else [f"{name} {version}"]
         for label, (area, verdicts) in zip(labels, by_area.items(), strict=False):
             found = counted(verdicts)
-            cells = [Text(str(found[name]) if found[name] else "", style=_STYLES[name]) for name in WORDS]
+            cells = [Text(str(found[name]) if found[name] else "", style=_STYLES[name]) for name in shown]
             table.add_row(label, area, *cells)
     return table
 
@@ -103,7 +105,8 @@ def _attention(implementation: ImplementationResults) -> Iterator[Text]:
     for verdict in noted:
         groups.setdefault((word(verdict), brief(verdict)), []).append(verdict.rule)
     for (name, reason), ids in groups.items():
-        line = Text("  ")
+        # an error is what nobody could foresee: all of it is shown, such as the address that was tried
+        line = Text("  ", overflow="ellipsis", no_wrap=name != "error")
         line.append(f"{_listed(ids)} {name}", style=_STYLES[name])
         yield line.append(f": {reason}")
 
