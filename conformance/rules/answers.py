@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.rules.case import RunView
+from conformance.rules.run import RunView
 from conformance.scenario import RunWorkflow, WorkflowSpec
 from conformance.trace import Part, ServiceReplied, ToolRaised, ToolReturned, parts
 

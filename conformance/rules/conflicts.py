@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.rules.case import Case, RunView
+from conformance.rules.case import Case
 from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run import RunView
 from conformance.scenario import AgentSpec
 from conformance.trace import HistoryAppended, HistoryLoaded, ServiceReplied, ThreadDescribed, Warned
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.rules.answers import answer_of, blocks, completing, turns_of
-from conformance.rules.case import Case, RunView
+from conformance.rules.case import Case
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run import RunView
 from conformance.scenario import RunWorkflow, WorkflowSpec
 from conformance.trace import Chunk, Output, Raised, RequestPending, RunReturned, Warned, parts
 from conformance.vocabulary import Pattern

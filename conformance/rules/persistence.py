@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.rules.case import Case, RunView
+from conformance.rules.case import Case
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run import RunView
 from conformance.scenario import AgentSpec
 from conformance.trace import (
     HistoryAppended,

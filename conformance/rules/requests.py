@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance.rules.case import CallView, Case, RunView
+from conformance.rules.case import Case
 from conformance.rules.rule import Finding, finding
+from conformance.rules.run import CallView, RunView
 from conformance.scenario import AgentSpec, Run
 from conformance.trace import Part, ThreadDescribed, Warned, parts
 

@@ -107,7 +107,7 @@ def rule(
 
 def catalogue() -> Mapping[str, Rule]:
     """Every rule by its id, in the order of the specification."""
-    for module in ("threads", "persistence", "equivalence", "conflicts", "orchestration"):
+    for module in ("threads", "contradictions", "persistence", "equivalence", "conflicts", "orchestration"):
         import_module(f"conformance.rules.{module}")  # entering the catalogue is what importing them does
 
     order = list(_AREAS)
