@@ -49,7 +49,7 @@ def show(results: Results, to: Console) -> None:
         to.print(_side_by_side(results))
     for implementation in results.implementations:
         for line in _attention(implementation):
-            to.print(line)
+            to.print(line, overflow="ellipsis", no_wrap=bool(line.no_wrap))  # printing forgets what the text says of itself
         for line in _snapshots(implementation):
             to.print(line)
     scenarios = sum(implementation.scenarios for implementation in results.implementations)
@@ -106,7 +106,7 @@ def _attention(implementation: ImplementationResults) -> Iterator[Text]:
         groups.setdefault((word(verdict), brief(verdict)), []).append(verdict.rule)
     for (name, reason), ids in groups.items():
         # an error is what nobody could foresee: all of it is shown, such as the address that was tried
-        line = Text("  ", overflow="ellipsis", no_wrap=name != "error")
+        line = Text("  ", no_wrap=name != "error")
         line.append(f"{_listed(ids)} {name}", style=_STYLES[name])
         yield line.append(f": {reason}")
 
