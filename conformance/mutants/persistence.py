@@ -107,7 +107,7 @@ class ParallelResultsDropped(Mutant):
 class TrailingResultStored(Mutant):
     """Per-service-call persistence stores the trailing result of a terminated run."""
 
-    imitates = "https://github.com/microsoft/agent-framework/pull/3882"
+    imitates = "end-of-run persistence that was left on beside the decorator"
     expected = frozenset({"PER-14", "PER-02", "PER-17"})
 
     class agent_type(Agent):
@@ -140,7 +140,7 @@ class ReplyStoredBeforeItsRequest(Mutant):
 class FailedCallStored(Mutant):
     """Per-service-call persistence stores the messages of a call that failed."""
 
-    imitates = "https://github.com/letta-ai/letta/issues/3273"
+    imitates = "a provider that is notified before the service has answered"
     expected = frozenset({"PER-19", "PER-02", "PER-17", "THR-05"})
 
     class agent_type(Agent):
@@ -181,7 +181,7 @@ class ServiceErrorReplaced(Mutant):
 class InputOfAFailedRunStored(Mutant):
     """Per-run persistence keeps the input of a run that failed."""
 
-    imitates = "https://github.com/CodebuffAI/freebuff/pull/517"
+    imitates = "https://github.com/JeffOtano/roni/pull/158"
     expected = frozenset({"PER-20", "THR-05"})
 
     class agent_type(Agent):
@@ -197,7 +197,7 @@ class InputOfAFailedRunStored(Mutant):
 class SentinelSent(Mutant):
     """The made-up conversation id of per-service-call persistence reaches the service."""
 
-    imitates = "https://github.com/microsoft/agent-framework/issues/6419"
+    imitates = "a marker for the loop that nobody strips on the way out"
     expected = frozenset({"PER-26", "PER-17", "THR-05"})
 
     class agent_type(Agent):

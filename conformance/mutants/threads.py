@@ -106,7 +106,7 @@ class LoopResendsEverything(Mutant):
 class FirstIdKept(Mutant):
     """A hosted thread keeps the first conversation id that it got, although the service gives a new one with every reply."""
 
-    imitates = "https://github.com/microsoft/agent-framework/issues/6419"
+    imitates = "a session that takes an id only where it has none"
     expected = frozenset({"THR-07", "THR-10"})
 
     class agent_type(Agent):
@@ -205,7 +205,7 @@ class NotStoringIsOverlooked(Mutant):
 class OptionMovesTheThread(Mutant):
     """A `conversation_id` given to a run silently replaces the hosted thread's own."""
 
-    imitates = "https://github.com/microsoft/agent-framework/issues/6419"
+    imitates = "agent-framework 1.23 does so, see its baseline"
     expected = frozenset({"THR-14", "THR-10"})
 
     class agent_type(Agent):
@@ -253,7 +253,7 @@ class ProvidersToldBeforeTheCheck(Mutant):
 class InputStoredBeforeTheCheck(Mutant):
     """The new input is on the thread before the options of the run are checked."""
 
-    imitates = "https://github.com/letta-ai/letta/issues/3273"
+    imitates = "an input that is put on the thread first, and taken off by nobody"
     expected = frozenset({"THR-16", "THR-05", "THR-10"})
 
     class agent_type(Agent):
