@@ -39,6 +39,20 @@ BUILT_IN: dict[str, BuiltIn] = {
 }
 
 
+_AWAITED = (
+    "open",
+    "close",
+    "create_agent",
+    "create_thread",
+    "describe_thread",
+    "run",
+    "answer",
+    "create_workflow",
+    "workflow_as_agent",
+)
+_ITERATED = ("stream", "stream_answer", "run_workflow", "answer_workflow")
+
+
 def resolve(text: str) -> Subject:
     """The implementation that a text names, created once to see that it can be. Raises UsageError that says what to do."""
     path, _, query = text.partition("?")
@@ -94,7 +108,21 @@ def _class(path: str) -> type[Implementation]:
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
         raise UsageError(f"{path}: not all methods of an implementation are there; write: {missing}")
+    _check_methods(path, found)
     return found
+
+
+def _check_methods(path: str, kind: type[Implementation]) -> None:
+    """Refuse what would only look like a fault of the framework: a method that cannot be awaited, or not be iterated over."""
+    for name in _AWAITED:
+        method = getattr(kind, name)
+        if inspect.isasyncgenfunction(method) or not inspect.iscoroutinefunction(method):
+            raise UsageError(f"{path}: {name} is not a coroutine function; write: async def {name}")
+    for name in _ITERATED:
+        if inspect.iscoroutinefunction(getattr(kind, name)):
+            raise UsageError(f"{path}: {name} is a coroutine function; write an async generator: async def {name}, with yield")
+    if "{agent}" not in kind.handoff_tool:
+        raise UsageError(f"{path}: handoff_tool is {kind.handoff_tool!r}, expected a text with {{agent}} in it")
 
 
 def _missing_module(path: str, wanted: str, missing: str) -> str:
@@ -116,6 +144,8 @@ def _created(text: str, kind: type[Implementation], arguments: dict[str, str]) -
     name: Any = getattr(kind, "name", None)
     if not isinstance(name, str) or not name:
         raise UsageError(f'{text}: the class has no name; give it one, as it shall stand in reports: name = "my-agents"')
+    if isinstance(kind.capabilities, str):
+        raise UsageError(f"{text}: its capabilities are {kind.capabilities!r}, expected a set of texts")
     try:
         found = subject(kind, arguments)
     except msgspec.ValidationError as error:  # policies given as arguments
@@ -123,6 +153,8 @@ def _created(text: str, kind: type[Implementation], arguments: dict[str, str]) -
     except (Exception, SystemExit) as error:
         given = f" with {arguments}" if arguments else ""
         raise UsageError(f"{text}: creating it{given} raised {_shown(error)}") from error
+    if not isinstance(cast("object", found.version), str):
+        raise UsageError(f"{text}: its version is {found.version!r}, expected a text")
     for capability in found.capabilities:
         if capability not in CAPABILITIES:
             raise UsageError(

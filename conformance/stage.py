@@ -47,7 +47,7 @@ class Stage:
     async def perform(self) -> None:
         """Walk the steps; what happened is in `world.events`."""
         try:
-            await self._attempt(self.implementation.open(self.world))
+            await self._attempt(self._open())
             for number, step in enumerate(self.scenario.steps):
                 self.world.step = number
                 self.began = time.monotonic()
@@ -62,6 +62,13 @@ class Stage:
                 self.world.record(Broke, cause="crash", text=stable(f"close: {error!r}"), run=None)
             finally:
                 await self.world.close()
+
+    async def _open(self) -> None:
+        try:
+            await self.implementation.open(self.world)
+        except Exception as error:
+            self.world.record(Broke, cause="crash", text=stable(f"open: {error!r}"))
+            raise Stop from None
 
     async def _perform(self, step: Step) -> None:
         match step:

@@ -6,6 +6,7 @@ Ids that the harness gave are its own small names; ids that it did not give are 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -41,10 +42,11 @@ class Message(Data, frozen=True, kw_only=True):
 
 
 Part = tuple[str, ...]
-"""What is compared: ("user" | "assistant" | "system", text), ("call", id, tool) or ("result", id).
+"""What is compared: ("user" | "assistant" | "system", text), ("call", id, tool, arguments as JSON) or ("result", id).
 
-One framework's message is another's three, and values of results are rendered in many ways, so rules compare parts: they are
-equal wherever the same thing was said. Authors are not part of it: most services never see them.
+One framework's message is another's three, so rules compare parts: they are equal wherever the same thing was said. Authors are not
+part of it: most services never see them. Neither are the values of results, which are rendered in many ways; `Case.heard` looks at
+them.
 """
 
 
@@ -54,7 +56,7 @@ def parts(messages: Iterable[Message]) -> list[Part]:
     for message in messages:
         if message.text or not (message.calls or message.results):
             found.append((message.role, message.text))
-        found.extend(("call", call.id, call.tool) for call in message.calls)
+        found.extend(("call", call.id, call.tool, json.dumps(call.arguments, sort_keys=True)) for call in message.calls)
         found.extend(("result", result.id) for result in message.results)
     return found
 

@@ -101,6 +101,10 @@ class Witness:
         self._world.record(Chunk, text=chunk.text, executor=chunk.executor, completed=chunk.completed)
 
     def _wait_for(self, pending: Pending, script: Script, resume: Resume) -> None:
-        self.waiting.append(Waiting(script, pending, resume))
+        known = [place for place, other in enumerate(self.waiting) if other.pending.id == pending.id and other.script is script]
+        if known:  # still open, and reported once more
+            self.waiting[known[0]] = Waiting(script, pending, resume)
+        else:
+            self.waiting.append(Waiting(script, pending, resume))
         name = self._world.name_of(pending.id, "request")
         self._world.record(RequestPending, executor=pending.executor, tool=pending.tool, id=name)

@@ -222,7 +222,9 @@ def test_a_real_client_keeps_a_local_thread_over_the_wire(stream):
     assert [(event.store, event.conversation_id, event.stream) for event in sent] == [(False, None, stream)] * 3
     assert parts(sent[2].messages) == [
         ("user", "one"),
-        *[("call", "call-1", "weather"), ("call", "call-2", "weather"), ("result", "call-1"), ("result", "call-2")],
+        ("call", "call-1", "weather", '{"city": "Oslo"}'),
+        ("call", "call-2", "weather", '{"city": "Rome"}'),
+        *[("result", "call-1"), ("result", "call-2")],
         *[("assistant", "1"), ("user", "two")],
     ]
 

@@ -42,6 +42,7 @@ def rules(arguments: argparse.Namespace) -> int:
         table.add_column(heading)
     for rule in every:
         needs = [*sorted(rule.needs), *(f"policy {name}" for name in rule.policies)]
-        table.add_row(rule.id, rule.area, rule.level, rule.title + (f"\n  needs {', '.join(needs)}" if needs else ""))
+        told = [rule.title, *([f"  {rule.notes}"] if rule.notes else []), *([f"  needs {', '.join(needs)}"] if needs else [])]
+        table.add_row(rule.id, rule.area, rule.level, "\n".join(told))
     console(sys.stdout).print(table)
     return 0

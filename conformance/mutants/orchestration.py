@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from conformance.implementation import OutputSeen, Response
 from conformance.mutants.mutant import Mutant
 from conformance.reference.orchestrations import PATTERNS, Concurrent, Custom, Handoff, Managed, Sequential
@@ -251,3 +253,70 @@ class EveryoneIsTheWorkflow(Mutant):
                 Message(role=m.role, text=m.text, calls=m.calls, results=m.results, author=self.workflow.name)
                 for m in super().messages(outputs)
             )
+
+
+class SignedByTheFirst(Mutant):
+    """A concurrent run signs every message with the name of its first participant."""
+
+    imitates = "a loop variable that is read too late"
+    expected = frozenset({"ORC-14"})
+
+    class _Concurrent(Concurrent):
+        def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Sign wrongly."""
+            messages = super().aggregate(run, responses)
+            if run.nested:
+                return messages
+            return tuple(msgspec.structs.replace(message, author=self.spec.participants[0]) for message in messages)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class AnswersUnsigned(Mutant):
+    """The manager's answer bears no author."""
+
+    imitates = "a message that is made from a text alone"
+    expected = frozenset({"ORC-11"})
+
+    class _Managed(Managed):
+        def conclude(self, run: WorkflowRun, conversation: Sequence[Message]) -> Response:
+            """Leave the author out."""
+            answer = super().conclude(run, conversation)
+            return Response(messages=tuple(msgspec.structs.replace(message, author=None) for message in answer.messages))
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class HiddenWorkStreamed(Mutant):
+    """Streaming shows the chunks of every participant although `intermediate_outputs` is off."""
+
+    imitates = "a switch for outputs that nobody asked for chunks"
+    expected = frozenset({"ORC-20"})
+
+    class _Sequential(Sequential):
+        def streams(self, participant: str) -> bool:
+            """Show everybody's."""
+            return True
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class StreamedHandoffIsSilent(Mutant):
+    """A streamed handoff shows neither chunks nor responses of its participants."""
+
+    imitates = "a streaming path of its own"
+    expected = frozenset({"ORC-15"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Show nothing where streaming."""
+                return await super().participant(name, messages, shown=shown and not self.stream)
+
+        def streams(self, participant: str) -> bool:
+            """Stream nobody."""
+            return False
+
+    patterns = {**PATTERNS, "handoff": _Handoff}

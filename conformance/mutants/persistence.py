@@ -5,13 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from conformance.implementation import Response
+import msgspec
+
+from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, PersistingClient
 from conformance.reference.errors import Conflict
 from conformance.reference.loop import Loop, Outcome
-from conformance.reference.store import Store
+from conformance.reference.store import Store, ThreadStore
 from conformance.reference.thread import Thread
 from conformance.trace import Message
 from conformance.world.chat_service import Reply, Request
@@ -260,3 +262,70 @@ class ProviderNotDetached(Mutant):
             if thread.detached:
                 await self.store(thread).load()
             return await super()._run(thread, new, emit, stream=stream, becomes_hosted=becomes_hosted)
+
+
+class StoredValuesLost(Mutant):
+    """The history provider stores results without their values."""
+
+    imitates = "a serialization that keeps what it has a column for"
+    expected = frozenset({"PER-01", "PER-10", "PER-17", "PER-19", "THR-05", "THR-10"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def store(self, thread: Thread) -> Store:
+            """Strip results on their way in."""
+            store = super().store(thread)
+            return _BareStore(store) if self.spec.history == "provider" else store
+
+
+class _BareStore:
+    def __init__(self, inner: Store) -> None:
+        self._inner = inner
+
+    async def load(self) -> tuple[Message, ...]:
+        """Load what is left."""
+        return await self._inner.load()
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Append without values."""
+        bare = [
+            msgspec.structs.replace(message, results=tuple(msgspec.structs.replace(each, value="") for each in message.results))
+            for message in messages
+        ]
+        await self._inner.append(bare)
+
+
+class DetachedAlthoughThrown(Mutant):
+    """`throw` also detaches the provider: later runs neither load from it nor append to it."""
+
+    imitates = "switches that are carried out one after the other"
+    expected = frozenset({"PER-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Detach first."""
+            thread.detached = thread.detached or self.spec.on_conflict.throw
+            super().on_conflict(thread, id)
+
+        def store(self, thread: Thread) -> Store:
+            """Forget the provider."""
+            return ThreadStore(thread) if thread.detached else super().store(thread)
+
+
+class WarnedEveryRun(Mutant):
+    """A provider that was cleared is warned about in every later run."""
+
+    imitates = "a warning where the id is read instead of where the conflict is found"
+    expected = frozenset({"PER-33"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Warn again."""
+            if thread.detached:
+                warnings.warn("the history provider does not serve this conversation", stacklevel=2)
+            return await super().run(thread, turn, emit, stream=stream)

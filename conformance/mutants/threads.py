@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import SENTINEL, Emit
-from conformance.reference.errors import NoConversation, Unsupported
+from conformance.reference.errors import Conflict, NoConversation, Unsupported
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.store import Store, ThreadStore
 from conformance.reference.thread import Thread
@@ -222,7 +223,7 @@ class EqualIdRefused(Mutant):
     """Any `conversation_id` given to a run is refused, also the thread's own."""
 
     imitates = "a check for presence where one for difference is meant"
-    expected = frozenset({"THR-14", "THR-16"})
+    expected = frozenset({"THR-14", "THR-16", "THR-06"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -304,3 +305,73 @@ class _CurrentStore(ThreadStore):
     async def load(self) -> tuple[Message, ...]:
         """Load another thread's messages."""
         return tuple(self._current.messages)
+
+
+class ToolTrafficGarbled(Mutant):
+    """The loop sends calls without their arguments and results without their values back to the service."""
+
+    imitates = "a conversion of messages that knows texts only"
+    expected = frozenset({"THR-05", "THR-06", "THR-10", "PER-10", "PER-19"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class loop_type(Loop):
+            """The faulty loop."""
+
+            def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
+                """Strip both."""
+                calls = tuple(msgspec.structs.replace(call, arguments={}) for call in reply.calls)
+                values = tuple(msgspec.structs.replace(result, value="") for result in results.results)
+                bare = msgspec.structs.replace(reply, calls=calls), msgspec.structs.replace(results, results=values)
+                return super().next_messages(sent, *bare, outcome)
+
+
+class BusyAfterARefusal(Mutant):
+    """A run that is refused leaves its thread locked: the next one fails before its first request."""
+
+    imitates = "a lock that an error does not release"
+    expected = frozenset({"THR-16", "THR-05", "THR-06", "THR-12", "THR-14"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Unlock too late."""
+            locked: set[str] = self.__dict__.setdefault("_locked", set())
+            if thread.key in locked:
+                locked.discard(thread.key)
+                raise RuntimeError("the thread is busy")
+            try:
+                return await super().run(thread, turn, emit, stream=stream)
+            except Conflict:
+                if not self.service.spec.surprising:
+                    locked.add(thread.key)
+                raise
+
+
+class CurrentHistoryOnTheAgent(Mutant):
+    """The agent keeps the history that it loaded last on itself, so that runs that interleave send each other's."""
+
+    imitates = "https://github.com/agno-agi/agno/issues/4663"
+    expected = frozenset({"THR-25", "THR-05", "THR-10"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def store(self, thread: Thread) -> Store:
+            """Hand out a store that remembers for all."""
+            self.__dict__["_loading"] = thread
+            return _LoadingStore(self, thread) if self.spec.history == "default" else super().store(thread)
+
+
+class _LoadingStore(ThreadStore):
+    def __init__(self, agent: Agent, thread: Thread) -> None:
+        super().__init__(thread)
+        self._agent = agent
+
+    async def load(self) -> tuple[Message, ...]:
+        """Wait, then load for whichever run asked last."""
+        await asyncio.sleep(0)
+        latest: Thread = self._agent.__dict__["_loading"]
+        return tuple(latest.messages)

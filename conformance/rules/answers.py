@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from conformance.rules.case import Case
 from conformance.rules.run import RunView
 from conformance.scenario import RunWorkflow, WorkflowSpec
-from conformance.trace import Part, ServiceReplied, ToolRaised, ToolReturned, parts
+from conformance.trace import Message, Part, ServiceReplied, ToolRaised, ToolReturned, parts
 
 
 def response_of(run: RunView, participant: str) -> list[Part]:
@@ -29,8 +30,9 @@ def turns_of(run: RunView) -> list[tuple[str, list[Part]]]:
         said = open_turn[reply.agent]
         said += parts([reply.message])
         later = [other for _, other in run.of(ServiceReplied) if other.agent == reply.agent and other.call > reply.call]
-        handed_over = any(_is_handoff(run, call.tool) for call in reply.message.calls)
-        said += [("result", call.id) for call in reply.message.calls if call.id in ran or handed_over or later]
+        handed_over = any(is_handoff(run.case, call.tool) for call in reply.message.calls)
+        tools = [call for call in reply.message.calls if not is_handoff(run.case, call.tool)]
+        said += [("result", call.id) for call in tools if call.id in ran or later]
         if not reply.message.calls or handed_over:
             del open_turn[reply.agent]
     return turns
@@ -43,7 +45,7 @@ def answer_of(run: RunView, spec: WorkflowSpec) -> list[Part]:
         case "sequential":
             return response_of(run, spec.participants[-1])
         case "concurrent":
-            return [part for name in spec.participants for part in response_of(run, name)]
+            return [part for _, part in owned(run, spec.participants)]
         case "group_chat" | "magentic":
             return [("assistant", run.spec.manager.answer)]
         case "handoff":
@@ -58,10 +60,24 @@ def completing(spec: WorkflowSpec) -> list[str]:
     return [name for stage in spec.stages for name in stage if spec.executors[name].completes is not None]
 
 
-def blocks(run: RunView, participants: Sequence[str]) -> list[Part]:
-    """The responses of participants, one after another."""
-    return [part for name in participants for part in response_of(run, name)]
+def orders(spec: WorkflowSpec) -> list[tuple[str, ...]]:
+    """The orders of participants that do not depend on who finished first: as configured, or by name."""
+    return [spec.participants, tuple(sorted(spec.participants))]
 
 
-def _is_handoff(run: RunView, tool: str) -> bool:
-    return not any(tool in agent.tools for agent in run.case.scenario.agents.values())
+def said(case: Case, messages: Sequence[Message]) -> list[Part]:
+    """What is heard in an answer: without the results of handoffs, which not every framework has."""
+    handoffs = {
+        ("result", call.id) for _, reply in case.of(ServiceReplied) for call in reply.message.calls if is_handoff(case, call.tool)
+    }
+    return [part for part in case.heard(messages) if part not in handoffs]
+
+
+def owned(run: RunView, participants: Sequence[str]) -> list[tuple[str, Part]]:
+    """The responses of participants, one after another, each part with the participant that said it."""
+    return [(name, part) for name in participants for part in response_of(run, name)]
+
+
+def is_handoff(case: Case, tool: str) -> bool:
+    """Whether a call hands over to another agent: no agent has a tool of that name."""
+    return not any(tool in agent.tools for agent in case.scenario.agents.values())

@@ -18,6 +18,7 @@ from conformance.trace import (
     Part,
     RunStarted,
     ThreadDescribed,
+    ToolReturned,
     Trace,
     parts,
 )
@@ -130,11 +131,45 @@ class Case:
         """The parts that an agent's context providers add."""
         return {("user", text) for provider in agent.context.values() for text in provider.adds}
 
+    @cached_property
+    def _values(self) -> dict[str, str]:
+        return {event.id: event.value for _, event in self.of(ToolReturned) if event.id is not None}
+
+    def heard(self, messages: Sequence[Message]) -> list[Part]:
+        """The parts of messages as they compare with what happened.
+
+        A result that does not hold what its tool returned is not that result. Results of one reply may come in any order, and an
+        empty text beside calls says nothing.
+        """
+        found: list[Part] = []
+        waiting: list[Part] = []
+        wrong: dict[Part, Part] = {
+            ("result", result.id): ("result", result.id, f"other than {self._values[result.id]!r}: {result.value!r}")
+            for message in messages
+            for result in message.results
+            if result.id in self._values and self._values[result.id] not in result.value
+        }
+        for part in parts(messages):
+            if part[0] == "result":
+                waiting.append(wrong.get(part, part))
+                continue
+            if part[0] == "call" and found and found[-1] == ("assistant", ""):
+                found.pop()
+            found += _by_number(waiting)
+            waiting = []
+            found.append(part)
+        return found + _by_number(waiting)
+
     def spoken(self, messages: Sequence[Message], agent: AgentSpec) -> list[Part]:
-        """The parts of a request that belong to the conversation: without instructions and what context providers added."""
+        """What is heard in a request of the conversation: without instructions and what context providers added."""
         aside = self.injected(agent)
-        return [part for part in parts(messages) if part[0] != "system" and part not in aside]
+        return [part for part in self.heard(messages) if part[0] != "system" and part not in aside]
 
     def appends(self, thread: str) -> list[tuple[int, HistoryAppended]]:
         """The appends of all runs on a thread, in order."""
-        return [found for run in self.runs if run.thread == thread for found in run.of(HistoryAppended)]
+        return [found for run in self.runs if run.thread == thread for found in run.stored]
+
+
+def _by_number(results: list[Part]) -> list[Part]:
+    """Results in the order of their calls, which the service numbers."""
+    return sorted(results, key=lambda part: (len(part[1]), part[1]))

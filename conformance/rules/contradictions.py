@@ -10,10 +10,10 @@ from conformance.rules.requests import (
     created_hosted,
     history_known,
     hosted_request,
+    latest_id,
     local_request,
     outcome,
     refused,
-    strayed,
     transition,
     warned,
 )
@@ -23,7 +23,6 @@ from conformance.trace import (
     ContextInvoked,
     ContextInvoking,
     HistoryAppended,
-    HistoryLoaded,
     ServiceCalled,
 )
 
@@ -50,7 +49,7 @@ def store_on_a_local_thread(case: Case) -> Iterator[Finding]:
                     for view in run.calls:
                         expected = case.local_history(run) + run.happened(before=view.request.call)
                         yield from local_request(case, view, agent, expected)
-            case "transform" if agent.service.keeps != "nothing" and run.succeeded and not strayed(case, run):
+            case "transform" if agent.service.keeps != "nothing" and run.succeeded and history_known(case, run, agent):
                 yield from transition(case, run, thread, agent)
             case _:
                 pass
@@ -86,7 +85,7 @@ def a_conversation_id_must_be_the_threads(case: Case) -> Iterator[Finding]:
         spec = run.spec
         if not isinstance(spec, Run) or spec.conversation_id is None or spec.store is False:
             continue
-        id = case.id_before(run)
+        id = case.id_before(run) or latest_id([other for other in case.earlier(run) if other.succeeded])
         if case.kind_before(run) != "hosted" or id is None:
             continue
         if spec.conversation_id == "other":
@@ -103,20 +102,22 @@ def a_conversation_id_must_be_the_threads(case: Case) -> Iterator[Finding]:
 
 @rule("THR-16", needs=["runs.store"])
 def a_refused_run_leaves_no_mark(case: Case) -> Iterator[Finding]:
-    """A run that is refused for its options makes no request, appends nothing, calls no provider and changes no thread.
+    """A run that is refused for its options makes no request, appends nothing, tells no provider and changes no thread.
 
-    And the next well-formed run is not refused. Leaves alone what an implementation does not refuse (THR-12 … THR-15), and
-    surprising services, whose ids are refused after a call (PER-32).
+    And the next well-formed run is not refused. A load leaves no mark. Leaves alone what an implementation does not refuse
+    (THR-12 … THR-15), and surprising services, whose ids are refused after a call (PER-32).
     """
-    marks = (ServiceCalled, HistoryLoaded, HistoryAppended, ContextInvoking, ContextInvoked)
+    marks = (ServiceCalled, HistoryAppended, ContextInvoking, ContextInvoked)
     for run, thread, agent in case.agent_runs():
         refused_kind = run.raised is not None and run.raised[1].kind in ("conflict", "unsupported", "invalid")
         if not run.contradicts or not refused_kind or agent.service.surprising:
             continue
         left = [at for at, event in run.events if isinstance(event, marks)]
         changed = change(case, run, thread)
-        after = next((other for other in case.runs if other.thread == thread and other.number > run.number), None)
-        refused_next = after and not after.contradicts and not after.calls and after.raised and after.raised[1].kind == "conflict"
+        later = [other for other in case.runs if other.thread == thread and other.number > run.number and not other.contradicts]
+        settled = all(other.succeeded for other in case.earlier(run) if not other.contradicts)
+        after = later[0] if later and settled else None
+        refused_next = after is not None and not after.calls and after.raised is not None
         trouble = [*left, *changed, *([after.at] if after and refused_next else [])]
         yield finding(
             not trouble,

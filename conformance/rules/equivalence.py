@@ -9,7 +9,7 @@ from conformance.rules.persistence import threads_of
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.scenario import Run
-from conformance.trace import Part, parts
+from conformance.trace import Part
 
 
 @rule("PER-17", needs=["history.provider", "history.per_service_call", "threads.hosted"])
@@ -17,7 +17,8 @@ def stored_history_equals_the_services_transcript(case: Case) -> Iterator[Findin
     """With `per_service_call`, framework-stored history equals the transcript that the storing service keeps for the same script.
 
     Judged on twins within one scenario: a local thread with per-service-call persistence and a hosted one on a storing service,
-    whose runs say, stream and script the same. Leaves alone threads whose runs contradict them.
+    whose runs say, stream and script the same: in success, in failure at any call, under termination. Leaves alone threads whose
+    runs contradict them.
     """
     hosted = [thread for thread in threads_of(case, "hosted") if _script(case, thread)]
     for thread in threads_of(case):
@@ -28,7 +29,7 @@ def stored_history_equals_the_services_transcript(case: Case) -> Iterator[Findin
             same_tools = case.scenario.agent_of(twin).tools == agent.tools
             if not same_tools or _script(case, twin) != _script(case, thread) or not _all_ended(case, thread, twin):
                 continue
-            stored = [part for _, event in case.appends(thread) for part in parts(event.messages)]
+            stored = case.heard([message for _, event in case.appends(thread) for message in event.messages])
             kept = _transcript(case, twin)
             yield finding(
                 _without_call_ids(stored) == _without_call_ids(kept),
@@ -64,7 +65,7 @@ def _transcript(case: Case, thread: str) -> list[Part]:
     """
     views = [view for run in case.runs if run.thread == thread for view in run.calls]
     kept = [view for view in views if view.reply is not None and view.reply.kept]
-    return [part for view in kept if view.reply for part in parts([*view.request.messages, view.reply.message])]
+    return case.heard([each for view in kept if view.reply for each in (*view.request.messages, view.reply.message)])
 
 
 def _without_call_ids(said: list[Part]) -> list[Part]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from conformance.rules.answers import answer_of, blocks, completing, turns_of
+from conformance.rules.answers import answer_of, completing, orders, owned, said, turns_of
 from conformance.rules.case import Case
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.scenario import RunWorkflow, WorkflowSpec
-from conformance.trace import Chunk, Output, Raised, RequestPending, RunReturned, Warned, parts
+from conformance.trace import Chunk, Idle, Output, Raised, RequestPending, RunReturned, Warned
 from conformance.vocabulary import Pattern
 
 _SIGNAL = ("completion_signal",)
@@ -69,6 +69,15 @@ def a_suspended_run_is_not_completed(case: Case) -> Iterator[Finding]:
             got=f"{len(early)} run-completed outputs while the run was suspended",
             also=[pending[0][0]],
         )
+        rested = [(at, idle) for at, idle in run.of(Idle) if idle.step < last_step or run.ending == "waiting"]
+        said_done = [at for at, idle in rested if not idle.pending]
+        yield finding(
+            not said_done,
+            said_done[0] if said_done else pending[0][0],
+            expected="idle with pending requests",
+            got="idle without any, although a request waits",
+            also=[pending[0][0]],
+        )
         if run.succeeded:
             yield _exactly_one(run, [at for at, event in _completed(run) if event.step == last_step])
 
@@ -83,13 +92,14 @@ def several_completions_are_detected(case: Case) -> Iterator[Finding]:
         names = completing(workflow) if workflow.pattern == "custom" else []
         if len(names) < 2 or run.ending in ("unknown", "refused"):
             continue
-        said = [(at, event.text) for at, event in run.events if isinstance(event, (Warned, Raised))]
-        naming = [at for at, text in said if all(name in text for name in names)]
+        told = [(at, event.text) for at, event in run.events if isinstance(event, (Warned, Raised))]
+        named = {name for name in names for _, text in told if name in text}
+        failed_fast = run.raised is not None and len(named) > 1
         yield finding(
-            bool(naming),
-            naming[0] if naming else run.events[-1][0],
+            len(named) == len(names) or failed_fast,
+            told[0][0] if told else run.events[-1][0],
             expected=f"a warning or an error that names {', '.join(names)}",
-            got=f"{len(said)} warnings and errors, none of which names them",
+            got=f"{len(told)} warnings and errors, which name {', '.join(sorted(named)) or 'none of them'}",
         )
 
 
@@ -103,12 +113,13 @@ def the_answer_is_a_response(case: Case) -> Iterator[Finding]:
         if workflow.pattern == "custom":
             continue
         for at, output in _completed(run):
-            right = output.payload == "response" and (workflow.pattern != "handoff" or not output.messages)
+            signed = all(message.author for message in output.messages if message.role == "assistant")
+            right = output.payload == "response" and (not output.messages if workflow.pattern == "handoff" else signed)
             yield finding(
                 right,
                 at,
-                expected="an empty response" if workflow.pattern == "handoff" else "an agent response",
-                got=f"a payload of kind {output.payload}: {show(parts(output.messages))}",
+                expected="an empty response" if workflow.pattern == "handoff" else "an agent response, its messages with authors",
+                got=f"a payload of kind {output.payload}: {show(case.heard(output.messages))}" + ("" if signed else ", unsigned"),
             )
 
 
@@ -128,16 +139,17 @@ def concurrent_answers_with_every_response(case: Case) -> Iterator[Finding]:
     for run, _, workflow in _direct(case):
         if workflow.pattern != "concurrent" or not run.succeeded:
             continue
-        orders = (workflow.participants, tuple(sorted(workflow.participants)))
         for at, output in _completed(run):
-            got = parts(output.messages)
-            authors = {message.author for message in output.messages} - {None}
-            known = set(run.case.scenario.agents) | {"manager"}
+            got = said(case, output.messages)
+            fitting = [owned(run, order) for order in orders(workflow) if got == [part for _, part in owned(run, order)]]
+            authors = [message.author for message in output.messages for _ in said(case, [message])]
+            right = any(_signed_alike(authors, [name for name, _ in responses]) for responses in fitting)
+            nested = any(name in case.scenario.workflows for name in workflow.participants)
             yield finding(
-                any(got == blocks(run, order) for order in orders) and authors <= known,
+                bool(fitting) and (right or nested),
                 at,
-                expected=f"everyone's response, in the order of the participants: {show(blocks(run, orders[0]))}",
-                got=f"{show(got)}, by {', '.join(sorted(str(author) for author in authors))}",
+                expected=f"everyone's response, in the order of the participants: {show(answer_of(run, workflow))}",
+                got=f"{show(got)}, by {', '.join(map(str, authors))}",
             )
 
 
@@ -145,17 +157,22 @@ def concurrent_answers_with_every_response(case: Case) -> Iterator[Finding]:
 def handoff_outputs_everything_as_intermediate(case: Case) -> Iterator[Finding]:
     """Handoff: the run-completed output is empty, and every participant's response was output as intermediate, once, in order.
 
-    Whatever `intermediate_outputs` says. Leaves alone: streaming, where intermediates may arrive as chunks (ORC-10).
+    Whatever `intermediate_outputs` says. Where streaming, intermediates may arrive as chunks: then every text must be in them, in
+    order. Leaves alone: results of handoffs, which not every framework has.
     """
     for run, spec, workflow in _direct(case):
-        if workflow.pattern != "handoff" or not run.succeeded or spec.stream:
+        if workflow.pattern != "handoff" or not run.succeeded:
             continue
         completed = _completed(run)
-        shown = [part for _, output in run.of(Output) if not output.completed for part in parts(output.messages)]
-        expected = [part for _, said in turns_of(run) for part in said]
+        shown = [part for _, output in run.of(Output) if not output.completed for part in said(case, output.messages)]
+        expected = [part for _, turn in turns_of(run) for part in turn]
+        everything = shown == expected
+        if spec.stream:
+            streamed = "".join(chunk.text for _, chunk in run.of(Chunk) if not chunk.completed)
+            everything = everything or _in_order([part[1] for part in expected if part[0] == "assistant"], streamed)
         full = [at for at, output in completed if output.messages]
         yield finding(
-            len(completed) == 1 and not full and shown == expected,
+            len(completed) == 1 and not full and everything,
             [*full, *(at for at, _ in completed), run.events[-1][0]][0],
             expected=f"one empty run-completed output, and as intermediate: {show(expected)}",
             got=f"{len(completed)} run-completed outputs, {len(full)} of them not empty; as intermediate: {show(shown)}",
@@ -164,13 +181,19 @@ def handoff_outputs_everything_as_intermediate(case: Case) -> Iterator[Finding]:
 
 @rule("ORC-16", needs=["workflows.group_chat"], policies=_SIGNAL)
 def group_chat_answers_with_the_managers_summary(case: Case) -> Iterator[Finding]:
-    """Group chat: the answer is the manager's summary or completion message; rounds are intermediate."""
+    """Group chat: the answer is the manager's summary or completion message; rounds are intermediate.
+
+    Leaves alone whether the rounds are shown (ORC-20, ORC-21).
+    """
     yield from _answers(case, "group_chat")
 
 
 @rule("ORC-17", needs=["workflows.magentic"], policies=_SIGNAL)
 def magentic_answers_with_the_synthesis(case: Case) -> Iterator[Finding]:
-    """Magentic: the answer is the manager's synthesized final answer; participants' work is intermediate."""
+    """Magentic: the answer is the manager's synthesized final answer; participants' work is intermediate.
+
+    Leaves alone whether that work is shown (ORC-20, ORC-21).
+    """
     yield from _answers(case, "magentic")
 
 
@@ -178,19 +201,20 @@ def magentic_answers_with_the_synthesis(case: Case) -> Iterator[Finding]:
 def without_intermediates_there_is_one_output(case: Case) -> Iterator[Finding]:
     """With `intermediate_outputs` off, the run-completed output is the only output, handoff excepted.
 
-    Leaves alone: chunks, and author-written workflows in which not exactly one executor completes.
+    Leaves alone: chunks of what may belong to the answer, and author-written workflows in which not exactly one executor completes.
     """
     for run, _, workflow in _direct(case):
         if not run.succeeded or workflow.intermediate_outputs or workflow.pattern == "handoff" or _left_to_author(workflow):
             continue
         outputs = run.of(Output)
         others = [at for at, output in outputs if not output.completed]
+        others += [at for at, chunk in run.of(Chunk) if chunk.executor in _hidden(workflow)]
         if outputs:
             yield finding(
                 not others,
                 others[0] if others else outputs[0][0],
-                expected="the run-completed output alone",
-                got=f"{len(others)} other outputs",
+                expected="the run-completed output alone, and no chunk of anything else",
+                got=f"{len(others)} other outputs or chunks of them",
             )
 
 
@@ -207,13 +231,14 @@ def as_an_agent_the_answer_is_the_response(case: Case) -> Iterator[Finding]:
         if not plain or not run.succeeded or _left_to_author(workflow) or run.of(RequestPending):
             continue
         for at, returned in run.of(RunReturned):
-            expected = answer_of(run, workflow)
-            got = parts(returned.messages)
+            wanted = [[part for _, part in owned(run, order)] for order in orders(workflow)]
+            expected = wanted if workflow.pattern == "concurrent" else [answer_of(run, workflow)]
+            got = said(case, returned.messages)
             kept = {message.author for message in returned.messages}
             yield finding(
-                got == expected and returned.author == spec.workflow and spec.workflow not in kept,
+                got in expected and returned.author == spec.workflow and spec.workflow not in kept,
                 at,
-                expected=f"{show(expected)} as a response by {spec.workflow!r}, messages by their own authors",
+                expected=f"{show(expected[0])} as a response by {spec.workflow!r}, messages by their own authors",
                 got=f"{show(got)} as a response by {returned.author!r}, messages by {', '.join(sorted(map(str, kept)))}",
             )
 
@@ -227,6 +252,32 @@ def _direct(case: Case) -> Iterator[tuple[RunView, RunWorkflow, WorkflowSpec]]:
 
 def _completed(run: RunView) -> list[tuple[int, Output]]:
     return [(at, output) for at, output in run.of(Output) if output.completed]
+
+
+def _signed_alike(authors: Sequence[str | None], owners: Sequence[str]) -> bool:
+    """Whether every part is signed by who said it; what is unsigned is left to ORC-11."""
+    return all(author in (None, owner) for author, owner in zip(authors, owners, strict=False))
+
+
+def _hidden(workflow: WorkflowSpec) -> tuple[str, ...]:
+    """The participants whose work can be no part of the answer."""
+    match workflow.pattern:
+        case "sequential":
+            return workflow.participants[:-1]
+        case "group_chat" | "magentic":
+            return workflow.participants
+        case _:
+            return ()
+
+
+def _in_order(texts: Sequence[str], whole: str) -> bool:
+    place = 0
+    for text in texts:
+        found = whole.find(text, place)
+        if found < 0:
+            return False
+        place = found + len(text)
+    return True
 
 
 def _left_to_author(workflow: WorkflowSpec) -> bool:
@@ -262,8 +313,8 @@ def _answers(case: Case, pattern: Pattern) -> Iterator[Finding]:
         for at, output in _completed(run):
             expected = answer_of(run, workflow)
             yield finding(
-                parts(output.messages) == expected,
+                said(case, output.messages) == expected,
                 at,
                 expected=f"the answer {show(expected)}",
-                got=show(parts(output.messages)),
+                got=show(said(case, output.messages)),
             )

@@ -11,7 +11,6 @@ from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.scenario import AgentSpec
 from conformance.trace import (
-    HistoryAppended,
     Part,
     ServiceCalled,
     ServiceFailed,
@@ -30,15 +29,15 @@ def per_run_appends_once_at_the_end(case: Case) -> Iterator[Finding]:
     for run, _, agent in _stored_locally(case):
         if case.persists(agent) != "per run" or agent.client_as_is or not run.succeeded or run.terminated or run.answered_requests:
             continue
-        appends = run.of(HistoryAppended)
+        appends = run.stored
         last = max(view.replied_at or 0 for view in run.calls)
         expected = run.happened()
-        right = len(appends) == 1 and appends[0][0] > last and parts(appends[0][1].messages) == expected
+        right = len(appends) == 1 and appends[0][0] > last and case.heard(appends[0][1].messages) == expected
         yield finding(
             right,
             next((at for at, _ in appends), run.events[-1][0]),
             expected=f"one append after the last service call: {show(expected)}",
-            got=f"{len(appends)} appends: {'; '.join(show(parts(event.messages)) for _, event in appends)}",
+            got=f"{len(appends)} appends: {'; '.join(show(case.heard(event.messages)) for _, event in appends)}",
             also=[at for at, _ in appends[1:]],
         )
 
@@ -52,7 +51,7 @@ def per_call_appends_after_every_call(case: Case) -> Iterator[Finding]:
     for run, _, agent in _stored_locally(case):
         if case.persists(agent) != "per call":
             continue
-        appends = [at for at, _ in run.of(HistoryAppended)]
+        appends = [at for at, _ in run.stored]
         goes_on = [at for at, event in run.events if isinstance(event, (ServiceCalled, ToolCalled))]
         replied = [view.replied_at for view in run.calls if view.replied_at is not None]
         for reply_at in replied:
@@ -85,7 +84,7 @@ def no_message_is_appended_twice(case: Case) -> Iterator[Finding]:
         stored: Counter[Part] = Counter()
         first_at: dict[Part, int] = {}
         for place, (at, event) in enumerate(case.appends(thread)):
-            new = parts(event.messages)
+            new = case.heard(event.messages)
             stored.update(new)
             twice = [part for part in new if part in occurred and stored[part] > occurred[part]]
             if place:
@@ -109,14 +108,14 @@ def nothing_is_lost(case: Case) -> Iterator[Finding]:
     for run, _, agent in _stored_locally(case):
         if case.persists(agent) == "not" or not run.succeeded:
             continue
-        appended = Counter(part for _, event in run.of(HistoryAppended) for part in parts(event.messages))
+        appended = Counter(case.heard(run.stored_messages))
         lost = Counter(run.happened(trailing=False)) - appended
         yield finding(
             not lost,
             run.events[-1][0],
             expected=f"appended: {show(run.happened(trailing=False))}",
             got=f"lost: {show(list(lost.elements()))}",
-            also=[at for at, _ in run.of(HistoryAppended)],
+            also=[at for at, _ in run.stored],
         )
 
 
@@ -129,13 +128,12 @@ def a_trailing_result_is_not_stored_per_call(case: Case) -> Iterator[Finding]:
     for run, _, agent in _stored_locally(case):
         if case.persists(agent) != "per call" or not run.terminated or not run.succeeded:
             continue
-        stored = [part for _, event in run.of(HistoryAppended) for part in parts(event.messages)]
-        last = run.calls[-1].reply
-        assert last is not None
-        wanted = parts([last.message])
+        stored = case.heard(run.stored_messages)
+        replies = [view.reply.message for view in run.calls if view.reply is not None]
+        wanted = parts(replies[-1:])
         yield finding(
-            stored[-len(wanted) :] == wanted,
-            run.of(HistoryAppended)[-1][0] if stored else run.events[-1][0],
+            bool(replies) and stored[-len(wanted) :] == wanted,
+            run.stored[-1][0] if stored else run.events[-1][0],
             expected=f"stored last: {show(wanted)}",
             got=f"stored: {show(stored)}",
         )
@@ -151,7 +149,7 @@ def a_failing_call_keeps_the_earlier_ones(case: Case) -> Iterator[Finding]:
         failed = run.of(ServiceFailed)
         if case.persists(agent) != "per call" or not failed:
             continue
-        stored = [part for _, event in run.of(HistoryAppended) for part in parts(event.messages)]
+        stored = case.heard(run.stored_messages)
         expected = run.happened(trailing=False) if any(view.reply for view in run.calls) else []
         kind = run.raised[1].kind if run.raised else None
         yield finding(
@@ -159,7 +157,7 @@ def a_failing_call_keeps_the_earlier_ones(case: Case) -> Iterator[Finding]:
             failed[-1][0],
             expected=f"stored: {show(expected)}, and an error of kind service",
             got=f"stored: {show(stored)}, and {f'an error of kind {kind}' if kind else 'no error'}",
-            also=[at for at, _ in run.of(HistoryAppended)],
+            also=[at for at, _ in run.stored],
         )
 
 
@@ -173,7 +171,7 @@ def a_failing_run_stores_nothing(case: Case) -> Iterator[Finding]:
         failed = run.of(ServiceFailed)
         if case.persists(agent) != "per run" or not failed or case.kind_before(run) != "local" or agent.service.surprising:
             continue
-        appends = [at for at, _ in run.of(HistoryAppended)]
+        appends = [at for at, _ in run.stored]
         grown = _grown(case, run, thread)
         yield finding(
             not appends and not grown,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.case import Case
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run import CallView, RunView
 from conformance.scenario import AgentSpec, Run
-from conformance.trace import Part, ThreadDescribed, Warned, parts
+from conformance.trace import Part, ThreadDescribed, Warned
+
+_ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", re.I)
 
 
 def local_request(case: Case, view: CallView, agent: AgentSpec, expected: Sequence[Part]) -> Iterator[Finding]:
@@ -46,6 +49,9 @@ def hosted_request(case: Case, run: RunView, place: int, view: CallView, agent: 
 
 def transition(case: Case, run: RunView, thread: str, agent: AgentSpec) -> Iterator[Finding]:
     """What THR-12 asks of a run that makes a local thread hosted."""
+    if not run.calls:
+        yield finding(False, run.at, expected="a transition request", got=outcome(run))
+        return
     first = run.calls[0]
     expected = case.local_history(run) + run.inputs
     got = case.spoken(first.request.messages, agent)
@@ -55,18 +61,28 @@ def transition(case: Case, run: RunView, thread: str, agent: AgentSpec) -> Itera
         expected=f"a transition request with store on and the whole local history: {show(expected)}",
         got=f"store={first.request.store}, messages {show(got)}",
     )
+    step = case.trace.events[run.at].step
     for at, state in case.of(ThreadDescribed):
-        if state.thread == thread and state.step == case.trace.events[run.at].step:
+        if state.thread == thread and state.step >= step:
             id = latest_id([run])
-            grown = len(parts(state.messages or ())) > len(case.local_history(run))
+            as_told = state.step > step or (state.kind in ("hosted", None) and state.conversation_id == id)
+            grown = len(case.heard(state.messages or ())) > len(case.local_history(run))
             yield finding(
-                state.kind in ("hosted", None) and state.conversation_id == id and not grown,
+                as_told and not grown,
                 at,
                 expected=f"a hosted thread with conversation {id!r} whose local messages no longer grow",
                 got=f"a thread of kind {state.kind} with conversation {state.conversation_id!r}"
                 + (" that went on storing locally" if grown else ""),
                 also=[run.at],
             )
+    copied = [at for later in case.runs if later.thread == thread and later.number >= run.number for at, _ in later.stored]
+    if case.policies.provider_copy != "written":
+        yield finding(
+            not copied,
+            copied[0] if copied else run.at,
+            expected="nothing more in the history provider, once the service keeps the conversation",
+            got=f"{len(copied)} more appends",
+        )
 
 
 def refused(run: RunView, what: str) -> Finding:
@@ -83,7 +99,7 @@ def refused(run: RunView, what: str) -> Finding:
 def warned(run: RunView, what: str) -> Finding:
     """Whether a run went on with a warning."""
     return finding(
-        bool(run.of(Warned)) and bool(run.calls),
+        any(_ABOUT_STORING.search(event.text) for _, event in run.of(Warned)) and bool(run.calls),
         run.raised[0] if run.raised else run.at,
         expected=f"a warning, and a run in which the thread wins, for {what}",
         got=outcome(run) if not run.calls else "no warning",
@@ -138,7 +154,9 @@ def latest_id(runs: Sequence[RunView], *, before: int | None = None) -> str | No
     return ids[-1] if ids else None
 
 
-def change(case: Case, run: RunView, thread: str) -> list[int]:
+def change(
+    case: Case, run: RunView, thread: str, facts: Sequence[str] = ("kind", "conversation_id", "messages", "context")
+) -> list[int]:
     """Where a thread is described otherwise after the run than before it, if it is."""
     states = [(at, state) for at, state in case.of(ThreadDescribed) if state.thread == thread]
     step = case.trace.events[run.at].step
@@ -146,10 +164,9 @@ def change(case: Case, run: RunView, thread: str) -> list[int]:
     after = [(at, state) for at, state in states if state.step == step]
     if not before or not after:
         return []
-    facts = ("kind", "conversation_id", "messages", "context")
     return [at for at, state in after if any(getattr(state, fact) != getattr(before[-1], fact) for fact in facts)]
 
 
 def show(said: Sequence[Part]) -> str:
     """Parts as a person reads them."""
-    return "[" + ", ".join(" ".join(part) for part in said) + "]"
+    return "[" + ", ".join(" ".join(word for word in part if word != "{}") for part in said) + "]"

@@ -6,7 +6,6 @@ each: that it held there, or that it was violated, and what was expected instead
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -62,7 +61,17 @@ class Rule:
     @property
     def title(self) -> str:
         """The rule itself: the first sentence of its docstring."""
-        return re.split(r"(?<=[.!])\s", " ".join((self.check.__doc__ or "").split()), maxsplit=1)[0]
+        return self._told[0]
+
+    @property
+    def notes(self) -> str:
+        """What the rule adds to its sentence, and what it leaves alone: the rest of its docstring."""
+        return self._told[1]
+
+    @property
+    def _told(self) -> tuple[str, str]:
+        title, _, rest = " ".join((self.check.__doc__ or "").split()).partition(". ")
+        return (f"{title}." if rest else title), rest
 
     @property
     def source(self) -> str:

@@ -11,6 +11,7 @@ from conformance.trace import (
     AnyEvent,
     Broke,
     Event,
+    HistoryAppended,
     Message,
     Part,
     Raised,
@@ -66,9 +67,11 @@ class RunView:
         """The service calls of the run, in the order in which they reached the service."""
         views = {event.call: CallView(at, event) for at, event in self.of(ServiceCalled)}
         for at, reply in self.of(ServiceReplied):
-            views[reply.call].replied_at, views[reply.call].reply = at, reply
+            if (view := views.get(reply.call)) is not None:
+                view.replied_at, view.reply = at, reply
         for at, failed in self.of(ServiceFailed):
-            views[failed.call].failed_at = at
+            if (view := views.get(failed.call)) is not None:
+                view.failed_at = at
         return list(views.values())
 
     @property
@@ -85,8 +88,9 @@ class RunView:
             return "raised"
         if self.of(Refused):
             return "refused"
-        asked, answered = len(self.of(RequestPending)), self.answered_requests
-        return "waiting" if asked > answered else "returned"
+        # a request that is still open may be reported again each time the workflow comes to rest
+        asked = {event.id or str(at) for at, event in self.of(RequestPending)}
+        return "waiting" if len(asked) > self.answered_requests else "returned"
 
     @property
     def answered_requests(self) -> int:
@@ -140,6 +144,16 @@ class RunView:
             elif trailing:
                 said += [("result", id) for id in ids if id in ran]
         return said
+
+    @property
+    def stored(self) -> list[tuple[int, HistoryAppended]]:
+        """The appends of the run that hold anything."""
+        return [(at, event) for at, event in self.of(HistoryAppended) if event.messages]
+
+    @property
+    def stored_messages(self) -> list[Message]:
+        """Everything that the run appended."""
+        return [message for _, event in self.stored for message in event.messages]
 
     @property
     def responses(self) -> list[Message]:

@@ -13,6 +13,7 @@ from conformance.rules.requests import (
     hosted_request,
     latest_id,
     local_request,
+    outcome,
     show,
     strayed,
 )
@@ -47,13 +48,15 @@ def local_threads_everywhere(case: Case) -> Iterator[Finding]:
 def local_requests_carry_everything(case: Case) -> Iterator[Finding]:
     """Every request of a run on a local thread says not to store, names no conversation and carries the whole conversation.
 
-    Each message once, in order, then the new input. Leaves alone: contradicting options (THR-12, THR-15), services that return an
-    id nobody asked for (PER-32 ff.), stacks whose history is the caller's business (PER-04), runs after a terminated one (PER-16).
+    Each message once, in order, then the new input. Leaves alone: contradicting options (THR-12, THR-15) and what follows on them,
+    services that return an id nobody asked for (PER-32 ff.), stacks whose history is the caller's business (PER-04), runs after one
+    that was terminated (PER-16) or waits, or that failed where the time of persisting is not declared.
     """
     for run, _, agent in case.agent_runs():
         if case.kind_before(run) != "local" or run.contradicts or agent.service.surprising or not history_known(case, run, agent):
             continue
         history = case.local_history(run)
+        yield from _unasked(run)
         for view in run.calls:
             expected = history + run.happened(before=view.request.call)
             yield from local_request(case, view, agent, expected)
@@ -64,11 +67,13 @@ def hosted_requests_carry_what_is_new(case: Case) -> Iterator[Finding]:
     """Every request of a run on a hosted thread says to store, names the thread's conversation and carries only what is new.
 
     Leaves alone: contradicting options (THR-13, THR-14) and what follows on one that was let through, and what a request must carry
-    after a reply without an id (THR-10).
+    after a reply without an id (THR-10); threads that were created local, and the first request after a run that did not succeed.
     """
     for run, _, agent in case.agent_runs():
         well_formed = not run.contradicts and not accepted(case, run)
         if case.kind_before(run) == "hosted" and created_hosted(case, run) and well_formed:
+            if all(view.reply is None or view.reply.conversation_id for other in case.earlier(run) for view in other.calls):
+                yield from _unasked(run)
             for place, view in enumerate(run.calls):
                 if place or not any(other.ending != "returned" for other in case.earlier(run)):
                     yield from hosted_request(case, run, place, view, agent)
@@ -78,10 +83,12 @@ def hosted_requests_carry_what_is_new(case: Case) -> Iterator[Finding]:
 def hosted_threads_follow_the_id(case: Case) -> Iterator[Finding]:
     """A hosted thread takes its id from the first reply and uses the latest id from then on, also within the same run.
 
-    Leaves alone: the first request after a run that failed or waits (PER-28, PER-29).
+    Leaves alone: local threads on services that return an id nobody asked for (PER-34, PER-36), and the first request after a run
+    that failed or waits (PER-28, PER-29).
     """
-    for run, thread, _ in case.agent_runs():
-        if case.kind_before(run) != "hosted" or run.contradicts:
+    for run, thread, agent in case.agent_runs():
+        surprised = agent.service.surprising and not created_hosted(case, run)
+        if case.kind_before(run) != "hosted" or run.contradicts or surprised:
             continue
         latest = latest_id(case.earlier(run))
         known = all(other.succeeded or not other.calls for other in case.earlier(run))
@@ -102,9 +109,9 @@ def hosted_threads_follow_the_id(case: Case) -> Iterator[Finding]:
 def the_model_sees_every_earlier_turn(case: Case) -> Iterator[Finding]:
     """On every later turn the model sees each message of the successful earlier turns exactly once, in order.
 
-    What it sees is the request plus, for a conversation id, what the service holds under it. Leaves alone: messages of failed turns
-    (they may be seen, once), requests that the service refuses, trailing results (PER-14, PER-15), a `conversation_id` that
-    contradicts (THR-14, THR-15).
+    What it sees is the request plus, for a conversation id, what the service holds under it. Leaves alone: stacks whose history is
+    the caller's, messages of failed turns (they may be seen, once), requests that the service refuses, trailing results (PER-14,
+    PER-15), a `conversation_id` that contradicts (THR-14, THR-15).
     """
     for run, thread, agent in case.agent_runs():
         before = [other for other in case.earlier(run) if other.calls]
@@ -161,6 +168,12 @@ def threads_are_isolated(case: Case) -> Iterator[Finding]:
                 expected=f"context state of thread {thread!r} alone: at most {counted - 1} earlier runs",
                 got=f"a state that has seen {runs} runs",
             )
+
+
+def _unasked(run: RunView) -> Iterator[Finding]:
+    """A well-formed run that ends in an error before any request: nothing that the service said or a tool did can be its reason."""
+    if not run.calls and run.raised is not None:
+        yield finding(False, run.raised[0], expected="a request, since nothing is wrong with this run", got=outcome(run))
 
 
 def _same_agent(case: Case, run: RunView, thread: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,14 @@ class HistoryStore:
 
     async def load(self, key: str) -> tuple[Message, ...]:
         """The messages under a key, oldest first."""
+        await asyncio.sleep(0)  # a real store would wait here, and let another run go on
         messages = tuple(self._kept.get(key, ()))
         self._world.record(HistoryLoaded, agent=self._agent, key=self._name(key), messages=messages)
         return messages
 
     async def append(self, key: str, messages: Sequence[Message]) -> None:
         """Append messages under a key."""
+        await asyncio.sleep(0)
         self._kept.setdefault(key, []).extend(messages)
         self._world.record(HistoryAppended, agent=self._agent, key=self._name(key), messages=tuple(messages))
 
