@@ -1,0 +1,56 @@
+"""Every rule: says what it is, and judges any trace that could be stored without raising."""
+
+from __future__ import annotations
+
+import inspect
+
+import msgspec
+import pytest
+
+from conformance.fixtures import load
+from conformance.reference import Reference
+from conformance.rules.case import Case
+from conformance.rules.rule import catalogue
+from conformance.scenario import Scenario
+from conformance.stage import perform
+from conformance.trace import Message, Result, ToolReturned, Trace
+from conformance.vocabulary import AREAS
+
+RULES = list(catalogue().values())
+FIXTURES = [pytest.param(scenario, id=f"{area}/{name}") for area in AREAS for name, scenario in load(area)]
+
+
+def judge(scenario: Scenario, trace: Trace) -> None:
+    case = Case(scenario, trace)
+    for rule in RULES:
+        rule.examine(case)
+
+
+@pytest.mark.parametrize("scenario", FIXTURES)
+def test_no_rule_raises_on_a_trace_that_was_cut_short_or_lacks_an_event(scenario: Scenario):
+    for policy in ("raise", "transform"):
+        trace = perform(scenario, lambda policy=policy: Reference(store_conflict=policy))
+        for place in range(len(trace.events)):
+            judge(scenario, msgspec.structs.replace(trace, events=trace.events[:place]))
+            judge(scenario, msgspec.structs.replace(trace, events=trace.events[:place] + trace.events[place + 1 :]))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_reads_like_its_sentence(rule):
+    assert rule.title.endswith(".")
+    assert 30 < len(rule.title) < 132
+    assert inspect.getdoc(rule.check)
+
+
+def test_a_result_with_another_value_is_not_that_result():
+    case = Case(
+        Scenario(), Trace(implementation="x", events=(ToolReturned(step=0, agent="a", tool="t", value="sunny", id="call-1"),))
+    )
+
+    def heard(value: str) -> bool:
+        return case.heard([Message(role="tool", results=(Result(id="call-1", value=value),))]) == [("result", "call-1")]
+
+    assert heard("sunny")
+    assert heard('{"weather": "sunny"}')
+    assert not heard("")
+    assert not heard("rainy")
