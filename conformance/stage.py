@@ -69,6 +69,8 @@ class Stage:
         except Exception as error:
             self.world.record(Broke, cause="crash", text=stable(f"open: {error!r}"))
             raise Stop from None
+        if getattr(self.implementation, "world", None) is not self.world:
+            malformed(self.world, "open", "no self.world", "a call of super().open(world)")
 
     async def _perform(self, step: Step) -> None:
         match step:

@@ -175,3 +175,19 @@ def test_a_blocked_thread_costs_no_more_than_one_step():
     began = time.monotonic()
     perform(many, Blocking, timeout=0.2)
     assert time.monotonic() - began < 2.5
+
+
+def test_an_adapter_that_cannot_open_is_an_error_and_not_a_violation():
+    class Closed(Reference):
+        async def open(self, world: Any) -> None:
+            raise OSError("no server")
+
+    class Forgetful(Reference):
+        async def open(self, world: Any) -> None:
+            pass
+
+    causes = [perform(TWO_RUNS, kind).broken for kind in (Closed, Forgetful)]
+    assert [(broken.cause, broken.text) for broken in causes if broken] == [
+        ("crash", "open: OSError('no server')"),
+        ("malformed", "open of the adapter: got no self.world, expected a call of super().open(world)"),
+    ]
