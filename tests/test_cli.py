@@ -178,3 +178,10 @@ def test_the_command_works_as_a_process_and_shows_no_colour_where_none_is_wanted
     assert (done.returncode, done.stderr) == (1, "")
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_an_implementation_behind_the_rules_is_one(capsys):
+    assert main(["run", "--profile", "quick", "--rule", "THR-01", "THR-05", "reference?store_conflict=ignore"]) == 0
+    shown, _ = output(capsys)
+    assert "reference?store_conflict=ignore" in shown
+    assert "rules: 2;" in shown

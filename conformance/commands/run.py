@@ -45,10 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    # `--rule THR-01 reference` reads both as rules: what looks like an implementation is one
+    rules = [word for word in arguments.rule if not _names_implementation(word)]
+    implementations = arguments.implementations + [word for word in arguments.rule if _names_implementation(word)]
     request = Request(
-        implementations=arguments.implementations or ["reference"],
+        implementations=implementations or ["reference"],
         areas=arguments.area,
-        rules=arguments.rule,
+        rules=rules,
         profile=arguments.profile,
         baseline=arguments.baseline.absolute() if arguments.baseline else None,
         own_baselines=not arguments.no_baseline,
@@ -70,3 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
         if path is not None:
             print(f"written: {path}")
     return exit_code(results.verdicts) if results.complete else 3
+
+
+def _names_implementation(word: str) -> bool:
+    from conformance.registry import BUILT_IN
+
+    return ":" in word or word.partition("?")[0] in BUILT_IN
