@@ -21,8 +21,3 @@ def folder(kind: Kind) -> Path:
 def files(kind: Kind, area: Area) -> list[Path]:
     """The JSON files of an area, sorted by name."""
     return sorted((folder(kind) / area).glob("*.json"))
-
-
-def in_checkout() -> bool:
-    """Whether the package runs from its own repository, the only place where snapshots may be rewritten."""
-    return not (PACKAGE / "_data").is_dir() and (PACKAGE.parent / "snapshots").is_dir()

@@ -18,20 +18,12 @@ from conformance.scenario import (
     Together,
     WorkflowSpec,
 )
-from conformance.vocabulary import Capability, Pattern
+from conformance.vocabulary import PATTERN_CAPABILITIES, Capability
 
 _KEEPS: Mapping[str, Capability] = {
     "nothing": "service.stateless",
     "one_id": "service.one_id",
     "new_ids": "service.new_ids",
-}
-_PATTERNS: Mapping[Pattern, Capability] = {
-    "sequential": "workflows.sequential",
-    "concurrent": "workflows.concurrent",
-    "handoff": "workflows.handoff",
-    "group_chat": "workflows.group_chat",
-    "magentic": "workflows.magentic",
-    "custom": "workflows.custom",
 }
 
 
@@ -89,7 +81,7 @@ def of_settings(agent: AgentSpec) -> Iterator[Capability]:
 
 def _of_workflow(scenario: Scenario, workflow: WorkflowSpec) -> Iterator[Capability]:
     yield "workflows"
-    yield _PATTERNS[workflow.pattern]
+    yield PATTERN_CAPABILITIES[workflow.pattern]
     if workflow.intermediate_outputs:
         yield "workflows.intermediate_outputs"
     if any(member in scenario.workflows for member in workflow.participants):

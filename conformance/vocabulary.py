@@ -7,7 +7,7 @@ a choice that the decision records leave open and that an implementation declare
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -56,6 +56,14 @@ Capability = Literal[
 
 AREAS: tuple[Area, ...] = get_args(Area)
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+PATTERN_CAPABILITIES: Mapping[Pattern, Capability] = {
+    "sequential": "workflows.sequential",
+    "concurrent": "workflows.concurrent",
+    "handoff": "workflows.handoff",
+    "group_chat": "workflows.group_chat",
+    "magentic": "workflows.magentic",
+    "custom": "workflows.custom",
+}
 ERROR_KINDS: tuple[ErrorKind, ...] = get_args(ErrorKind)
 
 

@@ -98,7 +98,7 @@ class Agent:
             request = Request(
                 messages=self.request_messages(history, () if below else adds, new),
                 store=self.store_option(local=local),
-                conversation_id=self.first_id(thread),
+                conversation_id=thread.conversation_id,
                 stream=stream,
             )
             loop = self.loop_type(client, self.tools, lambda id: self.adopt(thread, id, adopted, local=local), self.needs_approval)
@@ -116,10 +116,6 @@ class Agent:
     def store_option(self, *, local: bool) -> bool | None:
         """What every request of a run says of storing: always explicitly, since clients differ in their default."""
         return not local
-
-    def first_id(self, thread: Thread) -> str | None:
-        """The conversation id of a run's first request."""
-        return thread.conversation_id
 
     def request_messages(self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
         """What a run's first request carries."""

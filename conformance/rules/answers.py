@@ -30,9 +30,9 @@ def turns_of(run: RunView) -> list[tuple[str, list[Part]]]:
         said = open_turn[reply.agent]
         said += parts([reply.message])
         later = [other for _, other in run.of(ServiceReplied) if other.agent == reply.agent and other.call > reply.call]
-        handed_over = any(is_handoff(run.case, call.tool) for call in reply.message.calls)
         tools = [call for call in reply.message.calls if not is_handoff(run.case, call.tool)]
         said += [("result", call.id) for call in tools if call.id in ran or later]
+        handed_over = len(tools) < len(reply.message.calls)
         if not reply.message.calls or handed_over:
             del open_turn[reply.agent]
     return turns

@@ -103,9 +103,7 @@ def clear_detaches_the_provider(case: Case) -> Iterator[Finding]:
         if agent.on_conflict.throw or not agent.on_conflict.clear or not run.succeeded:
             continue
         for later in _next_runs(case, run):
-            used = [
-                where for where, event in later.events if isinstance(event, HistoryLoaded) or event in [e for _, e in later.stored]
-            ]
+            used = sorted(where for where, _ in (*later.of(HistoryLoaded), *later.stored))
             without = [view.at for view in later.calls if view.request.conversation_id is None]
             yield finding(
                 not used and not without,

@@ -9,7 +9,7 @@ from conformance.rules.case import Case
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run import CallView, RunView
 from conformance.scenario import AgentSpec, Run
-from conformance.trace import Part, ThreadDescribed, Warned
+from conformance.trace import Part, ServiceCalled, ThreadDescribed, Warned
 
 _ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", re.I)
 
@@ -17,10 +17,9 @@ _ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", r
 def local_request(case: Case, view: CallView, agent: AgentSpec, expected: Sequence[Part]) -> Iterator[Finding]:
     """What THR-05 asks of one request."""
     request = view.request
-    stores = agent.service.stores_by_default if request.store is None else request.store
     got = case.spoken(request.messages, agent)
     yield finding(
-        not stores and request.conversation_id is None and got == list(expected),
+        not _stores(request, agent) and request.conversation_id is None and got == list(expected),
         view.at,
         expected=f"store off, no conversation id, and the whole conversation: {show(expected)}",
         got=f"store={request.store}, conversation id {request.conversation_id}, messages {show(got)}",
@@ -30,7 +29,6 @@ def local_request(case: Case, view: CallView, agent: AgentSpec, expected: Sequen
 def hosted_request(case: Case, run: RunView, place: int, view: CallView, agent: AgentSpec) -> Iterator[Finding]:
     """What THR-06 asks of one request; `place`: its position in the run."""
     request = view.request
-    stores = agent.service.stores_by_default if request.store is None else request.store
     has_id = latest_id([*case.earlier(run), run], before=view.request.call) is not None
     sent = case.spoken(request.messages, agent)
     if place == 0:
@@ -40,11 +38,15 @@ def hosted_request(case: Case, run: RunView, place: int, view: CallView, agent: 
         new = [("result", call.id) for call in reply.message.calls] if reply else sent
     repeats = has_id and sent != new
     yield finding(
-        bool(stores) and (request.conversation_id is not None or not has_id) and not repeats,
+        _stores(request, agent) and (request.conversation_id is not None or not has_id) and not repeats,
         view.at,
         expected=f"store on, the thread's conversation id, and only what is new: {show(new)}",
         got=f"store={request.store}, conversation id {request.conversation_id}, messages {show(sent)}",
     )
+
+
+def _stores(request: ServiceCalled, agent: AgentSpec) -> bool:
+    return agent.service.stores_by_default if request.store is None else request.store
 
 
 def transition(case: Case, run: RunView, thread: str, agent: AgentSpec) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ each: that it held there, or that it was violated, and what was expected instead
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -123,17 +123,6 @@ def catalogue() -> Mapping[str, Rule]:
     return dict(sorted(_CATALOGUE.items(), key=lambda item: (order.index(item[0][:3]), item[0])))
 
 
-def held(at: int) -> Finding:
-    """The rule held here."""
-    return Finding(at=at, holds=True)
-
-
 def finding(holds: bool, at: int, *, expected: str, got: str, also: Iterable[int] = ()) -> Finding:
     """The rule held here, or did not: then what was expected, what we got, and where to look."""
-    return held(at) if holds else Finding(at=at, holds=False, expected=expected, got=got, also=tuple(also))
-
-
-def each(*findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Findings of several sources, one after another."""
-    for source in findings:
-        yield from source
+    return Finding(at=at, holds=True) if holds else Finding(at=at, holds=False, expected=expected, got=got, also=tuple(also))

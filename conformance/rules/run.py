@@ -17,9 +17,7 @@ from conformance.trace import (
     Raised,
     Refused,
     RequestPending,
-    RunReturned,
     ServiceCalled,
-    ServiceFailed,
     ServiceReplied,
     ToolRaised,
     ToolReturned,
@@ -40,7 +38,6 @@ class CallView:
     request: ServiceCalled
     replied_at: int | None = None
     reply: ServiceReplied | None = None
-    failed_at: int | None = None
 
 
 @dataclass
@@ -69,9 +66,6 @@ class RunView:
         for at, reply in self.of(ServiceReplied):
             if (view := views.get(reply.call)) is not None:
                 view.replied_at, view.reply = at, reply
-        for at, failed in self.of(ServiceFailed):
-            if (view := views.get(failed.call)) is not None:
-                view.failed_at = at
         return list(views.values())
 
     @property
@@ -154,8 +148,3 @@ class RunView:
     def stored_messages(self) -> list[Message]:
         """Everything that the run appended."""
         return [message for _, event in self.stored for message in event.messages]
-
-    @property
-    def responses(self) -> list[Message]:
-        """All messages that the caller got, over suspensions."""
-        return [message for _, event in self.of(RunReturned) for message in event.messages]

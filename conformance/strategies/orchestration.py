@@ -11,16 +11,8 @@ from conformance.scenario import AgentSpec, ExecutorSpec, Scenario, WorkflowSpec
 from conformance.strategies.common import services, tools
 from conformance.strategies.pen import Pen
 from conformance.strategies.workflow_run import Play
-from conformance.vocabulary import Capability, Pattern
+from conformance.vocabulary import PATTERN_CAPABILITIES, Pattern
 
-_NEEDS: Mapping[Pattern, Capability] = {
-    "sequential": "workflows.sequential",
-    "concurrent": "workflows.concurrent",
-    "handoff": "workflows.handoff",
-    "group_chat": "workflows.group_chat",
-    "magentic": "workflows.magentic",
-    "custom": "workflows.custom",
-}
 _SIZES: Mapping[Pattern, tuple[int, ...]] = {
     "sequential": (2, 3, 4, 1),
     "concurrent": (2, 3, 4, 1),
@@ -37,7 +29,9 @@ _EXECUTORS = ("planner", "writer", "critic", "editor", "printer", "reader")
 def scenario(pen: Pen) -> Scenario:
     """One workflow that is run once or twice, with an answer to every request that it waits for, but sometimes the last."""
     patterns: list[Pattern] = [
-        pattern for pattern, need in _NEEDS.items() if pen.can("workflows", need) and (pattern == "custom" or services(pen))
+        pattern
+        for pattern, need in PATTERN_CAPABILITIES.items()
+        if pen.can("workflows", need) and (pattern == "custom" or services(pen))
     ]
     play = Play(pen)
     for _ in range(pen.count(MOST_RUNS) if patterns else 0):
