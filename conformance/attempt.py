@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import NoReturn
 
 from conformance.implementation import Implementation, NotSupported
-from conformance.trace import Broke, Raised, Refused
+from conformance.trace import Broke, Cancelled, Raised, Refused
 from conformance.world import World, stable
 from conformance.world.script import Script
 
@@ -36,7 +36,9 @@ async def attempt(
     except NotSupported as why:
         world.record(Refused, text=str(why), run=run)
     except asyncio.CancelledError:
-        raise
+        if script is None or not script.cancelled:
+            raise
+        world.record(Cancelled, run=run)
     except Exception as error:
         if isinstance(error, TimeoutError) and limit.expired():
             world.record(Broke, cause="timeout", text=f"no end within {seconds:g} s", run=run)

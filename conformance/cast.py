@@ -1,10 +1,10 @@
-"""Who takes part: the workflows and agents that a scenario, or a run of a workflow, really uses."""
+"""Who takes part: the workflows and agents that a scenario, or one of its steps, really uses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from conformance.scenario import AgentSpec, CreateThread, ReplySpec, Run, RunWorkflow, Scenario, Step, Together
+from conformance.scenario import AgentSpec, CreateThread, ReplySpec, Restore, Run, RunWorkflow, Scenario, Step, Together
 
 
 def workflows_in(scenario: Scenario, name: str) -> list[str]:
@@ -25,6 +25,18 @@ def agents_in(scenario: Scenario, workflow: str) -> list[str]:
     return [name for name in dict.fromkeys(members) if name in scenario.agents]
 
 
+def agents_beneath(scenario: Scenario, name: str) -> list[str]:
+    """The agents that an agent has as tools, and that these have in turn, each once; itself only where that is circular."""
+    found: dict[str, None] = {}
+    ahead = [name]
+    while ahead:
+        tools = scenario.agents[here].tools if (here := ahead.pop(0)) in scenario.agents else {}
+        new = [tool.agent for tool in tools.values() if tool.agent in scenario.agents and tool.agent not in found]
+        found.update(dict.fromkeys(new))
+        ahead.extend(new)
+    return list(found)
+
+
 def workflows_used(scenario: Scenario) -> list[str]:
     """Every workflow that some step runs, with those that are nested in them."""
     run = dict.fromkeys(step.workflow for step in scenario.steps if isinstance(step, RunWorkflow))
@@ -32,10 +44,20 @@ def workflows_used(scenario: Scenario) -> list[str]:
 
 
 def agents_used(scenario: Scenario) -> list[str]:
-    """Every agent that has a thread or takes part in a workflow that some step runs."""
-    threads = [step.agent for step in scenario.steps if isinstance(step, CreateThread) and step.agent in scenario.agents]
-    members = [agent for step in scenario.steps if isinstance(step, RunWorkflow) for agent in agents_in(scenario, step.workflow)]
-    return list(dict.fromkeys([*threads, *members]))
+    """Every agent that some step has to do with: by name, through a thread or a workflow, or as a tool of such an agent."""
+    named = [agent for step in scenario.steps for agent in _named_in(scenario, step) if agent in scenario.agents]
+    return list(dict.fromkeys(used for name in named for used in (name, *agents_beneath(scenario, name))))
+
+
+def agent_of_threads(scenario: Scenario) -> dict[str, str]:
+    """The agent on which each thread that later steps can use was created or restored."""
+    found: dict[str, str] = {}
+    for step in scenario.steps:
+        if isinstance(step, CreateThread):
+            found[step.thread] = step.agent
+        elif isinstance(step, Restore) and step.damage is None:
+            found[step.thread] = step.agent or found.get(step.data, "")
+    return found
 
 
 def runs_of(step: Step) -> tuple[Run, ...]:
@@ -46,11 +68,18 @@ def runs_of(step: Step) -> tuple[Run, ...]:
 
 
 def approvals_in(scenario: Scenario, step: Step) -> int:
-    """How many approvals the script of a step asks for."""
+    """How many approvals the script of a step asks for; nobody is asked for those of an agent that is a tool."""
     if isinstance(step, RunWorkflow):
         return sum(_asks(scenario.agents.get(agent), replies) for agent, replies in step.replies.items())
-    threads = {made.thread: made.agent for made in scenario.steps if isinstance(made, CreateThread)}
-    return sum(_asks(scenario.agents.get(threads.get(run.thread, "")), run.replies) for run in runs_of(step))
+    threads = agent_of_threads(scenario)
+    return sum(_asks(scenario.agents.get(run.agent or threads.get(run.thread, "")), run.replies) for run in runs_of(step))
+
+
+def _named_in(scenario: Scenario, step: Step) -> list[str]:
+    if isinstance(step, RunWorkflow):
+        return agents_in(scenario, step.workflow)
+    on = step.agent if isinstance(step, (CreateThread, Restore)) else None
+    return [name for name in (on, *(run.agent for run in runs_of(step))) if name is not None]
 
 
 def _asks(agent: AgentSpec | None, replies: Iterable[ReplySpec]) -> int:

@@ -51,11 +51,16 @@ class Pending(Data, frozen=True, kw_only=True):
 
 
 class Response(Data, frozen=True, kw_only=True):
-    """What a run handed to its caller. author: the response's own author or name, where the framework has one."""
+    """What a run handed to its caller. author: the response's own author or name, where the framework has one.
+
+    given: the very messages and options that the adapter handed over for this run, read again now that it is over (capability
+    `runs.inputs`).
+    """
 
     messages: tuple[Message, ...] = ()
     author: str | None = None
     pending: tuple[Pending, ...] = ()
+    given: Turn | None = None
 
 
 class ChunkSeen(Data, frozen=True, kw_only=True):
@@ -121,15 +126,42 @@ class Implementation(ABC):
 
     @abstractmethod
     async def create_agent(self, name: str, spec: AgentSpec) -> Any:
-        """Build the framework's agent, talking to `world.service(name)`, with the tools and providers that `spec` names."""
+        """Build the framework's agent, talking to `world.service(name)`, with the tools and providers that `spec` names.
+
+        Where some of its tools are agents (capability `agents.as_tool`), it is called with a third argument: these native agents,
+        under the names of the tools.
+        """
+
+    async def supports_hosted(self, agent: Any) -> bool:
+        """Whether the agent's chat client says of itself that it supports hosted threads (capability `clients.hosted_flag`)."""
+        raise NotSupported(f"the chat clients of {self.name} do not say whether they support hosted threads")
 
     @abstractmethod
     async def create_thread(self, agent: Any, kind: ThreadKind) -> Any:
-        """Create a thread of this kind."""
+        """Create a thread of this kind.
+
+        Where it is to continue a conversation of the service (capability `threads.with_id`), it is called with a third argument:
+        the conversation id.
+        """
 
     @abstractmethod
     async def describe_thread(self, agent: Any, thread: Any) -> ThreadState:
         """What the framework says of a thread, now."""
+
+    async def serialize_thread(self, agent: Any, thread: Any) -> Any:
+        """A thread as plain JSON data, the way the framework itself makes it (capability `threads.serialize`)."""
+        raise NotSupported(f"{self.name} does not serialize threads")
+
+    async def restore_thread(self, agent: Any, data: Any) -> Any:
+        """The thread that such data describes; for malformed data the framework's own error."""
+        raise NotSupported(f"{self.name} does not restore threads")
+
+    async def tamper(self, agent: Any, thread: Any, text: str) -> None:
+        """Set the text of every native message that the caller owns to this one (capability `runs.tamper`).
+
+        The caller owns what the adapter handed over for the runs on this thread and what it got back: responses, their messages.
+        """
+        raise NotSupported(f"messages of {self.name} cannot be changed")
 
     @abstractmethod
     async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:

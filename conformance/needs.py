@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from conformance.cast import agents_used, approvals_in, runs_of, workflows_used
+from conformance.cast import agent_of_threads, agents_used, approvals_in, runs_of, workflows_used
 from conformance.scenario import (
     AgentSpec,
     CreateThread,
     OnConflict,
     ReplySpec,
     Respond,
+    Restore,
+    Run,
     RunWorkflow,
     Scenario,
+    Serialize,
     ServiceSpec,
     Step,
+    Tamper,
     Together,
     WorkflowSpec,
 )
@@ -28,17 +32,14 @@ _KEEPS: Mapping[str, Capability] = {
 
 
 def needs(scenario: Scenario) -> frozenset[Capability]:
-    """Exactly what a scenario demands: of its agents and workflows only what some step uses.
-
-    Adaptive threads have no capability yet: a scenario with one is for nobody.
-    """
+    """Exactly what a scenario demands: of its agents and workflows only what some step uses."""
     found: set[Capability] = set()
     for name in agents_used(scenario):
         found.update(of_service(scenario.agents[name].service), of_settings(scenario.agents[name]))
     for name in workflows_used(scenario):
         found.update(_of_workflow(scenario, scenario.workflows[name]))
     for place, step in enumerate(scenario.steps):
-        found.update(_of_step(step))
+        found.update(_of_step(step), _of_sharing(step, agent_of_threads(scenario)))
         after_workflow = any(isinstance(earlier, RunWorkflow) for earlier in scenario.steps[:place])
         waits = isinstance(step, RunWorkflow) and approvals_in(scenario, step) > 0
         if waits or (isinstance(step, Respond) and after_workflow):
@@ -71,8 +72,14 @@ def of_settings(agent: AgentSpec) -> Iterator[Capability]:
         yield "history.conflict_switches"
     if agent.context:
         yield "threads.context_state"
+    if agent.observed:
+        yield "threads.observe"
+    if agent.reduces_to is not None:
+        yield "threads.reducer"
     if agent.tools:
         yield "tools"
+    if any(tool.agent is not None for tool in agent.tools.values()):
+        yield "agents.as_tool"
     if any(tool.terminates for tool in agent.tools.values()):
         yield "tools.terminate"
     if any(tool.approval for tool in agent.tools.values()):
@@ -89,27 +96,57 @@ def _of_workflow(scenario: Scenario, workflow: WorkflowSpec) -> Iterator[Capabil
 
 
 def _of_step(step: Step) -> Iterator[Capability]:
-    if isinstance(step, CreateThread) and step.kind == "hosted":
-        yield "threads.hosted"
-    if isinstance(step, Together):
-        yield "runs.interleaved"
-    for run in runs_of(step):
-        if run.stream:
-            yield "runs.streaming"
-        if run.store is not None:
-            yield "runs.store"
-        if run.conversation_id is not None:
-            yield "runs.conversation_id"
-        yield from _of_replies(run.replies)
-    if isinstance(step, RunWorkflow):
-        if step.as_agent:
-            yield "workflows.as_agent"
-        for replies in step.replies.values():
-            yield from _of_replies(replies)
+    match step:
+        case CreateThread():
+            yield from _of_creation(step)
+        case Serialize() | Restore():
+            yield "threads.serialize"
+        case Tamper():
+            yield "runs.tamper"
+        case Together():
+            yield "runs.interleaved"
+        case RunWorkflow():
+            if step.as_agent:
+                yield "workflows.as_agent"
+            for replies in step.replies.values():
+                yield from _of_replies(replies)
+        case _:
+            pass
     if isinstance(step, (RunWorkflow, Respond)) and step.stream:
         yield "runs.streaming"
+    for run in runs_of(step):
+        yield from _of_run(run)
+
+
+def _of_creation(step: CreateThread) -> Iterator[Capability]:
+    if step.kind == "hosted":
+        yield "threads.hosted"
+    if step.kind == "adaptive":
+        yield "threads.adaptive"
+    if step.with_id:
+        yield "threads.with_id"
+
+
+def _of_run(run: Run) -> Iterator[Capability]:
+    if run.stream:
+        yield "runs.streaming"
+    if run.store is not None:
+        yield "runs.store"
+    if run.conversation_id is not None:
+        yield "runs.conversation_id"
+    for replies in (run.replies, *run.inner.values()):
+        yield from _of_replies(replies)
+
+
+def _of_sharing(step: Step, threads: Mapping[str, str]) -> Iterator[Capability]:
+    """What a step demands that has a thread of one agent meet another one. threads: the agent of each."""
+    met = [(step.data, step.agent)] if isinstance(step, Restore) else [(run.thread, run.agent) for run in runs_of(step)]
+    if any(agent is not None and agent != threads.get(thread) for thread, agent in met):
+        yield "threads.shared"
 
 
 def _of_replies(replies: tuple[ReplySpec, ...]) -> Iterator[Capability]:
     if any(reply.without_id for reply in replies):
         yield "service.without_id"
+    if any(reply.cancelled for reply in replies):
+        yield "runs.cancel"

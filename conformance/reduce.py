@@ -45,14 +45,27 @@ def reduced(scenario: Scenario, proves: Callable[[Scenario], bool], *, tries: in
 def _cuts(data: Any) -> list[Callable[[Any], Any]]:
     """What could be made simpler: first everything that has to do with one name, then what runs at once, then single parts."""
     names = [name for sort in ("workflows", "agents") for name in data.get(sort, {})]
-    names += [step["thread"] for step in data.get("steps", ()) if step["do"] == "create_thread"]
+    names += [step["thread"] for step in data.get("steps", ()) if step["do"] in ("create_thread", "restore")]
     names += [name for workflow in data.get("workflows", {}).values() for name in workflow.get("executors", {})]
-    together = [place for place, step in enumerate(data.get("steps", ())) if step["do"] == "together"]
     return [
-        *(partial(_purged, name=name) for name in names),
-        *(partial(_apart, place=place) for place in reversed(together)),
+        *(partial(_without_name, name=name) for name in names),
+        *(partial(_apart, place=place) for place in reversed(_places_of(data, "together"))),
+        *(partial(_afresh, place=place) for place in reversed(_places_of(data, "restore"))),
         *(partial(_without, path=path) for path in _parts(data)),
     ]
+
+
+def _without_name(data: Any, name: str) -> Any:
+    """A copy without what is called so, and without what there would not be without it: threads, tools that are agents."""
+    gone = [name]
+    for lost in gone:  # it grows meanwhile
+        tools = [tools for agent in data.get("agents", {}).values() for tools in agent.get("tools", {}).items()]
+        gone += [tool for tool, spec in tools if spec.get("agent") == lost and tool not in gone]
+        made = [step for step in data.get("steps", ()) if step["do"] in ("create_thread", "restore") and step["thread"] not in gone]
+        gone += [step["thread"] for step in made if lost in (step.get("agent"), step.get("data"))]
+    for lost in gone:
+        data = _purged(data, lost)
+    return data
 
 
 def _purged(data: Any, name: str) -> Any:
@@ -90,12 +103,34 @@ def _stays(key: str | int, value: Any) -> bool:
     return key in ("say", "keeps") or (isinstance(value, dict) and "keeps" in value)
 
 
+def _places_of(data: Any, do: str) -> list[int]:
+    """Where the steps of one sort stand."""
+    return [place for place, step in enumerate(data.get("steps", ())) if step["do"] == do]
+
+
 def _apart(data: Any, place: int) -> Any:
     """A copy in which the runs of a `together` step are steps of their own."""
-    if place >= len(data["steps"]) or data["steps"][place]["do"] != "together":  # an earlier cut moved it
+    if place not in _places_of(data, "together"):  # an earlier cut moved it
         return None
     copy = deepcopy(data)
     copy["steps"][place : place + 1] = copy["steps"][place]["runs"]
+    return copy
+
+
+def _afresh(data: Any, place: int) -> Any:
+    """A copy in which a thread is not restored but created, as the one was from which the data came."""
+    if place not in _places_of(data, "restore"):
+        return None
+    copy = deepcopy(data)
+    restored = copy["steps"][place]
+    begun = restored
+    while begun is not None and begun["do"] == "restore":
+        known = [step for step in copy["steps"][:place] if step["do"] in ("create_thread", "restore")]
+        begun = next((step for step in known if step["thread"] == begun["data"]), None)
+    if begun is None or "damage" in restored:
+        return None
+    on = {"agent": restored["agent"]} if "agent" in restored else {}
+    copy["steps"][place] = {**begun, "thread": restored["thread"], **on}
     return copy
 
 

@@ -3,41 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from conformance.cast import agents_in, approvals_in, workflows_in
+from conformance.cast import agents_beneath, agents_in, approvals_in, workflows_in
 from conformance.misfit import path_to
 from conformance.scenario import (
     AgentSpec,
     CreateThread,
     ReplySpec,
     Respond,
+    Restore,
     Run,
     RunWorkflow,
     Scenario,
+    Serialize,
     Step,
+    Tamper,
     Together,
+    ToolSpec,
     WorkflowSpec,
 )
 from conformance.vocabulary import nearest
 
 
+@dataclass
+class _Threads:
+    """The threads that exist at some point. agents: on which agent each was made; None where it cannot be used. filed: as data."""
+
+    agents: dict[str, str | None]
+    filed: set[str]
+
+    def usable(self) -> list[str]:
+        return [name for name, agent in self.agents.items() if agent is not None]
+
+
 def dangling(scenario: Scenario) -> Iterator[str]:
     """What does not hold: the path of the field, what it names, and what was expected."""
+    for name, agent in scenario.agents.items():
+        yield from _in_agent(scenario, name, agent, path_to("$.agents", name))
     for name, workflow in scenario.workflows.items():
         yield from _in_workflow(scenario, name, workflow, path_to("$.workflows", name))
-    threads: dict[str, str] = {}
+    threads = _Threads({}, set())
     asked = 0
     for place, step in enumerate(scenario.steps):
         path = f"$.steps[{place}]"
         yield from _in_step(scenario, step, threads, path)
-        if isinstance(step, CreateThread):
-            threads[step.thread] = step.agent
-        elif isinstance(step, Respond):
-            if not 0 <= step.request < asked:
-                waiting = f"no more than {asked} requests" if asked else "no request"
-                yield f"{path}.request: got {step.request}, but {waiting} can be pending here (counted from 0)"
-            asked -= 1
+        match step:
+            case CreateThread():
+                threads.agents[step.thread] = step.agent
+            case Restore():
+                threads.agents[step.thread] = None if step.damage else step.agent or threads.agents.get(step.data)
+            case Serialize():
+                threads.filed.add(step.thread)
+            case Respond():
+                if not 0 <= step.request < asked:
+                    waiting = f"no more than {asked} requests" if asked else "no request"
+                    yield f"{path}.request: got {step.request}, but {waiting} can be pending here (counted from 0)"
+                asked -= 1
+            case _:
+                pass
         asked += approvals_in(scenario, step)
+
+
+def _in_agent(scenario: Scenario, name: str, agent: AgentSpec, path: str) -> Iterator[str]:
+    if agent.reduces_to is not None and agent.reduces_to < 1:
+        yield f"{path}.reduces_to: got {agent.reduces_to}, expected at least 1: a request carries at least the new input"
+    for key, tool in agent.tools.items():
+        if tool.agent is None:
+            continue
+        here = path_to(f"{path}.tools", key)
+        yield from _known(tool.agent, scenario.agents, "an agent", f"{here}.agent")
+        if tool.agent == name or name in agents_beneath(scenario, tool.agent):
+            yield f"{here}.agent: got {tool.agent!r}, which is {name!r} itself or has it among its tools"
+        for field in ("returns", "raises", "terminates", "approval"):
+            if getattr(tool, field) != getattr(_PLAIN_TOOL, field):
+                yield f"{here}.{field}: a tool that is an agent answers what the agent answers; expected no {field!r}"
+
+
+_PLAIN_TOOL = ToolSpec()
 
 
 def _in_workflow(scenario: Scenario, name: str, workflow: WorkflowSpec, path: str) -> Iterator[str]:
@@ -64,12 +107,20 @@ def _in_workflow(scenario: Scenario, name: str, workflow: WorkflowSpec, path: st
 _ONLY_CUSTOM = "only custom workflows have stages; expected participants"
 
 
-def _in_step(scenario: Scenario, step: Step, threads: dict[str, str], path: str) -> Iterator[str]:
+def _in_step(scenario: Scenario, step: Step, threads: _Threads, path: str) -> Iterator[str]:
     match step:
         case CreateThread():
             yield from _known(step.agent, scenario.agents, "an agent", f"{path}.agent")
-            if step.thread in threads:
-                yield f"{path}.thread: got {step.thread!r}, which an earlier step created; expected a new name"
+            yield from _new(step.thread, threads, path)
+            if step.with_id and step.kind != "hosted":
+                yield f"{path}.with_id: only a hosted thread continues a conversation; expected the kind 'hosted'"
+        case Restore():
+            yield from _known(step.data, threads.filed, "a thread that an earlier step serialized", f"{path}.data")
+            if step.agent is not None:
+                yield from _known(step.agent, scenario.agents, "an agent", f"{path}.agent")
+            yield from _new(step.thread, threads, path)
+        case Serialize() | Tamper():
+            yield from _known(step.thread, threads.usable(), _A_THREAD, f"{path}.thread")
         case Run():
             yield from _in_run(scenario, step, threads, path)
         case Together():
@@ -82,14 +133,35 @@ def _in_step(scenario: Scenario, step: Step, threads: dict[str, str], path: str)
             pass
 
 
-def _in_run(scenario: Scenario, run: Run, threads: dict[str, str], path: str) -> Iterator[str]:
-    yield from _known(run.thread, threads, "a thread that an earlier step created", f"{path}.thread")
-    agent = scenario.agents.get(threads.get(run.thread, ""))
-    if agent is not None:
-        yield from _in_replies(agent, run.replies, (), f"{path}.replies")
+_A_THREAD = "a thread that an earlier step created or restored whole"
 
 
-def _in_together(scenario: Scenario, step: Together, threads: dict[str, str], path: str) -> Iterator[str]:
+def _new(thread: str, threads: _Threads, path: str) -> Iterator[str]:
+    if thread in threads.agents:
+        yield f"{path}.thread: got {thread!r}, which an earlier step created or restored; expected a new name"
+
+
+def _in_run(scenario: Scenario, run: Run, threads: _Threads, path: str) -> Iterator[str]:
+    yield from _known(run.thread, threads.usable(), _A_THREAD, f"{path}.thread")
+    added = {text for agent in scenario.agents.values() for provider in agent.context.values() for text in provider.adds}
+    for place, text in enumerate(run.say):
+        if text in added:
+            yield f"{path}.say[{place}]: got {text!r}, which a context provider adds; expected words of its own, to tell them apart"
+    if run.agent is not None:
+        yield from _known(run.agent, scenario.agents, "an agent", f"{path}.agent")
+    name = run.agent or threads.agents.get(run.thread) or ""
+    if name not in scenario.agents:
+        return
+    yield from _in_replies(scenario.agents[name], run.replies, (), f"{path}.replies")
+    beneath = agents_beneath(scenario, name)
+    for inner, replies in run.inner.items():
+        here = path_to(f"{path}.inner", inner)
+        yield from _known(inner, beneath, f"an agent that {name!r} has as a tool", here)
+        if inner in scenario.agents:
+            yield from _in_replies(scenario.agents[inner], replies, (), here)
+
+
+def _in_together(scenario: Scenario, step: Together, threads: _Threads, path: str) -> Iterator[str]:
     for place, run in enumerate(step.runs):
         yield from _in_run(scenario, run, threads, f"{path}.runs[{place}]")
         if run.thread in [other.thread for other in step.runs[:place]]:
@@ -130,7 +202,10 @@ def _members(scenario: Scenario, workflow: WorkflowSpec) -> Iterator[str]:
 def _in_replies(agent: AgentSpec, replies: Iterable[ReplySpec], targets: Iterable[str], path: str) -> Iterator[str]:
     for place, reply in enumerate(replies):
         for number, call in enumerate(reply.calls):
-            yield from _known(call.tool, agent.tools, "a tool of the agent", f"{path}[{place}].calls[{number}].tool")
+            here = f"{path}[{place}].calls[{number}]"
+            yield from _known(call.tool, agent.tools, "a tool of the agent", f"{here}.tool")
+            if call.tool in agent.tools and agent.tools[call.tool].agent is not None and set(call.arguments) != {"task"}:
+                yield f"{here}.arguments: got {sorted(call.arguments)}, expected 'task' alone: the tool {call.tool!r} is an agent"
         if reply.handoff is not None:
             yield from _known(reply.handoff, targets, "another participant of a handoff", f"{path}[{place}].handoff")
 

@@ -28,18 +28,26 @@ class ServiceSpec(Data, frozen=True, kw_only=True):
 
 
 class ToolSpec(Data, frozen=True, kw_only=True):
-    """A tool: returns a text, or raises one; may end the loop after its call, or wait for approval before it."""
+    """A tool: returns a text, or raises one; may end the loop after its call, or wait for approval before it.
+
+    agent: the tool is this agent, as the framework makes a tool of one; its argument is `task`, its value what the agent answers.
+    """
 
     returns: str = "done"
     raises: str | None = None
+    agent: str | None = None
     terminates: bool = False
     approval: bool = False
 
 
 class ContextSpec(Data, frozen=True, kw_only=True):
-    """A context provider: adds these messages before every run; its state counts the runs that it saw."""
+    """A context provider: adds these messages before every run; its state counts the runs that it saw.
+
+    id: where it is not the name under which the agent has it; two of one id are a mistake that has to be refused.
+    """
 
     adds: tuple[str, ...] = ()
+    id: str | None = None
 
 
 class OnConflict(Data, frozen=True, kw_only=True):
@@ -55,6 +63,8 @@ class AgentSpec(Data, frozen=True, kw_only=True):
 
     history: `default` (what the framework does by itself) or `provider` (the harness's history store, explicitly configured).
     client_as_is: the caller built the client stack. decorated: that stack holds the per-service-call decorator.
+    observed: something looks at the thread before and after every run. reduces_to: how many messages, the new input among them, the
+    first request of a run on a local thread may carry.
     """
 
     service: ServiceSpec = ServiceSpec()
@@ -65,6 +75,8 @@ class AgentSpec(Data, frozen=True, kw_only=True):
     decorated: bool = False
     on_conflict: OnConflict = OnConflict()
     context: dict[str, ContextSpec] = {}
+    observed: bool = False
+    reduces_to: int | None = None
 
 
 class ExecutorSpec(Data, frozen=True, kw_only=True):
@@ -99,7 +111,8 @@ class CallSpec(Data, frozen=True, kw_only=True):
 class ReplySpec(Data, frozen=True, kw_only=True):
     """One scripted reply of the chat service: a text, function calls or both, a handoff, or an error.
 
-    without_id: the reply carries no conversation id although the service keeps the conversation.
+    without_id: the reply carries no conversation id although the service keeps the conversation. cancelled: it never comes, because
+    the caller cancels the run while it waits for it.
     """
 
     text: str | None = None
@@ -107,6 +120,7 @@ class ReplySpec(Data, frozen=True, kw_only=True):
     handoff: str | None = None
     error: str | None = None
     without_id: bool = False
+    cancelled: bool = False
 
 
 class ManagerSpec(Data, frozen=True, kw_only=True):
@@ -117,26 +131,33 @@ class ManagerSpec(Data, frozen=True, kw_only=True):
 
 
 class CreateThread(Data, frozen=True, kw_only=True, tag_field="do", tag="create_thread"):
-    """Create a thread of a kind on an agent."""
+    """Create a thread of a kind on an agent.
+
+    with_id: a hosted one that continues a conversation, still empty, which the service has already.
+    """
 
     thread: str
     agent: str
     kind: ThreadKind = "local"
+    with_id: bool = False
 
 
 class Run(Data, frozen=True, kw_only=True, tag_field="do", tag="run"):
-    """Run the thread's agent once.
+    """Run an agent once on a thread.
 
-    conversation_id: the option given to the run: `own` (the thread's id) or `other` (another conversation of the same service).
-    replies: consumed by the service calls of this run, in order; a service call beyond them gets a plain text.
+    agent: where it is not the one on which the thread was created. conversation_id: the option given to the run: `own` (the
+    thread's id) or `other` (another conversation of the same service). replies: consumed by the agent's service calls in this run,
+    in order; a service call beyond them gets a plain text. inner: the same for the agents that it has as tools.
     """
 
     thread: str
     say: tuple[str, ...]
+    agent: str | None = None
     stream: bool = False
     store: bool | None = None
     conversation_id: Literal["own", "other"] | None = None
     replies: tuple[ReplySpec, ...] = ()
+    inner: dict[str, tuple[ReplySpec, ...]] = {}
 
 
 class Together(Data, frozen=True, kw_only=True, tag_field="do", tag="together"):
@@ -170,7 +191,44 @@ class Respond(Data, frozen=True, kw_only=True, tag_field="do", tag="respond"):
     stream: bool = False
 
 
-Step = CreateThread | Run | Together | RunWorkflow | Respond
+class Serialize(Data, frozen=True, kw_only=True, tag_field="do", tag="serialize"):
+    """Turn a thread into data."""
+
+    thread: str
+
+
+class Damage(Data, frozen=True, kw_only=True):
+    """What is wrong with data before a thread is restored from it.
+
+    how: `drop` takes a field out, `cut` everything from a field on, `retype` gives a value another type, `unknown` replaces one of
+    a few legal words, `extra` adds a field. at: where, counted over the places of that data that hold what the harness knows to be
+    the thread's (kind, conversation id, what was said), beginning again after the last one.
+    """
+
+    how: Literal["drop", "cut", "retype", "unknown", "extra"] = "drop"
+    at: int = 0
+
+
+class Restore(Data, frozen=True, kw_only=True, tag_field="do", tag="restore"):
+    """Make a new thread from the data of the latest serialization of a thread.
+
+    data: the thread that was serialized. agent: on which it is restored, where not on its own. damage: the data is malformed;
+    whatever comes of it, no other step can use the new thread.
+    """
+
+    thread: str
+    data: str
+    agent: str | None = None
+    damage: Damage | None = None
+
+
+class Tamper(Data, frozen=True, kw_only=True, tag_field="do", tag="tamper"):
+    """As a careless caller could: change every message that was handed over to, or came back from, runs on a thread."""
+
+    thread: str
+
+
+Step = CreateThread | Run | Together | RunWorkflow | Respond | Serialize | Restore | Tamper
 
 
 class Scenario(Data, frozen=True, kw_only=True):
@@ -190,16 +248,22 @@ class Scenario(Data, frozen=True, kw_only=True):
                 yield from step.runs
 
     def kind_of(self, thread: str) -> ThreadKind:
-        """The kind with which a thread was created."""
+        """The kind with which a thread was created, or the one that it was restored from."""
         return self.creation_of(thread).kind
 
-    def agent_of(self, thread: str) -> AgentSpec:
-        """The agent on which a thread was created."""
-        return self.agents[self.creation_of(thread).agent]
+    def agent_name(self, thread: str) -> str:
+        """The agent on which a thread was created or restored."""
+        begun = self.beginning_of(thread)
+        return begun.agent if isinstance(begun, CreateThread) else begun.agent or self.agent_name(begun.data)
 
     def creation_of(self, thread: str) -> CreateThread:
-        """The step that created a thread. Raises KeyError for a thread that no step creates."""
+        """The step that created a thread, or the one that it was restored from."""
+        begun = self.beginning_of(thread)
+        return begun if isinstance(begun, CreateThread) else self.creation_of(begun.data)
+
+    def beginning_of(self, thread: str) -> CreateThread | Restore:
+        """The step that made a thread. Raises KeyError for a thread that no step makes."""
         for step in self.steps:
-            if isinstance(step, CreateThread) and step.thread == thread:
+            if isinstance(step, (CreateThread, Restore)) and step.thread == thread:
                 return step
         raise KeyError(thread)

@@ -10,14 +10,30 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
-
-import msgspec
+from typing import Any
 
 from conformance.attempt import Stop, attempt, malformed
-from conformance.implementation import Answer, Implementation, ThreadState, Turn
-from conformance.scenario import CreateThread, Respond, Run, RunWorkflow, Scenario, Step, Together
-from conformance.trace import Broke, Message, Refused, RunStarted, ThreadDescribed, Trace
+from conformance.ensemble import Ensemble
+from conformance.implementation import Answer, Implementation, NotSupported, Turn
+from conformance.scenario import (
+    CreateThread,
+    Respond,
+    Restore,
+    Run,
+    RunWorkflow,
+    Scenario,
+    Serialize,
+    Step,
+    Tamper,
+    Together,
+)
+from conformance.trace import (
+    Broke,
+    Message,
+    Refused,
+    RunStarted,
+    Trace,
+)
 from conformance.witness import Witness
 from conformance.world import World, stable
 from conformance.world.guard import loopback_only
@@ -38,10 +54,7 @@ class Stage:
         self.world = World(scenario, handoff_tool=implementation.handoff_tool)
         self.began = time.monotonic()
         self._timeout = timeout
-        self._agents: dict[str, Any] = {}
-        self._workflows: dict[str, Any] = {}
-        self._threads: dict[str, tuple[Any, Any]] = {}
-        self._described: dict[str, ThreadState] = {}
+        self._ensemble = Ensemble(scenario, implementation, self.world)
         self._witness = Witness(self.world, implementation)
 
     async def perform(self) -> None:
@@ -75,7 +88,7 @@ class Stage:
     async def _perform(self, step: Step) -> None:
         match step:
             case CreateThread():
-                await self._attempt(self._create_thread(step))
+                await self._attempt(self._ensemble.create_thread(step))
             case Run():
                 await self._run(step, Order(), None)
             case Together():
@@ -90,35 +103,42 @@ class Stage:
                 await self._run_workflow(step)
             case Respond():
                 await self._respond(step)
-        await self._describe_threads(step)
-
-    async def _create_thread(self, step: CreateThread) -> None:
-        agent = await self._agent(step.agent)
-        thread = await self.implementation.create_thread(agent, step.kind)
-        self._threads[step.thread] = (agent, thread)
+            case Serialize():
+                await self._attempt(self._ensemble.serialize(step))
+            case Restore():
+                await self._attempt(self._ensemble.restore(step))
+            case Tamper():
+                await self._attempt(self._ensemble.tamper(step))
+        await self._ensemble.describe(step, seconds=self._timeout)
 
     async def _run(self, step: Run, order: Order, place: int | None) -> None:
-        if step.thread not in self._threads:
-            self.world.record(Refused, text=f"there is no thread {step.thread!r}")
+        try:
+            agent, thread = self._ensemble.thread(step.thread)
+        except NotSupported as why:
+            self.world.record(Refused, text=str(why))
             return
-        agent, thread = self._threads[step.thread]
-        name = self.scenario.creation_of(step.thread).agent
-        script = self._script({name: step.replies}, order=order, label=place)
+        name = step.agent or self.scenario.agent_name(step.thread)
+        script = self._script({name: step.replies, **step.inner}, order=order, label=place)
         turn = Turn(
             messages=tuple(Message(role="user", text=text) for text in step.say),
             store=step.store,
             conversation_id=self._conversation_id(step, name),
         )
         with self.world.during(script):
-            self.world.record(RunStarted, thread=step.thread)
-            await self._attempt(self._witness.run(agent, thread, turn, script, stream=step.stream), script)
+            named = self.world.name_of(turn.conversation_id, "foreign")
+            self.world.record(RunStarted, thread=step.thread, conversation_id=named)
+            await self._attempt(self._thread_run(step, agent, thread, turn, script), script)
         if place is not None:
             await order.left(place)
+
+    async def _thread_run(self, step: Run, agent: Any, thread: Any, turn: Turn, script: Script) -> None:
+        other = await self._ensemble.agent(step.agent) if step.agent is not None else agent
+        await self._witness.run(other, thread, turn, script, stream=step.stream)
 
     def _conversation_id(self, step: Run, agent: str) -> str | None:
         match step.conversation_id:
             case "own":
-                return self._described[step.thread].conversation_id
+                return self._ensemble.conversation_id(step.thread)
             case "other":
                 return self.world.service(agent).another_conversation()
             case None:
@@ -132,7 +152,7 @@ class Stage:
             await self._attempt(self._workflow_run(step, turn, script), script)
 
     async def _workflow_run(self, step: RunWorkflow, turn: Turn, script: Script) -> None:
-        workflow = await self._workflow(step.workflow)
+        workflow = await self._ensemble.workflow(step.workflow)
         if step.as_agent:
             agent = await self.implementation.workflow_as_agent(step.workflow, workflow)
             await self._witness.run(agent, None, turn, script, stream=step.stream)
@@ -149,54 +169,18 @@ class Stage:
             await self._attempt(waiting.resume([answer], step.stream), waiting.script)
 
     async def _attempt(self, action: Awaitable[None], script: Script | None = None) -> None:
-        await attempt(action, self.world, self.implementation, seconds=self._timeout, script=script)
-
-    async def _describe_threads(self, step: Step) -> None:
-        """Record every thread that the step used, and every other one that it changed all the same."""
-        for name, (agent, thread) in self._threads.items():
-            try:
-                async with asyncio.timeout(self._timeout):
-                    state = cast("object", await self.implementation.describe_thread(agent, thread))
-            except Exception as error:
-                self.world.record(Broke, cause="crash", text=stable(f"describe_thread: {error!r}"), run=None)
-                raise Stop from None
-            if not isinstance(state, ThreadState):
-                malformed(self.world, "describe_thread", repr(state), "a ThreadState")
-            if name in _used(step) or state != self._described.get(name):
-                self._described[name] = state
-                fields = msgspec.structs.asdict(state)
-                fields["conversation_id"] = self.world.name_of(state.conversation_id, "foreign")
-                self.world.record(ThreadDescribed, thread=name, run=None, **fields)
-
-    async def _agent(self, name: str) -> Any:
-        if name not in self._agents:
-            self._agents[name] = await self.implementation.create_agent(name, self.scenario.agents[name])
-        return self._agents[name]
-
-    async def _workflow(self, name: str) -> Any:
-        if name not in self._workflows:
-            spec = self.scenario.workflows[name]
-            participants: dict[str, Any] = {}
-            for participant in spec.participants:
-                nested = participant in self.scenario.workflows
-                participants[participant] = await (self._workflow if nested else self._agent)(participant)
-            self._workflows[name] = await self.implementation.create_workflow(name, spec, participants)
-        return self._workflows[name]
+        ending = attempt(action, self.world, self.implementation, seconds=self._timeout, script=script)
+        if script is None:
+            await ending
+        else:  # in a task of its own, which the script's caller can cancel
+            task = asyncio.ensure_future(ending)
+            script.cancel = task.cancel
+            await task
 
     def _script(self, replies: Any, *, order: Order, label: Any = None, manager: RunWorkflow | None = None) -> Script:
         script = Script(len(self.world.scripts), replies, manager=manager.manager if manager else None, order=order, label=label)
         self.world.scripts.append(script)
         return script
-
-
-def _used(step: Step) -> tuple[str, ...]:
-    match step:
-        case CreateThread() | Run():
-            return (step.thread,)
-        case Together():
-            return tuple(run.thread for run in step.runs)
-        case _:
-            return ()
 
 
 def perform(scenario: Scenario, implementation: Callable[[], Implementation], *, timeout: float = STEP_TIMEOUT) -> Trace:

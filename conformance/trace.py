@@ -71,11 +71,27 @@ class Event(Data, frozen=True, kw_only=True, tag_field="event", tag=True):
     run: int | None = None
 
 
+class AgentCreated(Event, frozen=True, kw_only=True, tag="agent_created"):
+    """An agent was built. hosted: whether its chat client says that it supports hosted threads; None where it does not say."""
+
+    agent: str
+    hosted: bool | None = None
+
+
+class ConversationExists(Event, frozen=True, kw_only=True, tag="conversation_exists"):
+    """A service has a conversation that a thread, which is created next, is to continue."""
+
+    thread: str
+    agent: str
+    conversation_id: str
+
+
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
-    """The harness began a run on a thread or of a workflow."""
+    """The harness began a run on a thread or of a workflow. conversation_id: the option, where the run names one."""
 
     thread: str | None = None
     workflow: str | None = None
+    conversation_id: str | None = None
 
 
 class ServiceCalled(Event, frozen=True, kw_only=True, tag="service_called"):
@@ -155,6 +171,7 @@ class HistoryAppended(Event, frozen=True, kw_only=True, tag="history_appended"):
 class ContextInvoking(Event, frozen=True, kw_only=True, tag="context_invoking"):
     """A context provider was asked for messages; state as it was handed over, adds what it answered."""
 
+    agent: str
     provider: str
     state: dict[str, Any]
     messages: tuple[Message, ...] = ()
@@ -164,6 +181,7 @@ class ContextInvoking(Event, frozen=True, kw_only=True, tag="context_invoking"):
 class ContextInvoked(Event, frozen=True, kw_only=True, tag="context_invoked"):
     """A context provider was told of a run's end; state as it left it."""
 
+    agent: str
     provider: str
     state: dict[str, Any]
     messages: tuple[Message, ...] = ()
@@ -190,11 +208,89 @@ class ThreadDescribed(Event, frozen=True, kw_only=True, tag="thread_described"):
     context: dict[str, Any] = {}
 
 
+class Serialized(Event, frozen=True, kw_only=True, tag="serialized"):
+    """A thread was turned into data. flaw: why it is not plain JSON data, where it is not; there is no data then."""
+
+    thread: str
+    data: Any = None
+    flaw: str | None = None
+
+
+class Damaged(Event, frozen=True, kw_only=True, tag="damaged"):
+    """Data of a thread was damaged before it is restored. path: the place. fields: the names by which an error may call it."""
+
+    source: str
+    how: Literal["drop", "cut", "retype", "unknown", "extra"]
+    path: str
+    fields: tuple[str, ...] = ()
+
+
+class Restored(Event, frozen=True, kw_only=True, tag="restored"):
+    """A thread was made from data. source: the thread that was serialized. The rest: as the new thread is described.
+
+    flaw: why it cannot be described, where a thread came out of it that is none.
+    """
+
+    thread: str
+    source: str
+    kind: ThreadKind | None = None
+    conversation_id: str | None = None
+    messages: tuple[Message, ...] | None = None
+    context: dict[str, Any] = {}
+    flaw: str | None = None
+
+
+class DataChanged(Event, frozen=True, kw_only=True, tag="data_changed"):
+    """The data that a thread was turned into is not what it was any more. source: that thread."""
+
+    source: str
+
+
+class Tampered(Event, frozen=True, kw_only=True, tag="tampered"):
+    """The caller changed the messages of its own; every text in them is now this one."""
+
+    thread: str
+    text: str
+
+
+class Observing(Event, frozen=True, kw_only=True, tag="observing"):
+    """Middleware or a callback begins to look at a run's thread, before or after the run."""
+
+    agent: str
+    moment: Literal["before", "after"]
+
+
+class Observed(Event, frozen=True, kw_only=True, tag="observed"):
+    """What it saw. messages: None where the thread shows none."""
+
+    agent: str
+    moment: Literal["before", "after"]
+    kind: ThreadKind | None = None
+    conversation_id: str | None = None
+    messages: tuple[Message, ...] | None = None
+
+
+class Cancelled(Event, frozen=True, kw_only=True, tag="cancelled"):
+    """The run ended because its caller cancelled it."""
+
+
+class Given(Data, frozen=True, kw_only=True):
+    """The caller's own messages and options of a run, read again after it."""
+
+    messages: tuple[Message, ...] = ()
+    store: bool | None = None
+    conversation_id: str | None = None
+
+
 class RunReturned(Event, frozen=True, kw_only=True, tag="run_returned"):
-    """A run handed its response to the caller. author: of the response as a whole, where the implementation has one."""
+    """A run handed its response to the caller. author: of the response as a whole, where the implementation has one.
+
+    given: what became of the caller's own messages and options; None where the implementation cannot say.
+    """
 
     messages: tuple[Message, ...] = ()
     author: str | None = None
+    given: Given | None = None
 
 
 class Chunk(Event, frozen=True, kw_only=True, tag="chunk"):
@@ -254,7 +350,9 @@ class Broke(Event, frozen=True, kw_only=True, tag="broke"):
 
 
 AnyEvent = (
-    RunStarted
+    AgentCreated
+    | ConversationExists
+    | RunStarted
     | ServiceCalled
     | ServiceReplied
     | ServiceFailed
@@ -267,6 +365,14 @@ AnyEvent = (
     | ContextInvoked
     | Warned
     | ThreadDescribed
+    | Serialized
+    | Damaged
+    | Restored
+    | DataChanged
+    | Tampered
+    | Observing
+    | Observed
+    | Cancelled
     | RunReturned
     | Chunk
     | Raised

@@ -21,14 +21,25 @@ Pattern = Literal["sequential", "concurrent", "handoff", "group_chat", "magentic
 
 Capability = Literal[
     "threads.hosted",  # threads whose messages the service keeps
+    "threads.with_id",  # hosted threads that are created with the id of a conversation that the service has already
+    "threads.adaptive",  # threads that get their kind from their first run
     "threads.context_state",  # context providers with their state on the thread
+    "threads.serialize",  # threads as plain data, and back
+    "threads.shared",  # a run of one agent on a thread of another
+    "threads.observe",  # middleware or callbacks that look at a thread before and after a run
+    "threads.reducer",  # a bound on how many messages of a local thread a request carries
+    "clients.hosted_flag",  # a chat client says whether it supports hosted threads
     "runs.streaming",
     "runs.interleaved",  # several runs of one agent in flight at once
     "runs.store",  # the option `store` on a run
     "runs.conversation_id",  # the option `conversation_id` on a run
+    "runs.cancel",  # the caller can cancel a run
+    "runs.inputs",  # the adapter can say what became of the messages and options that the caller handed over
+    "runs.tamper",  # the caller can change the messages that it handed over and the ones that it got
     "tools",  # the function-invocation loop
     "tools.terminate",  # a tool or filter can end the loop
     "tools.approval",  # a call can wait for a person's approval
+    "agents.as_tool",  # an agent as another agent's tool
     "history.provider",  # a pluggable store for local history
     "history.per_run",
     "history.per_service_call",
@@ -75,12 +86,17 @@ class Policies(Data, frozen=True, kw_only=True):
     """What an implementation does where the records leave a choice; None: not declared.
 
     A rule that is written against a policy is *not supported* for an implementation that does not declare it.
+
+    store_conflict_hosted: declared only where a hosted thread with `store` false leads to something else than `store_conflict`.
+    injected_messages: whether a local thread also keeps what context providers add; None is read as `dropped`.
     """
 
     store_conflict: Literal["raise", "ignore", "transform"] | None = None
+    store_conflict_hosted: Literal["raise", "ignore", "transform"] | None = None
     unsupported_thread: Literal["at_creation", "at_run"] | None = None
     trailing_result: Literal["stored", "trimmed"] | None = None
     provider_copy: Literal["none", "written"] | None = None
+    injected_messages: Literal["dropped", "stored"] | None = None
     completion_signal: Literal["flag", "event_type", "return_value", "none"] | None = None
 
 

@@ -20,7 +20,7 @@ from conformance.implementation import (
     Turn,
     WorkflowSeen,
 )
-from conformance.trace import Chunk, Idle, Output, RequestPending, RunReturned
+from conformance.trace import Chunk, Given, Idle, Output, RequestPending, RunReturned
 from conformance.world import World
 from conformance.world.script import Script
 
@@ -69,7 +69,11 @@ class Witness:
     def _returned(self, response: object, agent: Any, thread: Any, script: Script) -> None:
         if not isinstance(response, Response):
             malformed(self._world, "run", repr(response), "a Response")
-        self._world.record(RunReturned, messages=response.messages, author=response.author)
+        given = None
+        if response.given is not None:
+            named = self._world.name_of(response.given.conversation_id, "foreign")
+            given = Given(messages=response.given.messages, store=response.given.store, conversation_id=named)
+        self._world.record(RunReturned, messages=response.messages, author=response.author, given=given)
 
         async def resume(answers: Sequence[Answer], stream: bool) -> None:
             if stream:

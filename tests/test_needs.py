@@ -16,11 +16,14 @@ from conformance.scenario import (
     OnConflict,
     ReplySpec,
     Respond,
+    Restore,
     Run,
     RunWorkflow,
     Scenario,
+    Serialize,
     ServiceSpec,
     Step,
+    Tamper,
     Together,
     ToolSpec,
     WorkflowSpec,
@@ -66,6 +69,15 @@ PLAIN = {"service.stateless"}
         (of_agent(on_conflict=OnConflict()), PLAIN),
         (of_agent(on_conflict=OnConflict(warn=False)), PLAIN | {"history.conflict_switches"}),
         (of_agent(context={"memory": ContextSpec()}), PLAIN | {"threads.context_state"}),
+        (of_agent(context={"memory": ContextSpec(), "notes": ContextSpec(id="memory")}), PLAIN | {"threads.context_state"}),
+        (of_agent(observed=True), PLAIN | {"threads.observe"}),
+        (of_agent(reduces_to=2), PLAIN | {"threads.reducer"}),
+        (on_thread(AgentSpec(), kind="adaptive"), PLAIN | {"threads.adaptive"}),
+        (on_thread(AgentSpec(), Serialize(thread="t")), PLAIN | {"threads.serialize"}),
+        (on_thread(AgentSpec(), Restore(thread="u", data="t")), PLAIN | {"threads.serialize"}),
+        (on_thread(AgentSpec(), Tamper(thread="t")), PLAIN | {"runs.tamper"}),
+        (of_run(replies=(ReplySpec(cancelled=True),)), PLAIN | {"runs.cancel"}),
+        (of_run(agent="a"), PLAIN),
         (of_agent(tools={"weather": ToolSpec()}), PLAIN | {"tools"}),
         (of_agent(tools={"stop": ToolSpec(terminates=True)}), PLAIN | {"tools", "tools.terminate"}),
         (on_thread(PAY), PLAIN | {"tools", "tools.approval"}),
@@ -86,6 +98,49 @@ PLAIN = {"service.stateless"}
 )
 def test_threads_and_runs_demand_what_they_use(scenario: Scenario, expected: set[str]) -> None:
     assert needs(scenario) == expected
+
+
+HOSTED_WITH_ID = CreateThread(thread="t", agent="a", kind="hosted", with_id=True)
+ASKING = {"ask": ToolSpec(agent="b")}
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ((HOSTED_WITH_ID,), PLAIN | {"threads.hosted", "threads.with_id"}),
+        ((CreateThread(thread="t", agent="a"), Run(thread="t", agent="a", say=())), PLAIN),
+        ((CreateThread(thread="t", agent="a"), Run(thread="t", agent="c", say=())), PLAIN | {"threads.shared", "service.one_id"}),
+        (
+            (CreateThread(thread="t", agent="a"), Serialize(thread="t"), Restore(thread="u", data="t", agent="a")),
+            PLAIN | {"threads.serialize"},
+        ),
+        (
+            (CreateThread(thread="t", agent="a"), Serialize(thread="t"), Restore(thread="u", data="t", agent="c")),
+            PLAIN | {"threads.serialize", "threads.shared", "service.one_id"},
+        ),
+        (
+            (CreateThread(thread="t", agent="a"), Together(runs=(Run(thread="t", agent="c", say=()),))),
+            PLAIN | {"threads.shared", "service.one_id", "runs.interleaved"},
+        ),
+        (
+            (CreateThread(thread="t", agent="b"), Run(thread="t", say=(), inner={"c": (ReplySpec(cancelled=True),)})),
+            PLAIN | {"tools", "agents.as_tool", "runs.cancel", "service.one_id"},
+        ),
+        (
+            (CreateThread(thread="t", agent="d"),),
+            PLAIN | {"tools", "agents.as_tool", "service.one_id"},
+        ),
+    ],
+)
+def test_threads_and_agents_that_meet_demand_it(steps: tuple[Step, ...], expected: set[str]) -> None:
+    agents = {
+        "a": AgentSpec(),
+        "b": AgentSpec(tools={"ask": ToolSpec(agent="c")}),
+        "c": AgentSpec(service=ServiceSpec(keeps="one_id", stores_by_default=True)),
+        "d": AgentSpec(tools=ASKING),
+    }
+    met = {"service.stores_by_default"} if "service.one_id" in expected else set[str]()
+    assert needs(Scenario(agents=agents, steps=steps)) == expected | met
 
 
 def of_workflow(*steps: Step, agents: dict[str, AgentSpec], **workflows: WorkflowSpec) -> Scenario:

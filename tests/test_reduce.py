@@ -6,12 +6,17 @@ from conformance.fixtures import load
 from conformance.reduce import reduced
 from conformance.scenario import (
     AgentSpec,
+    CallSpec,
     CreateThread,
+    Damage,
     ReplySpec,
+    Restore,
     Run,
     RunWorkflow,
     Scenario,
+    Serialize,
     ServiceSpec,
+    Tamper,
     Together,
     ToolSpec,
     WorkflowSpec,
@@ -49,6 +54,58 @@ def test_a_participant_leaves_with_everything_that_names_it():
     )
     small = reduced(crowd, lambda scenario: "b" in scenario.agents and bool(scenario.steps), tries=500)
     assert small.agents == {"b": AgentSpec()}
+
+
+FAMILY = Scenario(
+    agents={"a": AgentSpec(tools={"ask": ToolSpec(agent="b")}), "b": AgentSpec()},
+    steps=(
+        CreateThread(thread="t", agent="a"),
+        Run(thread="t", say=("one",), replies=(ReplySpec(calls=(CallSpec(tool="ask", arguments={"task": "x"}),)),)),
+        Serialize(thread="t"),
+        Restore(thread="u", data="t"),
+        Serialize(thread="u"),
+        Restore(thread="v", data="u", agent="b"),
+        Restore(thread="w", data="u", damage=Damage(how="cut", at=2)),
+        Run(thread="v", say=("two",)),
+        Run(thread="u", say=("three",)),
+        Tamper(thread="t"),
+    ),
+)
+
+
+def test_a_thread_leaves_with_those_that_were_restored_from_it():
+    lone = Scenario(
+        agents={**FAMILY.agents, "c": AgentSpec()},
+        steps=(*FAMILY.steps, CreateThread(thread="z", agent="c"), Run(thread="z", say=("four",))),
+    )
+    asked: list[Scenario] = []
+
+    def of_z(scenario: Scenario) -> bool:
+        asked.append(scenario)
+        return any(run.thread == "z" for run in scenario.runs())
+
+    small = reduced(lone, of_z, tries=500)
+    assert small == Scenario(agents={"c": AgentSpec()}, steps=(CreateThread(thread="z", agent="c"), Run(thread="z", say=("four",))))
+    assert [getattr(step, "thread", None) for step in asked[0].steps] == ["z", "z"]
+
+
+def test_an_agent_leaves_with_the_tools_that_it_is():
+    small = reduced(FAMILY, lambda scenario: any(run.thread == "t" for run in scenario.runs()), tries=500)
+    assert small == Scenario(agents={"a": AgentSpec()}, steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=("one",))))
+
+
+def test_a_thread_need_not_be_restored_to_be_there():
+    small = reduced(FAMILY, lambda scenario: any(run.say == ("two",) for run in scenario.runs()), tries=500)
+    assert small == Scenario(agents={"b": AgentSpec()}, steps=(CreateThread(thread="v", agent="b"), Run(thread="v", say=("two",))))
+
+
+def test_damage_stays_where_it_is_needed():
+    small = reduced(FAMILY, lambda scenario: any(getattr(step, "damage", None) for step in scenario.steps), tries=500)
+    assert small.steps == (
+        CreateThread(thread="u", agent="a"),
+        Serialize(thread="u"),
+        Restore(thread="w", data="u", damage=Damage()),
+    )
 
 
 def test_it_asks_no_more_often_than_it_may():

@@ -11,7 +11,9 @@ from conformance.scenario import AgentSpec, CreateThread, OnConflict, Run, Scena
 from conformance.scenario_file import WIDTH, ScenarioError, check, decode, encode, read
 
 AGENTS = '"agents": {"a": {"tools": {"pay": {"approval": true}}}, "b": {}}'
+DATA = '{"do": "serialize", "thread": "t"}'
 THREAD = '{"do": "create_thread", "thread": "t", "agent": "a"}'
+ASKING = '"a": {"tools": {"ask": {"agent": "b"}}}, "b": {}'
 
 
 def message(text: str) -> str:
@@ -56,7 +58,46 @@ def test_a_file_that_does_not_fit_names_file_and_field(text: str, said: str) -> 
     ("steps", "said"),
     [
         ('{"do": "create_thread", "thread": "t", "agent": "c"}', "$.steps[0].agent: got 'c', expected an agent"),
-        (f"{THREAD}, {THREAD}", "$.steps[1].thread: got 't', which an earlier step created"),
+        (f"{THREAD}, {THREAD}", "$.steps[1].thread: got 't', which an earlier step created or restored"),
+        (
+            '{"do": "create_thread", "thread": "t", "agent": "a", "with_id": true}',
+            "$.steps[0].with_id: only a hosted thread continues a conversation",
+        ),
+        (f'{THREAD}, {{"do": "run", "thread": "t", "say": [], "agent": "c"}}', "$.steps[1].agent: got 'c', expected an agent"),
+        (
+            f'{THREAD}, {{"do": "run", "thread": "t", "say": [], "agent": "b", "replies": [{{"calls": [{{"tool": "pay"}}]}}]}}',
+            "$.steps[1].replies[0].calls[0].tool: got 'pay', expected a tool of the agent; there is none",
+        ),
+        (
+            f'{THREAD}, {{"do": "run", "thread": "t", "say": [], "inner": {{"b": []}}}}',
+            "$.steps[1].inner.b: got 'b', expected an agent that 'a' has as a tool; there is none",
+        ),
+        (f'{THREAD}, {{"do": "serialize", "thread": "u"}}', "$.steps[1].thread: got 'u', expected a thread that an earlier step"),
+        (f'{THREAD}, {{"do": "tamper", "thread": "u"}}', "$.steps[1].thread: got 'u', expected a thread that an earlier step"),
+        (
+            f'{THREAD}, {{"do": "restore", "thread": "u", "data": "t"}}',
+            "$.steps[1].data: got 't', expected a thread that an earlier step serialized; there is none",
+        ),
+        (f'{THREAD}, {DATA}, {{"do": "restore", "thread": "t", "data": "t"}}', "$.steps[2].thread: got 't', which an earlier step"),
+        (
+            f'{THREAD}, {DATA}, {{"do": "restore", "thread": "u", "data": "t", "agent": "c"}}',
+            "$.steps[2].agent: got 'c', expected an agent",
+        ),
+        (
+            f'{THREAD}, {DATA}, {{"do": "restore", "thread": "u", "data": "t", "damage": {{}}}}, '
+            '{"do": "run", "thread": "u", "say": []}',
+            "$.steps[3].thread: got 'u', expected a thread that an earlier step created or restored whole",
+        ),
+        (
+            f'{THREAD}, {DATA}, {{"do": "restore", "thread": "u", "data": "t", "damage": {{}}}}, '
+            '{"do": "restore", "thread": "u", "data": "t"}',
+            "$.steps[3].thread: got 'u', which an earlier step created or restored",
+        ),
+        (
+            f'{THREAD}, {DATA}, {{"do": "restore", "thread": "u", "data": "t", "agent": "b"}}, '
+            '{"do": "run", "thread": "u", "say": [], "replies": [{"calls": [{"tool": "pay"}]}]}',
+            "$.steps[3].replies[0].calls[0].tool: got 'pay', expected a tool of the agent; there is none",
+        ),
         (f'{{"do": "run", "thread": "t", "say": []}}, {THREAD}', "$.steps[0].thread: got 't', expected a thread that an earlier"),
         (
             f'{THREAD}, {{"do": "run", "thread": "t", "say": [], "replies": [{{}}, {{"calls": [{{"tool": "pai"}}]}}]}}',
@@ -128,6 +169,55 @@ def test_a_workflow_that_cannot_be_built_names_the_field(workflows: str, said: s
     assert message(f'{{{AGENTS}, "workflows": {{{workflows}}}}}').startswith(f"fixtures/x.json: {said}")
 
 
+@pytest.mark.parametrize(
+    ("agents", "steps", "said"),
+    [
+        ('"a": {"reduces_to": 0}', "", "$.agents.a.reduces_to: got 0, expected at least 1"),
+        ('"a": {"tools": {"ask": {"agent": "c"}}}', "", "$.agents.a.tools.ask.agent: got 'c', expected an agent"),
+        ('"a": {"tools": {"ask": {"agent": "a"}}}', "", "$.agents.a.tools.ask.agent: got 'a', which is 'a' itself"),
+        (
+            '"a": {"tools": {"ask": {"agent": "b"}}}, "b": {"tools": {"tell": {"agent": "a"}}}',
+            "",
+            "$.agents.a.tools.ask.agent: got 'b', which is 'a' itself or has it among its tools",
+        ),
+        (
+            '"a": {"tools": {"ask": {"agent": "b", "terminates": true}}}, "b": {}',
+            "",
+            "$.agents.a.tools.ask.terminates: a tool that",
+        ),
+        ('"a": {"tools": {"ask": {"agent": "b", "returns": "x"}}}, "b": {}', "", "$.agents.a.tools.ask.returns: a tool that"),
+        (ASKING, '"replies": [{"calls": [{"tool": "ask"}]}]', "$.steps[1].replies[0].calls[0].arguments: got [], expected 'task'"),
+        (
+            ASKING,
+            '"inner": {"b": [{"calls": [{"tool": "x"}]}]}',
+            "$.steps[1].inner.b[0].calls[0].tool: got 'x', expected a tool of",
+        ),
+    ],
+)
+def test_an_agent_that_cannot_be_used_so_names_the_field(agents: str, steps: str, said: str) -> None:
+    run = f'{THREAD}, {{"do": "run", "thread": "t", "say": [], {steps}}}' if steps else ""
+    assert message(f'{{"agents": {{{agents}}}, "steps": [{run}]}}').startswith(f"fixtures/x.json: {said}")
+
+
+def test_what_threads_and_tools_may_refer_to() -> None:
+    agents = '"a": {"tools": {"ask": {"agent": "b"}}}, "b": {"tools": {"look": {"agent": "c"}}}, "c": {}'
+    asking = '[{"calls": [{"tool": "ask", "arguments": {"task": "x"}}]}]'
+    steps = [
+        THREAD,
+        '{"do": "run", "thread": "t", "say": [], "inner": {"b": [{"text": "x"}], "c": []}}',
+        DATA,
+        DATA,
+        '{"do": "restore", "thread": "u", "data": "t", "agent": "b"}',
+        '{"do": "run", "thread": "u", "say": [], "inner": {"c": []}}',
+        '{"do": "serialize", "thread": "u"}',
+        '{"do": "restore", "thread": "v", "data": "u"}',
+        '{"do": "tamper", "thread": "v"}',
+        '{"do": "restore", "thread": "w", "data": "u", "damage": {"how": "cut", "at": 3}}',
+        f'{{"do": "run", "thread": "v", "agent": "a", "say": [], "replies": {asking}}}',
+    ]
+    assert decode(f'{{"agents": {{{agents}}}, "steps": [{", ".join(steps)}]}}').agent_name("v") == "b"
+
+
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     text = (
         f'{{{AGENTS}, "steps": [{THREAD}, {{"do": "run", "thread": "t", "say": ["one", "two"], "store": true, "stream": true}}]}}'
@@ -163,3 +253,12 @@ def test_a_scenario_made_in_code_is_checked_under_its_title() -> None:
     scenario = Scenario(title="two", steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=())))
     with pytest.raises(ScenarioError, match=r"^two: \$\.steps\[0\]\.agent: got 'a', expected an agent; there is none"):
         check(scenario)
+
+
+def test_a_run_says_nothing_that_a_context_provider_adds_too() -> None:
+    text = (
+        '{"agents": {"a": {"context": {"memory": {"adds": ["remember"]}}}}, "steps": ['
+        '{"do": "create_thread", "thread": "t", "agent": "a"}, {"do": "run", "thread": "t", "say": ["one", "remember"]}]}'
+    )
+    with pytest.raises(ScenarioError, match=r"\$\.steps\[1\]\.say\[1\]: got 'remember', which a context provider adds"):
+        decode(text)

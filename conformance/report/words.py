@@ -1,32 +1,42 @@
-"""Scenarios and trace events in plain words, one line each."""
+"""Scenarios in plain words, one line for everybody who takes part and one for each step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
 
-import msgspec
-
+from conformance.report.event_words import event_line, value_words
 from conformance.scenario import (
     AgentSpec,
+    ContextSpec,
     CreateThread,
     ManagerSpec,
     ReplySpec,
     Respond,
+    Restore,
     Run,
     RunWorkflow,
     Scenario,
+    Serialize,
     Step,
+    Tamper,
     Together,
     ToolSpec,
     WorkflowSpec,
 )
-from conformance.trace import AnyEvent, Message
 
 _KEEPS = {
     "nothing": "a service that keeps nothing",
     "one_id": "a service that keeps conversations under one id",
     "new_ids": "a service that keeps conversations under a new id with every reply",
+}
+
+
+_DAMAGE = {
+    "drop": "without one of its fields",
+    "cut": "cut off at one of its fields",
+    "retype": "with a value of another type",
+    "unknown": "with a word that nobody knows",
+    "extra": "with a field too many",
 }
 
 
@@ -42,18 +52,6 @@ def step_lines(scenario: Scenario) -> Iterator[str]:
     """What is done, step by step."""
     for step in scenario.steps:
         yield _step(step)
-
-
-def event_line(event: AnyEvent) -> str:
-    """What happened."""
-    shown: list[str] = []
-    for field in msgspec.structs.fields(event):
-        value = getattr(event, field.name)
-        default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
-        if field.name not in ("step", "run") and value != default:
-            shown.append(f"{field.name}: {_value(value)}")
-    name = str(type(event).__struct_config__.tag).replace("_", " ")
-    return name + (f" ({'; '.join(shown)})" if shown else "")
 
 
 def _agent(agent: AgentSpec) -> Iterator[str]:
@@ -75,11 +73,22 @@ def _agent(agent: AgentSpec) -> Iterator[str]:
     off = [name for name in ("throw", "warn", "clear") if not getattr(agent.on_conflict, name)]
     if off:
         yield f"on a conflict not: {', '.join(off)}"
-    for id, provider in agent.context.items():
-        yield f"context provider {id}" + (f" that adds {_texts(provider.adds)}" if provider.adds else "")
+    for name, provider in agent.context.items():
+        yield _context(name, provider)
+    if agent.observed:
+        yield "something that looks at its threads before and after every run"
+    if agent.reduces_to is not None:
+        yield f"a reducer to {agent.reduces_to} {'message' if agent.reduces_to == 1 else 'messages'}"
+
+
+def _context(name: str, provider: ContextSpec) -> str:
+    id = f" with the id {provider.id!r}" if provider.id is not None else ""
+    return f"context provider {name}{id}" + (f" that adds {_texts(provider.adds)}" if provider.adds else "")
 
 
 def _tool(name: str, tool: ToolSpec) -> str:
+    if tool.agent is not None:
+        return f"tool {name} is agent {tool.agent}"
     does = f"raises {tool.raises!r}" if tool.raises is not None else f"returns {tool.returns!r}"
     also = [word for word, on in (("ends the loop", tool.terminates), ("needs approval", tool.approval)) if on]
     return " and ".join([f"tool {name} {does}", *also])
@@ -100,8 +109,8 @@ def _workflow(workflow: WorkflowSpec) -> Iterator[str]:
 
 def _step(step: Step) -> str:
     match step:
-        case CreateThread():
-            return f"create the {step.kind} thread {step.thread} on agent {step.agent}"
+        case CreateThread() | Serialize() | Restore() | Tamper():
+            return _thread_step(step)
         case Run():
             return _run(step)
         case Together():
@@ -114,12 +123,32 @@ def _step(step: Step) -> str:
             return f"{verb} pending request {step.request}{', streaming' if step.stream else ''}"
 
 
+def _thread_step(step: CreateThread | Serialize | Restore | Tamper) -> str:
+    match step:
+        case CreateThread():
+            known = ", with the id of a conversation that its service has already" if step.with_id else ""
+            return f"create the {step.kind} thread {step.thread} on agent {step.agent}{known}"
+        case Serialize():
+            return f"turn {step.thread} into data"
+        case Restore():
+            damage = f", {_DAMAGE[step.damage.how]} (place {step.damage.at})" if step.damage else ""
+            return f"restore {step.thread}{_on(step.agent)} from the data of {step.data}{damage}"
+        case Tamper():
+            return f"change every message that the caller handed over to runs on {step.thread} or got from them"
+
+
 def _run(run: Run) -> str:
     options = ["streaming"] if run.stream else []
     options += [f"store={str(run.store).lower()}"] if run.store is not None else []
     if run.conversation_id is not None:
         options.append(f"conversation_id: {'its own' if run.conversation_id == 'own' else 'of another conversation'}")
-    return f"run {run.thread} with {_texts(run.say)}" + "".join(f", {option}" for option in options) + _replies(run.replies)
+    text = f"run {run.thread}{_on(run.agent)} with {_texts(run.say)}" + "".join(f", {option}" for option in options)
+    inner = (_replies(replies, f"inside, agent {agent}") for agent, replies in run.inner.items())
+    return text + _replies(run.replies) + "".join(inner)
+
+
+def _on(agent: str | None) -> str:
+    return f" on agent {agent}" if agent is not None else ""
 
 
 def _workflow_run(step: RunWorkflow) -> str:
@@ -137,10 +166,12 @@ def _replies(replies: Sequence[ReplySpec], agent: str = "the service") -> str:
 
 
 def _reply(reply: ReplySpec) -> str:
+    if reply.cancelled:
+        return "nothing, as the caller cancels the run"
     if reply.error is not None:
         return f"with the error {reply.error!r}"
     said = [repr(reply.text)] if reply.text is not None else []
-    said += [f"call {call.tool}{_value(call.arguments) if call.arguments else ''}" for call in reply.calls]
+    said += [f"call {call.tool}{value_words(call.arguments) if call.arguments else ''}" for call in reply.calls]
     said += [f"hand off to {reply.handoff}"] if reply.handoff is not None else []
     return (" and ".join(said) or "nothing") + (" without an id" if reply.without_id else "")
 
@@ -149,23 +180,4 @@ def _texts(texts: Sequence[str]) -> str:
     return " and ".join(repr(text) for text in texts) or "no input"
 
 
-def _message(message: Message) -> str:
-    said = [repr(message.text)] if message.text else []
-    said += [f"call {call.id} {call.tool}" for call in message.calls]
-    said += [f"result {result.id} {result.value!r}{' (error)' if result.error else ''}" for result in message.results]
-    author = f" {message.author}" if message.author else ""
-    return f"{message.role}{author}: {' and '.join(said) or 'nothing'}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Message):
-        return _message(value)
-    if isinstance(value, (list, tuple)):
-        items = cast("Sequence[Any]", value)
-        return "[" + ", ".join(_value(item) for item in items) + "]"
-    if isinstance(value, Mapping):
-        entries = cast("Mapping[str, Any]", value)
-        return "{" + ", ".join(f"{key}: {_value(item)}" for key, item in entries.items()) + "}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else repr(value) if isinstance(value, str) else str(value)
+__all__ = ["cast_lines", "event_line", "step_lines"]

@@ -10,7 +10,7 @@ from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from conformance.scenario import Scenario
 from conformance.trace import AnyEvent, Event
@@ -18,6 +18,7 @@ from conformance.world.chat_service import ChatService
 from conformance.world.context import ContextProvider
 from conformance.world.history import HistoryStore
 from conformance.world.manager import Manager
+from conformance.world.observer import Observer
 from conformance.world.script import Script
 from conformance.world.tools import Tool
 
@@ -52,8 +53,9 @@ class World:
         return self._services[agent]
 
     def tools(self, agent: str) -> tuple[Tool, ...]:
-        """The tools of an agent."""
-        return tuple(Tool(self, agent, name, spec) for name, spec in self.scenario.agents[agent].tools.items())
+        """The tools of an agent, without those that are agents."""
+        tools = self.scenario.agents[agent].tools
+        return tuple(Tool(self, agent, name, spec) for name, spec in tools.items() if spec.agent is None)
 
     def history(self, agent: str) -> HistoryStore:
         """The store that an explicitly configured history provider of this agent uses."""
@@ -61,7 +63,12 @@ class World:
 
     def contexts(self, agent: str) -> tuple[ContextProvider, ...]:
         """The context providers of an agent, in order."""
-        return tuple(ContextProvider(self, id, spec) for id, spec in self.scenario.agents[agent].context.items())
+        context = self.scenario.agents[agent].context
+        return tuple(ContextProvider(self, agent, spec.id or name, spec) for name, spec in context.items())
+
+    def observer(self, agent: str) -> Observer:
+        """What looks at the threads of an agent that is observed."""
+        return Observer(self, agent)
 
     def answered(self, among: Collection[str] = ()) -> bool:
         """Whether the latest reply in this run asked for nothing more: by this a handoff knows that it is over.
@@ -131,6 +138,19 @@ class World:
             return id
         known = sum(1 for other, _ in self._names if other == sort)
         return self._names.setdefault((sort, id), f"{sort}-{known + 1}")
+
+    def renamed(self, data: Any) -> Any:
+        """JSON data with a stable name for every id in it."""
+        if isinstance(data, dict):
+            entries = cast("dict[str, Any]", data).items()
+            return {self.renamed(key): self.renamed(value) for key, value in entries}
+        if isinstance(data, list):
+            return [self.renamed(value) for value in cast("list[Any]", data)]
+        if not isinstance(data, str):
+            return data
+        if data in self._names_outside:
+            return self._names_outside[data]
+        return _UNSTABLE.sub(lambda found: self.name_of(found[0], "id") or "", data)
 
     def _count(self, what: str) -> int:
         self._counted[what] = self._counted.get(what, 0) + 1

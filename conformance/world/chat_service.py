@@ -5,6 +5,7 @@ One plain object, reached natively (an adapter wraps it into its framework's cha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,9 @@ class ChatService:
         try:
             if spec.error is not None:
                 self._fail(call, spec.error)
+            if spec.cancelled:
+                script.cancel_run()
+                await asyncio.Event().wait()
             message = self._message(spec)
             kept = self._keeps(request)
             conversation_id = None

@@ -16,15 +16,23 @@ if TYPE_CHECKING:
 class ContextProvider:
     """One context provider of one agent; its state counts the runs that it saw."""
 
-    def __init__(self, world: World, id: str, spec: ContextSpec) -> None:
+    def __init__(self, world: World, agent: str, id: str, spec: ContextSpec) -> None:
         self._world = world
+        self._agent = agent
         self.id = id
         self.spec = spec
 
     async def invoking(self, state: MutableMapping[str, Any], messages: Sequence[Message]) -> tuple[Message, ...]:
         """Before a run, with its new input: the messages to add."""
         adds = tuple(Message(role="user", text=text) for text in self.spec.adds)
-        self._world.record(ContextInvoking, provider=self.id, state=deepcopy(dict(state)), messages=tuple(messages), adds=adds)
+        self._world.record(
+            ContextInvoking,
+            agent=self._agent,
+            provider=self.id,
+            state=deepcopy(dict(state)),
+            messages=tuple(messages),
+            adds=adds,
+        )
         return adds
 
     async def invoked(
@@ -34,6 +42,7 @@ class ContextProvider:
         state["runs"] = int(state.get("runs", 0)) + 1
         self._world.record(
             ContextInvoked,
+            agent=self._agent,
             provider=self.id,
             state=deepcopy(dict(state)),
             messages=tuple(messages),

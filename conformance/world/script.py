@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from conformance.scenario import ManagerSpec, ReplySpec
 from conformance.trace import Call
@@ -14,6 +14,7 @@ class Script:
     """What the fakes do during one run, and what they did so far.
 
     label: the name under which the run's service calls wait in `order`; None where participants wait under their own names.
+    cancel: what cancels the run; cancelled: whether its caller did.
     """
 
     def __init__(
@@ -31,6 +32,8 @@ class Script:
         self.manager = manager or ManagerSpec()
         self.picks = deque(self.manager.picks)
         self.latest: dict[str, bool] = {}
+        self.cancel: Callable[[], object] = _nothing
+        self.cancelled = False
         self.open_calls: list[tuple[str, Call]] = []
         self._replies = {agent: deque(specs) for agent, specs in replies.items()}
         self._given: dict[str, int] = {}
@@ -42,6 +45,11 @@ class Script:
         if waiting:
             return waiting.popleft()
         return ReplySpec(text=f"{agent} answers {self.number + 1}.{self._given[agent]}")
+
+    def cancel_run(self) -> None:
+        """As the run's caller: cancel it."""
+        self.cancelled = True
+        self.cancel()
 
     def replied(self, agent: str, *, final: bool) -> None:
         """Note an agent's latest reply, `final` where it asked for nothing more; the agents stand in the order of these replies."""
@@ -56,3 +64,7 @@ class Script:
             self.open_calls.remove((agent, call))
             return call.id
         return None
+
+
+def _nothing() -> None:
+    """What is not running cannot be cancelled."""
