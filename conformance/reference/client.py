@@ -1,4 +1,4 @@
-"""Chat clients: the leaf that calls the service, and the decorator that loads and appends around every service call."""
+"""Chat clients: the leaf that calls the service, and what stands between it and the loop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from conformance.reference.copies import copied, copied_calls
 from conformance.reference.store import Store
 from conformance.trace import Call, Message
 from conformance.world.chat_service import ChatService, Reply, Request
@@ -15,6 +16,8 @@ SENTINEL = "reference-history-is-kept-below"
 """The made-up conversation id that tells the loop "history is kept below you"; the service must never see it."""
 
 Emit = Callable[[str], None]
+Reduce = Callable[[Sequence[Message], Sequence[Message]], Sequence[Message]]
+"""History and new input to what is sent of the history."""
 
 
 class Client(Protocol):
@@ -26,15 +29,22 @@ class Client(Protocol):
 
 
 class LeafClient:
-    """Calls the service."""
+    """Calls the service. What goes over the wire is shared with nobody on this side."""
 
     def __init__(self, service: ChatService) -> None:
         self._service = service
 
+    @property
+    def supports_hosted(self) -> bool:
+        """Whether the service can keep conversations."""
+        return self._service.spec.keeps != "nothing"
+
     async def complete(self, request: Request, emit: Emit) -> Reply:
         """Send a request as it is."""
+        request = msgspec.structs.replace(request, messages=copied(request.messages))
         if not request.stream:
-            return await self._service.reply(request)
+            reply = await self._service.reply(request)
+            return msgspec.structs.replace(reply, message=copied([reply.message])[0])
         calls: list[Call] = []
         text, conversation_id = "", None
         async for chunk in self._service.stream(request):
@@ -44,29 +54,63 @@ class LeafClient:
                 calls.append(chunk.call)
             if chunk.text:
                 emit(chunk.text)
-        return Reply(message=Message(role="assistant", text=text, calls=tuple(calls)), conversation_id=conversation_id)
+        return Reply(message=Message(role="assistant", text=text, calls=copied_calls(calls)), conversation_id=conversation_id)
+
+
+class DeafClient:
+    """Passes no conversation id on: the kind of the thread is fixed, and is local. told: of the first one that came."""
+
+    def __init__(self, inner: Client, told: Callable[[str], None]) -> None:
+        self._inner = inner
+        self._told = told
+        self._came = False
+
+    async def complete(self, request: Request, emit: Emit) -> Reply:
+        """Drop the id of the reply."""
+        reply = await self._inner.complete(request, emit)
+        if reply.conversation_id is not None and not self._came:
+            self._came = True
+            self._told(reply.conversation_id)
+        return msgspec.structs.replace(reply, conversation_id=None)
 
 
 class PersistingClient:
     """The decorator of per-service-call persistence: loads before and appends after every service call.
 
-    adds: what context providers injected; sent with every call, never stored. adopt: told of a real conversation id: from
-    then on the service manages the history.
+    adds: what context providers injected; sent with every call, and stored only where `keeps_adds`. adopt: told of a real
+    conversation id: from then on the service manages the history. reduce: bounds what is sent of the history before the run.
+    copies: whether the store still receives what is new while the service manages the history.
     """
 
-    def __init__(self, inner: Client, store: Store, adds: Sequence[Message], adopt: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        inner: Client,
+        store: Store,
+        adds: Sequence[Message],
+        adopt: Callable[[str], None],
+        *,
+        reduce: Reduce,
+        keeps_adds: bool,
+        copies: Callable[[], bool],
+    ) -> None:
         self._inner = inner
         self._store = store
         self._adds = tuple(adds)
         self._adopt = adopt
+        self._reduce = reduce
+        self._keeps_adds = keeps_adds
+        self._copies = copies
         self._before: int | None = None
+        self._earlier: tuple[Message, ...] = ()
 
     async def complete(self, request: Request, emit: Emit) -> Reply:
         """Send stored history and what is new; append what is new and the reply."""
         id = request.conversation_id
-        if id not in (None, SENTINEL):
-            return await self._inner.complete(request, emit)
         new = request.messages
+        if id not in (None, SENTINEL):
+            reply = await self._inner.complete(request, emit)
+            await self.copy(new, reply.message)
+            return reply
         history = await self._store.load()
         sent = msgspec.structs.replace(
             request,
@@ -76,8 +120,9 @@ class PersistingClient:
         reply = await self._inner.complete(sent, emit)
         if reply.conversation_id is not None:
             self._adopt(reply.conversation_id)
+            await self.copy(self._with_adds(new), reply.message)
             return reply
-        await self.append(new, reply.message)
+        await self.append(self._with_adds(new), reply.message)
         return msgspec.structs.replace(reply, conversation_id=SENTINEL)
 
     def outgoing_id(self, id: str | None) -> str | None:
@@ -88,8 +133,21 @@ class PersistingClient:
         """What one request carries: what was injected stands where the run began, never between a call and its result."""
         if self._before is None:
             self._before = len(history)
-        return (*history[: self._before], *self._adds, *history[self._before :], *new)
+            self._earlier = tuple(self._reduce(history, new))
+        return (*self._earlier, *self._adds, *history[self._before :], *new)
 
     async def append(self, new: Sequence[Message], reply: Message) -> None:
         """Append one service call's messages."""
         await self._store.append([*new, reply])
+
+    async def copy(self, new: Sequence[Message], reply: Message) -> None:
+        """The service manages the history: the store receives a copy, or nothing."""
+        if self._copies():
+            await self._store.append([*new, reply])
+
+    def _with_adds(self, new: Sequence[Message]) -> Sequence[Message]:
+        """What is new, with what was injected where that is stored; from then on it is part of the history."""
+        if not self._keeps_adds:
+            return new
+        adds, self._adds = self._adds, ()
+        return [*adds, *new]

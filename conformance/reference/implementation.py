@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from copy import deepcopy
 from typing import Any, ClassVar
 
 import msgspec
@@ -19,6 +18,7 @@ from conformance.implementation import (
     WorkflowSeen,
 )
 from conformance.reference.agent import Agent
+from conformance.reference.caller import Caller
 from conformance.reference.errors import Conflict, Invalid, NoConversation, Unsupported
 from conformance.reference.orchestrations import PATTERNS
 from conformance.reference.thread import Thread
@@ -49,47 +49,70 @@ class Reference(Implementation):
             "unsupported_thread": "at_creation",
             "trailing_result": "stored",
             "provider_copy": "none",
+            "injected_messages": "dropped",
             "completion_signal": "flag",
         }
         self.policies = msgspec.convert({**declared, **policies}, Policies)
+        self.caller = Caller()
         self._threads = 0
 
-    async def create_agent(self, name: str, spec: AgentSpec) -> Agent:
-        """Build an agent."""
-        return self.agent_type(name, spec, self.world, self.policies)
+    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent] | None = None) -> Agent:
+        """Build an agent; `inner`: those that it has as tools, under the names of the tools."""
+        return self.agent_type(name, spec, self.world, self.policies, inner)
 
-    async def create_thread(self, agent: Agent, kind: ThreadKind) -> Thread:
-        """Create a thread."""
+    async def supports_hosted(self, agent: Agent) -> bool:
+        """The flag of the agent's chat client."""
+        return agent.supports_hosted()
+
+    async def create_thread(self, agent: Agent, kind: ThreadKind, conversation_id: str | None = None) -> Thread:
+        """Create a thread, or a hosted one that continues a conversation."""
         self._threads += 1
-        return agent.create_thread(f"thread {self._threads}", kind)
+        key = f"thread {self._threads}"
+        return agent.create_thread(key, kind) if conversation_id is None else agent.continue_conversation(key, conversation_id)
 
     async def describe_thread(self, agent: Agent, thread: Thread) -> ThreadState:
         """A thread is state: this is all of it."""
-        keeps = thread.kind == "local" and agent.spec.history == "default"
-        return ThreadState(
-            kind=thread.kind,
-            conversation_id=thread.conversation_id,
-            messages=tuple(thread.messages) if keeps else None,
-            context=deepcopy(thread.context),
-        )
+        return agent.describe(thread)
+
+    async def serialize_thread(self, agent: Agent, thread: Thread) -> Any:
+        """A thread as data, see `conformance.reference.thread_data`."""
+        return agent.serialize(thread)
+
+    async def restore_thread(self, agent: Agent, data: Any) -> Thread:
+        """The thread that data describes."""
+        return agent.restore(data)
+
+    async def tamper(self, agent: Agent, thread: Thread, text: str) -> None:
+        """Change what the caller of the runs on a thread owns."""
+        self.caller.tamper(thread, text)
 
     async def run(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> Response:
         """Run, not streaming."""
-        return await agent.run(thread, turn, _nowhere, stream=False)
+        asked = self.caller.asks(thread, turn)
+        return self.caller.got(thread, asked, await agent.run(thread, asked, _nowhere, stream=False))
 
     def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Run, streaming."""
-        return _streamed(lambda emit: agent.run(thread, turn, emit, stream=True))
+
+        async def work(emit: Emit) -> Response:
+            asked = self.caller.asks(thread, turn)
+            return self.caller.got(thread, asked, await agent.run(thread, asked, emit, stream=True))
+
+        return _streamed(work)
 
     async def answer(self, agent: Agent | WorkflowAgent, thread: Any, answers: Sequence[Answer]) -> Response:
         """Resume, not streaming."""
-        return await agent.resume(thread, answers, _nowhere, stream=False)
+        return self.caller.got(thread, None, await agent.resume(thread, answers, _nowhere, stream=False))
 
     def stream_answer(
         self, agent: Agent | WorkflowAgent, thread: Any, answers: Sequence[Answer]
     ) -> AsyncIterator[ChunkSeen | Response]:
         """Resume, streaming."""
-        return _streamed(lambda emit: agent.resume(thread, answers, emit, stream=True))
+
+        async def work(emit: Emit) -> Response:
+            return self.caller.got(thread, None, await agent.resume(thread, answers, emit, stream=True))
+
+        return _streamed(work)
 
     async def create_workflow(self, name: str, spec: WorkflowSpec, participants: Mapping[str, Any]) -> Workflow:
         """Build a workflow."""
@@ -113,7 +136,7 @@ def _nowhere(text: str) -> None:
 
 
 async def _streamed(work: Callable[[Emit], Awaitable[Response]]) -> AsyncIterator[ChunkSeen | Response]:
-    """What a run emits, then its response, as a stream."""
+    """What a run emits, then its response, as a stream. A run that its consumer leaves or cancels is over when this is."""
     chunks: asyncio.Queue[str | None] = asyncio.Queue()
     task = asyncio.ensure_future(work(chunks.put_nowait))
     task.add_done_callback(lambda _: chunks.put_nowait(None))
@@ -123,3 +146,4 @@ async def _streamed(work: Callable[[Emit], Awaitable[Response]]) -> AsyncIterato
         yield await task
     finally:
         task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from conformance.reference.agent_tool import AgentTool
 from conformance.reference.client import Client, Emit
 from conformance.trace import Call, Message, Result
 from conformance.world.chat_service import Request
 from conformance.world.errors import ToolError
 from conformance.world.tools import Tool
 
+AnyTool = Tool | AgentTool
+
 
 @dataclass
 class Outcome:
     """What a loop came to.
 
-    produced: its response messages, in order. waiting: the calls of a reply in which one needs approval.
+    produced: its response messages, in order. waiting: the calls of a reply in which one needs approval. adopted: the conversation
+    ids of the replies that count, oldest first.
     """
 
     produced: list[Message] = field(default_factory=list[Message])
     conversation_id: str | None = None
     terminated: bool = False
     waiting: list[Call] = field(default_factory=list[Call])
+    adopted: list[str] = field(default_factory=list[str])
 
 
 class Loop:
@@ -34,7 +39,7 @@ class Loop:
     def __init__(
         self,
         client: Client,
-        tools: Mapping[str, Tool],
+        tools: Mapping[str, AnyTool],
         adopt: Callable[[str | None], None],
         needs_approval: Callable[[Call], bool],
     ) -> None:
@@ -81,7 +86,7 @@ class Loop:
             terminated = terminated or tool is None or (tool.spec.terminates and not results[-1].error)
         return Message(role="tool", results=tuple(results)), terminated
 
-    async def call_tool(self, tool: Tool | None, call: Call) -> Result:
+    async def call_tool(self, tool: AnyTool | None, call: Call) -> Result:
         """Run one tool. A tool that raises is a result with an error; a handoff has no tool of its own."""
         if tool is None:
             return Result(id=call.id, value="handed off")

@@ -1,10 +1,12 @@
-"""Where a local thread's history is: with an explicit provider, or on the thread itself."""
+"""Where a local thread's history is: with an explicit provider, on the thread itself, or partly here and partly there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
+from conformance.reference.copies import copied
 from conformance.reference.thread import Thread
 from conformance.trace import Message
 from conformance.world.history import HistoryStore
@@ -35,19 +37,40 @@ class ThreadStore:
     async def append(self, messages: Sequence[Message]) -> None:
         """Append what is new."""
         self._thread.messages.extend(messages)
+        self._thread.grew(None, len(messages))
 
 
 class ProviderStore:
-    """An explicitly configured history provider."""
+    """An explicitly configured history provider; `place`: whose it is. Like a database it keeps and hands out copies."""
 
-    def __init__(self, history: HistoryStore, thread: Thread) -> None:
+    def __init__(self, history: HistoryStore, thread: Thread, place: str) -> None:
         self._history = history
         self._thread = thread
+        self._place = place
 
     async def load(self) -> tuple[Message, ...]:
         """Everything so far, oldest first."""
-        return await self._history.load(self._thread.key)
+        return copied(await self._history.load(self._thread.key))
 
     async def append(self, messages: Sequence[Message]) -> None:
         """Append what is new."""
-        await self._history.append(self._thread.key, messages)
+        await self._history.append(self._thread.key, copied(messages))
+        self._thread.grew(self._place, len(messages))
+
+
+class ScatteredStore:
+    """The history of a thread on which agents with different stores took turns: each turn lies where its agent appended it."""
+
+    def __init__(self, thread: Thread, own: Store, places: Mapping[str | None, Store]) -> None:
+        self._thread = thread
+        self._own = own
+        self._places = places
+
+    async def load(self) -> tuple[Message, ...]:
+        """Everything so far, oldest first."""
+        kept = {place: iter(await store.load()) for place, store in self._places.items()}
+        return tuple(message for each in self._thread.trail for message in islice(kept[each.place], each.count))
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Append what is new where this agent's history belongs."""
+        await self._own.append(messages)

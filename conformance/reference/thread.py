@@ -10,19 +10,38 @@ from conformance.vocabulary import ThreadKind
 
 
 @dataclass
+class Stretch:
+    """A part of a local history that lies in one place. place: whose history provider has it; None: the thread itself."""
+
+    place: str | None
+    count: int
+
+
+@dataclass
 class Thread:
     """One conversation.
 
-    key: its name in a history store. messages: what it keeps itself (local, no explicit provider). context: each context provider's
-    state under its id. detached: the history provider no longer serves it. waiting: the calls of a reply in which one
-    needs approval. decisions: those taken so far, by call id.
+    key: its name in a history store. service: which service knows a hosted thread's conversation. messages: what it keeps itself
+    (local, no explicit provider). trail: where its local history lies, in order. context: each context provider's state under its
+    id. fixed: its first run gave it its kind, which nothing but a transition changes. detached: the history provider no longer
+    serves it. waiting: the calls of a reply in which one needs approval. decisions: those taken so far, by call id.
     """
 
     key: str
     kind: ThreadKind = "local"
     conversation_id: str | None = None
+    service: str | None = None
     messages: list[Message] = field(default_factory=list[Message])
+    trail: list[Stretch] = field(default_factory=list[Stretch])
     context: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    fixed: bool = False
     detached: bool = False
     waiting: list[Call] = field(default_factory=list[Call])
     decisions: dict[str, bool] = field(default_factory=dict[str, bool])
+
+    def grew(self, place: str | None, count: int) -> None:
+        """Note that so many messages were appended in a place."""
+        if self.trail and self.trail[-1].place == place:
+            self.trail[-1].count += count
+        else:
+            self.trail.append(Stretch(place, count))

@@ -1,0 +1,36 @@
+"""Approvals: calls that wait for a person's decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance.implementation import Answer, Pending
+from conformance.reference.errors import Invalid
+from conformance.reference.setting import Setting
+from conformance.reference.thread import Thread
+from conformance.trace import Call
+
+
+class Approvals(Setting):
+    """Asks, and notes decisions on the thread."""
+
+    def needs_approval(self, call: Call) -> bool:
+        """Whether a person must decide before the call is run."""
+        return call.tool in self.spec.tools and self.spec.tools[call.tool].approval
+
+    def asked(self, thread: Thread) -> list[Call]:
+        """The calls on which somebody must decide."""
+        return [call for call in thread.waiting if self.needs_approval(call)]
+
+    def pending(self, thread: Thread) -> tuple[Pending, ...]:
+        """What the caller of a run that waits is told."""
+        return tuple(Pending(id=call.id, tool=call.tool) for call in self.asked(thread))
+
+    def decide(self, thread: Thread, answers: Sequence[Answer]) -> bool:
+        """Note answers; whether every waiting call is decided now. Raises Invalid for an answer that nothing waits for."""
+        ids = {call.id for call in self.asked(thread)}
+        for answer in answers:
+            if answer.id not in ids:
+                raise Invalid(f"nothing waits for an answer to {answer.id!r}")
+            thread.decisions[answer.id] = answer.approve
+        return ids <= thread.decisions.keys()
