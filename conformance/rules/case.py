@@ -10,40 +10,24 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
-from conformance.rules.run import E, RunView
-from conformance.scenario import AgentSpec, Run, RunWorkflow, Scenario, Together
+from conformance.rules.record import Record
+from conformance.rules.run import RunView
+from conformance.scenario import AgentSpec, Run, RunWorkflow, Together
 from conformance.trace import (
+    ConversationExists,
     HistoryAppended,
-    Message,
     Part,
+    Restored,
     RunStarted,
+    Serialized,
+    Tampered,
     ThreadDescribed,
-    ToolReturned,
-    Trace,
-    parts,
 )
-from conformance.vocabulary import Capability, Policies, ThreadKind
+from conformance.vocabulary import ThreadKind
 
 
-class Case:
+class Case(Record):
     """One performed scenario."""
-
-    def __init__(self, scenario: Scenario, trace: Trace) -> None:
-        self.scenario = scenario
-        self.trace = trace
-
-    @property
-    def policies(self) -> Policies:
-        """What the implementation declared."""
-        return self.trace.policies
-
-    def can(self, capability: Capability) -> bool:
-        """Whether the implementation declared a capability."""
-        return capability in self.trace.capabilities
-
-    def of(self, kind: type[E]) -> list[tuple[int, E]]:
-        """All events of one kind with their positions."""
-        return [(at, event) for at, event in enumerate(self.trace.events) if isinstance(event, kind)]
 
     @cached_property
     def runs(self) -> list[RunView]:
@@ -66,10 +50,10 @@ class Case:
         return step
 
     def agent_runs(self) -> Iterator[tuple[RunView, str, AgentSpec]]:
-        """Every run on a thread, with the thread's name and its agent."""
+        """Every run on a thread, with the thread's name and the run's agent."""
         for run in self.runs:
             if run.thread is not None:
-                yield run, run.thread, self.scenario.agent_of(run.thread)
+                yield run, run.thread, run.agent
 
     def workflow_runs(self) -> Iterator[tuple[RunView, RunWorkflow]]:
         """Every run of a workflow."""
@@ -78,30 +62,107 @@ class Case:
                 yield run, run.spec
 
     def earlier(self, run: RunView) -> list[RunView]:
-        """The runs on the same thread that began before this one."""
-        return [other for other in self.runs if other.thread == run.thread and other.number < run.number]
+        """The runs that the thread of a run had before: its own, after those of the thread that it was restored from."""
+        assert run.thread is not None
+        own = [other for other in self.runs if other.thread == run.thread and other.number < run.number]
+        return [*self._inherited(run.thread), *own]
+
+    def _inherited(self, thread: str) -> list[RunView]:
+        if thread not in self._origins:
+            return []
+        source, at = self._origins[thread]
+        return [*self._inherited(source), *(other for other in self.runs if other.thread == source and other.at < at)]
+
+    @cached_property
+    def _origins(self) -> dict[str, tuple[str, int]]:
+        """For each restored thread: the one that it was restored from, and where in the trace that became data."""
+        found: dict[str, tuple[str, int]] = {}
+        for at, event in self.of(Restored):
+            made = [where for where, data in self.of(Serialized) if data.thread == event.source and where < at]
+            if made:
+                found[event.thread] = event.source, made[-1]
+        return found
+
+    def restored(self, thread: str) -> bool:
+        """Whether a thread was made from data."""
+        return thread in self._origins
+
+    def related(self, thread: str, other: str) -> bool:
+        """Whether two threads come from the same one."""
+        return self._root(thread) == self._root(other)
+
+    def _root(self, thread: str) -> str:
+        return self._root(self._origins[thread][0]) if thread in self._origins else thread
+
+    def forked(self, run: RunView) -> bool:
+        """Whether another thread went on with what this run continues: a conversation under one id, or a provider's history."""
+        assert run.thread is not None
+        known = {other.number for other in self.earlier(run)} | {run.number}
+        shares = run.agent.history == "provider" or run.agent.service.keeps == "one_id"
+        others = (other for other in self.runs if other.thread is not None and other.number not in known)
+        return shares and any(self.related(run.thread, other.thread or "") and other.at < run.events[-1][0] for other in others)
+
+    def tampered(self, run: RunView) -> bool:
+        """Whether the caller changed messages of its own before this run: what becomes of them is THR-36's."""
+        return any(self.related(event.thread, run.thread or "") and at < run.at for at, event in self.of(Tampered))
 
     def kind_before(self, run: RunView) -> ThreadKind:
         """The kind of the run's thread when the run began: as created, or what an earlier run made of it.
 
-        A transition makes a local thread hosted, and so does a surprising service whose id was not refused as a conflict.
+        An adaptive thread is what its first successful run makes of it. A transition makes a local thread hosted, and so does a
+        surprising service whose id was not refused as a conflict; but not one that was adaptive: its kind is settled.
         """
         assert run.thread is not None
-        kind = self.scenario.kind_of(run.thread)
-        if kind != "local":
-            return kind
-        for other in self.earlier(run):
-            stored = self.policies.store_conflict == "transform" and isinstance(other.spec, Run) and other.spec.store
-            surprised = self.scenario.agent_of(run.thread).service.surprising and other.brought_id
-            refused = other.raised is not None and other.raised[1].kind == "conflict"
-            if (stored and other.succeeded) or (surprised and not refused):
-                return "hosted"
+        return self._kind(run.thread, self.earlier(run))
+
+    def kind_after(self, run: RunView) -> ThreadKind:
+        """The kind of the run's thread when the run is over."""
+        assert run.thread is not None
+        return self._kind(run.thread, [*self.earlier(run), run])
+
+    def kind_at_birth(self, thread: str) -> ThreadKind:
+        """The kind of a thread when it was created, or when the one that it was restored from became data."""
+        return self._kind(thread, self._inherited(thread))
+
+    def _kind(self, thread: str, runs: Sequence[RunView]) -> ThreadKind:
+        kind = created = self.scenario.kind_of(thread)
+        for other in runs:
+            if kind == "adaptive" and other.succeeded:
+                kind = "hosted" if other.brought_id else "local"
+            elif kind == "local" and (self.transforms(other) or (created == "local" and self._surprised(other))):
+                kind = "hosted"
         return kind
+
+    def transforms(self, run: RunView) -> bool:
+        """Whether a run on a local thread made it hosted, because its options and the declared policy say so."""
+        asks = isinstance(run.spec, Run) and (run.spec.store is True or run.spec.conversation_id == "other")
+        return asks and self.policies.store_conflict == "transform" and run.succeeded
+
+    def _surprised(self, run: RunView) -> bool:
+        refused = run.raised is not None and run.raised[1].kind == "conflict"
+        took = run.succeeded or run.agent.per_service_call  # else the id is taken over at the end of the run
+        return run.agent.service.surprising and run.brought_id and took and not refused
+
+    def home_before(self, run: RunView) -> str:
+        """The agent whose service has the conversation of a hosted thread when a run begins."""
+        assert run.thread is not None
+        brought = [other.agent_name for other in self.earlier(run) if other.brought_id and other.succeeded]
+        return brought[-1] if brought else self.scenario.creation_of(run.thread).agent
 
     def id_before(self, run: RunView) -> str | None:
         """The conversation id of the run's thread, as the implementation described it last before the run began."""
         states = [state for at, state in self.of(ThreadDescribed) if state.thread == run.thread and at < run.at]
         return states[-1].conversation_id if states else None
+
+    def id_given(self, thread: str) -> str | None:
+        """The id of the conversation that a thread was created to continue."""
+        created = self.scenario.creation_of(thread).thread
+        return next((event.conversation_id for _, event in self.of(ConversationExists) if event.thread == created), None)
+
+    def buildable(self, agent: str) -> bool:
+        """Whether nothing is wrong with an agent: two context providers of one id are (THR-30)."""
+        ids = [spec.id or name for name, spec in self.scenario.agents[agent].context.items()]
+        return len(set(ids)) == len(ids)
 
     def persists(self, agent: AgentSpec) -> Literal["per run", "per call", "not"]:
         """When an agent's local history is appended, by the configuration matrix; `not`: the caller's responsibility."""
@@ -109,9 +170,9 @@ class Case:
             return "per run"
         return "per call" if not agent.client_as_is or agent.decorated else "not"
 
-    def stored_after(self, run: RunView, agent: AgentSpec) -> list[Part]:
+    def stored_after(self, run: RunView) -> list[Part]:
         """What local history should have gained from a run, by the configuration matrix."""
-        match self.persists(agent):
+        match self.persists(run.agent):
             case "per run":
                 trimmed = run.terminated and self.policies.trailing_result == "trimmed"
                 kept = run.ending in ("returned", "waiting")
@@ -123,53 +184,8 @@ class Case:
 
     def local_history(self, run: RunView) -> list[Part]:
         """What a local thread's history should be when a run begins."""
-        assert run.thread is not None
-        agent = self.scenario.agent_of(run.thread)
-        return [part for other in self.earlier(run) for part in self.stored_after(other, agent)]
-
-    def injected(self, agent: AgentSpec) -> set[Part]:
-        """The parts that an agent's context providers add."""
-        return {("user", text) for provider in agent.context.values() for text in provider.adds}
-
-    @cached_property
-    def _values(self) -> dict[str, str]:
-        return {event.id: event.value for _, event in self.of(ToolReturned) if event.id is not None}
-
-    def heard(self, messages: Sequence[Message]) -> list[Part]:
-        """The parts of messages as they compare with what happened.
-
-        A result that does not hold what its tool returned is not that result. Results of one reply may come in any order, and an
-        empty text beside calls says nothing.
-        """
-        found: list[Part] = []
-        waiting: list[Part] = []
-        wrong: dict[Part, Part] = {
-            ("result", result.id): ("result", result.id, f"other than {self._values[result.id]!r}: {result.value!r}")
-            for message in messages
-            for result in message.results
-            if result.id in self._values and self._values[result.id] not in result.value
-        }
-        for part in parts(messages):
-            if part[0] == "result":
-                waiting.append(wrong.get(part, part))
-                continue
-            if part[0] == "call" and found and found[-1] == ("assistant", ""):
-                found.pop()
-            found += _by_number(waiting)
-            waiting = []
-            found.append(part)
-        return found + _by_number(waiting)
-
-    def spoken(self, messages: Sequence[Message], agent: AgentSpec) -> list[Part]:
-        """What is heard in a request of the conversation: without instructions and what context providers added."""
-        aside = self.injected(agent)
-        return [part for part in self.heard(messages) if part[0] != "system" and part not in aside]
+        return [part for other in self.earlier(run) for part in self.stored_after(other)]
 
     def appends(self, thread: str) -> list[tuple[int, HistoryAppended]]:
         """The appends of all runs on a thread, in order."""
         return [found for run in self.runs if run.thread == thread for found in run.stored]
-
-
-def _by_number(results: list[Part]) -> list[Part]:
-    """Results in the order of their calls, which the service numbers."""
-    return sorted(results, key=lambda part: (len(part[1]), part[1]))

@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from conformance.rules.case import Case
 from conformance.rules.requests import (
     change,
-    created_hosted,
     history_known,
     hosted_request,
     latest_id,
     local_request,
+    made_local,
     outcome,
     refused,
+    states_after,
+    stores,
     transition,
     warned,
 )
 from conformance.rules.rule import Finding, finding, rule
-from conformance.scenario import Run
+from conformance.rules.run import RunView
+from conformance.scenario import AgentSpec, Run
 from conformance.trace import (
     ContextInvoked,
     ContextInvoking,
@@ -38,21 +41,8 @@ def store_on_a_local_thread(case: Case) -> Iterator[Finding]:
         spec = run.spec
         if not isinstance(spec, Run) or spec.store is not True or spec.conversation_id or agent.service.surprising:
             continue
-        if case.kind_before(run) != "local":
-            continue
-        match case.policies.store_conflict:
-            case "raise":
-                yield refused(run, "a local thread with store=True")
-            case "ignore":
-                yield warned(run, "a local thread with store=True")
-                if history_known(case, run, agent):
-                    for view in run.calls:
-                        expected = case.local_history(run) + run.happened(before=view.request.call)
-                        yield from local_request(case, view, agent, expected)
-            case "transform" if agent.service.keeps != "nothing" and run.succeeded and history_known(case, run, agent):
-                yield from transition(case, run, thread, agent)
-            case _:
-                pass
+        if case.kind_before(run) == "local":
+            yield from _on_a_local_thread(case, run, thread, agent, "store=True")
 
 
 @rule("THR-13", needs=["runs.store", "threads.hosted"], policies=("store_conflict",))
@@ -64,14 +54,17 @@ def no_store_on_a_hosted_thread(case: Case) -> Iterator[Finding]:
     """
     for run, _, agent in case.agent_runs():
         spec = run.spec
-        if not isinstance(spec, Run) or spec.store is not False or spec.conversation_id or not created_hosted(case, run):
+        if not isinstance(spec, Run) or spec.store is not False or spec.conversation_id or run.misplaced or run.unsupported:
             continue
-        if case.policies.store_conflict == "ignore":
+        if case.kind_before(run) != "hosted" or made_local(case, run):
+            continue
+        declared = hosted_conflict(case)
+        if declared == "ignore":
             yield warned(run, "a hosted thread with store=False")
             for place, view in enumerate(run.calls):
                 if all(other.succeeded for other in case.earlier(run)):
                     yield from hosted_request(case, run, place, view, agent)
-        elif case.policies.store_conflict == "raise" or case.id_before(run) is not None:
+        elif declared == "raise" or case.id_before(run) is not None:
             yield refused(run, "a hosted thread with store=False")
 
 
@@ -83,9 +76,9 @@ def a_conversation_id_must_be_the_threads(case: Case) -> Iterator[Finding]:
     """
     for run, thread, _ in case.agent_runs():
         spec = run.spec
-        if not isinstance(spec, Run) or spec.conversation_id is None or spec.store is False:
+        if not isinstance(spec, Run) or spec.conversation_id is None or spec.store is False or run.misplaced or run.unsupported:
             continue
-        id = case.id_before(run) or latest_id([other for other in case.earlier(run) if other.succeeded])
+        id = case.id_before(run) or latest_id([other for other in case.earlier(run) if other.succeeded]) or case.id_given(thread)
         if case.kind_before(run) != "hosted" or id is None:
             continue
         if spec.conversation_id == "other":
@@ -100,12 +93,26 @@ def a_conversation_id_must_be_the_threads(case: Case) -> Iterator[Finding]:
             )
 
 
+@rule("THR-15", needs=["runs.conversation_id"], policies=("store_conflict",))
+def a_conversation_id_on_a_local_thread(case: Case) -> Iterator[Finding]:
+    """A `conversation_id` given to a run on a local thread is refused, overruled with a warning or makes it hosted, as declared.
+
+    Hosted in that conversation, then. Leaves alone what THR-12 does, and `store` together with the id.
+    """
+    for run, thread, agent in case.agent_runs():
+        spec = run.spec
+        if not isinstance(spec, Run) or spec.conversation_id != "other" or spec.store is not None or agent.service.surprising:
+            continue
+        if case.kind_before(run) == "local":
+            yield from _on_a_local_thread(case, run, thread, agent, "a conversation_id")
+
+
 @rule("THR-16", needs=["runs.store"])
 def a_refused_run_leaves_no_mark(case: Case) -> Iterator[Finding]:
-    """A run that is refused for its options makes no request, appends nothing, tells no provider and changes no thread.
+    """A run that is refused for its options or its thread makes no request, appends nothing, tells nobody and changes no thread.
 
     And the next well-formed run is not refused. A load leaves no mark. Leaves alone what an implementation does not refuse
-    (THR-12 … THR-15), and surprising services, whose ids are refused after a call (PER-32).
+    (THR-04, THR-12 … THR-15), and surprising services, whose ids are refused after a call (PER-32).
     """
     marks = (ServiceCalled, HistoryAppended, ContextInvoking, ContextInvoked)
     for run, thread, agent in case.agent_runs():
@@ -126,3 +133,73 @@ def a_refused_run_leaves_no_mark(case: Case) -> Iterator[Finding]:
             got="the refused run left a mark" if left or changed else "the next well-formed run is refused too",
             also=trouble[1:],
         )
+
+
+@rule("THR-17", needs=["runs.store"], policies=("store_conflict",))
+def one_policy_everywhere(case: Case) -> Iterator[Finding]:
+    """What a contradiction leads to is the declared policy in both directions, streaming or not, on the first and on later turns.
+
+    Unless one is declared for hosted threads apart. Judges which side wins, not whether all is done as that side demands (THR-12 …
+    THR-15). Leaves alone: another conversation's id on a hosted thread (THR-14) or beside `store` false, services that keep nothing
+    or too much, runs that fail in the service, `transform` on hosted threads that have no conversation yet.
+    """
+    for run, _, agent in case.agent_runs():
+        odd_service = agent.service.surprising or agent.service.keeps == "nothing"
+        if not run.contradicting_options or run.misplaced or odd_service or run.ending in ("refused", "unknown", "cancelled"):
+            continue
+        local = case.kind_before(run) == "local"
+        declared = case.policies.store_conflict if local else hosted_conflict(case)
+        if local and run.named_id and getattr(run.spec, "store", None) is False:
+            continue
+        if not local and (run.named_id or (declared == "transform" and case.id_before(run) is None)):
+            continue
+        conduct = _local_conduct(case, run, agent) if local else _hosted_conduct(run, agent)
+        expected = "raise" if declared == "transform" and not local else declared
+        if conduct is not None:
+            at = run.calls[0].at if run.calls else run.raised[0] if run.raised else run.at
+            yield finding(conduct == expected, at, expected=f"what the policy {expected} means", got=conduct, also=[run.at])
+
+
+def hosted_conflict(case: Case) -> str | None:
+    """The policy for hosted threads with `store` false."""
+    return case.policies.store_conflict_hosted or case.policies.store_conflict
+
+
+def _on_a_local_thread(case: Case, run: RunView, thread: str, agent: AgentSpec, option: str) -> Iterator[Finding]:
+    """What the declared policy asks of a run whose option contradicts its local thread."""
+    match case.policies.store_conflict:
+        case "raise":
+            yield refused(run, f"a local thread with {option}")
+        case "ignore":
+            yield warned(run, f"a local thread with {option}")
+            if history_known(case, run):
+                for view in run.calls:
+                    expected = case.local_history(run) + run.happened(before=view.request.call)
+                    yield from local_request(case, view, agent, expected)
+        case "transform" if agent.service.keeps != "nothing" and run.succeeded and history_known(case, run):
+            yield from transition(case, run, thread, agent)
+        case _:
+            pass
+
+
+def _local_conduct(case: Case, run: RunView, agent: AgentSpec) -> str | None:
+    """Which side won on a local thread; None where that cannot be told."""
+    if not run.calls:
+        return "raise" if run.raised is not None and run.raised[1].kind == "conflict" else None
+    if not any(stores(view.request, agent) or view.request.conversation_id for view in run.calls):
+        return "ignore"
+    if not run.succeeded:
+        return None
+    states = states_after(case, run)
+    hosted = all(state.conversation_id is not None and state.kind in ("hosted", None) for _, state in states)
+    return (
+        "transform" if hosted and stores(run.calls[0].request, agent) else "neither: the option counts, and the thread stays local"
+    )
+
+
+def _hosted_conduct(run: RunView, agent: AgentSpec) -> str | None:
+    """Which side won on a hosted thread."""
+    if not run.calls:
+        return "raise" if run.raised is not None and run.raised[1].kind == "conflict" else None
+    kept = all(stores(view.request, agent) for view in run.calls)
+    return "ignore" if kept else "neither: the option counts, and the thread stays hosted"

@@ -146,7 +146,7 @@ def a_failing_call_keeps_the_earlier_ones(case: Case) -> Iterator[Finding]:
     Leaves alone: failures that are not the service's (PER-24).
     """
     for run, _, agent in _stored_locally(case):
-        failed = run.of(ServiceFailed)
+        failed = run.own(ServiceFailed)
         if case.persists(agent) != "per call" or not failed:
             continue
         stored = case.heard(run.stored_messages)
@@ -168,7 +168,7 @@ def a_failing_run_stores_nothing(case: Case) -> Iterator[Finding]:
     Leaves alone: failures that are not the service's (PER-24).
     """
     for run, thread, agent in case.agent_runs():
-        failed = run.of(ServiceFailed)
+        failed = run.own(ServiceFailed)
         if case.persists(agent) != "per run" or not failed or case.kind_before(run) != "local" or agent.service.surprising:
             continue
         appends = [at for at, _ in run.stored]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from conformance.rules.case import Case
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run import CallView, RunView
-from conformance.scenario import AgentSpec, Run
+from conformance.scenario import AgentSpec
 from conformance.trace import Part, ServiceCalled, ThreadDescribed, Warned
 
 _ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", re.I)
@@ -19,7 +19,7 @@ def local_request(case: Case, view: CallView, agent: AgentSpec, expected: Sequen
     request = view.request
     got = case.spoken(request.messages, agent)
     yield finding(
-        not _stores(request, agent) and request.conversation_id is None and got == list(expected),
+        not stores(request, agent) and request.conversation_id is None and got == list(expected),
         view.at,
         expected=f"store off, no conversation id, and the whole conversation: {show(expected)}",
         got=f"store={request.store}, conversation id {request.conversation_id}, messages {show(got)}",
@@ -29,46 +29,49 @@ def local_request(case: Case, view: CallView, agent: AgentSpec, expected: Sequen
 def hosted_request(case: Case, run: RunView, place: int, view: CallView, agent: AgentSpec) -> Iterator[Finding]:
     """What THR-06 asks of one request; `place`: its position in the run."""
     request = view.request
-    has_id = latest_id([*case.earlier(run), run], before=view.request.call) is not None
+    assert run.thread is not None
+    has_id = latest_id([*case.earlier(run), run], before=view.request.call) or case.id_given(run.thread)
     sent = case.spoken(request.messages, agent)
     if place == 0:
         new = run.inputs
     else:
         reply = run.calls[place - 1].reply
         new = [("result", call.id) for call in reply.message.calls] if reply else sent
-    repeats = has_id and sent != new
+    repeats = bool(has_id) and sent != new
     yield finding(
-        _stores(request, agent) and (request.conversation_id is not None or not has_id) and not repeats,
+        stores(request, agent) and (request.conversation_id is not None or not has_id) and not repeats,
         view.at,
         expected=f"store on, the thread's conversation id, and only what is new: {show(new)}",
         got=f"store={request.store}, conversation id {request.conversation_id}, messages {show(sent)}",
     )
 
 
-def _stores(request: ServiceCalled, agent: AgentSpec) -> bool:
+def stores(request: ServiceCalled, agent: AgentSpec) -> bool:
+    """Whether a request asks the service to keep the conversation, explicitly or by leaving it to the service's default."""
     return agent.service.stores_by_default if request.store is None else request.store
 
 
 def transition(case: Case, run: RunView, thread: str, agent: AgentSpec) -> Iterator[Finding]:
-    """What THR-12 asks of a run that makes a local thread hosted."""
+    """What THR-12 and THR-15 ask of a run that makes a local thread hosted."""
     if not run.calls:
         yield finding(False, run.at, expected="a transition request", got=outcome(run))
         return
     first = run.calls[0]
     expected = case.local_history(run) + run.inputs
     got = case.spoken(first.request.messages, agent)
+    named = run.named_id
     yield finding(
-        first.request.store is True and got == expected,
+        first.request.store is True and first.request.conversation_id == named and got == expected,
         first.at,
-        expected=f"a transition request with store on and the whole local history: {show(expected)}",
-        got=f"store={first.request.store}, messages {show(got)}",
+        expected=f"a transition request with store on, conversation id {named} and the whole local history: {show(expected)}",
+        got=f"store={first.request.store}, conversation id {first.request.conversation_id}, messages {show(got)}",
     )
     step = case.trace.events[run.at].step
     for at, state in case.of(ThreadDescribed):
         if state.thread == thread and state.step >= step:
             id = latest_id([run])
             as_told = state.step > step or (state.kind in ("hosted", None) and state.conversation_id == id)
-            grown = len(case.heard(state.messages or ())) > len(case.local_history(run))
+            grown = len(case.spoken(state.messages or (), agent)) > len(case.local_history(run))
             yield finding(
                 as_told and not grown,
                 at,
@@ -116,23 +119,23 @@ def outcome(run: RunView) -> str:
     return f"{called}the run {run.ending}"
 
 
-def history_known(case: Case, run: RunView, agent: AgentSpec) -> bool:
+def history_known(case: Case, run: RunView) -> bool:
     """Whether the matrix says what local history is when this run begins."""
-    if strayed(case, run):
-        return False
-    timing = case.persists(agent)
+    timing = case.persists(run.agent)
     declared = case.can("history.per_service_call" if timing == "per call" else "history.per_run")
     for other in case.earlier(run):
         if other.ending in ("unknown", "waiting") or other.terminated or (not other.succeeded and other.calls and not declared):
             return False
-    return timing != "not"
+        if other.ending != "returned" and other.agent.per_service_call and case.kind_before(other) == "adaptive":
+            return False  # what a first run that failed had appended by then counts for no kind
+        if not _one_history(run, other) or case.persists(other.agent) != timing:
+            return False
+    return timing != "not" and not case.forked(run) and not case.tampered(run) and run.agent.reduces_to is None
 
 
-def strayed(case: Case, run: RunView) -> bool:
-    """Whether an earlier run on a local thread was let into another conversation: what that leaves behind is THR-15's."""
-    return case.kind_before(run) == "local" and any(
-        isinstance(other.spec, Run) and other.spec.conversation_id == "other" for other in accepted(case, run)
-    )
+def _one_history(run: RunView, other: RunView) -> bool:
+    """Whether two runs find the same local history: on one agent, or where the thread itself keeps it."""
+    return run.agent_name == other.agent_name or {run.agent.history, other.agent.history} == {"default"}
 
 
 def accepted(case: Case, run: RunView) -> list[RunView]:
@@ -140,9 +143,9 @@ def accepted(case: Case, run: RunView) -> list[RunView]:
     return [other for other in case.earlier(run) if other.contradicts and other.calls]
 
 
-def created_hosted(case: Case, run: RunView) -> bool:
-    """Whether the run is on a thread that was created hosted."""
-    return run.thread is not None and case.scenario.kind_of(run.thread) == "hosted"
+def made_local(case: Case, run: RunView) -> bool:
+    """Whether the run is on a thread that was created local, whatever became of it."""
+    return run.thread is not None and case.scenario.kind_of(run.thread) == "local"
 
 
 def latest_id(runs: Sequence[RunView], *, before: int | None = None) -> str | None:
@@ -156,17 +159,23 @@ def latest_id(runs: Sequence[RunView], *, before: int | None = None) -> str | No
     return ids[-1] if ids else None
 
 
+def states_after(case: Case, run: RunView) -> list[tuple[int, ThreadDescribed]]:
+    """How the run's thread is described at the end of the run's first step."""
+    step = case.trace.events[run.at].step
+    return [(at, state) for at, state in case.of(ThreadDescribed) if state.thread == run.thread and state.step == step]
+
+
 def change(
     case: Case, run: RunView, thread: str, facts: Sequence[str] = ("kind", "conversation_id", "messages", "context")
 ) -> list[int]:
     """Where a thread is described otherwise after the run than before it, if it is."""
-    states = [(at, state) for at, state in case.of(ThreadDescribed) if state.thread == thread]
     step = case.trace.events[run.at].step
-    before = [state for _, state in states if state.step < step]
-    after = [(at, state) for at, state in states if state.step == step]
-    if not before or not after:
-        return []
-    return [at for at, state in after if any(getattr(state, fact) != getattr(before[-1], fact) for fact in facts)]
+    before = [state for _, state in case.of(ThreadDescribed) if state.thread == thread and state.step < step]
+    return [
+        at
+        for at, state in states_after(case, run)
+        if before and any(getattr(state, fact) != getattr(before[-1], fact) for fact in facts)
+    ]
 
 
 def show(said: Sequence[Part]) -> str:

@@ -40,6 +40,19 @@ class Judgement(Data, frozen=True, kw_only=True):
 
 Check = Callable[[Case], Iterable[Finding]]
 
+_MODULES = (
+    "kinds",
+    "conversations",
+    "contradictions",
+    "state",
+    "isolation",
+    "context",
+    "company",
+    "persistence",
+    "equivalence",
+    "conflicts",
+    "orchestration",
+)
 _AREAS: Mapping[str, Area] = {"THR": "threads", "PER": "persistence", "ORC": "orchestration"}
 
 
@@ -116,7 +129,7 @@ def rule(
 
 def catalogue() -> Mapping[str, Rule]:
     """Every rule by its id, in the order of the specification."""
-    for module in ("threads", "contradictions", "persistence", "equivalence", "conflicts", "orchestration"):
+    for module in _MODULES:
         import_module(f"conformance.rules.{module}")  # entering the catalogue is what importing them does
 
     order = list(_AREAS)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
-from conformance.scenario import Run, RunWorkflow
+from conformance.rules.record import E
+from conformance.scenario import AgentSpec, Run, RunWorkflow
 from conformance.trace import (
     AnyEvent,
     Broke,
-    Event,
+    Cancelled,
     HistoryAppended,
     Message,
     Part,
     Raised,
     Refused,
     RequestPending,
+    RunStarted,
     ServiceCalled,
     ServiceReplied,
     ToolRaised,
@@ -26,8 +28,6 @@ from conformance.trace import (
 
 if TYPE_CHECKING:
     from conformance.rules.case import Case
-
-E = TypeVar("E", bound=Event)
 
 
 @dataclass
@@ -60,26 +60,55 @@ class RunView:
         return self.spec.thread if isinstance(self.spec, Run) else None
 
     @cached_property
+    def agent_name(self) -> str:
+        """The agent that a run on a thread is of."""
+        assert isinstance(self.spec, Run)
+        return self.spec.agent or self.case.scenario.agent_name(self.spec.thread)
+
+    @property
+    def agent(self) -> AgentSpec:
+        """How that agent is built."""
+        return self.case.scenario.agents[self.agent_name]
+
+    def own(self, kind: type[E]) -> list[tuple[int, E]]:
+        """The run's events of one kind, without those of agents that its own agent has as tools."""
+        found = self.of(kind)
+        if self.thread is None:
+            return found
+        return [(at, event) for at, event in found if getattr(event, "agent", self.agent_name) == self.agent_name]
+
+    @cached_property
     def calls(self) -> list[CallView]:
-        """The service calls of the run, in the order in which they reached the service."""
-        views = {event.call: CallView(at, event) for at, event in self.of(ServiceCalled)}
+        """The service calls of the run's own agent, in the order in which they reached the service."""
+        return self._calls(self.own(ServiceCalled))
+
+    @cached_property
+    def inner_calls(self) -> list[CallView]:
+        """The service calls of the agents that the run's agent has as tools."""
+        own = {at for at, _ in self.own(ServiceCalled)}
+        return self._calls([(at, event) for at, event in self.of(ServiceCalled) if at not in own])
+
+    def _calls(self, called: list[tuple[int, ServiceCalled]]) -> list[CallView]:
+        views = {event.call: CallView(at, event) for at, event in called}
         for at, reply in self.of(ServiceReplied):
             if (view := views.get(reply.call)) is not None:
                 view.replied_at, view.reply = at, reply
         return list(views.values())
 
-    @property
+    @cached_property
     def raised(self) -> tuple[int, Raised] | None:
         """The error that the caller got."""
         return next(iter(self.of(Raised)), None)
 
-    @property
-    def ending(self) -> Literal["returned", "waiting", "raised", "refused", "unknown"]:
+    @cached_property
+    def ending(self) -> Literal["returned", "waiting", "raised", "cancelled", "refused", "unknown"]:
         """How the run ended for its caller; `waiting`: suspended on a request that nobody answered."""
         if self.of(Broke):
             return "unknown"
         if self.of(Raised):
             return "raised"
+        if self.of(Cancelled):
+            return "cancelled"
         if self.of(Refused):
             return "refused"
         # a request that is still open may be reported again each time the workflow comes to rest
@@ -96,24 +125,44 @@ class RunView:
         """Whether the run came to its own end and the caller got all of its response."""
         return self.ending == "returned"
 
-    @property
+    @cached_property
     def terminated(self) -> bool:
         """Whether a tool ended the loop."""
-        return any(event.terminated for _, event in self.of(ToolReturned))
+        return any(event.terminated for _, event in self.own(ToolReturned))
+
+    @cached_property
+    def contradicts(self) -> bool:
+        """Whether the run cannot be: its agent cannot be built, or cannot serve the thread as it is, with these options."""
+        return self.contradicting_options or self.misplaced or self.unsupported or not self.case.buildable(self.agent_name)
 
     @property
-    def contradicts(self) -> bool:
-        """Whether the options of the run contradict its thread, as the thread is when the run begins."""
-        if not isinstance(self.spec, Run):
-            return False
+    def contradicting_options(self) -> bool:
+        """Whether the options of the run contradict its thread. Nothing contradicts one that has no kind yet."""
         kind = self.case.kind_before(self)
-        wrong_store = self.spec.store is not None and self.spec.store != (kind == "hosted")
-        return wrong_store or self.spec.conversation_id == "other"
+        if not isinstance(self.spec, Run) or kind == "adaptive":
+            return False
+        return self.spec.store not in (None, kind == "hosted") or self.spec.conversation_id == "other"
+
+    @property
+    def misplaced(self) -> bool:
+        """Whether the thread's conversation is in the service of another agent."""
+        return self.case.kind_before(self) == "hosted" and self.agent_name != self.case.home_before(self)
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether the thread is hosted and the agent's service keeps nothing."""
+        return self.case.kind_before(self) == "hosted" and self.agent.service.keeps == "nothing"
 
     @property
     def brought_id(self) -> bool:
         """Whether a reply in this run carried a conversation id."""
         return any(view.reply is not None and view.reply.conversation_id is not None for view in self.calls)
+
+    @property
+    def named_id(self) -> str | None:
+        """The conversation id that the options of the run name."""
+        begun = self.case.trace.events[self.at]
+        return begun.conversation_id if isinstance(begun, RunStarted) else None
 
     @property
     def inputs(self) -> list[Part]:
@@ -127,7 +176,7 @@ class RunView:
         """
         said = list(self.inputs)
         replied = [view for view in self.calls if view.reply is not None and (before is None or view.request.call < before)]
-        ran = {event.id for _, event in self.events if isinstance(event, (ToolReturned, ToolRaised))}
+        ran = {event.id for _, event in (*self.own(ToolReturned), *self.own(ToolRaised))}
         for place, view in enumerate(replied):
             assert view.reply is not None
             said += parts([view.reply.message])
@@ -142,7 +191,7 @@ class RunView:
     @property
     def stored(self) -> list[tuple[int, HistoryAppended]]:
         """The appends of the run that hold anything."""
-        return [(at, event) for at, event in self.of(HistoryAppended) if event.messages]
+        return [(at, event) for at, event in self.own(HistoryAppended) if event.messages]
 
     @property
     def stored_messages(self) -> list[Message]:

@@ -1,0 +1,138 @@
+"""The threads rules about several agents and long conversations: a thread that moves, reducers, agents as tools."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from conformance.rules.case import Case
+from conformance.rules.conversations import once_in_order
+from conformance.rules.requests import accepted, history_known, outcome, show, states_after
+from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run import RunView
+from conformance.scenario import AgentSpec
+from conformance.trace import Message, Part
+
+
+@rule("THR-33", needs=["threads.shared"])
+def a_local_thread_moves_with_its_history(case: Case) -> Iterator[Finding]:
+    """A local thread that is passed from one agent to another shows the other the whole conversation.
+
+    Leaves alone: hosted threads (THR-04), history that a provider of one agent keeps, contradicting options.
+    """
+    for run, thread, agent in case.agent_runs():
+        before = [other for other in case.earlier(run) if other.calls]
+        moved = any(other.agent_name != run.agent_name for other in before)
+        plain = not run.contradicts and not accepted(case, run) and not agent.service.surprising
+        if not moved or case.kind_before(run) != "local" or not plain or not history_known(case, run):
+            continue
+        history = case.local_history(run)
+        first = run.calls[0] if run.calls else None
+        seen = case.spoken(first.request.messages, agent) if first else []
+        allowed = Counter(history) + Counter(run.inputs)
+        yield finding(
+            first is not None and once_in_order(seen, history + run.inputs, allowed),
+            first.at if first else run.raised[0] if run.raised else run.at,
+            expected=f"on agent {run.agent_name!r}, all of thread {thread!r}: {show(history + run.inputs)}",
+            got=f"the model sees {show(seen)}" if first else outcome(run),
+            also=[other.at for other in before],
+        )
+
+
+@rule("THR-34", level="SHOULD", needs=["threads.reducer"])
+def a_reducer_bounds_what_is_sent(case: Case) -> Iterator[Finding]:
+    """A reducer on a local thread bounds what is sent, splits no call from its result and keeps the newest input.
+
+    What fits the declared size is sent whole. On a hosted thread it is refused or has no effect. Judged at the first request of
+    each run; what context providers add and instructions do not count.
+    """
+    for run, _, agent in case.agent_runs():
+        size = agent.reduces_to
+        if size is None or run.contradicts or not run.calls or run.ending in ("refused", "unknown"):
+            continue
+        first = run.calls[0]
+        sent = case.spoken(first.request.messages, agent)
+        if case.kind_before(run) == "hosted":
+            known = case.id_before(run) is not None
+            got = f"messages {show(sent)}"
+            yield finding(not known or sent == run.inputs, first.at, expected=f"only {show(run.inputs)}", got=got)
+            continue
+        if agent.service.surprising or case.persists(agent) == "not":
+            continue
+        count = sum(1 for message in first.request.messages if not _aside(case, message, agent))
+        whole = case.local_history(run) + run.inputs if _settled(case, run) else None
+        lost = whole is not None and len(whole) <= size and sent != whole
+        kept = sent[len(sent) - len(run.inputs) :] == run.inputs
+        yield finding(
+            count <= max(size, len(run.inputs)) and kept and not _split(sent, case.local_history(run)) and not lost,
+            first.at,
+            expected=f"at most {size} messages that end with {show(run.inputs)}, every call with its result",
+            got=f"{count} messages: {show(sent)}",
+        )
+
+
+@rule("THR-37", level="SHOULD", needs=["agents.as_tool"])
+def an_agent_as_a_tool_keeps_to_itself(case: Case) -> Iterator[Finding]:
+    """An agent used as a tool neither inherits nor overwrites the outer conversation id, nor stores into the outer thread.
+
+    And it is not sent the outer conversation, but its task. Leaves alone what is equal on both sides, and threads that are
+    shared on purpose, for which scenarios have no word.
+    """
+    for run, thread, _ in case.agent_runs():
+        if not run.inner_calls:
+            continue
+        mine = [*case.earlier(run), run]
+        outer = {part for each in mine for part in each.happened()}
+        outer_ids = {view.reply.conversation_id for each in mine for view in each.calls if view.reply} - {None}
+        inner_ids = {view.reply.conversation_id for view in run.inner_calls if view.reply} - {None}
+        tasks = {text for view in run.calls if view.reply for call in view.reply.message.calls for text in call.arguments.values()}
+        replies = {part for view in run.inner_calls if view.reply for part in case.heard([view.reply.message])}
+        for view in run.inner_calls:
+            seen = case.heard([*view.request.held, *view.request.messages])
+            inherited = [part for part in seen if part in outer - replies and part[1] not in tasks]
+            id = view.request.conversation_id
+            yield finding(
+                not inherited and id not in outer_ids,
+                view.at,
+                expected=f"agent {view.request.agent!r}, as a tool, with its task alone",
+                got=f"of thread {thread!r}: {show(inherited)}" if inherited else f"its conversation {id!r}",
+                also=[run.at],
+            )
+        inner = replies - outer
+        wrong = [view.at for view in run.calls if view.request.conversation_id in inner_ids]
+        wrong += [view.at for view in run.calls if _holds(case, [*view.request.held, *view.request.messages], inner)]
+        wrong += [at for at, state in states_after(case, run) if state.conversation_id in inner_ids]
+        wrong += [at for at, state in states_after(case, run) if _holds(case, state.messages or (), inner)]
+        wrong += [at for at, event in run.stored if _holds(case, event.messages, inner)]
+        yield finding(
+            not wrong,
+            wrong[0] if wrong else run.at,
+            expected=f"thread {thread!r} and its requests without anything of the inner agent's own conversation",
+            got="the inner agent's conversation id, or messages of its own",
+            also=[view.at for view in run.inner_calls],
+        )
+
+
+def _holds(case: Case, messages: Sequence[Message], inner: set[Part]) -> bool:
+    return any(part in inner for part in case.heard(messages))
+
+
+def _aside(case: Case, message: Message, agent: AgentSpec) -> bool:
+    """Whether a message holds nothing of the conversation: instructions, or what a context provider added."""
+    return not case.spoken([message], agent)
+
+
+def _settled(case: Case, run: RunView) -> bool:
+    """Whether every earlier run came to its end on this agent, and nobody meddled with the thread since."""
+    plain = all(other.succeeded and other.agent_name == run.agent_name for other in case.earlier(run))
+    if not plain or accepted(case, run) or any(other.terminated for other in case.earlier(run)):
+        return False
+    return not case.forked(run) and not case.tampered(run)
+
+
+def _split(sent: Sequence[Part], history: Sequence[Part]) -> bool:
+    """Whether a call stands without the result that history has of it, or a result without its call."""
+    calls = {part[1] for part in sent if part[0] == "call"}
+    results = {part[1] for part in sent if part[0] == "result"}
+    known = {part[1] for part in history if part[0] == "result"}
+    return bool((calls & known) - results or results - calls)

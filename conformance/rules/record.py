@@ -1,0 +1,86 @@
+"""The record of one performed scenario: its events by kind, and what is heard in messages, so that it compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TypeVar, cast
+
+from conformance.scenario import AgentSpec, Scenario
+from conformance.trace import Event, Message, Part, ToolReturned, Trace, parts
+from conformance.vocabulary import Capability, Policies
+
+E = TypeVar("E", bound=Event)
+
+
+class Record:
+    """A scenario with its trace."""
+
+    def __init__(self, scenario: Scenario, trace: Trace) -> None:
+        self.scenario = scenario
+        self.trace = trace
+
+    @property
+    def policies(self) -> Policies:
+        """What the implementation declared."""
+        return self.trace.policies
+
+    def can(self, capability: Capability) -> bool:
+        """Whether the implementation declared a capability."""
+        return capability in self.trace.capabilities
+
+    def of(self, kind: type[E]) -> list[tuple[int, E]]:
+        """All events of one kind with their positions."""
+        return cast("list[tuple[int, E]]", self._by_kind.get(kind, []))
+
+    @cached_property
+    def _by_kind(self) -> dict[type[Event], list[tuple[int, Event]]]:
+        found: dict[type[Event], list[tuple[int, Event]]] = {}
+        for at, event in enumerate(self.trace.events):
+            found.setdefault(type(event), []).append((at, event))
+        return found
+
+    def injected(self, agent: AgentSpec) -> set[Part]:
+        """The parts that an agent's context providers add; and those of others, where threads keep what was added."""
+        stored = self.policies.injected_messages == "stored"
+        agents = self.scenario.agents.values() if stored else (agent,)
+        return {("user", text) for each in agents for provider in each.context.values() for text in provider.adds}
+
+    @cached_property
+    def _values(self) -> dict[str, str]:
+        return {event.id: event.value for _, event in self.of(ToolReturned) if event.id is not None}
+
+    def heard(self, messages: Sequence[Message]) -> list[Part]:
+        """The parts of messages as they compare with what happened.
+
+        A result that does not hold what its tool returned is not that result. Results of one reply may come in any order, and an
+        empty text beside calls says nothing.
+        """
+        found: list[Part] = []
+        waiting: list[Part] = []
+        wrong: dict[Part, Part] = {
+            ("result", result.id): ("result", result.id, f"other than {self._values[result.id]!r}: {result.value!r}")
+            for message in messages
+            for result in message.results
+            if result.id in self._values and self._values[result.id] not in result.value
+        }
+        for part in parts(messages):
+            if part[0] == "result":
+                waiting.append(wrong.get(part, part))
+                continue
+            if part[0] == "call" and found and found[-1] == ("assistant", ""):
+                found.pop()
+            found += _by_number(waiting)
+            waiting = []
+            found.append(part)
+        return found + _by_number(waiting)
+
+    def spoken(self, messages: Sequence[Message], agent: AgentSpec) -> list[Part]:
+        """What is heard of the conversation in a request or on a thread: without instructions and what context providers added."""
+        aside = self.injected(agent)
+        return [part for part in self.heard(messages) if part[0] != "system" and part not in aside]
+
+
+def _by_number(results: list[Part]) -> list[Part]:
+    """Results in the order of their calls, which the service numbers."""
+    return sorted(results, key=lambda part: (len(part[1]), part[1]))
