@@ -12,21 +12,44 @@ from conformance.fixtures import load
 from conformance.needs import needs
 from conformance.reference import Reference
 from conformance.rules.rule import catalogue
-from conformance.scenario import Scenario
+from conformance.scenario import CreateThread, Restore, Scenario
 from conformance.scenario_file import encode
 from conformance.stage import perform
-from conformance.trace import Broke, Raised, Refused
+from conformance.trace import Raised, Refused, Trace
 from conformance.vocabulary import AREAS, CAPABILITIES, Area
 
 EACH = [pytest.param(scenario, id=f"{area}/{name}") for area in AREAS for name, scenario in load(area)]
 
 
+POLICIES: tuple[dict[str, str], ...] = (
+    {},
+    {"store_conflict": "ignore"},
+    {"store_conflict": "transform", "unsupported_thread": "at_run"},
+    {"store_conflict_hosted": "ignore", "injected_messages": "stored", "provider_copy": "written", "trailing_result": "trimmed"},
+)
+
+
 @pytest.mark.parametrize("scenario", EACH)
 def test_a_fixture_can_be_performed_to_its_end(scenario: Scenario) -> None:
-    for policy in ("raise", "ignore", "transform"):
-        events = perform(scenario, lambda policy=policy: Reference(store_conflict=policy)).events
-        assert [event for event in events if isinstance(event, (Broke, Refused))] == []
-        assert {event.kind for event in events if isinstance(event, Raised)} <= {"conflict", "service"}
+    for policies in POLICIES:
+        trace = perform(scenario, lambda policies=policies: Reference(**policies))
+        assert trace.broken is None
+        assert [
+            at for at, event in enumerate(trace.events) if isinstance(event, Refused) and not _without_thread(scenario, trace, at)
+        ] == []
+        kinds = {event.kind for event in trace.events if isinstance(event, Raised)}
+        assert kinds <= {"conflict", "service", "unsupported", "invalid"}
+
+
+def _without_thread(scenario: Scenario, trace: Trace, at: int) -> bool:
+    """Whether a step was refused only because its thread could not be made."""
+    step = scenario.steps[trace.events[at].step]
+    made = [
+        number
+        for number, each in enumerate(scenario.steps)
+        if isinstance(each, (CreateThread, Restore)) and each.thread == getattr(step, "thread", None)
+    ]
+    return any(isinstance(event, Raised) and event.step in made for event in trace.events)
 
 
 @pytest.mark.parametrize("scenario", EACH)
