@@ -7,28 +7,36 @@ from hypothesis import HealthCheck, given, settings
 
 pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is not installed")
 
-from agent_framework import Content
+from agent_framework import AgentSession, Content
 from agent_framework import Message as NativeMessage
 
 from conformance.adapters.agent_framework import AgentFramework
 from conformance.adapters.agent_framework_client import ScriptedClient
+from conformance.adapters.agent_framework_handed import Handed
 from conformance.adapters.agent_framework_messages import said, to_native, to_neutral
+from conformance.adapters.agent_framework_openai import AgentFrameworkOpenAI
 from conformance.adapters.agent_framework_providers import Kept
+from conformance.adapters.agent_framework_threads import Thread
+from conformance.implementation import Turn
 from conformance.reference import Reference
 from conformance.scenario import (
     AgentSpec,
     CallSpec,
     ContextSpec,
     CreateThread,
+    Damage,
     ExecutorSpec,
     ManagerSpec,
     OnConflict,
     ReplySpec,
     Respond,
+    Restore,
     Run,
     RunWorkflow,
     Scenario,
+    Serialize,
     ServiceSpec,
+    Tamper,
     Together,
     ToolSpec,
     WorkflowSpec,
@@ -39,15 +47,20 @@ from conformance.trace import (
     Broke,
     Call,
     Chunk,
+    ContextInvoked,
     HistoryAppended,
+    HistoryLoaded,
     Idle,
     Message,
+    Observed,
     Output,
     Raised,
     Refused,
     RequestPending,
+    Restored,
     Result,
     RunReturned,
+    Serialized,
     ServiceCalled,
     ThreadDescribed,
     ToolCalled,
@@ -61,21 +74,29 @@ TWICE = ReplySpec(calls=(WEATHER, CallSpec(tool="weather", arguments={"city": "R
 ONCE = ReplySpec(text="wait", calls=(WEATHER,))
 PAY = ReplySpec(calls=(CallSpec(tool="pay"),))
 FAILS = ReplySpec(error="overloaded")
+CANCELLED = ReplySpec(cancelled=True)
 NEW_IDS = ServiceSpec(keeps="new_ids")
+BY_DEFAULT = ServiceSpec(keeps="new_ids", stores_by_default=True)
 TOOLS = {"weather": ToolSpec(returns="sunny"), "pay": ToolSpec(returns="paid", approval=True)}
 
 
-def turns(*runs: Run | Respond, kind="local", **agent) -> Scenario:
+def turns(*steps, kind="local", with_id=False, others=None, **agent) -> Scenario:
     spec = AgentSpec(**{"tools": TOOLS, **agent})
-    return Scenario(agents={"a": spec}, steps=(CreateThread(thread="t", agent="a", kind=kind), *runs))
+    created = CreateThread(thread="t", agent="a", kind=kind, with_id=with_id)
+    return Scenario(agents={"a": spec, **(others or {})}, steps=(created, *steps))
 
 
-def run(text: str, *replies: ReplySpec, **options) -> Run:
-    return Run(thread="t", say=(text,), replies=replies, **options)
+def run(text: str, *replies: ReplySpec, on="t", **options) -> Run:
+    return Run(thread=on, say=(text,), replies=replies, **options)
 
 
-def of(scenario: Scenario, *kinds: type) -> list:
-    trace = perform(scenario, AgentFramework)
+def restored(**options) -> tuple[Serialize, Restore]:
+    """The thread becomes data, and another thread is made from that."""
+    return Serialize(thread="t"), Restore(thread="u", data="t", **options)
+
+
+def of(scenario: Scenario, *kinds: type, by=AgentFramework) -> list:
+    trace = perform(scenario, by)
     assert trace.broken is None
     return [event for event in trace.events if isinstance(event, kinds)]
 
@@ -145,6 +166,18 @@ AGREED = {
             Run(thread="t", say=("3",)),
         ),
     ),
+    "with an id": turns(run("one"), run("two", stream=True), kind="hosted", with_id=True, service=NEW_IDS),
+    "adaptive, becoming hosted": turns(run("one", FAILS), run("one", ONCE, stream=True), kind="adaptive", service=BY_DEFAULT),
+    "adaptive, becoming local": turns(run("one", FAILS, stream=True), run("one", ONCE), kind="adaptive"),
+    "restored": turns(run("one", TWICE), *restored(), run("two", on="u"), run("three")),
+    "restored as hosted": turns(run("one"), *restored(), run("two", on="u"), run("three"), kind="hosted", service=NEW_IDS),
+    "restored before its first run": turns(*restored(), run("one", on="u"), run("two"), kind="hosted", service=NEW_IDS),
+    "restored on another agent": turns(
+        run("one"), *restored(agent="b"), run("two", on="u"), others={"b": AgentSpec(service=BY_DEFAULT)}
+    ),
+    "shared": turns(run("one"), run("two", agent="b", stream=True), run("three"), others={"b": AgentSpec()}),
+    "cancelled": turns(run("one"), run("two", ONCE, CANCELLED), run("three", CANCELLED, stream=True), run("four")),
+    "reduced": turns(run("one", TWICE), run("two"), run("three", stream=True), reduces_to=3),
 }
 
 
@@ -238,6 +271,97 @@ def test_another_seam_replaces_the_chat_client_alone():
 
     assert perform(turns(run("one")), Other).broken is None
     assert made == ["a"]
+
+
+def test_a_thread_as_data_is_what_the_session_gives():
+    hosted = turns(run("one"), Serialize(thread="t"), kind="hosted", service=NEW_IDS, context={"c": ContextSpec()})
+    data = {"type": "session", "session_id": "id-1", "service_session_id": "a-1", "state": {"c": {"runs": 1}}}
+    assert [event.data for event in of(hosted, Serialized)] == [data]
+
+
+def test_what_the_session_says_of_malformed_data_passes_through():
+    def end(how, at):
+        return of(turns(run("one"), *restored(damage=Damage(how=how, at=at))), Raised, Restored)[0]
+
+    refused = end("drop", 3)
+    assert (refused.kind, refused.native) == ("invalid", "ValueError")
+    assert refused.text == "Failed to deserialize registered state type 'message' at state.in_memory.messages[0]."
+    assert end("drop", 1).messages == ()
+    assert "has no attribute" in end("retype", 2).flaw
+
+
+def test_of_a_session_that_nobody_asked_for_nothing_is_said():
+    adapter = AgentFramework()
+    thread = asyncio.run(adapter.restore_thread(None, AgentSession(session_id="s").to_dict()))
+    assert Handed(thread, [], Turn()).arguments()["options"] == {}
+
+
+def test_nothing_is_said_of_storing_on_an_adaptive_thread_unless_a_run_says_it():
+    steps = (run("one", FAILS), run("two", store=True), run("three"), *restored(), run("four", on="u"))
+    called = of(turns(*steps, kind="adaptive", service=NEW_IDS), ServiceCalled)
+    assert [(call.store, call.conversation_id) for call in called] == [(None, None), (True, None), (None, "a-1"), (None, "a-1")]
+
+
+def test_what_the_caller_handed_over_is_read_again():
+    message, thread = NativeMessage("user", ["hi"]), Thread(AgentSession(), "local")
+    handed = Handed(thread, [message], Turn(messages=(Message(role="user", text="hi"),)))
+    options = handed.arguments()["options"]
+    assert options == {"store": False}
+    assert handed.given() == Turn(messages=(Message(role="user", text="hi"),))
+    message.contents[0].text = "changed"
+    handed.messages.append(NativeMessage("user", ["more"]))
+    options.update(store=True, conversation_id="x")
+    changed = tuple(Message(role="user", text=text) for text in ("changed", "more"))
+    assert handed.given() == Turn(messages=changed, store=True, conversation_id="x")
+
+
+def test_whoever_tampers_reaches_what_a_session_keeps_but_not_what_a_store_keeps():
+    kept = of(turns(run("one", ONCE), Tamper(thread="t")), ThreadDescribed)[-1]
+    texts = [message.text for message in kept.messages]
+    assert texts == ["what the caller wrote over it"] * 2 + ["", "what the caller wrote over it"]
+    loaded = of(turns(run("one"), Tamper(thread="t"), run("two"), history="provider"), HistoryLoaded)[-1]
+    assert parts(loaded.messages) == [("user", "one"), ("assistant", "a answers 1.1")]
+
+
+def test_an_observer_looks_before_a_run_and_when_its_stream_has_ended_but_not_after_a_failure():
+    scenario = turns(run("one", stream=True), run("two", FAILS, stream=True), run("three", FAILS), observed=True)
+    looks = [(look.run, look.moment, len(look.messages)) for look in of(scenario, Observed)]
+    assert looks == [(0, "before", 0), (0, "after", 2), (1, "before", 2), (2, "before", 2)]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_agent_as_a_tool_runs_on_a_session_of_its_own(stream):
+    ask = ReplySpec(calls=(CallSpec(tool="ask", arguments={"task": "look"}),))
+    others = {"b": AgentSpec(service=BY_DEFAULT, tools=TOOLS)}
+    first = run("one", ask, inner={"b": (ReplySpec(calls=(WEATHER,)), ReplySpec(text="fine"))}, stream=stream)
+    scenario = turns(first, run("two"), kind="hosted", service=NEW_IDS, tools={"ask": ToolSpec(agent="b")}, others=others)
+    called = [(call.agent, call.store, call.conversation_id) for call in of(scenario, ServiceCalled)]
+    outer = [("a", True, "a-1"), ("a", True, "a-2")]
+    assert called == [("a", True, None), ("b", None, None), ("b", None, "b-1"), *outer]
+    asked = of(scenario, ServiceCalled)[1].messages
+    assert parts(asked) == [("user", "look")]
+    assert of(scenario, RunReturned)[0].messages[1].results[0].value == "fine"
+
+
+def test_context_providers_are_passed_on_as_they_are_and_hear_what_the_framework_tells():
+    twice = {"c": ContextSpec(id="same"), "d": ContextSpec(id="same")}
+    told = of(turns(run("one"), run("two", FAILS), run("three", CANCELLED), context=twice), ContextInvoked)
+    assert [(event.run, event.provider, event.state) for event in told] == [(0, "same", {"runs": 1}), (0, "same", {"runs": 2})]
+
+
+def test_on_the_wire_conversations_have_the_names_of_the_wire():
+    for keeps in ("one_id", "new_ids"):
+        scenario = turns(
+            run("one", conversation_id="other"), kind="hosted", with_id=True, service=ServiceSpec(keeps=keeps, strict=True)
+        )
+        named = of(scenario, ThreadDescribed, ServiceCalled, by=AgentFrameworkOpenAI)
+        assert [event.conversation_id for event in named] == ["a-1", "a-2", {"one_id": "a-2", "new_ids": "a-3"}[keeps]]
+
+
+def test_on_the_wire_an_agent_says_that_its_service_does_not_store_by_default():
+    for service, says in ((ServiceSpec(), False), (NEW_IDS, False), (BY_DEFAULT, None)):
+        called = of(turns(run("one"), run("two"), kind="adaptive", service=service), ServiceCalled, by=AgentFrameworkOpenAI)
+        assert [call.store for call in called] == [says, says]
 
 
 def workflow(pattern, *steps, participants=("a", "b"), nested=None, **spec) -> Scenario:

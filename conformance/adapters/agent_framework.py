@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from agent_framework import (
     Agent,
     AgentResponse,
+    AgentSession,
     BaseChatClient,
-    Content,
     SupportsAgentRun,
     Workflow,
     WorkflowAgent,
@@ -18,23 +18,16 @@ from agent_framework import (
 )
 from agent_framework import Message as NativeMessage
 
-from conformance.adapters.agent_framework_agents import Thread, build, check, describe, options
+from conformance.adapters.agent_framework_agents import build, check
 from conformance.adapters.agent_framework_client import ScriptedClient, StoringClient
-from conformance.adapters.agent_framework_events import requests, seen, tool_of
+from conformance.adapters.agent_framework_events import seen
+from conformance.adapters.agent_framework_handed import Handed
 from conformance.adapters.agent_framework_messages import said, to_native
 from conformance.adapters.agent_framework_profile import CONFLICT, ERRORS, POLICIES, THREADS_AND_PERSISTENCE, WORKFLOWS
+from conformance.adapters.agent_framework_requests import Requests
+from conformance.adapters.agent_framework_threads import Thread, describe, overwrite
 from conformance.adapters.agent_framework_workflows import BUILDERS
-from conformance.implementation import (
-    Answer,
-    ChunkSeen,
-    Implementation,
-    NotSupported,
-    Pending,
-    Response,
-    ThreadState,
-    Turn,
-    WorkflowSeen,
-)
+from conformance.implementation import Answer, ChunkSeen, Implementation, Response, ThreadState, Turn, WorkflowSeen
 from conformance.scenario import AgentSpec, WorkflowSpec
 from conformance.vocabulary import ErrorKind, ThreadKind
 
@@ -46,6 +39,14 @@ class AgentFramework(Implementation):
     `create_session` documents that `store=True` leads to a service's id on the session, and `store=False` to messages in it. So a
     run that leaves `store` out says what its thread is: true where the session has a service's id or was asked for as hosted, else
     false. Where the scenario gives `store`, that is passed and nothing else; `conversation_id` likewise.
+
+    Adaptive threads: a caller may also say nothing. "This depends on the service used, in some cases", `create_session` goes on:
+    a session then gets a service's id from the first reply that has one, and messages where "the default of a service is False".
+    That is an adaptive thread; nothing is ever said of storing in its runs, also not in later ones.
+
+    Serialized threads: `to_dict` and `from_dict` of the session, and nothing else. What the caller says of storing is no part of
+    a session, restored or not: the framework's sample that suspends and resumes a local session says `store=False` beside it. So
+    of a session with the same `session_id`, which is in the data, the caller goes on saying the same; of any other, nothing.
 
     Handoff: the framework refuses participants without per-service-call persistence, so every participant of a handoff is built
     with it, whatever its spec says.
@@ -64,7 +65,10 @@ class AgentFramework(Implementation):
 
     def __init__(self) -> None:
         self._specs: dict[str, AgentSpec] = {}
-        self._requests: dict[str, Content | WorkflowEvent[Any]] = {}
+        self._inner: dict[str, Mapping[str, Agent[Any]]] = {}
+        self._contexts: dict[str, None] = {}  # the ids of all context providers, in order: a session holds those of every agent
+        self._asked: dict[str, ThreadKind] = {}  # what the caller wants of each session, under its id
+        self._requests = Requests()
         self._waiting: dict[str, set[str]] = {}  # the open requests of each workflow
 
     def make_client(self, name: str, spec: AgentSpec) -> BaseChatClient[Any]:
@@ -72,73 +76,82 @@ class AgentFramework(Implementation):
         client = StoringClient if spec.service.stores_by_default else ScriptedClient
         return client(self.world.service(name))
 
-    async def create_agent(self, name: str, spec: AgentSpec) -> Agent[Any]:
+    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent[Any]] | None = None) -> Agent[Any]:
         """Build an agent."""
         check(spec)
         self._specs[name] = spec
-        return build(name, spec, self.world, self.make_client(name, spec), per_service_call=spec.per_service_call)
+        self._inner[name] = inner or {}
+        self._contexts.update((provider.id, None) for provider in self.world.contexts(name))
+        return self._build(name, per_service_call=spec.per_service_call)
 
-    async def create_thread(self, agent: Agent[Any], kind: ThreadKind) -> Thread:
-        """Create a session: there is only one sort."""
-        if kind == "adaptive":
-            raise NotSupported("a session takes no kind, so none can be left open either")
-        return Thread(agent.create_session(), kind == "hosted")
+    def _build(self, name: str, *, per_service_call: bool) -> Agent[Any]:
+        spec = self._specs[name]
+        client = self.make_client(name, spec)
+        return build(
+            name,
+            spec,
+            self.world,
+            client,
+            inner=self._inner[name],
+            contexts=self._contexts,
+            per_service_call=per_service_call,
+        )
+
+    async def create_thread(self, agent: Agent[Any], kind: ThreadKind, conversation_id: str | None = None) -> Thread:
+        """Create a session: there is only one sort, with or without the id of a conversation that the service has."""
+        session = agent.create_session() if conversation_id is None else agent.get_session(conversation_id)
+        self._asked[session.session_id] = kind
+        return Thread(session, kind)
 
     async def describe_thread(self, agent: Agent[Any], thread: Thread) -> ThreadState:
         """What the session shows."""
-        return describe(agent, thread)
+        return describe(agent, thread.session, self._contexts)
+
+    async def serialize_thread(self, agent: Agent[Any], thread: Thread) -> Any:
+        """The session as data."""
+        return thread.session.to_dict()
+
+    async def restore_thread(self, agent: Agent[Any], data: Any) -> Thread:
+        """The session that the data describes."""
+        session = AgentSession.from_dict(data)
+        return Thread(session, self._asked.get(session.session_id, "adaptive"))
+
+    async def tamper(self, agent: Agent[Any], thread: Thread, text: str) -> None:
+        """Set every text of the caller's messages and of what it got back."""
+        overwrite(thread.owned, text)
 
     async def run(self, agent: SupportsAgentRun, thread: Thread | None, turn: Turn) -> Response:
         """Run an agent, not streaming."""
-        return await self._run(agent, thread, _input(turn), turn)
+        return await self._run(agent, Handed(thread, _input(turn), turn))
 
     def stream(self, agent: SupportsAgentRun, thread: Thread | None, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Run an agent, streaming."""
-        return self._stream(agent, thread, _input(turn), turn)
+        return self._stream(agent, Handed(thread, _input(turn), turn))
 
     async def answer(self, agent: SupportsAgentRun, thread: Thread | None, answers: Sequence[Answer]) -> Response:
         """Resume by running the same session with the answers, not streaming."""
-        return await self._run(agent, thread, self._answers(answers), Turn())
+        return await self._run(agent, Handed(thread, self._requests.answered(answers)))
 
     def stream_answer(
         self, agent: SupportsAgentRun, thread: Thread | None, answers: Sequence[Answer]
     ) -> AsyncIterator[ChunkSeen | Response]:
         """Resume, streaming."""
-        return self._stream(agent, thread, self._answers(answers), Turn())
+        return self._stream(agent, Handed(thread, self._requests.answered(answers)))
 
-    async def _run(self, agent: SupportsAgentRun, thread: Thread | None, messages: list[NativeMessage], turn: Turn) -> Response:
-        return self._response(await agent.run(messages, session=thread and thread.session, **options(thread, turn)))
+    async def _run(self, agent: SupportsAgentRun, handed: Handed) -> Response:
+        return self._response(await agent.run(handed.messages, **handed.arguments()), handed)
 
-    async def _stream(
-        self, agent: SupportsAgentRun, thread: Thread | None, messages: list[NativeMessage], turn: Turn
-    ) -> AsyncIterator[ChunkSeen | Response]:
-        stream = agent.run(messages, stream=True, session=thread and thread.session, **options(thread, turn))
+    async def _stream(self, agent: SupportsAgentRun, handed: Handed) -> AsyncIterator[ChunkSeen | Response]:
+        stream = agent.run(handed.messages, stream=True, **handed.arguments())
         async for update in stream:
+            handed.back(update)
             yield ChunkSeen(text=update.text)
-        yield self._response(await stream.get_final_response())
+        yield self._response(await stream.get_final_response(), handed)
 
-    def _response(self, response: AgentResponse[Any]) -> Response:
-        asked = self._new(requests(response.messages))
-        pending = tuple(Pending(id=_id(request), tool=tool_of(request)) for request in asked)
-        return Response(messages=said(response.messages), author=response.agent_id, pending=pending)
-
-    def _new(self, found: Iterable[Content]) -> list[Content]:
-        """Requests that were not reported before: until the last one is answered, every response repeats those that still wait."""
-        new = [request for request in found if _id(request) not in self._requests]
-        self._requests.update((_id(request), request) for request in new)
-        return new
-
-    def _answers(self, answers: Sequence[Answer]) -> list[NativeMessage]:
-        return [NativeMessage("user", [self._take(answer) for answer in answers])]
-
-    def _take(self, answer: Answer) -> Content:
-        """The native answer to a request, which then waits no more."""
-        request = self._requests[answer.id]
-        content = request.data if isinstance(request, WorkflowEvent) else request
-        if not isinstance(content, Content) or content.type != "function_approval_request":
-            raise NotSupported("the framework asks for words here: a yes or no cannot answer that")
-        del self._requests[answer.id]
-        return content.to_function_approval_response(answer.approve)
+    def _response(self, response: AgentResponse[Any], handed: Handed) -> Response:
+        handed.back(*response.messages)
+        pending = self._requests.pending(response)
+        return Response(messages=said(response.messages), author=response.agent_id, pending=pending, given=handed.given())
 
     async def create_workflow(self, name: str, spec: WorkflowSpec, participants: Mapping[str, Any]) -> Workflow:
         """Build a workflow with the framework's builder for its pattern."""
@@ -148,10 +161,7 @@ class AgentFramework(Implementation):
     def _member(self, name: str, participant: Agent[Any] | Workflow, spec: WorkflowSpec) -> SupportsAgentRun:
         if isinstance(participant, Workflow):
             return participant.as_agent(name=name)
-        if spec.pattern == "handoff":
-            agent = self._specs[name]
-            return build(name, agent, self.world, self.make_client(name, agent), per_service_call=True)
-        return participant
+        return self._build(name, per_service_call=True) if spec.pattern == "handoff" else participant
 
     async def run_workflow(self, workflow: Workflow, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Run a workflow until it is idle."""
@@ -160,7 +170,7 @@ class AgentFramework(Implementation):
 
     async def answer_workflow(self, workflow: Workflow, answers: Sequence[Answer], *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Answer pending requests and follow the workflow until it is idle again."""
-        responses = {answer.id: self._take(answer) for answer in answers}
+        responses = {answer.id: self._requests.take(answer) for answer in answers}
         self._waiting[workflow.id].difference_update(responses)
         async for item in self._follow(workflow, stream, responses=responses):
             yield item
@@ -180,7 +190,7 @@ class AgentFramework(Implementation):
 
     def _seen(self, event: WorkflowEvent[Any], waiting: set[str]) -> Iterable[WorkflowSeen]:
         if event.type == "request_info":
-            self._requests[event.request_id] = event
+            self._requests.note(event)
             waiting.add(event.request_id)
         return seen(event, waiting)
 
@@ -195,7 +205,3 @@ class AgentFramework(Implementation):
 
 def _input(turn: Turn) -> list[NativeMessage]:
     return [to_native(message) for message in turn.messages]
-
-
-def _id(request: Content) -> str:
-    return request.id or request.call_id or ""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
 import httpx2
-from agent_framework import Agent, BaseChatClient, FunctionTool
+import msgspec
+from agent_framework import Agent, BaseChatClient, FunctionTool, SupportsAgentRun
 from agent_framework.openai import OpenAIChatClient
 from openai import AsyncOpenAI
 from pydantic import BaseModel, ConfigDict
 
 from conformance.adapters.agent_framework import AgentFramework
 from conformance.adapters.agent_framework_profile import THREADS_AND_PERSISTENCE
+from conformance.adapters.agent_framework_threads import Thread
+from conformance.implementation import ChunkSeen, Response, Turn
 from conformance.scenario import AgentSpec
+from conformance.vocabulary import ThreadKind
 from conformance.world import World
 from conformance.world.http import RUN_HEADER
+from conformance.world.responses_input import CONVERSATION, RESPONSE
 
 
 class _Arguments(BaseModel):
@@ -41,11 +47,13 @@ class AgentFrameworkOpenAI(AgentFramework):
     """`agent-framework` as in `AgentFramework`, but every service call goes through its OpenAI client and over HTTP.
 
     This wire has no word for two sorts of service: every response carries an id, so a reply `without_id` cannot be told from
-    others; and for the same reason an id says nothing of a service that keeps a conversation unasked (`surprising`). Services that
-    keep nothing, or only what they are asked to keep, are what many OpenAI-compatible servers are: every run here says `store`
-    itself, so that what the client assumes where nothing is said does not matter.
+    others; and for the same reason an id says nothing of a service that keeps a conversation unasked (`surprising`).
 
-    Workflows: their runs take no options, so nobody could say `store`; only threads and persistence are judged here.
+    The client takes every service for one that stores by default (`STORES_BY_DEFAULT`). Services that keep nothing, or only what
+    they are asked to keep, are what many OpenAI-compatible servers are: the caller of one says so, with `store=False` among the
+    default options of the agent. That counts where a run says nothing: on adaptive threads, and in agents used as tools.
+
+    Workflows stand above the chat client and send nothing of their own: only threads and persistence are judged here.
     """
 
     name = "agent-framework-openai"
@@ -56,6 +64,7 @@ class AgentFrameworkOpenAI(AgentFramework):
         """One HTTP client for all agents; it says of every request which run it belongs to."""
         await super().open(world)
         self._urls: dict[str, str] = {}
+        self._outside: dict[str, str] = {}  # how the conversation ids of each agent's service begin on the wire
 
         async def stamp(request: httpx2.Request) -> None:
             request.headers[RUN_HEADER] = str(world.script.number)
@@ -68,13 +77,41 @@ class AgentFrameworkOpenAI(AgentFramework):
         """Close the connections."""
         await self._http.aclose()
 
-    async def create_agent(self, name: str, spec: AgentSpec) -> Agent[Any]:
+    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent[Any]] | None = None) -> Agent[Any]:
         """Build an agent that talks to its own service."""
         self._urls[name] = await self.world.http.url(name)
-        agent = await super().create_agent(name, spec)
+        self._outside[name] = CONVERSATION if spec.service.keeps == "one_id" else RESPONSE
+        agent = await super().create_agent(name, spec, inner)
         options = agent.default_options
-        options["tools"] = [_checked_by_model(tool) for tool in options.get("tools", ())]
+        options["tools"] = [tool if tool.name in (inner or {}) else _checked_by_model(tool) for tool in options.get("tools", ())]
+        if not spec.service.stores_by_default:
+            options["store"] = False
         return agent
+
+    async def create_thread(self, agent: Agent[Any], kind: ThreadKind, conversation_id: str | None = None) -> Thread:
+        """Create a session, with the id under which a conversation is known on this wire."""
+        return await super().create_thread(agent, kind, conversation_id and self._on_wire(agent, conversation_id))
+
+    async def run(self, agent: SupportsAgentRun, thread: Thread | None, turn: Turn) -> Response:
+        """Run an agent, not streaming."""
+        return await super().run(agent, thread, self._option_on_wire(agent, turn))
+
+    def stream(self, agent: SupportsAgentRun, thread: Thread | None, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
+        """Run an agent, streaming."""
+        return super().stream(agent, thread, self._option_on_wire(agent, turn))
+
+    def _option_on_wire(self, agent: SupportsAgentRun, turn: Turn) -> Turn:
+        if turn.conversation_id is None:
+            return turn
+        return msgspec.structs.replace(turn, conversation_id=self._on_wire(agent, turn.conversation_id))
+
+    def _on_wire(self, agent: SupportsAgentRun, id: str) -> str:
+        """The name of a conversation on this wire: sessions have it, the scenario's own ids do not."""
+        if id.startswith((CONVERSATION, RESPONSE)):
+            return id
+        outside = self._outside[agent.id] + id
+        self.world.also_called(id, outside)
+        return outside
 
     def make_client(self, name: str, spec: AgentSpec) -> BaseChatClient[Any]:
         """The framework's own client on the official SDK, without retries: a second request would be one too many."""

@@ -14,17 +14,37 @@ from agent_framework.exceptions import (
 
 from conformance.vocabulary import Capability, ErrorKind, Policies
 
+# `threads.adaptive`: see `AgentFramework`. `threads.shared`: a session is an argument of a run, and nothing ties it to an agent
+# ("provider instances are owned by the agent, not the session", `AgentSession`); the guide on sessions warns that another agent may
+# not be able to use it, and leaves it to the caller.
+#
+# `threads.reducer`: the `compaction_strategy` of an agent, applied before every model call. `TruncationStrategy` bounds the
+# "included message count", "oldest-first", and "excludes whole groups (never partial tool-call groups)". Others cannot say "at most
+# n messages, the new input among them": `SlidingWindowStrategy` counts groups, a `CompactionProvider` never sees the new input.
+#
+# `clients.hosted_flag` is not declared. All that a client says of itself is `STORES_BY_DEFAULT`, "whether this client stores
+# conversation history server-side by default": one that does not may do so all the same where it is asked to.
 THREADS_AND_PERSISTENCE: frozenset[Capability] = frozenset(
     {
         "threads.hosted",
+        "threads.with_id",
+        "threads.adaptive",
         "threads.context_state",
+        "threads.serialize",
+        "threads.shared",
+        "threads.observe",
+        "threads.reducer",
         "runs.streaming",
         "runs.interleaved",
         "runs.store",
         "runs.conversation_id",
+        "runs.cancel",
+        "runs.inputs",
+        "runs.tamper",
         "tools",
         "tools.terminate",
         "tools.approval",
+        "agents.as_tool",
         "history.provider",
         "history.per_run",
         "history.per_service_call",
@@ -64,6 +84,8 @@ POLICIES = Policies(
     # Where the service stores, "loading is skipped" and the provider "only persists"; "silence this warning" by a provider that
     # does not load (`require_per_service_call_history_persistence`): a copy that is written and never loaded.
     provider_copy="written",
+    # `store_context_messages`: "whether to store context from other providers (default False)" (`HistoryProvider`).
+    injected_messages="dropped",
     # The type of an event: `output` is "final terminal output", `intermediate` is "non-terminal" (`WorkflowEventType`).
     completion_signal="event_type",
 )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from agent_framework import (
     AgentSession,
     ContextProvider,
-    FunctionInvocationContext,
-    FunctionMiddleware,
     FunctionTool,
     HistoryProvider,
-    MiddlewareTermination,
     SessionContext,
     SupportsAgentRun,
 )
@@ -43,19 +40,6 @@ def to_tool(tool: Tool) -> FunctionTool:
         input_model=_ANY_ARGUMENTS,
         approval_mode="always_require" if tool.spec.approval else "never_require",
     )
-
-
-class Terminate(FunctionMiddleware):
-    """Ends the loop after a tool whose spec says so: the framework's own signal, with the tool's result kept."""
-
-    def __init__(self, tools: Sequence[Tool]) -> None:
-        self._names = {tool.name for tool in tools if tool.spec.terminates}
-
-    async def process(self, context: FunctionInvocationContext, call_next: Callable[[], Awaitable[None]]) -> None:
-        """Run the tool, then stop."""
-        await call_next()
-        if context.function.name in self._names:
-            raise MiddlewareTermination(result=context.result)
 
 
 class Kept(HistoryProvider):
@@ -108,7 +92,7 @@ class Kept(HistoryProvider):
 
 
 class Context(ContextProvider):
-    """A scripted context provider. The framework tells it nothing when a run fails, so neither does this."""
+    """A scripted context provider. The framework tells it nothing when a run fails or is cancelled, so neither does this."""
 
     def __init__(self, provider: ScriptedContext) -> None:
         super().__init__(provider.id)
