@@ -28,7 +28,7 @@ from conformance.search import Enough, Profile, profile, size, smallest
 from conformance.stage import STEP_TIMEOUT
 from conformance.subject import Subject
 from conformance.survey import Material, Survey, Tally, shipped
-from conformance.verdicts import Counterexample, RuleVerdict
+from conformance.verdicts import Counterexample, Coverage, RuleVerdict
 from conformance.vocabulary import Area
 
 Proof = tuple[Performed, Finding]
@@ -90,6 +90,9 @@ class Judge:
             return RuleVerdict(rule=rule.id, level=rule.level, verdict="not supported", reason=f"needs {', '.join(missing)}")
         survey = self.survey(rule.area)
         tally = survey.tallies[rule.id]
+        return msgspec.structs.replace(self._judged(rule, survey, tally), coverage=_coverage(survey, tally))
+
+    def _judged(self, rule: Rule, survey: Survey, tally: Tally) -> RuleVerdict:
         proof = self._replay(rule, survey, self.baseline.get(rule.id)) or self._smallest(rule, survey, tally)
         if proof is not None:
             return _failed(rule, tally, proof)
@@ -134,6 +137,15 @@ class Judge:
         performed = survey.performance("shrunk", found)
         wrong = violation(rule, performed) if performed else None
         return (performed, wrong) if performed and wrong else tally.smallest
+
+
+def _coverage(survey: Survey, tally: Tally) -> Coverage:
+    return Coverage(
+        fixtures=tally.fixtures,
+        of_fixtures=len(survey.fixtures),
+        generated=tally.generated,
+        of_generated=survey.generated,
+    )
 
 
 def _failed(rule: Rule, tally: Tally, proof: Proof) -> RuleVerdict:

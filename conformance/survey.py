@@ -46,9 +46,15 @@ def shipped() -> Material:
 
 @dataclass
 class Tally:
-    """What one rule said of everything performed so far. smallest: the smallest violation. raised: where the rule itself failed."""
+    """What one rule said of everything performed so far.
+
+    exercised: how often its precondition was met; fixtures, generated: in how many of each. smallest: the smallest violation.
+    raised: where the rule itself failed.
+    """
 
     exercised: int = 0
+    fixtures: int = 0
+    generated: int = 0
     smallest: tuple[Performed, Finding] | None = None
     raised: tuple[Performed, Exception] | None = None
 
@@ -57,7 +63,8 @@ class Tally:
 class Survey:
     """One area on one subject.
 
-    fixtures: every fixture that was performed, out of `known_fixtures`. broken: what cannot be judged.
+    fixtures: every fixture that was performed, out of `known_fixtures`. generated: how many other scenarios were. broken: what
+    cannot be judged.
     """
 
     subject: Subject
@@ -69,6 +76,7 @@ class Survey:
     tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])
     fixtures: dict[str, Performed] = field(default_factory=dict[str, Performed])
     known_fixtures: int = 0
+    generated: int = 0
     broken: list[Performed] = field(default_factory=list[Performed])
     performed: int = 0
     _violated: dict[bytes, frozenset[str]] = field(default_factory=dict[bytes, frozenset[str]])
@@ -84,7 +92,8 @@ class Survey:
                 performed = self.performance(f"fixture {name}", scenario)
                 if performed is not None:
                     self.fixtures[name] = performed
-                    self._count(performed)
+                    for tally in self._count(performed):
+                        tally.fixtures += 1
             draw(self.strategy, self.effort.pool, self._visit)
         except Enough:
             pass
@@ -136,16 +145,20 @@ class Survey:
         if key(scenario) not in self._violated:
             performed = self.performance("a generated scenario", scenario)
             if performed is not None:
-                self._count(performed)
+                self.generated += 1
+                for tally in self._count(performed):
+                    tally.generated += 1
 
-    def _count(self, performed: Performed) -> None:
+    def _count(self, performed: Performed) -> list[Tally]:
+        """Let every rule judge; the tallies of those that were exercised."""
         if performed.trace.broken:
             self._violated[key(performed.scenario)] = frozenset()
             self.broken.append(performed)
             if self.gave_up:
                 raise Enough
-            return
+            return []
         violated: set[str] = set()
+        exercised: list[Tally] = []
         for rule in self.rules:
             tally = self.tallies[rule.id]
             try:
@@ -154,8 +167,11 @@ class Survey:
                 tally.raised = tally.raised or (performed, error)
                 continue
             tally.exercised += judgement.exercised
+            if judgement.exercised:
+                exercised.append(tally)
             if judgement.violations:
                 violated.add(rule.id)
                 if tally.smallest is None or size(performed.scenario) < size(tally.smallest[0].scenario):
                     tally.smallest = performed, judgement.violations[0]
         self._violated[key(performed.scenario)] = frozenset(violated)
+        return exercised

@@ -27,17 +27,31 @@ class Counterexample(Data, frozen=True, kw_only=True, omit_defaults=False):
     got: str = ""
 
 
+class Coverage(Data, frozen=True, kw_only=True, omit_defaults=False):
+    """What met a rule's precondition.
+
+    fixtures, generated: how many of each did at least once; of_fixtures, of_generated: how many were performed.
+    """
+
+    fixtures: int = 0
+    of_fixtures: int = 0
+    generated: int = 0
+    of_generated: int = 0
+
+
 class RuleVerdict(Data, frozen=True, kw_only=True, omit_defaults=False):
     """What one rule says of one implementation.
 
-    exercised: how often the rule's precondition was met. reason: why the verdict is not a plain pass; of a deviation, the declared
-    one. stale: a deviation is declared, but the rule holds or cannot be judged.
+    exercised: how often the rule's precondition was met. coverage: in how many scenarios; None where the rule does not apply.
+    reason: why the verdict is not a plain pass; of a deviation, the declared one. stale: a deviation is declared, but the rule
+    holds or cannot be judged.
     """
 
     rule: str
     level: Level
     verdict: Verdict
     exercised: int = 0
+    coverage: Coverage | None = None
     reason: str = ""
     counterexample: Counterexample | None = None
     stale: bool = False

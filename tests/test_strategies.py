@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import pytest
@@ -14,11 +15,25 @@ from conformance.cast import runs_of
 from conformance.needs import needs
 from conformance.reference import Reference
 from conformance.rules.rule import catalogue
-from conformance.scenario import AgentSpec, CreateThread, ManagerSpec, Run, RunWorkflow, Scenario, ServiceSpec, WorkflowSpec
+from conformance.scenario import (
+    AgentSpec,
+    CreateThread,
+    ManagerSpec,
+    Restore,
+    Run,
+    RunWorkflow,
+    Scenario,
+    Serialize,
+    ServiceSpec,
+    Step,
+    Tamper,
+    Together,
+    WorkflowSpec,
+)
 from conformance.scenario_file import check, encode
 from conformance.stage import perform
 from conformance.strategies import scenarios
-from conformance.trace import Broke, Raised, Refused, RunStarted
+from conformance.trace import Raised, Refused, RunStarted, Trace
 from conformance.vocabulary import AREAS, CAPABILITIES, Area, Capability
 
 ALL = frozenset(CAPABILITIES)
@@ -72,15 +87,41 @@ def test_hardly_a_scenario_is_drawn_twice(area: Area) -> None:
     assert len({encode(scenario) for scenario in drawn(area)}) >= 90
 
 
-@pytest.mark.parametrize("area", AREAS)
-def test_a_hundred_scenarios_perform_and_exercise_every_rule(area: Area) -> None:
+@pytest.mark.parametrize(("area", "count", "least"), [("threads", 300, 5), ("persistence", 100, 3), ("orchestration", 100, 3)])
+def test_scenarios_perform_and_exercise_every_rule(area: Area, count: int, least: int) -> None:
     exercised: Counter[str] = Counter()
     rules = [rule for rule in catalogue().values() if rule.area == area]
-    for scenario in drawn(area):
+    for scenario in drawn(area, count):
         trace = perform(scenario, Reference)
-        assert [event for event in trace.events if isinstance(event, (Broke, Refused))] == [], encode(scenario)
+        assert trace.broken is None, encode(scenario)
+        assert [event for event in trace.events if isinstance(event, Refused) and has_thread(scenario, trace, event)] == []
         exercised.update(rule.id for rule in rules if rule.judge(scenario, trace).exercised)
-    assert {rule.id: exercised[rule.id] for rule in rules if exercised[rule.id] < 3} == {}
+    assert {rule.id: exercised[rule.id] for rule in rules if exercised[rule.id] < least} == {}
+
+
+def has_thread(scenario: Scenario, trace: Trace, refused: Refused) -> bool:
+    """Whether the thread that a refused step is about was made: what could not be made cannot be used."""
+    step = scenario.steps[refused.step]
+    if not isinstance(step, (Run, Serialize, Restore)):
+        return True
+    begun = scenario.steps.index(scenario.beginning_of(step.data if isinstance(step, Restore) else step.thread))
+    return not any(isinstance(event, Raised) and event.step == begun for event in trace.events)
+
+
+@pytest.mark.parametrize(
+    "policies", [{"store_conflict": "ignore", "unsupported_thread": "at_run"}, {"store_conflict": "transform"}]
+)
+def test_under_every_policy_the_reference_holds_every_rule_on_random_threads(policies: dict[str, str]) -> None:
+    rules = [rule for rule in catalogue().values() if rule.area == "threads"]
+    for scenario in drawn("threads", 200):
+        trace = perform(scenario, partial(Reference, **policies))
+        assert [rule.id for rule in rules if rule.judge(scenario, trace).violations] == [], encode(scenario)
+
+
+def test_scenarios_of_the_threads_area_are_small() -> None:
+    steps = sorted(len(scenario.steps) for scenario in drawn("threads", 300))
+    assert steps[150] <= 7
+    assert steps[-1] <= 40
 
 
 @pytest.mark.parametrize("area", AREAS)
@@ -132,6 +173,73 @@ def test_a_counterexample_on_a_later_turn_shrinks_to_two_turns() -> None:
         ),
     )
     assert smallest("threads", continues_by_id) == expected
+
+
+def has(kind: type[Step]) -> Callable[[Scenario], bool]:
+    return lambda scenario: any(isinstance(step, kind) for step in scenario.steps)
+
+
+def some_run(proves: Callable[[Run], object]) -> Callable[[Scenario], bool]:
+    return lambda scenario: any(proves(run) for run in scenario.runs())
+
+
+def some_speaker(proves: Callable[[AgentSpec], object]) -> Callable[[Scenario], bool]:
+    return lambda scenario: any(proves(scenario.agents[scenario.agent_name(run.thread)]) for run in scenario.runs())
+
+
+def goes_on_restored(scenario: Scenario) -> bool:
+    return any(isinstance(scenario.beginning_of(run.thread), Restore) for run in scenario.runs())
+
+
+def has_damage(scenario: Scenario) -> bool:
+    return any(isinstance(step, Restore) and step.damage for step in scenario.steps)
+
+
+def continues_a_conversation(scenario: Scenario) -> bool:
+    return any(isinstance(step, CreateThread) and step.with_id for step in scenario.steps)
+
+
+def has_one_id_twice(scenario: Scenario) -> bool:
+    contexts = [agent.context for agent in scenario.agents.values()]
+    return any(len({spec.id or name for name, spec in context.items()}) < len(context) for context in contexts)
+
+
+@pytest.mark.parametrize(
+    ("proves", "steps"),
+    [
+        pytest.param(goes_on_restored, [CreateThread, Serialize, Restore, Run], id="restored"),
+        pytest.param(has_damage, [CreateThread, Serialize, Restore], id="damaged"),
+        pytest.param(has(Tamper), [CreateThread, Run, Tamper, Run], id="tampered"),
+        pytest.param(has(Together), [CreateThread, CreateThread, Together], id="together"),
+        pytest.param(some_run(lambda run: run.agent), [CreateThread, Run], id="elsewhere"),
+        pytest.param(some_run(lambda run: run.inner), [CreateThread, Run], id="inner"),
+        pytest.param(some_run(lambda run: run.store is not None), [CreateThread, Run], id="store"),
+        pytest.param(some_run(lambda run: run.replies and run.replies[-1].cancelled), [CreateThread, Run], id="cancelled"),
+        pytest.param(continues_a_conversation, [CreateThread, Run], id="with id"),
+        pytest.param(some_speaker(lambda agent: len(agent.context) > 1), [CreateThread, Run], id="providers"),
+        pytest.param(has_one_id_twice, [CreateThread], id="one id twice"),
+        pytest.param(some_speaker(lambda agent: agent.observed and agent.reduces_to), [CreateThread, Run], id="watched"),
+    ],
+)
+def test_what_comes_up_shrinks_to_its_simplest_form(proves: Callable[[Scenario], bool], steps: list[type[Step]]) -> None:
+    shrunk = smallest("threads", proves)
+    assert [type(step) for step in shrunk.steps] == steps
+    assert sum(len(run.replies) for run in shrunk.runs()) <= 2
+
+
+def test_twins_of_the_threads_area_differ_in_streaming_alone() -> None:
+    def streams(scenario: Scenario, thread: str) -> list[bool]:
+        return [run.stream for run in scenario.runs() if run.thread == thread]
+
+    def script(scenario: Scenario, thread: str) -> str:
+        return repr([(run.say, run.store, run.replies, run.inner) for run in scenario.runs() if run.thread == thread])
+
+    twins = [
+        scenario
+        for scenario in drawn("threads")
+        if script(scenario, "t") == script(scenario, "u") != "[]" and all(run.replies for run in scenario.runs())
+    ]
+    assert sum(not any(streams(each, "t")) and all(streams(each, "u")) for each in twins) >= 5
 
 
 def test_a_failure_within_a_loop_shrinks_to_one_call_and_the_error() -> None:

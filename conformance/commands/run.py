@@ -32,11 +32,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
     baseline.add_argument("--no-baseline", action="store_true", help="leave out all declared deviations")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as Markdown")
+    parser.add_argument("--explain-coverage", action="store_true", help="show what exercised each rule, and how often")
     parser.set_defaults(do=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, print, and return the exit code."""
+    from conformance.report.coverage import explain
     from conformance.report.terminal import console, show
     from conformance.request import Request
     from conformance.suite.report_file import check_folder
@@ -69,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
         print("conformance: the run came to no end of its own; see above", file=sys.stderr)
         return 3
     show(results, console(sys.stdout))
+    if arguments.explain_coverage:
+        explain(results, console(sys.stdout))
     for path in (arguments.json, arguments.report):
         if path is not None:
             print(f"written: {path}")

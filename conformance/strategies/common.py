@@ -13,8 +13,8 @@ from conformance.scenario import AgentSpec, CallSpec, ReplySpec, ServiceSpec, To
 from conformance.strategies.pen import Pen
 from conformance.vocabulary import Capability
 
-Ending = Literal["answers", "fails", "terminates"]
-"""How a run's script ends: with a text, with an error of the service, or with a tool that ends the loop."""
+Ending = Literal["answers", "fails", "cancelled", "terminates"]
+"""How a run's script ends: with a text, with an error of the service, its caller's cancelling, or a tool that ends the loop."""
 
 _ARGUMENTS: tuple[dict[str, str], ...] = ({}, {"city": "Oslo"}, {"city": "Rome"})
 _ANSWERS = ("yes", "no")
@@ -71,7 +71,7 @@ def loop(
     others: the endings that are possible beside an answer. explicit: the last text stands in the script even where the service's
     own would do. without_id: no reply carries an id.
     """
-    plain = [name for name, tool in agent.tools.items() if not (tool.terminates or tool.approval)]
+    plain = [name for name, tool in agent.tools.items() if not (tool.terminates or tool.approval or tool.agent)]
     stopping = [name for name, tool in agent.tools.items() if tool.terminates]
     replies: list[ReplySpec] = []
     while plain and len(replies) < 3 and pen.rarely(2):
@@ -81,6 +81,8 @@ def loop(
     match ending:
         case "fails":
             replies.append(ReplySpec(error="overloaded"))
+        case "cancelled":
+            replies.append(ReplySpec(cancelled=True))
         case "terminates":
             before = calls(pen, plain) if plain and pen.rarely(4) else ()
             replies.append(ReplySpec(calls=(*before, CallSpec(tool=stopping[0]))))

@@ -45,6 +45,10 @@ class Pen:
         """True once in so many times."""
         return all(self._draw(_BOOLEANS) for _ in range(one_in.bit_length() - 1))
 
+    def mostly(self) -> bool:
+        """True three times in four, although False is simpler."""
+        return self.number(3) > 0
+
     def count(self, most: int) -> int:
         """How many of something there are, from 1; drawn before them, each then as a part, so that shrinking can take them out."""
         return 1 + self.number(most - 1)

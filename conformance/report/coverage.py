@@ -1,0 +1,35 @@
+"""What exercised each rule on a terminal: fixtures, generated scenarios and places, and what no generated scenario reached."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from conformance.results import ImplementationResults, Results
+
+
+def explain(results: Results, to: Console) -> None:
+    """Print one table an implementation, with the rules that it supports."""
+    for implementation in results.implementations:
+        to.print(Text(f"what exercised the rules on {implementation.name}:", style="bold"))
+        to.print(_table(implementation))
+        unreached = [each.rule for each in implementation.rules if each.coverage is not None and not each.coverage.generated]
+        to.print(f"supported rules that no generated scenario reached: {', '.join(unreached) or 'none'}")
+        left_out = [each.rule for each in implementation.rules if each.coverage is None]
+        if left_out:
+            to.print(f"rules that do not apply: {', '.join(left_out)}")
+
+
+def _table(implementation: ImplementationResults) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("rule")
+    for name in ("fixtures", "of", "generated", "of", "places"):
+        table.add_column(name, justify="right")
+    for verdict in implementation.rules:
+        found = verdict.coverage
+        if found is not None:
+            numbers = (found.fixtures, found.of_fixtures, found.generated, found.of_generated, verdict.exercised)
+            table.add_row(verdict.rule, *map(str, numbers))
+    return table
