@@ -16,7 +16,7 @@ from conformance.scenario import Scenario
 from conformance.vocabulary import AREAS
 
 MINE = """
-from conformance.mutants.threads import StoreLeftUnset
+from conformance.mutants.threads.conversations import StoreLeftUnset
 from conformance.reference import Reference
 
 class Sound(Reference):
@@ -157,18 +157,47 @@ def test_schemas_describe_what_is_written(capsys):
 
 
 def test_mutants_exit_1_where_something_survives_and_0_where_all_is_as_expected(capsys, monkeypatch):
-    rules = {name: rule for name, rule in catalogue().items() if name in ("THR-05", "THR-01")}
+    rules = {name: rule for name, rule in catalogue().items() if name in ("THR-21", "THR-01")}
     monkeypatch.setattr("conformance.rules.rule.catalogue", lambda: rules)
     every = mutant.mutants()
-    killed = {name: kind for name, kind in every.items() if kind.expected in ({"THR-05"}, {"THR-01"})}
+    killed = {name: kind for name, kind in every.items() if kind.expected in ({"THR-21"}, {"THR-01"})}
     monkeypatch.setattr("conformance.mutants.mutant.mutants", lambda: killed)
     assert main(["mutants", "--json"]) == 0
     rows = json.loads(output(capsys)[0])
     assert {row["name"] for row in rows} == set(killed)
     assert all(row["killed_by"] == row["expected"] for row in rows)
-    monkeypatch.setattr("conformance.mutants.mutant.mutants", lambda: {k: v for k, v in killed.items() if v.expected == {"THR-05"}})
+    monkeypatch.setattr("conformance.mutants.mutant.mutants", lambda: {k: v for k, v in killed.items() if v.expected == {"THR-21"}})
     assert main(["mutants"]) == 1
     assert "rules that no mutant kills: THR-01" in output(capsys)[0]
+
+
+def test_generated_scenarios_alone_exit_1_where_they_kill_too_late_or_what_is_not_named(capsys, monkeypatch):
+    every = mutant.mutants()
+    soon = {"store-left-unset": every["store-left-unset"]}
+    monkeypatch.setattr("conformance.mutants.mutant.mutants", lambda: soon)
+    assert main(["mutants", "--generated-only", "--area", "threads", "--json"]) == 0
+    found = json.loads(output(capsys)[0])
+    assert found["medians"] == {"threads": found["mutants"][0]["after"]}
+    assert "THR-05" in found["mutants"][0]["killed_by"]
+    monkeypatch.setattr("conformance.mutants.generated.BOUND", 0)
+    assert main(["mutants", "--generated-only"]) == 1
+    assert "threads: 1 mutants, the median is killed within" in output(capsys)[0]
+
+
+def test_mutants_of_an_area_are_those_that_a_rule_of_it_should_kill(capsys, monkeypatch):
+    every = mutant.mutants()
+    other = next(name for name, kind in every.items() if kind.area() == "orchestration")
+    both = {name: every[name] for name in ("store-left-unset", other)}
+    monkeypatch.setattr("conformance.mutants.mutant.mutants", lambda: both)
+    assert main(["mutants", "--area", "threads", "--json"]) == 1  # few rules are killed by so few
+    assert {row["name"] for row in json.loads(output(capsys)[0])} == {"store-left-unset"}
+
+
+def test_coverage_is_explained_after_the_verdicts(capsys):
+    assert main(["run", "my_agents:Sound", "--rule", "THR-01", "THR-05", "--profile", "quick", "--explain-coverage"]) == 0
+    out, _ = output(capsys)
+    assert out.index("the gate holds") < out.index("what exercised the rules on sound:")
+    assert "supported rules that no generated scenario reached: none" in out
 
 
 def test_the_command_works_as_a_process_and_shows_no_colour_where_none_is_wanted(here):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import ClassVar
 
 from conformance.reference import Reference
-from conformance.vocabulary import AREAS, nearest
+from conformance.vocabulary import AREAS, Area, nearest
 
 
 class Mutant(Reference):
@@ -33,18 +35,32 @@ class Mutant(Reference):
         """What is wrong with it: the first line of its docstring."""
         return (cls.__doc__ or "").strip().split("\n")[0]
 
+    @classmethod
+    def area(cls) -> Area:
+        """The area that it is written for: a module, or a package of modules, of `conformance.mutants`; else the first."""
+        areas: list[Area] = [area for area in AREAS if area in cls.__module__.split(".")]
+        return areas[0] if areas else AREAS[0]
+
 
 def mutants() -> dict[str, type[Mutant]]:
     """Every mutant by its name, area by area, in the order in which they are written down."""
     found: dict[str, type[Mutant]] = {}
-    for area in AREAS:
-        module = import_module(f"conformance.mutants.{area}")
+    for module in _modules():
         for kind in vars(module).values():
             if isinstance(kind, type) and issubclass(kind, Mutant) and kind.__module__ == module.__name__:
                 if kind.name in found:
                     raise ValueError(f"two mutants are called {kind.name!r}")
                 found[kind.name] = kind
     return found
+
+
+def _modules() -> Iterator[ModuleType]:
+    """The module of each area; where that is a package, the modules in it, by name."""
+    for area in AREAS:
+        module = import_module(f"conformance.mutants.{area}")
+        yield module
+        for inner in sorted(each.name for each in iter_modules(getattr(module, "__path__", ()))):
+            yield import_module(f"{module.__name__}.{inner}")
 
 
 def check(mutant: type[Mutant], rules: Collection[str]) -> None:

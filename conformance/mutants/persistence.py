@@ -14,6 +14,7 @@ from conformance.reference.client import Emit, PersistingClient
 from conformance.reference.errors import Conflict
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.store import Store, ThreadStore
+from conformance.reference.terms import Terms
 from conformance.reference.thread import Thread
 from conformance.trace import Message
 from conformance.world.chat_service import Reply, Request
@@ -57,7 +58,7 @@ class HistoryAppendedAgain(Mutant):
     """Per-service-call persistence appends a loaded message once more with every call."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/7211"
-    expected = frozenset({"PER-09", "PER-17", "PER-19", "THR-05", "THR-10"})
+    expected = frozenset({"PER-09", "PER-17", "PER-19", "THR-05", "THR-10", "THR-35"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -75,7 +76,7 @@ class OnlyTheLastReplyStored(Mutant):
     """Per-run persistence stores the input and the last reply, and loses the tool traffic between them."""
 
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
-    expected = frozenset({"PER-01", "PER-10", "THR-05", "THR-10"})
+    expected = frozenset({"PER-01", "PER-10", "THR-05", "THR-09", "THR-10", "THR-18", "THR-33", "THR-34", "THR-35"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -89,7 +90,7 @@ class ParallelResultsDropped(Mutant):
     """Per-service-call persistence stores the first result of parallel calls only."""
 
     imitates = "https://github.com/coze-dev/coze-studio/issues/2765"
-    expected = frozenset({"PER-10", "PER-17", "PER-19", "THR-05", "THR-10"})
+    expected = frozenset({"PER-10", "PER-17", "PER-19", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -126,7 +127,7 @@ class ReplyStoredBeforeItsRequest(Mutant):
     """Per-service-call persistence stores the reply in front of the messages that it answers."""
 
     imitates = "history sorted by the time of arrival of its parts"
-    expected = frozenset({"PER-17", "PER-14", "PER-19", "THR-05", "THR-10"})
+    expected = frozenset({"PER-14", "PER-17", "PER-19", "THR-05", "THR-10", "THR-34", "THR-35"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -143,7 +144,7 @@ class FailedCallStored(Mutant):
     """Per-service-call persistence stores the messages of a call that failed."""
 
     imitates = "a provider that is notified before the service has answered"
-    expected = frozenset({"PER-19", "PER-02", "PER-17", "THR-05"})
+    expected = frozenset({"PER-02", "PER-17", "PER-19", "THR-05", "THR-35"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -184,7 +185,7 @@ class InputOfAFailedRunStored(Mutant):
     """Per-run persistence keeps the input of a run that failed."""
 
     imitates = "https://github.com/JeffOtano/roni/pull/158"
-    expected = frozenset({"PER-20", "THR-05"})
+    expected = frozenset({"PER-20", "THR-05", "THR-28", "THR-33", "THR-35"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -255,20 +256,18 @@ class ProviderNotDetached(Mutant):
     class agent_type(Agent):
         """The faulty agent."""
 
-        async def _run(
-            self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, becomes_hosted: bool = False
-        ) -> Response:
+        async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Load, to no purpose, although the service manages the history."""
             if thread.detached:
                 await self.store(thread).load()
-            return await super()._run(thread, new, emit, stream=stream, becomes_hosted=becomes_hosted)
+            return await super()._run(thread, new, emit, stream=stream, terms=terms)
 
 
 class StoredValuesLost(Mutant):
     """The history provider stores results without their values."""
 
     imitates = "a serialization that keeps what it has a column for"
-    expected = frozenset({"PER-01", "PER-10", "PER-17", "PER-19", "THR-05", "THR-10"})
+    expected = frozenset({"PER-01", "PER-10", "PER-17", "PER-19", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""

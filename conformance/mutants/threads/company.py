@@ -1,0 +1,168 @@
+"""Faults with several agents and in long conversations: a thread that moves, reducers, agents as tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance.implementation import Turn
+from conformance.mutants.mutant import Mutant
+from conformance.reference.agent import Agent
+from conformance.reference.agent_tool import AgentTool
+from conformance.reference.store import Store, ThreadStore
+from conformance.reference.terms import Terms
+from conformance.reference.thread import Thread
+from conformance.trace import Message
+
+
+class OwnTurnsOnly(Mutant):
+    """Of a local thread an agent sees only the turns that it had itself."""
+
+    imitates = "a history that is filtered by the agent that it belongs to"
+    expected = frozenset({"THR-05", "THR-33"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def store_in(self, place: str | None, thread: Thread) -> Store:
+            """Hand out what is this agent's."""
+            return _OwnTurns(thread, self.name) if place is None else super().store_in(place, thread)
+
+
+class _OwnTurns(ThreadStore):
+    def __init__(self, thread: Thread, agent: str) -> None:
+        super().__init__(thread)
+        self._messages = thread.messages
+        self._agent = agent
+        self._whose: dict[int, str] = vars(thread).setdefault("whose", {})
+
+    async def load(self) -> tuple[Message, ...]:
+        """Load what nobody else appended."""
+        own = [place for place in range(len(self._messages)) if self._whose.get(place, self._agent) == self._agent]
+        return tuple(self._messages[place] for place in own)
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Append, and note whose it is."""
+        begin = len(self._messages)
+        await super().append(messages)
+        self._whose |= {place: self._agent for place in range(begin, len(self._messages))}
+
+
+class ReducerSplitsPairs(Mutant):
+    """A reducer counts messages, so that a call is cut off from its result."""
+
+    imitates = "https://github.com/microsoft/semantic-kernel/issues/12708"
+    expected = frozenset({"THR-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
+            """Keep the last so many."""
+            most = self.spec.reduces_to
+            return history if most is None else history[max(0, len(history) - max(0, most - len(new))) :]
+
+
+class ReducerKeepsOneTooMany(Mutant):
+    """A reducer does not count the new input."""
+
+    imitates = "a bound on the history, where one on the request is meant"
+    expected = frozenset({"THR-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
+            """Bound the history alone."""
+            return super().reduce(history, ())
+
+
+class ReducerCutsTheEnd(Mutant):
+    """A reducer keeps the beginning of the conversation and cuts off the newest input."""
+
+    imitates = "a slice that counts from the wrong end"
+    expected = frozenset({"THR-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
+            """Leave it for later."""
+            return history
+
+        def request_messages(
+            self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
+        ) -> tuple[Message, ...]:
+            """Keep the first so many."""
+            whole = super().request_messages(history, adds, new)
+            return whole[: self.spec.reduces_to] if history else whole
+
+
+class InnerAgentNamesTheConversation(Mutant):
+    """An agent that is a tool goes on with the conversation of the thread that it is called from."""
+
+    imitates = "https://github.com/microsoft/agent-framework/pull/3266"
+    expected = frozenset({"THR-37"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def inner_thread(self, outer: Thread, agent: Agent) -> Thread:
+            """Pass the id on with everything else."""
+            thread = super().inner_thread(outer, agent)
+            if outer.kind == "hosted" and agent.supports_hosted():
+                thread.kind, thread.conversation_id, thread.service = "hosted", outer.conversation_id, agent.service.agent
+            return thread
+
+
+class InnerTurnKeptOutside(Mutant):
+    """What an agent that is a tool was asked and answered stays on the local thread that it is called from, until its next run."""
+
+    imitates = "https://github.com/bytedance/deer-flow/pull/4215"
+    expected = frozenset({"THR-28", "THR-37"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def terms(self, thread: Thread, turn: Turn) -> Terms:
+            """Clean up what the run before has left, where this one is not refused."""
+            terms = super().terms(thread, turn)
+            thread.messages[:] = [each for each in thread.messages if each.author != _LEFT]
+            return terms
+
+        def agent_tool(self, thread: Thread, name: str, agent: Agent) -> AgentTool:
+            """Let it know where it is called from."""
+            tool = super().agent_tool(thread, name, agent)
+            plain = not (self.spec.observed or self.spec.per_service_call) and self.spec.history == "default"
+            return _Recording(tool, thread) if plain and thread.kind == "local" else tool
+
+
+_LEFT = "left by a tool"
+
+
+class _Recording(AgentTool):
+    def __init__(self, tool: AgentTool, outer: Thread) -> None:
+        vars(self).update(vars(tool))
+        self._outer = outer
+
+    async def __call__(self, **arguments: str) -> str:
+        """Leave the turn outside."""
+        answer = await super().__call__(**arguments)
+        asked = Message(role="user", text=arguments.get("task", ""), author=_LEFT)
+        self._outer.messages += [asked, Message(role="assistant", text=answer, author=_LEFT)]
+        return answer
+
+
+class InnerAgentIsSentTheConversation(Mutant):
+    """An agent that is a tool gets everything that was said on the local thread that it is called from."""
+
+    imitates = "a context that is handed down whole"
+    expected = frozenset({"THR-37"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def inner_thread(self, outer: Thread, agent: Agent) -> Thread:
+            """Begin where the outer thread is."""
+            thread = super().inner_thread(outer, agent)
+            thread.messages += outer.messages
+            return thread

@@ -1,0 +1,162 @@
+"""Faults in context providers: whose state they get, when they are told of what, and where their messages go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from conformance.mutants.mutant import Mutant
+from conformance.reference.agent import Agent
+from conformance.reference.client import Client, Emit
+from conformance.reference.loop import Outcome
+from conformance.reference.store import Store
+from conformance.reference.thread import Thread
+from conformance.trace import Message
+from conformance.world.chat_service import Reply, Request
+
+
+class HostedThreadsForgetContext(Mutant):
+    """A hosted thread does not keep the state of context providers."""
+
+    imitates = "a state that is saved together with the messages, where there are any"
+    expected = frozenset({"THR-29"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def context_state(self, thread: Thread, provider: str) -> dict[str, Any]:
+            """Hand out a state that nobody keeps."""
+            return {} if thread.kind == "hosted" else super().context_state(thread, provider)
+
+
+class ProvidersShareAState(Mutant):
+    """All context providers of an agent get one state."""
+
+    imitates = "https://github.com/microsoft/agent-framework/pull/3995"
+    expected = frozenset({"THR-30"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def context_state(self, thread: Thread, provider: str) -> dict[str, Any]:
+            """Hand out the first one's."""
+            if provider not in thread.context:
+                thread.context[provider] = super().context_state(thread, self.contexts[0].id)
+            return thread.context[provider]
+
+
+class EqualIdsAccepted(Mutant):
+    """An agent with two context providers of one id is built all the same."""
+
+    imitates = "a dictionary of states, which takes any key twice"
+    expected = frozenset({"THR-30"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def check_contexts(self) -> None:
+            """Do not look."""
+
+
+class InvokedForEveryCall(Mutant):
+    """Context providers are asked again before every further service call of a run."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/6953"
+    expected = frozenset({"THR-31", "THR-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
+            """Let them in below the loop."""
+            inner = super().client(thread, store, adds, adopted, local=local)
+            return _Asking(inner, lambda new: self.invoke(thread, new))
+
+
+class _Asking:
+    def __init__(self, inner: Client, ask: Callable[[Sequence[Message]], Any]) -> None:
+        self._inner = inner
+        self._ask = ask
+        self._calls = 0
+
+    async def complete(self, request: Request, emit: Emit) -> Reply:
+        """Ask before every call but the first."""
+        if self._calls:
+            await self._ask(request.messages)
+        self._calls += 1
+        return await self._inner.complete(request, emit)
+
+
+class FailureNotTold(Mutant):
+    """Context providers are not told of a run that fails."""
+
+    imitates = "https://github.com/google/adk-python/pull/4974"
+    expected = frozenset({"THR-31"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Tell of successes only."""
+
+
+class WholeHistoryTold(Mutant):
+    """After a run context providers are told the whole conversation, not only what is new."""
+
+    imitates = "a hook that is handed the session instead of the turn"
+    expected = frozenset({"THR-31"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+            """Tell what the thread holds."""
+            earlier = thread.messages[: -len(new) - len(outcome.produced)]
+            await super().settle(thread, [*earlier, *new], outcome)
+
+
+class ProvidersInReverse(Mutant):
+    """Context providers are asked in the reverse of their order."""
+
+    imitates = "a chain that is built from the inside"
+    expected = frozenset({"THR-31"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+            """Begin with the last one."""
+            given, self.contexts = self.contexts, self.contexts[::-1]
+            try:
+                return await super().invoke(thread, new)
+            finally:
+                self.contexts = given
+
+
+class InjectedMessagesKept(Mutant):
+    """What context providers add is stored in a local thread, although that is not declared."""
+
+    imitates = "https://github.com/aws/bedrock-agentcore-sdk-python/issues/420"
+    expected = frozenset({"THR-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def keeps_adds(self) -> bool:
+            """Keep everything that was sent, where no other agent comes across it."""
+            return len(self.world.scenario.agents) == 1
+
+
+class InjectedMessagesNotSent(Mutant):
+    """What context providers add never reaches the model."""
+
+    imitates = "a result that is awaited and dropped"
+    expected = frozenset({"THR-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+            """Ask, and forget the answer."""
+            await super().invoke(thread, new)
+            return []

@@ -1,0 +1,226 @@
+"""Faults in what `store` and `conversation_id` lead to where they contradict a thread."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from conformance.implementation import Response, Turn
+from conformance.mutants.mutant import Mutant
+from conformance.reference import Reference
+from conformance.reference.agent import Agent
+from conformance.reference.client import Emit
+from conformance.reference.loop import Outcome
+from conformance.reference.store import Store
+from conformance.reference.terms import Terms
+from conformance.reference.thread import Thread
+from conformance.scenario import AgentSpec
+from conformance.trace import Message
+
+
+class _Ignoring(Reference):
+    """Declares that a contradicting option is ignored."""
+
+    def __init__(self, **policies: Any) -> None:
+        super().__init__(**{"store_conflict": "ignore", **policies})
+
+
+class _Transforming(Reference):
+    """Declares that a contradicting option makes a local thread hosted."""
+
+    def __init__(self, **policies: Any) -> None:
+        super().__init__(**{"store_conflict": "transform", **policies})
+
+
+class StoringIsOverlooked(Mutant):
+    """`store` true on a local thread is dropped without an error or a warning."""
+
+    imitates = "https://github.com/livekit/agents/issues/4963"
+    expected = frozenset({"THR-12", "THR-17"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def check_store(self, thread: Thread, turn: Turn) -> bool:
+            """Let the contradiction pass on local threads."""
+            return False if thread.kind == "local" else super().check_store(thread, turn)
+
+
+class NotStoringIsOverlooked(Mutant):
+    """`store` false on a hosted thread is dropped without an error or a warning."""
+
+    imitates = "an option that the thread overrules in silence"
+    expected = frozenset({"THR-13", "THR-17"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def check_store(self, thread: Thread, turn: Turn) -> bool:
+            """Let the contradiction pass on hosted threads."""
+            return False if thread.kind == "hosted" else super().check_store(thread, turn)
+
+
+class IgnoredInSilence(_Ignoring, Mutant):
+    """Options that contradict a thread are ignored, as declared, but without a warning."""
+
+    imitates = "a warning at a level that nobody sees"
+    expected = frozenset({"THR-12", "THR-13", "THR-15"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def terms(self, thread: Thread, turn: Turn) -> Terms:
+            """Hush."""
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return super().terms(thread, turn)
+
+
+class HistoryLeftBehind(_Transforming, Mutant):
+    """A local thread that becomes hosted does not take its history along."""
+
+    imitates = "a conversion that takes over the settings of a session, and not its messages"
+    expected = frozenset({"THR-10", "THR-12", "THR-15"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def terms(self, thread: Thread, turn: Turn) -> Terms:
+            """Note what begins."""
+            terms = super().terms(thread, turn)
+            vars(thread)["moving"] = terms.moves
+            return terms
+
+        def store(self, thread: Thread) -> Store:
+            """Find nothing while the thread moves."""
+            return super().store(Thread(key="")) if vars(thread).get("moving") else super().store(thread)
+
+
+class TransitionKeepsStoring(_Transforming, Mutant):
+    """A transition sends `store` true, and the thread goes on storing on this side."""
+
+    imitates = "an option that reaches the request, and nobody else"
+    expected = frozenset({"THR-03", "THR-09", "THR-12", "THR-14", "THR-15", "THR-17"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
+            """Leave a local thread what it is, where no other agent comes across it."""
+            alone = len(self.world.scenario.agents) == 1 and not self.service.spec.surprising
+            super().fix(thread, () if thread.kind == "local" and alone else adopted)
+
+        async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+            """Keep the turn as ever."""
+            if thread.kind == "local" and not local:
+                await self.persist(store, new, outcome)
+            else:
+                await super().keep(thread, store, new, outcome, local=local)
+
+
+class TurnStoredNowhere(Mutant):
+    """A run with `store` false on a hosted thread is sent like that, so that neither side keeps the turn."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/4488"
+    expected = frozenset({"THR-09", "THR-10", "THR-13", "THR-17"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def check_store(self, thread: Thread, turn: Turn) -> bool:
+            """Let the contradiction pass on hosted threads."""
+            return False if thread.kind == "hosted" else super().check_store(thread, turn)
+
+        def terms(self, thread: Thread, turn: Turn) -> Terms:
+            """Let the option count."""
+            terms = super().terms(thread, turn)
+            return replace(terms, store=False, local=True) if thread.kind == "hosted" and turn.store is False else terms
+
+        async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+            """A hosted thread keeps nothing itself."""
+            if thread.kind != "hosted":
+                await super().keep(thread, store, new, outcome, local=local)
+
+
+class OptionMovesTheThread(Mutant):
+    """A `conversation_id` given to a run silently replaces the hosted thread's own."""
+
+    imitates = "agent-framework 1.23 does so, see its baseline"
+    expected = frozenset({"THR-14"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def check_conversation_id(self, thread: Thread, turn: Turn) -> Turn:
+            """Take the option over."""
+            if thread.kind == "hosted":
+                thread.conversation_id = turn.conversation_id
+            return super().check_conversation_id(thread, turn)
+
+
+class ConversationDropped(Mutant):
+    """A `conversation_id` given to a run on a local thread is dropped without an error or a warning."""
+
+    imitates = "https://github.com/microsoft/agent-framework/pull/6461"
+    expected = frozenset({"THR-15", "THR-17"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def check_conversation_id(self, thread: Thread, turn: Turn) -> Turn:
+            """Compare on hosted threads only."""
+            if thread.kind == "hosted":
+                return super().check_conversation_id(thread, turn)
+            return msgspec.structs.replace(turn, conversation_id=None)
+
+
+class DeclaresAnotherPolicy(Mutant):
+    """Options that contradict a thread are ignored with a warning, although what is declared is that they raise."""
+
+    imitates = "documentation that is older than the code"
+    expected = frozenset({"THR-12", "THR-13", "THR-15", "THR-17"})
+
+    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent] | None = None) -> Agent:
+        """Build it for another policy."""
+        followed = msgspec.structs.replace(self.policies, store_conflict="ignore")
+        return self.agent_type(name, spec, self.world, followed, inner)
+
+
+class StreamingIsNotChecked(Mutant):
+    """A streaming run drops `store` where it contradicts the thread, with a warning; the other path raises."""
+
+    imitates = "https://github.com/microsoft/agent-governance-toolkit/pull/2366"
+    expected = frozenset({"THR-12", "THR-13", "THR-17", "THR-27"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Check on one path only."""
+            contradicts = turn.store not in (None, thread.kind == "hosted") and thread.kind != "adaptive"
+            if stream and contradicts:
+                warnings.warn(f"the thread is {thread.kind}: the option store={turn.store} is ignored", stacklevel=2)
+                turn = msgspec.structs.replace(turn, store=None)
+            return await super().run(thread, turn, emit, stream=stream)
+
+
+class LaterTurnsAreNotChecked(Mutant):
+    """Only the first run on a thread is checked for `store`; later ones drop it, with a warning."""
+
+    imitates = "a check that is made when the session is set up"
+    expected = frozenset({"THR-12", "THR-13", "THR-17"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def check_store(self, thread: Thread, turn: Turn) -> bool:
+            """Believe that what was well once is well for ever."""
+            if turn.store is None or not (thread.trail or thread.conversation_id):
+                return super().check_store(thread, turn)
+            if turn.store != (thread.kind == "hosted"):
+                warnings.warn(f"the thread is {thread.kind}: the option store={turn.store} is ignored", stacklevel=2)
+            return False
