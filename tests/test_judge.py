@@ -22,7 +22,7 @@ from conformance.reference import Reference
 from conformance.search import Profile, size
 from conformance.subject import subject
 from conformance.trace import Message
-from conformance.verdicts import RuleVerdict
+from conformance.verdicts import Coverage, RuleVerdict
 
 FEW = Profile("quick", pool=40, shrink=200)
 LONG = conversation("hello", "please shout", "bye", title="long")
@@ -41,6 +41,16 @@ def declared(reason="known", scenario=None) -> Baseline:
 def test_a_rule_that_holds_passes_and_counts_where_it_was_exercised():
     verdict = judged(Reference, stuff=material(("one", conversation("x", "y")), generated=st.just(conversation("z"))))
     assert (verdict.verdict, verdict.exercised, verdict.counterexample) == ("pass", 3, None)
+
+
+def test_a_verdict_says_how_many_fixtures_and_generated_scenarios_exercised_the_rule():
+    empty = conversation()
+    drawn = st.sampled_from([conversation("y"), conversation("z", "z"), conversation()])
+    verdict = judged(Reference, stuff=material(("one", conversation("x", "y")), ("none", empty), generated=drawn))
+    assert verdict.coverage == Coverage(fixtures=1, of_fixtures=2, generated=2, of_generated=2)
+    assert verdict.exercised == 5
+    asked_nothing = judged(Reference, sample_rule(needs=frozenset({"magic"})))
+    assert asked_nothing.coverage is None
 
 
 def test_a_violation_is_shrunk_to_the_smallest_scenario_and_points_at_the_wrong_event():

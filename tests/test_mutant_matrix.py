@@ -1,11 +1,14 @@
 import pytest
+from hypothesis import strategies as st
 from samples import answers_are_short, conversation, material, never_asked, sample_rule
 
 from conformance.implementation import Response
+from conformance.mutants.generated import hold, hunts, medians
 from conformance.mutants.matrix import matrix, rows
 from conformance.mutants.mutant import Mutant, check, mutants
 from conformance.rules.rule import catalogue
 from conformance.trace import Message
+from conformance.vocabulary import AREAS
 
 RULES = [sample_rule(answers_are_short), sample_rule(never_asked, id="THR-06")]
 STUFF = material(("one", conversation("hello")))
@@ -68,6 +71,48 @@ def test_a_mutant_that_more_rules_kill_than_it_says_breaks_the_matrix():
     assert not row.equal
 
 
+def hunted(*kinds, drawn):
+    stuff = material(generated=st.sampled_from([conversation(*said) for said in drawn]))
+    return list(hunts({kind.name: kind for kind in kinds}, RULES, within=20, material=stuff))
+
+
+class ShoutsWhenAsked(Mutant):
+    """Shouts, but not always."""
+
+    imitates = "a caps lock key"
+    expected = frozenset({"THR-05"})
+
+    async def run(self, agent, thread, turn):
+        return Response(messages=(Message(role="assistant", text=turn.messages[0].text.upper()),))
+
+
+def test_a_hunt_counts_the_scenarios_until_an_expected_rule_kills():
+    first, late, never = hunted(AlwaysShouts, ShoutsWhenAsked, DoesNothing, drawn=[("1",), ("2",), ("3",), ("a",)])
+    assert (first.after, first.killed_by, first.area, first.wrong) == (1, ("THR-05",), "threads", False)
+    assert 1 < late.after <= 4
+    assert (never.after, never.killed_by, never.wrong) == (None, (), False)
+
+
+def test_the_median_takes_a_mutant_that_survives_for_more_than_all_scenarios():
+    found = hunted(AlwaysShouts, DoesNothing, drawn=[("a",)])
+    assert medians(found) == {"threads": float("inf")}
+    assert not hold(found)
+    assert medians([*found, *hunted(AlwaysShouts, drawn=[("a",)])]) == {"threads": 1}
+    assert hold(hunted(AlwaysShouts, drawn=[("a",)]))
+
+
+def test_a_hunt_notes_rules_that_kill_unexpectedly_and_what_broke():
+    class Modest(AlwaysShouts):
+        """Says that another rule kills it."""
+
+        expected = frozenset({"THR-06"})
+
+    modest, crashing = hunted(Modest, Crashes, drawn=[("a",)])
+    assert (modest.after, modest.unexpected, modest.wrong) == (None, {"THR-05": 1}, True)
+    assert "generated scenario 1" in crashing.broke
+    assert not hold([crashing])
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
@@ -82,6 +127,11 @@ def test_a_mutant_has_to_say_what_it_is(fields, says):
     with pytest.raises(ValueError, match="mutant 'silent'") as error:
         check(kind, ["THR-05", "THR-06"])
     assert says in str(error.value)
+
+
+def test_every_mutant_belongs_to_the_area_that_it_is_written_for():
+    assert {kind.area() for kind in mutants().values()} == set(AREAS)
+    assert all(kind.__module__.startswith(f"conformance.mutants.{kind.area()}") for kind in mutants().values())
 
 
 def test_the_suite_s_own_mutants_say_what_they_are():

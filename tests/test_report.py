@@ -1,7 +1,10 @@
 import json
 
+from io import StringIO
+
 import msgspec
 import pytest
+from rich.console import Console
 from samples import Shouting, conversation, faulty, material, never_asked, sample_rule
 
 from conformance.baseline import Baseline, Deviation
@@ -9,6 +12,7 @@ from conformance.judge import Judge
 from conformance.ledger import Ledger, judged
 from conformance.mutants.matrix import Kill, Matrix
 from conformance.reference import Reference
+from conformance.report.coverage import explain
 from conformance.report.markdown import report
 from conformance.report.story import story
 from conformance.report.terminal import WIDTH, console, summary
@@ -115,6 +119,19 @@ def test_the_terminal_fits_in_a_hundred_columns_and_shows_every_verdict(results)
     assert "PER-02 error: the rule itself raised KeyError" in text
     assert "ORC-02 stale: a deviation is declared, but the rule needs capability magic" in text
     assert "the gate is broken: 2 errors, 1 violation, 1 stale deviation, 2 MUST rules not exercised" in text
+
+
+def test_coverage_names_what_no_generated_scenario_reached(results):
+    text = StringIO()
+    explain(results, Console(file=text, width=WIDTH, no_color=True))
+    lines = [line.strip() for line in text.getvalue().splitlines()]
+    of = results.implementations[1].verdict("THR-05").coverage
+    assert of.generated > 1
+    (row,) = [line.split() for line in lines[lines.index("what exercised the rules on reference:") :] if line.startswith("THR-05")]
+    assert row == ["THR-05", "1", "1", str(of.generated), str(of.of_generated), str(results.implementations[1].rules[0].exercised)]
+    assert lines.count("supported rules that no generated scenario reached: PER-01, PER-02, ORC-01") == 2
+    assert lines.count("rules that do not apply: ORC-02") == 2
+    assert max(map(len, lines)) <= WIDTH
 
 
 def test_no_color_is_respected(monkeypatch):

@@ -70,6 +70,17 @@ def test_reading_is_strict_and_names_file_and_field(ledger, change, says):
     assert str(ledger.file) in str(error.value)
 
 
+def test_a_file_from_before_coverage_was_counted_is_still_read(ledger):
+    (judge,) = ledger.judges
+    ledger.add(judged(judge, judge.rules[0]))
+    data = json.loads(ledger.file.read_text())
+    found = data["implementations"][0]["rules"][0].pop("coverage")
+    assert found["fixtures"] == found["of_fixtures"] == 1
+    ledger.file.write_text(json.dumps(data))
+    (old,) = read(ledger.file).verdicts
+    assert old.coverage is None
+
+
 def test_a_file_that_is_cut_off_is_not_json(ledger):
     ledger.save()
     ledger.file.write_text(ledger.file.read_text()[:-20])
