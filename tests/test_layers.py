@@ -10,8 +10,8 @@ import conformance
 PACKAGE = Path(conformance.__file__).parent
 LAYERS = (
     ("", "vocabulary", "usage", "data"),
-    ("scenario", "cast", "misfit", "references", "scenario_file", "needs", "fixtures", "strategies"),
-    ("trace",),
+    ("spec", "scenario", "cast", "misfit", "references", "scenario_file", "needs", "fixtures", "strategies"),
+    ("message", "evidence", "testimony", "trace", "exchange"),
     ("world",),
     ("implementation",),
     ("attempt", "damage", "archive"),

@@ -1,0 +1,125 @@
+"""How agents, workflows and the script of every fake are specified: the parts that a scenario is made of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from conformance.vocabulary import Data, Pattern
+
+
+class ServiceSpec(Data, frozen=True, kw_only=True):
+    """The chat service behind an agent.
+
+    keeps: `nothing` (stateless), or conversations, under `one_id` for a whole conversation or `new_ids` with every reply.
+    stores_by_default: what a request that leaves `store` unset means.
+    surprising: keeps the conversation and returns its id even where the request says `store` false or nothing.
+    strict: refuses a function call that is left unanswered and a result without a call, as real services do.
+    """
+
+    keeps: Literal["nothing", "one_id", "new_ids"] = "nothing"
+    stores_by_default: bool = False
+    surprising: bool = False
+    strict: bool = False
+
+
+class ToolSpec(Data, frozen=True, kw_only=True):
+    """A tool: returns a text, or raises one; may end the loop after its call, or wait for approval before it.
+
+    agent: the tool is this agent, as the framework makes a tool of one; its argument is `task`, its value what the agent answers.
+    """
+
+    returns: str = "done"
+    raises: str | None = None
+    agent: str | None = None
+    terminates: bool = False
+    approval: bool = False
+
+
+class ContextSpec(Data, frozen=True, kw_only=True):
+    """A context provider: adds these messages before every run; its state counts the runs that it saw.
+
+    id: where it is not the name under which the agent has it; two of one id are a mistake that has to be refused.
+    """
+
+    adds: tuple[str, ...] = ()
+    id: str | None = None
+
+
+class OnConflict(Data, frozen=True, kw_only=True):
+    """The three switches for a conversation id that arrives although a history provider is configured."""
+
+    throw: bool = True
+    warn: bool = True
+    clear: bool = True
+
+
+class AgentSpec(Data, frozen=True, kw_only=True):
+    """How one agent is built.
+
+    history: `default` (what the framework does by itself) or `provider` (the harness's history store, explicitly configured).
+    client_as_is: the caller built the client stack. decorated: that stack holds the per-service-call decorator.
+    observed: something looks at the thread before and after every run. reduces_to: how many messages, the new input among them, the
+    first request of a run on a local thread may carry.
+    """
+
+    service: ServiceSpec = ServiceSpec()
+    tools: dict[str, ToolSpec] = {}
+    history: Literal["default", "provider"] = "default"
+    client_as_is: bool = False
+    per_service_call: bool = False
+    decorated: bool = False
+    on_conflict: OnConflict = OnConflict()
+    context: dict[str, ContextSpec] = {}
+    observed: bool = False
+    reduces_to: int | None = None
+
+
+class ExecutorSpec(Data, frozen=True, kw_only=True):
+    """An executor of a custom workflow: its intermediate outputs, then, where given, its run-completed output."""
+
+    emits: tuple[str, ...] = ()
+    completes: str | None = None
+
+
+class WorkflowSpec(Data, frozen=True, kw_only=True):
+    """How one workflow is built.
+
+    participants: names of agents or of other workflows (not for `custom`). For handoff the first one starts, each may hand off to
+    every other, and the run ends when a participant answers without handing off.
+    stages: for `custom`, the supersteps one after another, each with the names of executors that run side by side.
+    """
+
+    pattern: Pattern
+    participants: tuple[str, ...] = ()
+    intermediate_outputs: bool = False
+    stages: tuple[tuple[str, ...], ...] = ()
+    executors: dict[str, ExecutorSpec] = {}
+
+
+class CallSpec(Data, frozen=True, kw_only=True):
+    """A function call in a scripted reply."""
+
+    tool: str
+    arguments: dict[str, str] = {}
+
+
+class ReplySpec(Data, frozen=True, kw_only=True):
+    """One scripted reply of the chat service: a text, function calls or both, a handoff, or an error.
+
+    without_id: the reply carries no conversation id although the service keeps the conversation. cancelled: it never comes, because
+    the caller cancels the run while it waits for it.
+    """
+
+    text: str | None = None
+    calls: tuple[CallSpec, ...] = ()
+    handoff: str | None = None
+    error: str | None = None
+    without_id: bool = False
+    cancelled: bool = False
+
+
+class ManagerSpec(Data, frozen=True, kw_only=True):
+    """What the manager of a group chat or of Magentic does: picks participants in this order, then gives this answer."""
+
+    picks: tuple[str, ...] = ()
+    answer: str = "the manager's answer"
