@@ -112,7 +112,8 @@ def _told(case: Case, run: RunView) -> dict[str, str]:
 def _by_order(case: Case, run: RunView, text: str) -> str:
     """A text in which the ids of a thread's calls and conversations are numbered by their order on the thread."""
     mine = [*case.earlier(run), run]
-    calls = [call.id for each in mine for view in each.calls if view.reply for call in view.reply.message.calls]
+    replies = [view.reply for each in mine for view in (*each.calls, *each.inner_calls) if view.reply]
+    calls = [call.id for reply in replies for call in reply.message.calls]
     ids = [id for each in mine for id in (each.named_id, *(view.reply.conversation_id for view in each.calls if view.reply)) if id]
     given = case.id_given(run.thread or "")
     names = {id: f"'conversation {place}'" for place, id in enumerate(dict.fromkeys([*([given] if given else []), *ids]))}

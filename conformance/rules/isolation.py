@@ -36,7 +36,6 @@ def threads_are_isolated(case: Case) -> Iterator[Finding]:
     for run, thread, agent in case.agent_runs():
         others = [other for other in case.runs if other.thread is not None and not case.related(other.thread, thread)]
         others = [other for other in others if other.agent_name == run.agent_name]
-        mine = [*case.earlier(run), run]
         family = [each for each in case.runs if each.thread is not None and case.related(each.thread, thread)]
         foreign_ids = {view.reply.conversation_id for other in others for view in other.calls if view.reply} - {None}
         own_ids = {view.reply.conversation_id for own in family for view in own.calls if view.reply}
@@ -54,7 +53,7 @@ def threads_are_isolated(case: Case) -> Iterator[Finding]:
                 expected=f"a request with nothing of another thread than {thread!r}",
                 got=f"messages of another thread: {show(strangers)}" if strangers else f"another thread's conversation {id!r}",
             )
-        counted = sum(1 for each in mine if each.own(ContextInvoking))
+        counted = sum(1 for each in family if each.own(ContextInvoking))
         for at, event in run.own(ContextInvoking):
             runs = event.state.get("runs", 0)
             # what providers of one agent do to each other is THR-30's

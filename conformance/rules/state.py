@@ -103,6 +103,8 @@ def restored_threads_are_independent(case: Case) -> Iterator[Finding]:
         used = {other.thread for other in case.runs if case.trace.events[other.at].step == step}
         exist = {event.thread for _, event in described if event.step < step}
         relatives = {other for other in exist - used if case.related(thread, other)}
+        if any(not case.related(thread, other or thread) for other in used):
+            continue  # what runs of strangers do to each other is THR-25's
         if not relatives and not any(event.step < step and event.thread == thread for _, event in case.of(Serialized)):
             continue
         touched = [at for at, event in described if event.step == step and event.thread in relatives]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
