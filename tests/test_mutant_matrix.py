@@ -6,8 +6,8 @@ from conformance.implementation import Response
 from conformance.mutants.generated import hold, hunts, medians
 from conformance.mutants.matrix import matrix, rows
 from conformance.mutants.mutant import Mutant, check, mutants
-from conformance.rules.rule import catalogue
-from conformance.trace import Message
+from conformance.rules.rule import catalogue, finding
+from conformance.trace import Message, RunReturned
 from conformance.vocabulary import AREAS
 
 RULES = [sample_rule(answers_are_short), sample_rule(never_asked, id="THR-06")]
@@ -47,6 +47,37 @@ def test_a_mutant_that_is_killed_by_exactly_the_expected_rules_is_as_expected():
     (row,) = found.rows
     assert (row.mutant, row.killed_by, row.equal) == ("always-shouts", ("THR-05",), True)
     assert row.fault == "Every answer is a shout."
+
+
+def test_what_the_reference_does_is_judged_once_and_counts_for_every_mutant_that_does_the_same():
+    asked = []
+
+    def nobody_answers(case):
+        """Nobody answers."""
+        asked.append(case)
+        return [finding(False, at, expected="silence", got="an answer") for at, _ in case.of(RunReturned)]
+
+    rules = [sample_rule(nobody_answers)]
+    stuff = material(("one", conversation("hello")), generated=st.just(conversation("hello")))
+    two = {"a": DoesNothing, "b": DoesNothing, "c": AlwaysShouts}
+    assert [row.killed_by for row in rows(two, rules, material=stuff)] == [("THR-05",)] * 3
+    shouting = [case for case in asked if any(event.messages[0].text == "HELLO" for _, event in case.of(RunReturned))]
+    assert len(shouting) == len(asked) - 1
+
+
+def test_a_mutant_of_another_policy_is_compared_with_a_reference_of_that_policy():
+    class Ignoring(DoesNothing):
+        """Only declares something else."""
+
+        def __init__(self):
+            super().__init__(store_conflict="ignore")
+
+    def says_its_policy(case):
+        """The policy is raise."""
+        yield finding(case.policies.store_conflict == "raise", 0, expected="raise", got="something else")
+
+    found = list(rows({"a": DoesNothing, "b": Ignoring}, [sample_rule(says_its_policy)], material=STUFF))
+    assert [row.killed_by for row in found] == [(), ("THR-05",)]
 
 
 def test_a_rule_that_kills_nothing_breaks_the_matrix():

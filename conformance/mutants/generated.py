@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from statistics import median
 
 from conformance.mutants.mutant import Mutant, check
-from conformance.performance import Performed, performed
+from conformance.mutants.trial import Trial
 from conformance.rules.rule import Rule
-from conformance.scenario import Scenario
-from conformance.search import draw
-from conformance.stage import STEP_TIMEOUT
-from conformance.subject import Subject, subject
+from conformance.subject import subject
 from conformance.survey import Material, shipped
-from conformance.vocabulary import AREAS, Area, Capability, Data
+from conformance.vocabulary import AREAS, Area, Data
 
 WITHIN = 300
 """Scenarios that are tried before a mutant counts as not killed."""
@@ -46,34 +42,15 @@ class Hunt(Data, frozen=True, kw_only=True, omit_defaults=False):
         return bool(self.unexpected) or self.broke is not None
 
 
-@dataclass
-class Pools:
-    """The generated scenarios of each area, drawn once for all mutants that declare the same."""
-
-    material: Material
-    within: int
-    _drawn: dict[tuple[Area, frozenset[Capability]], list[Scenario]] = field(
-        default_factory=dict[tuple[Area, frozenset[Capability]], list[Scenario]]
-    )
-
-    def pool(self, area: Area, under_test: Subject) -> Sequence[Scenario]:
-        """The scenarios, in the order in which they are drawn."""
-        known = area, under_test.capabilities
-        if known not in self._drawn:
-            self._drawn[known] = []
-            draw(self.material.scenarios(*known), self.within, self._drawn[known].append)
-        return self._drawn[known]
-
-
 def hunts(
     mutants: Mapping[str, type[Mutant]], rules: Sequence[Rule], *, within: int = WITHIN, material: Material | None = None
 ) -> Iterator[Hunt]:
     """Hunt one mutant after the other. Raises ValueError for a mutant that does not say what it has to say."""
-    pools = Pools(material or shipped(), within)
+    trial = Trial(rules, material or shipped())
     for mutant in mutants.values():
         check(mutant, [rule.id for rule in rules])
     for mutant in mutants.values():
-        yield _hunt(mutant, rules, pools)
+        yield _hunt(mutant, trial, within)
 
 
 def medians(found: Sequence[Hunt]) -> dict[Area, float]:
@@ -87,26 +64,19 @@ def hold(found: Sequence[Hunt]) -> bool:
     return not any(hunt.wrong for hunt in found) and all(number <= BOUND for number in medians(found).values())
 
 
-def _hunt(mutant: type[Mutant], rules: Sequence[Rule], pools: Pools) -> Hunt:
+def _hunt(mutant: type[Mutant], trial: Trial, within: int) -> Hunt:
     under_test, area = subject(mutant), mutant.area()
-    judging = [rule for rule in rules if rule.area == area and not rule.missing(under_test.capabilities, under_test.policies)]
     after, broke = None, None
-    kills: list[str] = []
+    kills: frozenset[str] = frozenset()
     unexpected: dict[str, int] = {}
-    for number, scenario in enumerate(pools.pool(area, under_test), start=1):
-        shown = Performed("a generated scenario", scenario, performed(scenario, under_test, STEP_TIMEOUT))
-        if shown.trace.broken:
-            broke = f"generated scenario {number}: {shown.trace.broken.text}"
+    tried = trial.violated(area, under_test, trial.pool(area, under_test, within))
+    for number, (violated, broken) in enumerate(tried, start=1):
+        if broken is not None:
+            broke = str(broken)
             break
-        try:
-            violated = [rule.id for rule in judging if rule.examine(shown.case).violations]
-        except Exception as error:
-            broke = f"a rule raised {error!r} on generated scenario {number}"
-            break
-        for rule in violated:
-            if rule not in mutant.expected:
-                unexpected.setdefault(rule, number)
-        kills = [rule for rule in violated if rule in mutant.expected]
+        for rule in sorted(violated - mutant.expected):
+            unexpected.setdefault(rule, number)
+        kills = violated & mutant.expected
         if kills:
             after = number
             break
@@ -115,7 +85,7 @@ def _hunt(mutant: type[Mutant], rules: Sequence[Rule], pools: Pools) -> Hunt:
         area=area,
         expected=tuple(sorted(mutant.expected)),
         after=after,
-        killed_by=tuple(kills),
+        killed_by=tuple(sorted(kills)),
         unexpected=unexpected,
         broke=broke,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from conformance.mutants.mutant import Mutant, check
+from conformance.mutants.trial import Trial
 from conformance.rules.rule import Rule
 from conformance.search import Profile
 from conformance.subject import subject
-from conformance.survey import Material, Survey, shipped
+from conformance.survey import Material, shipped
 from conformance.vocabulary import AREAS, Data
 
 EFFORT = Profile("quick", pool=20, shrink=0)
@@ -53,11 +55,11 @@ def rows(
     material: Material | None = None,
 ) -> Iterator[Kill]:
     """Judge one mutant after the other by every rule. Raises ValueError for a mutant that does not say what it has to say."""
-    used = material or shipped()
+    trial = Trial(rules, material or shipped())
     for mutant in mutants.values():
         check(mutant, [rule.id for rule in rules])
     for mutant in mutants.values():
-        yield _row(mutant, rules, effort, used)
+        yield _row(mutant, trial, effort)
 
 
 def matrix(found: Sequence[Kill], rules: Sequence[Rule]) -> Matrix:
@@ -66,20 +68,15 @@ def matrix(found: Sequence[Kill], rules: Sequence[Rule]) -> Matrix:
     return Matrix(tuple(found), tuple(rule.id for rule in rules if rule.id not in killing))
 
 
-def _row(mutant: type[Mutant], rules: Sequence[Rule], effort: Profile, material: Material) -> Kill:
+def _row(mutant: type[Mutant], trial: Trial, effort: Profile) -> Kill:
     under_test = subject(mutant)
-    killed: list[str] = []
+    killed: set[str] = set()
     broke: str | None = None
     for area in AREAS:
-        judging = [rule for rule in rules if rule.area == area and not rule.missing(under_test.capabilities, under_test.policies)]
-        if not judging:
-            continue
-        survey = Survey(under_test, area, judging, effort, material)
-        killed += [rule for rule, tally in survey.tallies.items() if tally.smallest is not None]
-        raised = next((f"{rule} raised {tally.raised[1]!r}" for rule, tally in survey.tallies.items() if tally.raised), None)
-        if survey.broken and survey.broken[0].trace.broken:
-            broke = broke or f"{survey.broken[0].name}: {survey.broken[0].trace.broken.text}"
-        broke = broke or raised
+        scenarios = chain(trial.fixtures(area, under_test), trial.pool(area, under_test, effort.pool))
+        for violated, broken in trial.violated(area, under_test, scenarios):
+            killed |= violated
+            broke = broke or (str(broken) if broken else None)
     return Kill(
         mutant=mutant.name,
         fault=mutant.fault(),

@@ -267,7 +267,7 @@ class StoredValuesLost(Mutant):
     """The history provider stores results without their values."""
 
     imitates = "a serialization that keeps what it has a column for"
-    expected = frozenset({"PER-01", "PER-10", "PER-17", "PER-19", "THR-05", "THR-09", "THR-10"})
+    expected = frozenset({"PER-01", "PER-10", "PER-17", "PER-19", "THR-05", "THR-09", "THR-10", "THR-18"})
 
     class agent_type(Agent):
         """The faulty agent."""

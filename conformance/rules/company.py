@@ -11,7 +11,7 @@ from conformance.rules.requests import accepted, history_known, outcome, show, s
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.scenario import AgentSpec
-from conformance.trace import Message, Part
+from conformance.trace import Message, Part, ThreadDescribed
 
 
 @rule("THR-33", needs=["threads.shared"])
@@ -62,11 +62,12 @@ def a_reducer_bounds_what_is_sent(case: Case) -> Iterator[Finding]:
         count = sum(1 for message in first.request.messages if not _aside(case, message, agent))
         whole = case.local_history(run) + run.inputs if _settled(case, run) else None
         lost = whole is not None and len(whole) <= size and sent != whole
+        garbled = whole is not None and not _within([part for part in sent if part in whole], whole)
         kept = sent[len(sent) - len(run.inputs) :] == run.inputs
         yield finding(
-            count <= max(size, len(run.inputs)) and kept and not _split(sent, case.local_history(run)) and not lost,
+            count <= max(size, len(run.inputs)) and kept and not _split(sent, case.local_history(run)) and not (lost or garbled),
             first.at,
-            expected=f"at most {size} messages that end with {show(run.inputs)}, every call with its result",
+            expected=f"at most {size} messages in order, {show(run.inputs)} last, every call with its result",
             got=f"{count} messages: {show(sent)}",
         )
 
@@ -82,11 +83,14 @@ def an_agent_as_a_tool_keeps_to_itself(case: Case) -> Iterator[Finding]:
         if not run.inner_calls:
             continue
         mine = [*case.earlier(run), run]
+        told = [view for each in case.runs for view in each.inner_calls if each.thread is not None]
         outer = {part for each in mine for part in each.happened()}
-        outer_ids = {view.reply.conversation_id for each in mine for view in each.calls if view.reply} - {None}
+        outer_ids = {view.reply.conversation_id for each in mine for view in each.calls if view.reply}
+        outer_ids = (outer_ids | {case.id_given(thread), case.id_before(run)}) - {None}
         inner_ids = {view.reply.conversation_id for view in run.inner_calls if view.reply} - {None}
-        tasks = {text for view in run.calls if view.reply for call in view.reply.message.calls for text in call.arguments.values()}
-        replies = {part for view in run.inner_calls if view.reply for part in case.heard([view.reply.message])}
+        asking = [view.reply for each in case.runs if each.thread is not None for view in each.calls if view.reply]
+        tasks = {text for reply in asking for call in reply.message.calls for text in call.arguments.values()}
+        replies = {part for view in told if view.reply for part in case.heard([view.reply.message])}
         for view in run.inner_calls:
             seen = case.heard([*view.request.held, *view.request.messages])
             inherited = [part for part in seen if part in outer - replies and part[1] not in tasks]
@@ -103,14 +107,25 @@ def an_agent_as_a_tool_keeps_to_itself(case: Case) -> Iterator[Finding]:
         wrong += [view.at for view in run.calls if _holds(case, [*view.request.held, *view.request.messages], inner)]
         wrong += [at for at, state in states_after(case, run) if state.conversation_id in inner_ids]
         wrong += [at for at, state in states_after(case, run) if _holds(case, state.messages or (), inner)]
+        wrong += [at for at, state in states_after(case, run) if _foreign_context(case, run, state)]
         wrong += [at for at, event in run.stored if _holds(case, event.messages, inner)]
         yield finding(
             not wrong,
             wrong[0] if wrong else run.at,
             expected=f"thread {thread!r} and its requests without anything of the inner agent's own conversation",
-            got="the inner agent's conversation id, or messages of its own",
+            got="the inner agent's conversation id, messages of its own or its context state",
             also=[view.at for view in run.inner_calls],
         )
+
+
+def _foreign_context(case: Case, run: RunView, state: ThreadDescribed) -> bool:
+    """Whether a thread came by context state of a provider that its agents do not have, in a run with inner calls."""
+    before = [each for at, each in case.of(ThreadDescribed) if each.thread == run.thread and at < run.at]
+    known = {spec.id or name for each in [*case.earlier(run), run] for name, spec in each.agent.context.items()}
+    new = {id for id, left in state.context.items() if left} - set(before[-1].context if before else ())
+    agents = [case.scenario.agents.get(view.request.agent, AgentSpec()) for view in run.inner_calls]
+    inner = {spec.id or name for each in agents for name, spec in each.context.items()}
+    return bool(new & (inner - known))
 
 
 def _holds(case: Case, messages: Sequence[Message], inner: set[Part]) -> bool:
@@ -128,6 +143,12 @@ def _settled(case: Case, run: RunView) -> bool:
     if not plain or accepted(case, run) or any(other.terminated for other in case.earlier(run)):
         return False
     return not case.forked(run) and not case.tampered(run)
+
+
+def _within(sent: Sequence[Part], whole: Sequence[Part]) -> bool:
+    """Whether parts stand in the whole in this order, each as often."""
+    rest = iter(whole)
+    return all(part in rest for part in sent)
 
 
 def _split(sent: Sequence[Part], history: Sequence[Part]) -> bool:

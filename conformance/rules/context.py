@@ -29,6 +29,10 @@ def context_state_lives_on_the_thread(case: Case) -> Iterator[Finding]:
                 expected = f"state of provider {event.provider!r} on thread {thread!r} that has seen {_runs(left)} runs"
                 yield finding(got >= _runs(left), at, expected=expected, got=f"{got} runs")
         told = {event.provider: (at, event.state) for at, event in run.own(ContextInvoked)}
+        asked = {event.provider: event.state for _, event in run.own(ContextInvoking)}
+        for id, (at, left) in told.items():
+            expected = f"in one run the state that {id!r} had when it was asked: {_runs(asked.get(id))} runs, and then this one"
+            yield finding(_runs(left) > _runs(asked.get(id)), at, expected=expected, got=f"{_runs(left)} runs")
         for _, state in states_after(case, run)[-1:]:
             for id, (at, left) in told.items():
                 shown: Any = state.context.get(id, {})
@@ -105,7 +109,7 @@ def _rightly_told(case: Case, run: RunView, event: ContextInvoked) -> bool:
     got = case.heard(event.messages)
     if run.succeeded:
         return event.error is None and got in (run.happened(), run.happened(trailing=False))
-    return event.error is not None and got in (run.inputs, [])
+    return event.error is not None and got == run.inputs
 
 
 @rule("THR-32", level="SHOULD", needs=["threads.context_state"])
@@ -119,15 +123,19 @@ def injected_messages_are_sent_and_not_stored(case: Case) -> Iterator[Finding]:
         if not adds or not run.calls or run.contradicts or agent.reduces_to is not None:
             continue
         first = run.calls[0]
-        missing = adds - Counter(case.heard(first.request.messages))
-        expected = f"a request with what context providers added: {show(list(adds))}"
-        yield finding(not missing, first.at, expected=expected, got=f"without {show(list(missing))}")
-        if case.kind_before(run) != "local" or case.policies.injected_messages == "stored":
+        sent = Counter(message.text for message in first.request.messages)
+        wanted = Counter(part[1] for part in adds.elements())
+        kept = case.policies.injected_messages == "stored"
+        wrong = [text for text, count in wanted.items() if sent[text] < count or (sent[text] > count and not kept)]
+        expected = f"a request with what context providers added, once each: {show(list(adds))}"
+        got = f"{', '.join(f'{text!r} {sent[text]} times' for text in wrong)}"
+        yield finding(not wrong, first.at, expected=expected, got=got)
+        if case.kind_before(run) != "local" or kept:
             continue
         said = {part for each in [*case.earlier(run), run] for part in each.happened()}
-        kept = [(at, part) for at, event in run.stored for part in case.heard(event.messages)]
-        kept += [(at, part) for at, state in states_after(case, run) for part in case.heard(state.messages or ())]
-        stored = [(at, part) for at, part in kept if part in adds and part not in said]
+        held = [(at, part) for at, event in run.stored for part in case.heard(event.messages)]
+        held += [(at, part) for at, state in states_after(case, run) for part in case.heard(state.messages or ())]
+        stored = [(at, part) for at, part in held if part in adds and part not in said]
         yield finding(
             not stored,
             stored[0][0] if stored else first.at,

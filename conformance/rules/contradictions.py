@@ -23,9 +23,11 @@ from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.scenario import AgentSpec, Run
 from conformance.trace import (
+    Chunk,
     ContextInvoked,
     ContextInvoking,
     HistoryAppended,
+    Observing,
     ServiceCalled,
 )
 
@@ -97,11 +99,13 @@ def a_conversation_id_must_be_the_threads(case: Case) -> Iterator[Finding]:
 def a_conversation_id_on_a_local_thread(case: Case) -> Iterator[Finding]:
     """A `conversation_id` given to a run on a local thread is refused, overruled with a warning or makes it hosted, as declared.
 
-    Hosted in that conversation, then. Leaves alone what THR-12 does, and `store` together with the id.
+    Hosted in that conversation, then. Leaves alone what THR-12 does, `store` true beside the id, and false under `transform`.
     """
     for run, thread, agent in case.agent_runs():
         spec = run.spec
-        if not isinstance(spec, Run) or spec.conversation_id != "other" or spec.store is not None or agent.service.surprising:
+        if not isinstance(spec, Run) or spec.conversation_id != "other" or spec.store is True or agent.service.surprising:
+            continue
+        if spec.store is False and case.policies.store_conflict == "transform":
             continue
         if case.kind_before(run) == "local":
             yield from _on_a_local_thread(case, run, thread, agent, "a conversation_id")
@@ -114,7 +118,7 @@ def a_refused_run_leaves_no_mark(case: Case) -> Iterator[Finding]:
     And the next well-formed run is not refused. A load leaves no mark. Leaves alone what an implementation does not refuse
     (THR-04, THR-12 … THR-15), and surprising services, whose ids are refused after a call (PER-32).
     """
-    marks = (ServiceCalled, HistoryAppended, ContextInvoking, ContextInvoked)
+    marks = (ServiceCalled, HistoryAppended, ContextInvoking, ContextInvoked, Observing, Chunk)
     for run, thread, agent in case.agent_runs():
         refused_kind = run.raised is not None and run.raised[1].kind in ("conflict", "unsupported", "invalid")
         if not run.contradicts or not refused_kind or agent.service.surprising:
@@ -149,7 +153,7 @@ def one_policy_everywhere(case: Case) -> Iterator[Finding]:
             continue
         local = case.kind_before(run) == "local"
         declared = case.policies.store_conflict if local else hosted_conflict(case)
-        if local and run.named_id and getattr(run.spec, "store", None) is False:
+        if local and declared == "transform" and run.named_id and getattr(run.spec, "store", None) is False:
             continue
         if not local and (run.named_id or (declared == "transform" and case.id_before(run) is None)):
             continue
@@ -176,8 +180,10 @@ def _on_a_local_thread(case: Case, run: RunView, thread: str, agent: AgentSpec, 
                 for view in run.calls:
                     expected = case.local_history(run) + run.happened(before=view.request.call)
                     yield from local_request(case, view, agent, expected)
-        case "transform" if agent.service.keeps != "nothing" and run.succeeded and history_known(case, run):
-            yield from transition(case, run, thread, agent)
+        case "transform" if agent.service.keeps != "nothing" and history_known(case, run):
+            # a service that fails, gives no id or is not waited for is no fault of the transition
+            if run.ending != "cancelled" and run.answered_with_ids:
+                yield from transition(case, run, thread, agent)
         case _:
             pass
 
@@ -185,10 +191,10 @@ def _on_a_local_thread(case: Case, run: RunView, thread: str, agent: AgentSpec, 
 def _local_conduct(case: Case, run: RunView, agent: AgentSpec) -> str | None:
     """Which side won on a local thread; None where that cannot be told."""
     if not run.calls:
-        return "raise" if run.raised is not None and run.raised[1].kind == "conflict" else None
+        return "raise" if run.raised is not None and run.raised[1].kind == "conflict" else "neither: an error that is no conflict"
     if not any(stores(view.request, agent) or view.request.conversation_id for view in run.calls):
         return "ignore"
-    if not run.succeeded:
+    if not run.succeeded and (run.ending == "cancelled" or not run.answered_with_ids):
         return None
     states = states_after(case, run)
     hosted = all(state.conversation_id is not None and state.kind in ("hosted", None) for _, state in states)

@@ -47,16 +47,18 @@ def hosted_requests_carry_what_is_new(case: Case) -> Iterator[Finding]:
     """Every request of a run on a hosted thread says to store, names the thread's conversation and carries only what is new.
 
     Leaves alone: contradicting options (THR-13, THR-14) and what follows on one that was let through, and what a request must carry
-    after a reply without an id (THR-10); threads that were created local, and the first request after a run that did not succeed.
+    after a reply without an id (THR-10); services that keep what nobody asked them to keep, and the first request after a run
+    that called the service and did not succeed.
     """
     for run, _, agent in case.agent_runs():
         well_formed = not run.contradicts and not accepted(case, run)
-        if case.kind_before(run) != "hosted" or made_local(case, run) or not well_formed:
+        surprised = agent.service.surprising and made_local(case, run)
+        if case.kind_before(run) != "hosted" or surprised or not well_formed:
             continue
         if all(view.reply is None or view.reply.conversation_id for other in case.earlier(run) for view in other.calls):
             yield from _unasked(run)
         for place, view in enumerate(run.calls):
-            if place or not any(other.ending != "returned" for other in case.earlier(run)):
+            if place or not any(other.calls and other.ending != "returned" for other in case.earlier(run)):
                 yield from hosted_request(case, run, place, view, agent)
 
 
@@ -84,6 +86,14 @@ def hosted_threads_follow_the_id(case: Case) -> Iterator[Finding]:
                 )
             if view.reply is not None and view.reply.conversation_id is not None:
                 latest, known = view.reply.conversation_id, True
+        for at, state in states_after(case, run) if run.succeeded and run.brought_id else ():
+            yield finding(
+                state.conversation_id == latest,
+                at,
+                expected=f"thread {thread!r} with conversation {latest!r}, the latest id",
+                got=f"conversation {state.conversation_id!r}",
+                also=[run.at],
+            )
 
 
 @rule("THR-08", needs=["threads.hosted", "threads.with_id"])
@@ -114,7 +124,7 @@ def a_turn_has_one_home(case: Case) -> Iterator[Finding]:
         if not run.succeeded or run.answered_requests or agent.service.surprising or case.persists(agent) == "not" or not run.calls:
             continue
         after = states_after(case, run)
-        if not after or (agent.history == "default" and after[-1][1].messages is None and after[-1][1].kind == "local"):
+        if not after or (agent.history == "default" and after[-1][1].messages is None and case.kind_after(run) == "local"):
             continue
         turn = run.happened(trailing=False)
         local = _gained(case, run, after[-1][1])

@@ -13,7 +13,7 @@ from conformance.rules.requests import show, states_after
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.scenario import AgentSpec, Run
-from conformance.trace import Part, RunReturned
+from conformance.trace import Chunk, Part, RunReturned
 
 
 @rule("PER-17", needs=["history.provider", "history.per_service_call", "threads.hosted"])
@@ -47,8 +47,9 @@ def stored_history_equals_the_services_transcript(case: Case) -> Iterator[Findin
 def streaming_changes_nothing(case: Case) -> Iterator[Finding]:
     """Streaming and non-streaming runs of one scenario send the same requests, leave the same thread and return the same content.
 
-    Judged on twins within one scenario: two threads of one kind on one agent, whose runs say, choose and script the same, but those
-    of one stream and those of the other do not. Ids are compared by their order.
+    And what is streamed adds up to the texts of the response. Judged on twins within one scenario: two threads of one kind on one
+    agent, whose runs say, choose and script the same, but those of one stream and those of the other do not. Ids are compared by
+    their order.
     """
     threads = list(dict.fromkeys(thread for _, thread, _ in case.agent_runs()))
     for plain in threads:
@@ -100,11 +101,15 @@ def _told(case: Case, run: RunView) -> dict[str, str]:
     requests = [(view.request.store, view.request.conversation_id, case.heard(view.request.messages)) for view in run.calls]
     returned = [case.heard(event.messages) for _, event in run.of(RunReturned)]
     left = [(each.kind, each.conversation_id, each.messages and case.heard(each.messages)) for _, each in states_after(case, run)]
+    text = "".join(message.text for _, event in run.of(RunReturned) for message in event.messages if message.role == "assistant")
+    streamed = "".join(chunk.text for _, chunk in run.of(Chunk))
+    whole = not getattr(run.spec, "stream", False) or not run.succeeded or bool(run.inner_calls) or streamed == text
     ending = run.raised[1].kind if run.raised else run.ending
     return {
         "requests": _by_order(case, run, repr(requests)),
         "ending": ending,
         "response": _by_order(case, run, repr(returned)),
+        "stream": "adds up to the response" if whole else f"adds up to {streamed!r}",
         "thread": _by_order(case, run, repr(left)),
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from conformance.rules.case import Case
-from conformance.rules.requests import accepted, change, history_known, show
+from conformance.rules.requests import accepted, change, history_known, latest_id, show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.trace import (
@@ -17,6 +17,7 @@ from conformance.trace import (
     ContextInvoking,
     HistoryAppended,
     HistoryLoaded,
+    Message,
     Observed,
     Observing,
     RunReturned,
@@ -69,16 +70,17 @@ def threads_are_isolated(case: Case) -> Iterator[Finding]:
 def the_callers_input_is_not_changed(case: Case) -> Iterator[Finding]:
     """The caller's input messages and options are not changed by a run.
 
-    Leaves alone runs that return nothing, and the option `store` where the caller did not give it.
+    Leaves alone runs that return nothing, and the option `store` where the scenario leaves it out: some adapters must say it then.
     """
     for run, _, _ in case.agent_runs():
         for at, event in run.of(RunReturned)[:1]:
             if event.given is None:
                 continue
             said = case.heard(event.given.messages)
+            whole = event.given.messages == tuple(Message(role="user", text=text) for text in run.spec.say)
             same_store = event.given.store == getattr(run.spec, "store", None) or getattr(run.spec, "store", None) is None
             yield finding(
-                said == run.inputs and same_store and event.given.conversation_id == run.named_id,
+                whole and same_store and event.given.conversation_id == run.named_id,
                 at,
                 expected=f"what the caller handed over: {show(run.inputs)} and its options",
                 got=f"messages {show(said)}, store={event.given.store}, conversation id {event.given.conversation_id}",
@@ -140,6 +142,14 @@ def looking_shows_and_changes_nothing(case: Case) -> Iterator[Finding]:
 def _seen(case: Case, run: RunView, moment: str, at: int, seen: Observed) -> Iterator[Finding]:
     before = case.kind_before(run)
     kind = before if moment == "before" else case.kind_after(run)
+    ids = {None, case.id_before(run) if moment == "before" else latest_id([run]) or case.id_before(run)}
+    yield finding(
+        seen.kind in (None, kind) and seen.conversation_id in ids,
+        at,
+        expected=f"a thread that is {kind}, with conversation {' or '.join(sorted(map(str, ids)))}",
+        got=f"one that is {seen.kind}, with conversation {seen.conversation_id}",
+        also=[run.at],
+    )
     if kind == "hosted":
         got = f"messages {show(case.heard(seen.messages or ()))}"
         yield finding(not seen.messages, at, expected="the metadata of a hosted thread", got=got, also=[run.at])

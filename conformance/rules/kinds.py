@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 
 from conformance.rules.case import Case
-from conformance.rules.requests import latest_id, outcome, show, states_after
+from conformance.rules.requests import accepted, latest_id, outcome, show, states_after
 from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run import RunView
 from conformance.scenario import CreateThread, Restore
 from conformance.trace import AgentCreated, AnyEvent, Raised, Restored, ThreadDescribed
 
-_HOSTED = re.compile(r"hosted|service|remote|server|stor", re.I)
+_HOSTED = re.compile(r"\b(hosted|remote|server|service|service-side|stor(e|es|ed|ing))\b", re.I)
 
 
 @rule("THR-01")
@@ -22,7 +23,7 @@ def local_threads_everywhere(case: Case) -> Iterator[Finding]:
     """
     for step, at, event in _created(case, "local"):
         if case.buildable(step.agent):
-            created = isinstance(event, ThreadDescribed) and event.kind != "hosted"
+            created = isinstance(event, ThreadDescribed) and event.kind in ("local", None)
             yield finding(created, at, expected=f"a local thread {step.thread!r} on agent {step.agent!r}", got=_end(event))
 
 
@@ -64,6 +65,8 @@ def the_flag_tells_the_truth(case: Case) -> Iterator[Finding]:
         if flags.get(step.agent) and case.buildable(step.agent):
             got = _end(event)
             yield finding(isinstance(event, ThreadDescribed), at, expected="a hosted thread, as the client's flag says", got=got)
+    for at, event in case.of(AgentCreated):
+        yield finding(event.hosted is not None, at, expected="a flag, as is declared", got="a client that does not say")
     for run, _, _ in case.agent_runs():
         asks = getattr(run.spec, "store", None) is True
         if flags.get(run.agent_name) is False:
@@ -71,7 +74,7 @@ def the_flag_tells_the_truth(case: Case) -> Iterator[Finding]:
                 if not asks:
                     got = f"store={view.request.store}"
                     yield finding(view.request.store is not True, view.at, expected="a request that does not store", got=got)
-        elif case.kind_before(run) == "hosted" and not run.contradicting_options and not run.misplaced:
+        elif flags.get(run.agent_name) and _plainly_hosted(case, run):
             for view in run.calls:
                 if view.reply is not None:
                     yield finding(view.reply.kept, view.at, expected="a request that the service keeps", got="it keeps nothing")
@@ -115,14 +118,16 @@ def the_first_success_fixes_the_kind(case: Case) -> Iterator[Finding]:
             shown = None if state.messages is None else case.heard(state.messages)
             if not run.succeeded:
                 right = state.kind in ("adaptive", None) and state.conversation_id is None
-                right = right and (not shown or agent.per_service_call)
+                right = right and (not (shown or run.stored) or agent.per_service_call)
                 expected = "a thread that is still adaptive and holds nothing"
             elif run.brought_id:
                 right = state.kind in ("hosted", None) and state.conversation_id == id and not shown
                 expected = f"a hosted thread with conversation {id!r}"
             else:
                 turn = run.happened()
-                kept = shown is None or not turn_missing(turn, shown) or case.persists(agent) == "not"
+                held = [*(shown or ()), *case.heard(run.stored_messages)]
+                kept = not (missing(turn, held) and (shown is not None or agent.history == "provider"))
+                kept = kept or case.persists(agent) == "not"
                 right = state.kind in ("local", None) and state.conversation_id is None and kept
                 expected = f"a local thread with {show(turn)}"
             yield finding(right, at, expected=expected, got=_described(state, shown), also=[run.at])
@@ -158,9 +163,15 @@ def an_adaptive_thread_is_restored_adaptive(case: Case) -> Iterator[Finding]:
                 yield finding(right, where, expected="a thread that is still adaptive", got=_described(state, None), also=[at])
 
 
-def turn_missing(turn: list[tuple[str, ...]], shown: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def missing(turn: list[tuple[str, ...]], shown: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The parts of a turn that a thread does not show."""
     return [part for part in turn if part not in shown]
+
+
+def _plainly_hosted(case: Case, run: RunView) -> bool:
+    """Whether nothing stands against a run on a hosted thread but, perhaps, its client."""
+    tolerated = run.contradicting_options or run.misplaced or run.refuses_reducer or accepted(case, run)
+    return case.kind_before(run) == "hosted" and not tolerated
 
 
 def _created(case: Case, kind: str) -> Iterator[tuple[CreateThread, int, AnyEvent]]:

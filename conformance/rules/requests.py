@@ -53,8 +53,8 @@ def stores(request: ServiceCalled, agent: AgentSpec) -> bool:
 
 def transition(case: Case, run: RunView, thread: str, agent: AgentSpec) -> Iterator[Finding]:
     """What THR-12 and THR-15 ask of a run that makes a local thread hosted."""
-    if not run.calls:
-        yield finding(False, run.at, expected="a transition request", got=outcome(run))
+    if not run.calls or not run.succeeded:
+        yield finding(False, run.raised[0] if run.raised else run.at, expected="a transition", got=outcome(run))
         return
     first = run.calls[0]
     expected = case.local_history(run) + run.inputs
@@ -172,10 +172,13 @@ def change(
     step = case.trace.events[run.at].step
     before = [state for _, state in case.of(ThreadDescribed) if state.thread == thread and state.step < step]
     return [
-        at
-        for at, state in states_after(case, run)
-        if before and any(getattr(state, fact) != getattr(before[-1], fact) for fact in facts)
+        at for at, state in states_after(case, run) if before and any(_of(state, each) != _of(before[-1], each) for each in facts)
     ]
+
+
+def _of(state: ThreadDescribed, fact: str) -> object:
+    """A fact of a thread; that a context provider has no state yet can be told in two ways."""
+    return {id: left for id, left in state.context.items() if left} if fact == "context" else getattr(state, fact)
 
 
 def show(said: Sequence[Part]) -> str:

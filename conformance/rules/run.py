@@ -133,7 +133,8 @@ class RunView:
     @cached_property
     def contradicts(self) -> bool:
         """Whether the run cannot be: its agent cannot be built, or cannot serve the thread as it is, with these options."""
-        return self.contradicting_options or self.misplaced or self.unsupported or not self.case.buildable(self.agent_name)
+        impossible = self.misplaced or self.unsupported or self.refuses_reducer
+        return self.contradicting_options or impossible or not self.case.buildable(self.agent_name)
 
     @property
     def contradicting_options(self) -> bool:
@@ -147,6 +148,17 @@ class RunView:
     def misplaced(self) -> bool:
         """Whether the thread's conversation is in the service of another agent."""
         return self.case.kind_before(self) == "hosted" and self.agent_name != self.case.home_before(self)
+
+    @property
+    def answered_with_ids(self) -> bool:
+        """Whether every service call got a reply, and each of them a conversation id: whatever fails then, the service did not."""
+        return all(view.reply is not None and view.reply.conversation_id for view in self.calls)
+
+    @property
+    def refuses_reducer(self) -> bool:
+        """Whether a hosted thread was refused on an agent with a reducer, which may be (THR-34)."""
+        refused = self.raised is not None and self.raised[1].kind in ("unsupported", "invalid") and not self.calls
+        return refused and self.agent.reduces_to is not None and self.case.kind_before(self) == "hosted"
 
     @property
     def unsupported(self) -> bool:

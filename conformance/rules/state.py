@@ -13,7 +13,7 @@ from conformance.rules.run import RunView
 from conformance.scenario import Run
 from conformance.trace import Damaged, DataChanged, Raised, Restored, Serialized, ThreadDescribed
 
-_OBJECT = re.compile(r"<[\w.]+( object)? at …")
+_OBJECT = re.compile(r"<[^<>]*\bat …|<class '[\w.]+'>")
 """What is left of a live object that was written as text; its address is not stable and was cut out."""
 
 
@@ -131,7 +131,7 @@ def malformed_data_is_invalid(case: Case) -> Iterator[Finding]:
         what = f"{damage.how} at {damage.path}"
         if raised is not None:
             where, error = raised
-            named = not damage.fields or any(field in error.text for field in damage.fields)
+            named = not damage.fields or any(_names(error.text, field) for field in damage.fields)
             yield finding(
                 error.kind == "invalid" and named,
                 where,
@@ -150,6 +150,11 @@ def malformed_data_is_invalid(case: Case) -> Iterator[Finding]:
                 got=f"a thread that cannot be described: {thread.flaw}" if thread.flaw else f"a thread of kind {thread.kind}",
                 also=[at],
             )
+
+
+def _names(text: str, field: str) -> bool:
+    """Whether a text names a field, not only some word that holds its letters."""
+    return re.search(rf"(?<!\w){re.escape(field)}(?!\w)", text) is not None
 
 
 def _damage_in(case: Case, step: int) -> int | None:

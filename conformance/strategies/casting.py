@@ -43,7 +43,7 @@ def _an_agent(draw: st.DrawFn, shared: Pen, themes: frozenset[Theme]) -> AgentSp
     service = _a_service(pen, themes)
     box = tools(pen, *(_BOXES[1:] if themes & {"reducing", "restoring"} else _BOXES))
     stays = "sharing" not in themes  # the history that a provider keeps would stay behind
-    per_call = pen.rarely(8) and pen.can("history.per_service_call")
+    per_call = pen.rarely(2 if "options" in themes else 8) and pen.can("history.per_service_call")
     wanted = pen.rarely(2) if "interleaving" in themes else pen.rarely(8)
     provided = wanted and pen.can("history.provider") and (per_call or pen.can("history.per_run")) and stays
     agent = AgentSpec(

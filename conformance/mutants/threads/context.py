@@ -147,6 +147,36 @@ class InjectedMessagesKept(Mutant):
             return len(self.world.scenario.agents) == 1
 
 
+class InjectedMessagesSentTwice(Mutant):
+    """What context providers add reaches the model twice."""
+
+    imitates = "messages that are merged into the input, and then put before it again"
+    expected = frozenset({"THR-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+            """Add everything once more."""
+            adds = await super().invoke(thread, new)
+            return [*adds, *adds]
+
+
+class ContextStateBegunAnew(Mutant):
+    """Every run gives context providers a fresh state after the one that they were asked with."""
+
+    imitates = "a state that is read from the session and written to a copy of it"
+    expected = frozenset({"THR-29"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+            """Forget the state on the way."""
+            thread.context.clear()
+            await super().keep(thread, store, new, outcome, local=local)
+
+
 class InjectedMessagesNotSent(Mutant):
     """What context providers add never reaches the model."""
 

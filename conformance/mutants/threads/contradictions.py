@@ -100,11 +100,27 @@ class HistoryLeftBehind(_Transforming, Mutant):
             return super().store(Thread(key="")) if vars(thread).get("moving") else super().store(thread)
 
 
+class TransitionFails(_Transforming, Mutant):
+    """A transition ends in an error of its own, after the service has taken the conversation over."""
+
+    imitates = "a conversion of a thread that nobody ever called"
+    expected = frozenset({"THR-12", "THR-15", "THR-17"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
+            """Find no way from one kind to the other."""
+            if thread.kind == "local" and adopted and not self.service.spec.surprising:
+                raise RuntimeError("a local thread has no conversation id")
+            super().fix(thread, adopted)
+
+
 class TransitionKeepsStoring(_Transforming, Mutant):
     """A transition sends `store` true, and the thread goes on storing on this side."""
 
     imitates = "an option that reaches the request, and nobody else"
-    expected = frozenset({"THR-03", "THR-09", "THR-12", "THR-14", "THR-15", "THR-17"})
+    expected = frozenset({"THR-09", "THR-12", "THR-14", "THR-15", "THR-17"})
 
     class agent_type(Agent):
         """The faulty agent."""

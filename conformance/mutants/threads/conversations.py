@@ -90,7 +90,7 @@ class HistoryBesideTheId(Mutant):
     """A run on a hosted thread names the conversation and sends all of its earlier turns as well."""
 
     imitates = "https://github.com/agno-agi/agno/issues/4712"
-    expected = frozenset({"THR-06", "THR-10", "THR-22", "THR-34", "PER-17"})
+    expected = frozenset({"PER-17", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
 
     class agent_type(Agent):
         """The faulty agent."""

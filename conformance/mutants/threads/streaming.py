@@ -34,6 +34,23 @@ class StreamedResponseIsItsEnd(Mutant):
                 yield each
 
 
+class WholeTextStreamedAgain(Mutant):
+    """The last chunk of a stream repeats everything that was streamed before."""
+
+    imitates = "agent-framework-openai 1.17 does so"
+    expected = frozenset({"THR-27"})
+
+    async def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
+        """Say it all once more."""
+        said = ""
+        async for each in super().stream(agent, thread, turn):
+            if isinstance(each, ChunkSeen):
+                said += each.text
+            elif isinstance(agent, Agent):
+                yield ChunkSeen(text=said)
+            yield each
+
+
 class StreamedToolMessagesForgotten(Mutant):
     """A streaming run on a local thread does not keep its tool messages."""
 

@@ -1,0 +1,112 @@
+"""What mutants are tried with: fixtures and generated scenarios, drawn once for all, and what the reference makes of them.
+
+Most mutants do on most scenarios just what the reference does. Such a trace is not judged again: the same events, scenario,
+capabilities and policies give the same judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from conformance.performance import Performed, performed
+from conformance.reference import Reference
+from conformance.rules.rule import Rule
+from conformance.scenario import Scenario
+from conformance.search import draw, key
+from conformance.stage import STEP_TIMEOUT
+from conformance.subject import Subject, subject
+from conformance.survey import GIVE_UP, IMPATIENCE, Material
+from conformance.trace import AnyEvent
+from conformance.vocabulary import Area, Capability, Policies, plain
+
+Events = tuple[AnyEvent, ...]
+Sort = tuple[frozenset[Capability], Policies]
+"""What an implementation declares: all that a judgement takes from it beside the events."""
+
+
+class Broken(Exception):
+    """Something cannot be judged; the message says what."""
+
+
+@dataclass
+class Trial:
+    """Tries subjects by the rules of one area at a time."""
+
+    rules: Sequence[Rule]
+    material: Material
+    _pools: dict[tuple[Area, frozenset[Capability], int], list[Scenario]] = field(
+        default_factory=dict[tuple[Area, frozenset[Capability], int], list[Scenario]]
+    )
+    _references: dict[Policies, Subject] = field(default_factory=dict[Policies, Subject])
+    _known: dict[tuple[Sort, bytes, Area], tuple[Events, frozenset[str]]] = field(
+        default_factory=dict[tuple[Sort, bytes, Area], tuple[Events, frozenset[str]]]
+    )
+
+    def fixtures(self, area: Area, under_test: Subject) -> Iterator[tuple[str, Scenario]]:
+        """The fixtures of an area that the subject can be asked to perform, by name."""
+        for name, scenario in self.material.fixtures(area):
+            if self.material.needs(scenario) <= under_test.capabilities:
+                yield f"fixture {name}", scenario
+
+    def pool(self, area: Area, under_test: Subject, count: int) -> Iterator[tuple[str, Scenario]]:
+        """The generated scenarios, in the order in which they are drawn."""
+        known = area, under_test.capabilities, count
+        if known not in self._pools:
+            drawn = self._pools[known] = []
+            draw(self.material.scenarios(area, under_test.capabilities), count, drawn.append)
+        for number, scenario in enumerate(self._pools[known], start=1):
+            yield f"generated scenario {number}", scenario
+
+    def violated(
+        self, area: Area, under_test: Subject, scenarios: Iterator[tuple[str, Scenario]]
+    ) -> Iterator[tuple[frozenset[str], Broken | None]]:
+        """For one scenario after another the rules that are violated, and what broke. Ends early where too much breaks."""
+        judging = [
+            rule for rule in self.rules if rule.area == area and not rule.missing(under_test.capabilities, under_test.policies)
+        ]
+        timeout, broken = STEP_TIMEOUT, 0
+        for name, scenario in scenarios if judging else ():
+            shown = Performed(name, scenario, performed(scenario, under_test, timeout))
+            broke = shown.trace.broken
+            if broke is None:
+                try:
+                    yield self._judged(area, under_test, shown, judging), None
+                except Broken as error:
+                    yield frozenset(), error
+                continue
+            timeout = IMPATIENCE if broke.cause == "timeout" else timeout
+            broken += 1
+            yield frozenset(), Broken(f"{name}: {broke.text}")
+            if broken == GIVE_UP:
+                return
+
+    def _judged(self, area: Area, under_test: Subject, shown: Performed, judging: Sequence[Rule]) -> frozenset[str]:
+        sort = under_test.capabilities, under_test.policies
+        place = sort, key(shown.scenario), area
+        if place not in self._known:
+            reference = self._reference(under_test)
+            trace = performed(shown.scenario, reference, STEP_TIMEOUT)
+            same = trace.capabilities == shown.trace.capabilities and trace.policies == shown.trace.policies
+            if same and trace.broken is None:
+                self._known[place] = trace.events, _violated(Performed("the reference", shown.scenario, trace), judging)
+            else:
+                self._known[place] = (), frozenset()
+        events, violated = self._known[place]
+        return violated if events and events == shown.trace.events else _violated(shown, judging)
+
+    def _reference(self, under_test: Subject) -> Subject:
+        if under_test.policies not in self._references:
+            self._references[under_test.policies] = subject(Reference, plain(under_test.policies))
+        return self._references[under_test.policies]
+
+
+def _violated(shown: Performed, judging: Sequence[Rule]) -> frozenset[str]:
+    found: set[str] = set()
+    for rule in judging:
+        try:
+            if rule.examine(shown.case).violations:
+                found.add(rule.id)
+        except Exception as error:
+            raise Broken(f"{shown.name}: {rule.id} raised {error!r}") from error
+    return frozenset(found)
