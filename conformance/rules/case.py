@@ -120,9 +120,9 @@ class Case(Record):
         assert run.thread is not None
         return self._kind(run.thread, [*self.earlier(run), run])
 
-    def kind_at_birth(self, thread: str) -> ThreadKind:
-        """The kind of a thread when it was created, or when the one that it was restored from became data."""
-        return self._kind(thread, self._inherited(thread))
+    def newborn(self, thread: str) -> bool:
+        """Whether a restored thread comes from one that was adaptive and had not run when it became data."""
+        return self.scenario.kind_of(thread) == "adaptive" and not self._inherited(thread)
 
     def _kind(self, thread: str, runs: Sequence[RunView]) -> ThreadKind:
         kind = created = self.scenario.kind_of(thread)

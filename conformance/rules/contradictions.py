@@ -27,7 +27,6 @@ from conformance.trace import (
     ContextInvoked,
     ContextInvoking,
     HistoryAppended,
-    Observing,
     ServiceCalled,
 )
 
@@ -113,12 +112,12 @@ def a_conversation_id_on_a_local_thread(case: Case) -> Iterator[Finding]:
 
 @rule("THR-16", needs=["runs.store"])
 def a_refused_run_leaves_no_mark(case: Case) -> Iterator[Finding]:
-    """A run that is refused for its options or its thread makes no request, appends nothing, tells nobody and changes no thread.
+    """A refused run requests and appends nothing, tells no provider and changes no thread, and the next one is not refused.
 
-    And the next well-formed run is not refused. A load leaves no mark. Leaves alone what an implementation does not refuse
+    Refused for its options or its thread; the next one that is well formed. A load or a look leaves no mark. Leaves alone what an implementation does not refuse
     (THR-04, THR-12 … THR-15), and surprising services, whose ids are refused after a call (PER-32).
     """
-    marks = (ServiceCalled, HistoryAppended, ContextInvoking, ContextInvoked, Observing, Chunk)
+    marks = (ServiceCalled, HistoryAppended, ContextInvoking, ContextInvoked, Chunk)
     for run, thread, agent in case.agent_runs():
         refused_kind = run.raised is not None and run.raised[1].kind in ("conflict", "unsupported", "invalid")
         if not run.contradicts or not refused_kind or agent.service.surprising:

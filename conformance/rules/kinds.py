@@ -155,7 +155,7 @@ def an_adaptive_thread_is_restored_adaptive(case: Case) -> Iterator[Finding]:
     """An adaptive thread that became data before its first run is still adaptive when it is restored."""
     for at, restored in case.of(Restored):
         step = case.scenario.steps[restored.step]
-        if not isinstance(step, Restore) or step.damage or case.kind_at_birth(restored.thread) != "adaptive":
+        if not isinstance(step, Restore) or step.damage or not case.newborn(restored.thread):
             continue
         for where, state in case.of(ThreadDescribed):
             if state.step == restored.step and state.thread == restored.thread:

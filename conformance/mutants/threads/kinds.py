@@ -122,7 +122,7 @@ class FailedRunFixesTheKind(Mutant):
     """An adaptive thread has its kind after its first run, also where that run failed or was cancelled."""
 
     imitates = "https://github.com/managoat/fountain/pull/1657"
-    expected = frozenset({"THR-18", "THR-20"})
+    expected = frozenset({"THR-18"})
 
     class agent_type(Agent):
         """The faulty agent."""

@@ -34,21 +34,22 @@ class StreamedResponseIsItsEnd(Mutant):
                 yield each
 
 
-class WholeTextStreamedAgain(Mutant):
-    """The last chunk of a stream repeats everything that was streamed before."""
+class LastChunkMissing(Mutant):
+    """The last chunk of a stream does not reach the consumer, although the response has its text."""
 
-    imitates = "agent-framework-openai 1.17 does so"
+    imitates = "a look-ahead that nobody empties"
     expected = frozenset({"THR-27"})
 
     async def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
-        """Say it all once more."""
-        said = ""
+        """Hold every chunk back until there is another."""
+        held: ChunkSeen | None = None
         async for each in super().stream(agent, thread, turn):
-            if isinstance(each, ChunkSeen):
-                said += each.text
-            elif isinstance(agent, Agent):
-                yield ChunkSeen(text=said)
-            yield each
+            if not isinstance(agent, Agent) or isinstance(each, Response):
+                yield each
+                continue
+            if held is not None:
+                yield held
+            held = each
 
 
 class StreamedToolMessagesForgotten(Mutant):
