@@ -114,8 +114,8 @@ def a_conversation_id_on_a_local_thread(case: Case) -> Iterator[Finding]:
 def a_refused_run_leaves_no_mark(case: Case) -> Iterator[Finding]:
     """A refused run requests and appends nothing, tells no provider and changes no thread, and the next one is not refused.
 
-    Refused for its options or its thread; the next one that is well formed. A load or a look leaves no mark. Leaves alone what an implementation does not refuse
-    (THR-04, THR-12 … THR-15), and surprising services, whose ids are refused after a call (PER-32).
+    Refused for its options or its thread; the next one that is well formed. A load or a look leaves no mark. Leaves alone what an
+    implementation does not refuse (THR-04, THR-12 … THR-15), and surprising services, whose ids are refused after a call (PER-32).
     """
     marks = (ServiceCalled, HistoryAppended, ContextInvoking, ContextInvoked, Chunk)
     for run, thread, agent in case.agent_runs():

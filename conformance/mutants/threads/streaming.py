@@ -34,24 +34,6 @@ class StreamedResponseIsItsEnd(Mutant):
                 yield each
 
 
-class LastChunkMissing(Mutant):
-    """The last chunk of a stream does not reach the consumer, although the response has its text."""
-
-    imitates = "a look-ahead that nobody empties"
-    expected = frozenset({"THR-27"})
-
-    async def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
-        """Hold every chunk back until there is another."""
-        held: ChunkSeen | None = None
-        async for each in super().stream(agent, thread, turn):
-            if not isinstance(agent, Agent) or isinstance(each, Response):
-                yield each
-                continue
-            if held is not None:
-                yield held
-            held = each
-
-
 class StreamedToolMessagesForgotten(Mutant):
     """A streaming run on a local thread does not keep its tool messages."""
 
