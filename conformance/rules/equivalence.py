@@ -48,8 +48,8 @@ def streaming_changes_nothing(case: Case) -> Iterator[Finding]:
     """Streaming and non-streaming runs of one scenario send the same requests, leave the same thread and return the same content.
 
     Judged on twins within one scenario: two threads of one kind on one agent, whose runs say, choose and script the same, but those
-    of one stream and those of the other do not. Ids are compared by their order. Leaves alone in which chunks an answer is streamed:
-    a chunk may add to what came before, replace it, or be all that is streamed.
+    of one stream and those of the other do not. Ids are compared by their order. Leaves alone in which chunks an answer is
+    streamed: a chunk may add to what came before, replace it, or be all that is streamed.
     """
     threads = list(dict.fromkeys(thread for _, thread, _ in case.agent_runs()))
     for plain in threads:
