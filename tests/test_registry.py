@@ -53,6 +53,10 @@ class Loose(Reference):
 class Nameless(Reference):
     name = ""
 
+class Waits(Reference):
+    name = "waits"
+    def restore_thread(self, agent, data): ...
+
 number = 7
 """
 
@@ -105,6 +109,7 @@ def test_arguments_reach_the_constructor_and_the_name():
         ("users_adapter:Wavers", "store_conflict='rais'; did you mean 'raise'?"),
         ("users_adapter:Loose", "expected a conformance.vocabulary.Policies"),
         ("users_adapter:Nameless", "the class has no name"),
+        ("users_adapter:Waits", "restore_thread is not a coroutine function; write: async def restore_thread"),
     ],
 )
 def test_mistakes_say_what_was_meant(text, says):
