@@ -14,22 +14,34 @@ from contextlib import suppress
 
 from conformance.fixtures import load
 from conformance.implementation import Turn
+from conformance.needs import needs
 from conformance.reference import Reference
 from conformance.rules.case import Case
 from conformance.rules.rule import catalogue
 from conformance.scenario import CreateThread, Run, Scenario
 from conformance.stage import perform
-from conformance.trace import Message
-from conformance.vocabulary import AREAS
+from conformance.trace import Message, Raised
+from conformance.vocabulary import AREAS, Capability
 from conformance.world import World
 from conformance.world.script import Script
 
 ROUNDS = 7
 
 
+BEYOND: frozenset[Capability] = frozenset({"runs.cancel", "agents.as_tool", "threads.shared", "threads.with_id"})
+"""What the bare side does without."""
+
+
 def plain_scenarios() -> list[Scenario]:
-    """The fixtures that only create threads and run on them: what the bare side can do as well."""
-    return [s for area in AREAS for _, s in load(area) if s.steps and all(isinstance(step, CreateThread | Run) for step in s.steps)]
+    """The fixtures that only create threads and run on them, and in which every thread can be created."""
+    every = [scenario for area in AREAS for _, scenario in load(area)]
+    threads = [s for s in every if s.steps and all(isinstance(step, CreateThread | Run) for step in s.steps)]
+    return [s for s in threads if not needs(s) & BEYOND and all_created(s)]
+
+
+def all_created(scenario: Scenario) -> bool:
+    """Whether no step but runs ends in an error."""
+    return not any(isinstance(event, Raised) and event.run is None for event in perform(scenario, Reference).events)
 
 
 def bare(scenarios: list[Scenario]) -> None:

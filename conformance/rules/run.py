@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from conformance.rules.record import E
 from conformance.scenario import AgentSpec, Run, RunWorkflow
@@ -12,6 +12,7 @@ from conformance.trace import (
     AnyEvent,
     Broke,
     Cancelled,
+    Event,
     HistoryAppended,
     Message,
     Part,
@@ -52,9 +53,16 @@ class RunView:
 
     def of(self, kind: type[E]) -> list[tuple[int, E]]:
         """The run's events of one kind with their positions in the trace."""
-        return [(at, event) for at, event in self.events if isinstance(event, kind)]
+        return cast("list[tuple[int, E]]", self._by_kind.get(kind, []))
 
-    @property
+    @cached_property
+    def _by_kind(self) -> dict[type[Event], list[tuple[int, Event]]]:
+        found: dict[type[Event], list[tuple[int, Event]]] = {}
+        for at, event in self.events:
+            found.setdefault(type(event), []).append((at, event))
+        return found
+
+    @cached_property
     def thread(self) -> str | None:
         """The thread that the run is on; None for a run of a workflow."""
         return self.spec.thread if isinstance(self.spec, Run) else None
