@@ -73,6 +73,11 @@ class AgentSpec(Data, frozen=True, kw_only=True):
     observed: bool = False
     reduces_to: int | None = None
 
+    @property
+    def provider_ids(self) -> list[str]:
+        """The ids of the context providers, in order; one that stands twice is a mistake."""
+        return [provider.id or name for name, provider in self.context.items()]
+
 
 class ExecutorSpec(Data, frozen=True, kw_only=True):
     """An executor of a custom workflow: its intermediate outputs, then, where given, its run-completed output."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from conformance.evidence import Event
+from conformance.exchange import Turn
 from conformance.message import Message
-from conformance.vocabulary import Data, ErrorKind, ThreadKind
+from conformance.vocabulary import ErrorKind, ThreadKind
 
 
 class AgentCreated(Event, frozen=True, kw_only=True, tag="agent_created"):
@@ -62,14 +63,6 @@ class Observed(Event, frozen=True, kw_only=True, tag="observed"):
     messages: tuple[Message, ...] | None = None
 
 
-class Given(Data, frozen=True, kw_only=True):
-    """The caller's own messages and options of a run, read again after it."""
-
-    messages: tuple[Message, ...] = ()
-    store: bool | None = None
-    conversation_id: str | None = None
-
-
 class RunReturned(Event, frozen=True, kw_only=True, tag="run_returned"):
     """A run handed its response to the caller. author: of the response as a whole, where the implementation has one.
 
@@ -78,7 +71,7 @@ class RunReturned(Event, frozen=True, kw_only=True, tag="run_returned"):
 
     messages: tuple[Message, ...] = ()
     author: str | None = None
-    given: Given | None = None
+    given: Turn | None = None
 
 
 class Chunk(Event, frozen=True, kw_only=True, tag="chunk"):

@@ -33,7 +33,6 @@ from conformance.message import Call, Message, Part, Result, Role, parts
 from conformance.testimony import (
     AgentCreated,
     Chunk,
-    Given,
     Idle,
     Observed,
     Output,
@@ -109,7 +108,6 @@ __all__ = [
     "Damaged",
     "DataChanged",
     "Event",
-    "Given",
     "HistoryAppended",
     "HistoryLoaded",
     "Idle",

@@ -20,7 +20,7 @@ from conformance.implementation import (
     Turn,
     WorkflowSeen,
 )
-from conformance.trace import Chunk, Given, Idle, Output, RequestPending, RunReturned
+from conformance.trace import Chunk, Idle, Output, RequestPending, RunReturned
 from conformance.world import World
 from conformance.world.script import Script
 
@@ -72,7 +72,7 @@ class Witness:
         given = None
         if response.given is not None:
             named = self._world.name_of(response.given.conversation_id, "foreign")
-            given = Given(messages=response.given.messages, store=response.given.store, conversation_id=named)
+            given = msgspec.structs.replace(response.given, conversation_id=named)
         self._world.record(RunReturned, messages=response.messages, author=response.author, given=given)
 
         async def resume(answers: Sequence[Answer], stream: bool) -> None:

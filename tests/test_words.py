@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from conformance.implementation import Turn
 from conformance.report.words import cast_lines, event_line, step_lines
 from conformance.scenario_file import decode
-from conformance.trace import Damaged, Given, Message, Observed, RunReturned, Serialized
+from conformance.trace import Damaged, Message, Observed, RunReturned, Serialized
 
 AGENTS: dict[str, Any] = {
     "a": {
@@ -59,7 +60,7 @@ def test_threads_and_agents_read_in_plain_words() -> None:
 
 def test_events_of_threads_read_in_plain_words() -> None:
     said = (Message(role="user", text="one"),)
-    assert event_line(RunReturned(step=1, run=0, messages=said, given=Given(messages=said, store=True))) == (
+    assert event_line(RunReturned(step=1, run=0, messages=said, given=Turn(messages=said, store=True))) == (
         "run returned (messages: [user: 'one']; given: {messages: [user: 'one'], store: yes})"
     )
     assert event_line(Observed(step=1, agent="a", moment="before", kind="local", messages=())) == (

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from conformance.mutants.mutant import Mutant, check
-from conformance.mutants.trial import Trial
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.trial import Trial, trial
 from conformance.rules.rule import Rule
 from conformance.subject import subject
-from conformance.survey import Material, shipped
+from conformance.survey import Material
 from conformance.vocabulary import AREAS, Area, Data
 
 WITHIN = 300
@@ -46,11 +46,9 @@ def hunts(
     mutants: Mapping[str, type[Mutant]], rules: Sequence[Rule], *, within: int = WITHIN, material: Material | None = None
 ) -> Iterator[Hunt]:
     """Hunt one mutant after the other. Raises ValueError for a mutant that does not say what it has to say."""
-    trial = Trial(rules, material or shipped())
+    tried = trial(mutants.values(), rules, material)
     for mutant in mutants.values():
-        check(mutant, [rule.id for rule in rules])
-    for mutant in mutants.values():
-        yield _hunt(mutant, trial, within)
+        yield _hunt(mutant, tried, within)
 
 
 def medians(found: Sequence[Hunt]) -> dict[Area, float]:

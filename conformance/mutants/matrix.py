@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from conformance.mutants.mutant import Mutant, check
-from conformance.mutants.trial import Trial
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.trial import Trial, trial
 from conformance.rules.rule import Rule
 from conformance.search import Profile
 from conformance.subject import subject
-from conformance.survey import Material, shipped
+from conformance.survey import Material
 from conformance.vocabulary import AREAS, Data
 
 EFFORT = Profile("quick", pool=20, shrink=0)
@@ -55,11 +55,9 @@ def rows(
     material: Material | None = None,
 ) -> Iterator[Kill]:
     """Judge one mutant after the other by every rule. Raises ValueError for a mutant that does not say what it has to say."""
-    trial = Trial(rules, material or shipped())
+    tried = trial(mutants.values(), rules, material)
     for mutant in mutants.values():
-        check(mutant, [rule.id for rule in rules])
-    for mutant in mutants.values():
-        yield _row(mutant, trial, effort)
+        yield _row(mutant, tried, effort)
 
 
 def matrix(found: Sequence[Kill], rules: Sequence[Rule]) -> Matrix:

@@ -6,9 +6,10 @@ capabilities and policies give the same judgement.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from conformance.mutants.mutant import Mutant, check
 from conformance.performance import Performed, performed
 from conformance.reference import Reference
 from conformance.rules.rule import Rule
@@ -16,7 +17,7 @@ from conformance.scenario import Scenario
 from conformance.search import draw, key
 from conformance.stage import STEP_TIMEOUT
 from conformance.subject import Subject, subject
-from conformance.survey import GIVE_UP, IMPATIENCE, Material
+from conformance.survey import GIVE_UP, IMPATIENCE, Material, shipped
 from conformance.trace import AnyEvent
 from conformance.vocabulary import Area, Capability, Policies, plain
 
@@ -27,6 +28,13 @@ Sort = tuple[frozenset[Capability], Policies]
 
 class Broken(Exception):
     """Something cannot be judged; the message says what."""
+
+
+def trial(mutants: Iterable[type[Mutant]], rules: Sequence[Rule], material: Material | None) -> Trial:
+    """What these mutants are tried with. Raises ValueError for a mutant that does not say what it has to say."""
+    for mutant in mutants:
+        check(mutant, [rule.id for rule in rules])
+    return Trial(rules, material or shipped())
 
 
 @dataclass

@@ -83,9 +83,9 @@ class Case(Record):
                 found[event.thread] = event.source, made[-1]
         return found
 
-    def restored(self, thread: str) -> bool:
-        """Whether a thread was made from data."""
-        return thread in self._origins
+    def origin(self, thread: str) -> tuple[str, int] | None:
+        """The thread that this one was restored from, and where in the trace that became data; None where it was created."""
+        return self._origins.get(thread)
 
     def related(self, thread: str, other: str) -> bool:
         """Whether two threads come from the same one."""
@@ -151,8 +151,13 @@ class Case(Record):
 
     def id_before(self, run: RunView) -> str | None:
         """The conversation id of the run's thread, as the implementation described it last before the run began."""
-        states = [state for at, state in self.of(ThreadDescribed) if state.thread == run.thread and at < run.at]
-        return states[-1].conversation_id if states else None
+        state = self.described(run.thread, before=run.at)
+        return state.conversation_id if state else None
+
+    def described(self, thread: str | None, *, before: int) -> ThreadDescribed | None:
+        """How a thread was described last before a position in the trace."""
+        states = [state for at, state in self.of(ThreadDescribed) if state.thread == thread and at < before]
+        return states[-1] if states else None
 
     def id_given(self, thread: str) -> str | None:
         """The id of the conversation that a thread was created to continue."""
@@ -161,7 +166,7 @@ class Case(Record):
 
     def buildable(self, agent: str) -> bool:
         """Whether nothing is wrong with an agent: two context providers of one id are (THR-30)."""
-        ids = [spec.id or name for name, spec in self.scenario.agents[agent].context.items()]
+        ids = self.scenario.agents[agent].provider_ids
         return len(set(ids)) == len(ids)
 
     def persists(self, agent: AgentSpec) -> Literal["per run", "per call", "not"]:

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.case import Case
-from conformance.rules.conversations import once_in_order
-from conformance.rules.requests import accepted, history_known, outcome, show, states_after
+from conformance.rules.requests import accepted, history_known, once_in_order, outcome, show, states_after, undisputed, within
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.scenario import AgentSpec
@@ -23,7 +22,7 @@ def a_local_thread_moves_with_its_history(case: Case) -> Iterator[Finding]:
     for run, thread, agent in case.agent_runs():
         before = [other for other in case.earlier(run) if other.calls]
         moved = any(other.agent_name != run.agent_name for other in before)
-        plain = not run.contradicts and not accepted(case, run) and not agent.service.surprising
+        plain = undisputed(case, run) and not agent.service.surprising
         if not moved or case.kind_before(run) != "local" or not plain or not history_known(case, run):
             continue
         history = case.local_history(run)
@@ -32,7 +31,7 @@ def a_local_thread_moves_with_its_history(case: Case) -> Iterator[Finding]:
         allowed = Counter(history) + Counter(run.inputs)
         yield finding(
             first is not None and once_in_order(seen, history + run.inputs, allowed),
-            first.at if first else run.raised[0] if run.raised else run.at,
+            run.sign,
             expected=f"on agent {run.agent_name!r}, all of thread {thread!r}: {show(history + run.inputs)}",
             got=f"the model sees {show(seen)}" if first else outcome(run),
             also=[other.at for other in before],
@@ -62,7 +61,7 @@ def a_reducer_bounds_what_is_sent(case: Case) -> Iterator[Finding]:
         count = sum(1 for message in first.request.messages if not _aside(case, message, agent))
         whole = case.local_history(run) + run.inputs if _settled(case, run) else None
         lost = whole is not None and len(whole) <= size and sent != whole
-        garbled = whole is not None and not _within([part for part in sent if part in whole], whole)
+        garbled = whole is not None and not within([part for part in sent if part in whole], whole)
         kept = sent[len(sent) - len(run.inputs) :] == run.inputs
         yield finding(
             count <= max(size, len(run.inputs)) and kept and not _split(sent, case.local_history(run)) and not (lost or garbled),
@@ -120,11 +119,11 @@ def an_agent_as_a_tool_keeps_to_itself(case: Case) -> Iterator[Finding]:
 
 def _foreign_context(case: Case, run: RunView, state: ThreadDescribed) -> bool:
     """Whether a thread came by context state of a provider that its agents do not have, in a run with inner calls."""
-    before = [each for at, each in case.of(ThreadDescribed) if each.thread == run.thread and at < run.at]
-    known = {spec.id or name for each in [*case.earlier(run), run] for name, spec in each.agent.context.items()}
-    new = {id for id, left in state.context.items() if left} - set(before[-1].context if before else ())
+    before = case.described(run.thread, before=run.at)
+    known = {id for each in [*case.earlier(run), run] for id in each.agent.provider_ids}
+    new = {id for id, left in state.context.items() if left} - set(before.context if before else ())
     agents = [case.scenario.agents.get(view.request.agent, AgentSpec()) for view in run.inner_calls]
-    inner = {spec.id or name for each in agents for name, spec in each.context.items()}
+    inner = {id for each in agents for id in each.provider_ids}
     return bool(new & (inner - known))
 
 
@@ -143,12 +142,6 @@ def _settled(case: Case, run: RunView) -> bool:
     if not plain or accepted(case, run) or any(other.terminated for other in case.earlier(run)):
         return False
     return not case.forked(run) and not case.tampered(run)
-
-
-def _within(sent: Sequence[Part], whole: Sequence[Part]) -> bool:
-    """Whether parts stand in the whole in this order, each as often."""
-    rest = iter(whole)
-    return all(part in rest for part in sent)
 
 
 def _split(sent: Sequence[Part], history: Sequence[Part]) -> bool:

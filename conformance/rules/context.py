@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from conformance.rules.case import Case
-from conformance.rules.requests import show, states_after
+from conformance.rules.requests import creations, error, show, states_after
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
-from conformance.scenario import AgentSpec, CreateThread
-from conformance.trace import ContextInvoked, ContextInvoking, Part, Raised, ThreadDescribed
+from conformance.trace import ContextInvoked, ContextInvoking, Part, Raised
 
 
 @rule("THR-29", needs=["threads.context_state"])
@@ -46,21 +45,15 @@ def providers_do_not_share(case: Case) -> Iterator[Finding]:
 
     As an error of kind invalid that names the id. Leaves alone one that is the only provider of its agent (THR-25, THR-29).
     """
-    for number, step in enumerate(case.scenario.steps):
-        twice = _twice(case.scenario.agents[step.agent]) if isinstance(step, CreateThread) else None
-        if twice is None or not isinstance(step, CreateThread):
-            continue
-        ends = [(at, event) for at, event in enumerate(case.trace.events) if event.step == number]
-        for at, event in ends:
-            if isinstance(event, (Raised, ThreadDescribed)):
-                refused = isinstance(event, Raised) and event.kind == "invalid" and twice in event.text
-                got = (
-                    f"an error of kind {event.kind}: {event.text}" if isinstance(event, Raised) else "an agent, and a thread on it"
-                )
-                yield finding(refused, at, expected=f"an error of kind invalid that names the id {twice!r}", got=got)
-                break
+    for step, at, event in creations(case):
+        ids = case.scenario.agents[step.agent].provider_ids
+        twice = next((id for id in ids if ids.count(id) > 1), None)
+        if twice is not None:
+            refused = isinstance(event, Raised) and event.kind == "invalid" and twice in event.text
+            got = error(event) if isinstance(event, Raised) else "an agent, and a thread on it"
+            yield finding(refused, at, expected=f"an error of kind invalid that names the id {twice!r}", got=got)
     for run, thread, agent in case.agent_runs():
-        if len(agent.context) < 2 or _twice(agent) is not None:
+        if len(agent.context) < 2 or not case.buildable(run.agent_name):
             continue
         for at, event in run.own(ContextInvoking):
             least = _left(case, run, event.provider) or {}
@@ -79,9 +72,9 @@ def providers_are_told_once(case: Case) -> Iterator[Finding]:
     for run, _, agent in case.agent_runs():
         if not agent.context or run.contradicts or not run.calls or run.ending in ("refused", "unknown", "waiting"):
             continue
-        if run.answered_requests or _twice(agent) is not None:
+        if run.answered_requests:
             continue
-        order = [spec.id or name for name, spec in agent.context.items()]
+        order = agent.provider_ids
         asked = run.own(ContextInvoking)
         early = all(at < run.calls[0].at for at, _ in asked)
         given = all(case.heard(event.messages) == run.inputs for _, event in asked)
@@ -154,12 +147,6 @@ def _left(case: Case, run: RunView, provider: str) -> dict[str, Any] | None:
 def _runs(state: Any) -> int:
     count: object = cast("dict[str, object]", state).get("runs", 0) if isinstance(state, dict) else 0
     return count if isinstance(count, int) else 0
-
-
-def _twice(agent: AgentSpec) -> str | None:
-    """The id that two providers of an agent have."""
-    ids = [spec.id or name for name, spec in agent.context.items()]
-    return next((id for id in ids if ids.count(id) > 1), None)
 
 
 def _told(case: Case, events: list[tuple[int, Any]]) -> str:

@@ -152,15 +152,14 @@ def one_policy_everywhere(case: Case) -> Iterator[Finding]:
             continue
         local = case.kind_before(run) == "local"
         declared = case.policies.store_conflict if local else hosted_conflict(case)
-        if local and declared == "transform" and run.named_id and getattr(run.spec, "store", None) is False:
+        if local and declared == "transform" and run.named_id and run.store is False:
             continue
         if not local and (run.named_id or (declared == "transform" and case.id_before(run) is None)):
             continue
         conduct = _local_conduct(case, run, agent) if local else _hosted_conduct(run, agent)
         expected = "raise" if declared == "transform" and not local else declared
         if conduct is not None:
-            at = run.calls[0].at if run.calls else run.raised[0] if run.raised else run.at
-            yield finding(conduct == expected, at, expected=f"what the policy {expected} means", got=conduct, also=[run.at])
+            yield finding(conduct == expected, run.sign, expected=f"what the policy {expected} means", got=conduct, also=[run.at])
 
 
 def hosted_conflict(case: Case) -> str | None:

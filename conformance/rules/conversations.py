@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from conformance.rules.case import Case
 from conformance.rules.requests import (
-    accepted,
     history_known,
     hosted_request,
     latest_id,
     local_request,
     made_local,
+    once_in_order,
     outcome,
     show,
     states_after,
+    undisputed,
 )
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
@@ -32,7 +33,7 @@ def local_requests_carry_everything(case: Case) -> Iterator[Finding]:
     what a careless caller wrote over (THR-36).
     """
     for run, _, agent in case.agent_runs():
-        plain = not run.contradicts and not accepted(case, run) and not agent.service.surprising
+        plain = undisputed(case, run) and not agent.service.surprising
         if case.kind_before(run) != "local" or not plain or not history_known(case, run):
             continue
         history = case.local_history(run)
@@ -51,9 +52,8 @@ def hosted_requests_carry_what_is_new(case: Case) -> Iterator[Finding]:
     that called the service and did not succeed.
     """
     for run, _, agent in case.agent_runs():
-        well_formed = not run.contradicts and not accepted(case, run)
         surprised = agent.service.surprising and made_local(case, run)
-        if case.kind_before(run) != "hosted" or surprised or not well_formed:
+        if case.kind_before(run) != "hosted" or surprised or not undisputed(case, run):
             continue
         if all(view.reply is None or view.reply.conversation_id for other in case.earlier(run) for view in other.calls):
             yield from _unasked(run)
@@ -71,7 +71,7 @@ def hosted_threads_follow_the_id(case: Case) -> Iterator[Finding]:
     """
     for run, thread, agent in case.agent_runs():
         surprised = agent.service.surprising and made_local(case, run)
-        if case.kind_before(run) != "hosted" or run.contradicts or surprised or accepted(case, run):
+        if case.kind_before(run) != "hosted" or surprised or not undisputed(case, run):
             continue
         latest = latest_id(case.earlier(run))
         known = all(other.succeeded or not other.calls for other in case.earlier(run))
@@ -106,7 +106,7 @@ def a_given_id_is_sent_at_once(case: Case) -> Iterator[Finding]:
         got = run.calls[0].request.conversation_id if run.calls else None
         yield finding(
             got == id,
-            run.calls[0].at if run.calls else run.raised[0] if run.raised else run.at,
+            run.sign,
             expected=f"a first request that names conversation {id!r}",
             got=f"conversation {got!r}" if run.calls else outcome(run),
         )
@@ -185,7 +185,7 @@ def a_missing_id_is_an_error(case: Case) -> Iterator[Finding]:
     what nobody asked them to keep (PER-32 ff.).
     """
     for run, thread, _ in case.agent_runs():
-        if case.kind_before(run) != "hosted" or run.contradicts or accepted(case, run) or run.agent.service.surprising:
+        if case.kind_before(run) != "hosted" or run.agent.service.surprising or not undisputed(case, run):
             continue
         before = case.id_before(run)
         ids = {before} - {None}
@@ -207,12 +207,6 @@ def a_missing_id_is_an_error(case: Case) -> Iterator[Finding]:
                 break
 
 
-def once_in_order(seen: Sequence[Part], required: Sequence[Part], allowed: Counter[Part]) -> bool:
-    """Whether everything required is seen in order, and nothing more often than it happened."""
-    rest = iter(seen)
-    return all(part in rest for part in required) and all(count <= allowed[part] for part, count in Counter(seen).items())
-
-
 def _unasked(run: RunView) -> Iterator[Finding]:
     """A well-formed run that ends in an error before any request: nothing that the service said or a tool did can be its reason."""
     if not run.calls and run.raised is not None:
@@ -221,7 +215,7 @@ def _unasked(run: RunView) -> Iterator[Finding]:
 
 def _gained(case: Case, run: RunView, after: ThreadDescribed) -> Counter[Part]:
     """What a run added to local history: on the thread itself or by appends of a provider."""
-    before = [state for at, state in case.of(ThreadDescribed) if state.thread == run.thread and at < run.at]
+    before = case.described(run.thread, before=run.at)
     own = Counter(case.heard(after.messages or ()))
-    own.subtract(case.heard(before[-1].messages or ()) if before else ())
+    own.subtract(case.heard(before.messages or ()) if before else ())
     return +own + Counter(case.heard(run.stored_messages))

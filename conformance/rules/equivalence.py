@@ -61,7 +61,7 @@ def streaming_changes_nothing(case: Case) -> Iterator[Finding]:
 
 def _twins(case: Case, plain: str, streamed: str) -> bool:
     scenario = case.scenario
-    alike = all(scenario.kind_of(each) == scenario.kind_of(plain) and not case.restored(each) for each in (plain, streamed))
+    alike = all(scenario.kind_of(each) == scenario.kind_of(plain) and case.origin(each) is None for each in (plain, streamed))
     given = scenario.creation_of(plain).with_id == scenario.creation_of(streamed).with_id
     scripts = [[_but_for_streaming(run) for run in _runs_of(case, each)] for each in (plain, streamed)]
     return alike and given and scenario.agent_name(plain) == scenario.agent_name(streamed) and scripts[0] == scripts[1] != []

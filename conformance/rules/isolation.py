@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from conformance.rules.case import Case
-from conformance.rules.requests import accepted, change, history_known, latest_id, show
+from conformance.rules.requests import change, history_known, latest_id, show, undisputed
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.trace import (
@@ -78,7 +78,7 @@ def the_callers_input_is_not_changed(case: Case) -> Iterator[Finding]:
                 continue
             said = case.heard(event.given.messages)
             whole = event.given.messages == tuple(Message(role="user", text=text) for text in run.spec.say)
-            same_store = event.given.store == getattr(run.spec, "store", None) or getattr(run.spec, "store", None) is None
+            same_store = run.store in (None, event.given.store)
             yield finding(
                 whole and same_store and event.given.conversation_id == run.named_id,
                 at,
@@ -99,7 +99,7 @@ def a_failed_run_leaves_a_local_thread_as_it_was(case: Case) -> Iterator[Finding
         failed = run.ending in ("raised", "cancelled") and bool(run.calls)
         if not failed or case.kind_before(run) != "local" or case.persists(agent) != "per run" or agent.client_as_is:
             continue
-        if agent.service.surprising or run.contradicts or accepted(case, run):
+        if agent.service.surprising or not undisputed(case, run):
             continue
         wrong = [*change(case, run, thread, ("kind", "conversation_id", "messages")), *(at for at, _ in run.stored)]
         yield finding(
@@ -119,13 +119,9 @@ def looking_shows_and_changes_nothing(case: Case) -> Iterator[Finding]:
     messages that a provider keeps, and threads on which options that contradict were let through.
     """
     for run, _, agent in case.agent_runs():
-        if (
-            not agent.observed
-            or run.answered_requests
-            or run.contradicts
-            or accepted(case, run)
-            or run.ending in ("refused", "unknown", "waiting")
-        ):
+        if not agent.observed or run.answered_requests or run.ending in ("refused", "unknown", "waiting"):
+            continue
+        if not undisputed(case, run):
             continue
         for at, _ in run.own(Observing):
             end = next((where for where, _ in run.own(Observed) if where > at), len(case.trace.events))

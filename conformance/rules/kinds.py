@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 
 from conformance.rules.case import Case
-from conformance.rules.requests import accepted, latest_id, outcome, show, states_after
+from conformance.rules.requests import accepted, creations, error, latest_id, outcome, show, states_after
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.scenario import CreateThread, Restore
-from conformance.trace import AgentCreated, AnyEvent, Raised, Restored, ThreadDescribed
+from conformance.trace import AgentCreated, Raised, Restored, ThreadDescribed
+from conformance.vocabulary import ThreadKind
 
 _HOSTED = re.compile(r"\b(hosted|remote|server|service|service-side|stor(e|es|ed|ing))\b", re.I)
 
@@ -44,11 +45,11 @@ def hosted_threads_need_support(case: Case) -> Iterator[Finding]:
             continue
         first = next((run for run in case.runs if run.thread == step.thread), None)
         if first is not None and not first.contradicting_options:
-            error = first.raised[1] if first.raised else None
-            refused = error is not None and error.kind == "unsupported" and _names(error.text, first.agent_name)
+            raised = first.raised[1] if first.raised else None
+            refused = raised is not None and raised.kind == "unsupported" and _names(raised.text, first.agent_name)
             yield finding(
                 refused and not first.calls,
-                first.calls[0].at if first.calls else first.raised[0] if first.raised else first.at,
+                first.sign,
                 expected=_refusal(step.agent, "before the first service call"),
                 got=outcome(first),
             )
@@ -68,10 +69,9 @@ def the_flag_tells_the_truth(case: Case) -> Iterator[Finding]:
     for at, event in case.of(AgentCreated):
         yield finding(event.hosted is not None, at, expected="a flag, as is declared", got="a client that does not say")
     for run, _, _ in case.agent_runs():
-        asks = getattr(run.spec, "store", None) is True
         if flags.get(run.agent_name) is False:
             for view in run.calls:
-                if not asks:
+                if run.store is not True:
                     got = f"store={view.request.store}"
                     yield finding(view.request.store is not True, view.at, expected="a request that does not store", got=got)
         elif flags.get(run.agent_name) and _plainly_hosted(case, run):
@@ -79,9 +79,8 @@ def the_flag_tells_the_truth(case: Case) -> Iterator[Finding]:
                 if view.reply is not None:
                     yield finding(view.reply.kept, view.at, expected="a request that the service keeps", got="it keeps nothing")
             if not run.calls and run.raised:
-                at, error = run.raised
-                told = f"an error of kind {error.kind}: {error.text}"
-                yield finding(False, at, expected="a hosted run, as the client's flag says", got=told)
+                at, raised = run.raised
+                yield finding(False, at, expected="a hosted run, as the client's flag says", got=error(raised))
 
 
 @rule("THR-04", needs=["threads.hosted", "threads.shared"])
@@ -94,10 +93,10 @@ def hosted_threads_stay_with_their_service(case: Case) -> Iterator[Finding]:
         id = latest_id([other for other in case.earlier(run) if other.succeeded]) or case.id_given(thread)
         if not run.misplaced or run.contradicting_options or id is None:
             continue
-        error = run.raised[1] if run.raised else None
+        raised = run.raised[1] if run.raised else None
         yield finding(
-            error is not None and error.kind in ("unsupported", "conflict") and not run.calls,
-            run.calls[0].at if run.calls else run.raised[0] if run.raised else run.at,
+            raised is not None and raised.kind in ("unsupported", "conflict") and not run.calls,
+            run.sign,
             expected=f"an error of kind unsupported or conflict: agent {run.agent_name!r} cannot know conversation {id!r}",
             got=outcome(run),
         )
@@ -126,8 +125,8 @@ def the_first_success_fixes_the_kind(case: Case) -> Iterator[Finding]:
             else:
                 turn = run.happened()
                 held = [*(shown or ()), *case.heard(run.stored_messages)]
-                kept = not (missing(turn, held) and (shown is not None or agent.history == "provider"))
-                kept = kept or case.persists(agent) == "not"
+                hidden = shown is None and agent.history == "default"
+                kept = hidden or case.persists(agent) == "not" or all(part in held for part in turn)
                 right = state.kind in ("local", None) and state.conversation_id is None and kept
                 expected = f"a local thread with {show(turn)}"
             yield finding(right, at, expected=expected, got=_described(state, shown), also=[run.at])
@@ -163,25 +162,15 @@ def an_adaptive_thread_is_restored_adaptive(case: Case) -> Iterator[Finding]:
                 yield finding(right, where, expected="a thread that is still adaptive", got=_described(state, None), also=[at])
 
 
-def missing(turn: list[tuple[str, ...]], shown: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The parts of a turn that a thread does not show."""
-    return [part for part in turn if part not in shown]
-
-
 def _plainly_hosted(case: Case, run: RunView) -> bool:
     """Whether nothing stands against a run on a hosted thread but, perhaps, its client."""
     tolerated = run.contradicting_options or run.misplaced or run.refuses_reducer or accepted(case, run)
     return case.kind_before(run) == "hosted" and not tolerated
 
 
-def _created(case: Case, kind: str) -> Iterator[tuple[CreateThread, int, AnyEvent]]:
-    """The creations of threads of a kind, with the event that tells how each ended."""
-    for number, step in enumerate(case.scenario.steps):
-        if isinstance(step, CreateThread) and step.kind == kind:
-            for at, event in enumerate(case.trace.events):
-                if event.step == number and isinstance(event, (Raised, ThreadDescribed)):
-                    yield step, at, event
-                    break
+def _created(case: Case, kind: ThreadKind) -> Iterator[tuple[CreateThread, int, Raised | ThreadDescribed]]:
+    """The creations of threads of a kind."""
+    return (created for created in creations(case) if created[0].kind == kind)
 
 
 def _names(text: str, agent: str) -> bool:
@@ -193,10 +182,8 @@ def _refusal(agent: str, when: str) -> str:
     return f"an error of kind unsupported {when} that names the client of {agent!r} and the kind of thread"
 
 
-def _end(event: AnyEvent) -> str:
-    if isinstance(event, Raised):
-        return f"an error of kind {event.kind}: {event.text}"
-    return f"a thread of kind {event.kind}" if isinstance(event, ThreadDescribed) else "nothing"
+def _end(event: Raised | ThreadDescribed) -> str:
+    return error(event) if isinstance(event, Raised) else f"a thread of kind {event.kind}"
 
 
 def _described(state: ThreadDescribed, shown: list[tuple[str, ...]] | None) -> str:

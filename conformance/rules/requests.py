@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.case import Case
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run import CallView, RunView
-from conformance.scenario import AgentSpec
-from conformance.trace import Part, ServiceCalled, ThreadDescribed, Warned
+from conformance.scenario import AgentSpec, CreateThread
+from conformance.trace import Part, Raised, ServiceCalled, ThreadDescribed, Warned
 
 _ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", re.I)
 
@@ -95,7 +96,7 @@ def refused(run: RunView, what: str) -> Finding:
     refused = run.raised is not None and run.raised[1].kind == "conflict" and not run.calls
     return finding(
         refused,
-        run.calls[0].at if run.calls else run.raised[0] if run.raised else run.at,
+        run.sign,
         expected=f"an error of kind conflict before any service call, for {what}",
         got=outcome(run),
     )
@@ -115,7 +116,7 @@ def outcome(run: RunView) -> str:
     """How a run ended, in words."""
     called = f"{len(run.calls)} service calls, then " if run.calls else ""
     if run.raised:
-        return f"{called}an error of kind {run.raised[1].kind}: {run.raised[1].text}"
+        return called + error(run.raised[1])
     return f"{called}the run {run.ending}"
 
 
@@ -141,6 +142,11 @@ def _one_history(run: RunView, other: RunView) -> bool:
 def accepted(case: Case, run: RunView) -> list[RunView]:
     """The earlier runs on the same thread that contradicted it and were let through all the same."""
     return [other for other in case.earlier(run) if other.contradicts and other.calls]
+
+
+def undisputed(case: Case, run: RunView) -> bool:
+    """Whether nothing contradicts the thread: neither this run nor an earlier one that was let through."""
+    return not run.contradicts and not accepted(case, run)
 
 
 def made_local(case: Case, run: RunView) -> bool:
@@ -169,16 +175,41 @@ def change(
     case: Case, run: RunView, thread: str, facts: Sequence[str] = ("kind", "conversation_id", "messages", "context")
 ) -> list[int]:
     """Where a thread is described otherwise after the run than before it, if it is."""
-    step = case.trace.events[run.at].step
-    before = [state for _, state in case.of(ThreadDescribed) if state.thread == thread and state.step < step]
-    return [
-        at for at, state in states_after(case, run) if before and any(_of(state, each) != _of(before[-1], each) for each in facts)
-    ]
+    before = case.described(thread, before=run.at)
+    if before is None:
+        return []
+    return [at for at, state in states_after(case, run) if any(_of(state, each) != _of(before, each) for each in facts)]
 
 
 def _of(state: ThreadDescribed, fact: str) -> object:
     """A fact of a thread; that a context provider has no state yet can be told in two ways."""
     return {id: left for id, left in state.context.items() if left} if fact == "context" else getattr(state, fact)
+
+
+def creations(case: Case) -> Iterator[tuple[CreateThread, int, Raised | ThreadDescribed]]:
+    """The steps that create threads, each with the event that tells how it ended."""
+    for number, step in enumerate(case.scenario.steps):
+        if isinstance(step, CreateThread):
+            for at, event in enumerate(case.trace.events):
+                if event.step == number and isinstance(event, (Raised, ThreadDescribed)):
+                    yield step, at, event
+                    break
+
+
+def within(parts: Sequence[Part], whole: Sequence[Part]) -> bool:
+    """Whether parts stand in a whole in this order, each as often."""
+    rest = iter(whole)
+    return all(part in rest for part in parts)
+
+
+def once_in_order(seen: Sequence[Part], required: Sequence[Part], allowed: Counter[Part]) -> bool:
+    """Whether everything required is seen in order, and nothing more often than it happened."""
+    return within(required, seen) and all(count <= allowed[part] for part, count in Counter(seen).items())
+
+
+def error(raised: Raised) -> str:
+    """An error, in words."""
+    return f"an error of kind {raised.kind}: {raised.text}"
 
 
 def show(said: Sequence[Part]) -> str:

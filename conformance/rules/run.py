@@ -179,6 +179,16 @@ class RunView:
         return any(view.reply is not None and view.reply.conversation_id is not None for view in self.calls)
 
     @property
+    def sign(self) -> int:
+        """Where what became of the run shows first: its first request, else its error, else its beginning."""
+        return self.calls[0].at if self.calls else self.raised[0] if self.raised else self.at
+
+    @property
+    def store(self) -> bool | None:
+        """The option `store` of the run."""
+        return self.spec.store if isinstance(self.spec, Run) else None
+
+    @property
     def named_id(self) -> str | None:
         """The conversation id that the options of the run name."""
         begun = self.case.trace.events[self.at]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from conformance.rules.case import Case
-from conformance.rules.requests import accepted, show
+from conformance.rules.requests import accepted, error, show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.scenario import Run
@@ -36,26 +36,24 @@ def a_restored_thread_behaves_the_same(case: Case) -> Iterator[Finding]:
     for at, restored in case.of(Restored):
         if _damage_in(case, restored.step) is not None:
             continue
-        made = [where for where, event in case.of(Serialized) if event.thread == restored.source and where < at]
-        before = [
-            state for where, state in case.of(ThreadDescribed) if state.thread == restored.source and made and where < made[-1]
-        ]
+        origin = case.origin(restored.thread)
+        before = case.described(restored.source, before=origin[1]) if origin else None
         after = [(where, state) for where, state in case.of(ThreadDescribed) if state.thread == restored.thread and where > at]
-        if not before or not after:
+        if origin is None or before is None or not after:
             continue
         facts = ["kind", "conversation_id"]
         if case.scenario.agent_name(restored.thread) == case.scenario.agent_name(restored.source):
             facts += ["messages", "context"]
         where, state = after[0]
-        wrong = [fact for fact in facts if getattr(state, fact) != getattr(before[-1], fact)]
+        wrong = [fact for fact in facts if getattr(state, fact) != getattr(before, fact)]
         yield finding(
             not wrong,
             where,
             expected=f"thread {restored.thread!r} as {restored.source!r} was when it became data",
-            got="; ".join(f"{fact}: {_shown(case, state, fact)} instead of {_shown(case, before[-1], fact)}" for fact in wrong),
+            got="; ".join(f"{fact}: {_shown(case, state, fact)} instead of {_shown(case, before, fact)}" for fact in wrong),
             also=[at],
         )
-        yield from _same_next_request(case, restored, made[-1])
+        yield from _same_next_request(case, restored, origin[1])
 
 
 def _same_next_request(case: Case, restored: Restored, made: int) -> Iterator[Finding]:
@@ -130,19 +128,19 @@ def malformed_data_is_invalid(case: Case) -> Iterator[Finding]:
         restored = next(((where, event) for where, event in ends if isinstance(event, Restored)), None)
         what = f"{damage.how} at {damage.path}"
         if raised is not None:
-            where, error = raised
-            named = not damage.fields or any(_names(error.text, field) for field in damage.fields)
+            where, refusal = raised
+            named = not damage.fields or any(_names(refusal.text, field) for field in damage.fields)
             yield finding(
-                error.kind == "invalid" and named,
+                refusal.kind == "invalid" and named,
                 where,
                 expected=f"an error of kind invalid that names {' or '.join(damage.fields) or 'what is wrong'} ({what})",
-                got=f"an error of kind {error.kind}: {error.text}",
+                got=error(refusal),
                 also=[at],
             )
         elif restored is not None:
             where, thread = restored
-            before = [state for place, state in case.of(ThreadDescribed) if state.thread == damage.source and place < at]
-            unharmed = damage.how == "extra" and thread.flaw is None and bool(before) and _same(thread, before[-1])
+            before = case.described(damage.source, before=at)
+            unharmed = damage.how == "extra" and thread.flaw is None and before is not None and _same(thread, before)
             yield finding(
                 unharmed,
                 where,

@@ -32,7 +32,7 @@ def scenario(pen: Pen) -> Scenario:
 def _stop_at_what_cannot_be_built(talk: Talk) -> None:
     """Nothing can come of threads on an agent with two context providers of one id."""
     for place, step in enumerate(talk.steps):
-        context = talk.agents[step.agent].context if isinstance(step, CreateThread) else {}
-        if len({spec.id or name for name, spec in context.items()}) < len(context):
+        ids = talk.agents[step.agent].provider_ids if isinstance(step, CreateThread) else []
+        if len(set(ids)) < len(ids):
             del talk.steps[place + 1 :]
             return

@@ -63,8 +63,9 @@ class World:
 
     def contexts(self, agent: str) -> tuple[ContextProvider, ...]:
         """The context providers of an agent, in order."""
-        context = self.scenario.agents[agent].context
-        return tuple(ContextProvider(self, agent, spec.id or name, spec) for name, spec in context.items())
+        spec = self.scenario.agents[agent]
+        pairs = zip(spec.provider_ids, spec.context.values(), strict=True)
+        return tuple(ContextProvider(self, agent, id, provider) for id, provider in pairs)
 
     def observer(self, agent: str) -> Observer:
         """What looks at the threads of an agent that is observed."""
