@@ -12,8 +12,22 @@ from conformance.attempt import Stop, malformed
 from conformance.damage import damaged
 from conformance.implementation import Implementation, NotSupported, ThreadState
 from conformance.scenario import CreateThread, Restore, Run, Scenario, Serialize, Step, Tamper, Together
-from conformance.trace import AgentCreated, Broke, ConversationExists, Damaged, Restored, Tampered, ThreadDescribed
+from conformance.trace import (
+    AgentCreated,
+    Broke,
+    ConversationExists,
+    Damaged,
+    HistoryAppended,
+    Restored,
+    Result,
+    RunStarted,
+    Tampered,
+    ThreadDescribed,
+    ToolCalled,
+    ToolReturned,
+)
 from conformance.world import World, stable
+from conformance.world.chat_service import open_calls
 
 TAMPERED = "what the caller wrote over it"
 
@@ -25,24 +39,28 @@ class Ensemble:
         self._scenario = scenario
         self._implementation = implementation
         self._world = world
-        self._agents: dict[str, Any] = {}
+        self._agents: dict[tuple[str, bool | None], Any] = {}
         self._workflows: dict[str, Any] = {}
         self._threads: dict[str, tuple[Any, Any]] = {}
         self._described: dict[str, ThreadState] = {}
         self._archive = Archive(world)
 
-    async def agent(self, name: str) -> Any:
-        """An agent, with those that it has as tools."""
-        if name not in self._agents:
-            spec = self._scenario.agents[name]
+    async def agent(self, name: str, *, per_service_call: bool | None = None) -> Any:
+        """An agent, with those that it has as tools. per_service_call: the one that was rebuilt with this setting."""
+        spec = self._scenario.agents[name]
+        if per_service_call is None or per_service_call == spec.per_service_call:
+            variant = name, None
+        else:
+            variant, spec = (name, per_service_call), msgspec.structs.replace(spec, per_service_call=per_service_call)
+        if variant not in self._agents:
             inner = {tool: await self.agent(each.agent) for tool, each in spec.tools.items() if each.agent is not None}
             create: Any = self._implementation.create_agent
             agent = await (create(name, spec, inner) if inner else create(name, spec))
             if "clients.hosted_flag" in self._implementation.capabilities:
                 hosted = await self._implementation.supports_hosted(agent)
                 self._world.record(AgentCreated, agent=name, hosted=hosted, run=None)
-            self._agents[name] = agent
-        return self._agents[name]
+            self._agents[variant] = agent
+        return self._agents[variant]
 
     async def workflow(self, name: str) -> Any:
         """A workflow, with its participants."""
@@ -64,6 +82,26 @@ class Ensemble:
     def conversation_id(self, thread: str) -> str | None:
         """The conversation id of a thread, as the implementation knows it."""
         return self._described[thread].conversation_id
+
+    def lacking(self, thread: str) -> tuple[Result, ...]:
+        """The results that a thread's history lacks: the tool ran, and the history that anybody can see has only its call."""
+        mine = {event.run for event in self._world.events if isinstance(event, RunStarted) and event.thread == thread}
+        events = [event for event in self._world.events if event.run in mine]
+        state = self._described[thread]
+        if state.conversation_id is not None:
+            id = self._world.name_of(state.conversation_id, "foreign")
+            history = self._world.service(self._scenario.agent_name(thread)).transcript(id or "")
+        elif state.messages is not None:
+            history = state.messages
+        else:
+            history = tuple(each for event in events if isinstance(event, HistoryAppended) for each in event.messages)
+        values: dict[str | None, str] = {}
+        for event in events:
+            if isinstance(event, ToolCalled):
+                values.pop(event.id, None)  # an id may come back
+            elif isinstance(event, ToolReturned):
+                values[event.id] = event.value
+        return tuple(Result(id=id, value=values[id]) for id in open_calls(history) if id in values)
 
     async def create_thread(self, step: CreateThread) -> None:
         """Create a thread, where the step says so with the id of a conversation that the service has."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from conformance.message import Message
+from conformance.message import Message, Result
 from conformance.vocabulary import Data
+
+Moment = Literal["before", "after", "within"]
+"""When something looks at the thread of a run."""
 
 
 class Event(Data, frozen=True, kw_only=True, tag_field="event", tag=True):
@@ -27,15 +30,22 @@ class ConversationExists(Event, frozen=True, kw_only=True, tag="conversation_exi
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
-    """The harness began a run on a thread or of a workflow. conversation_id: the option, where the run names one."""
+    """The harness began a run on a thread or of a workflow.
+
+    conversation_id: the option, where the run names one. supplied: results that the caller hands over before its new input.
+    """
 
     thread: str | None = None
     workflow: str | None = None
     conversation_id: str | None = None
+    supplied: tuple[Result, ...] = ()
 
 
 class ServiceCalled(Event, frozen=True, kw_only=True, tag="service_called"):
-    """A request reached the chat service. call: counted from 0 over the scenario. held: what the service has under that id."""
+    """A request reached the chat service.
+
+    call: counted from 0 over the scenario. forbids_tools: no function call may come back. held: what the service has under that id.
+    """
 
     agent: str
     call: int
@@ -43,6 +53,7 @@ class ServiceCalled(Event, frozen=True, kw_only=True, tag="service_called"):
     store: bool | None = None
     conversation_id: str | None = None
     stream: bool = False
+    forbids_tools: bool = False
     held: tuple[Message, ...] = ()
 
 
@@ -108,6 +119,16 @@ class HistoryAppended(Event, frozen=True, kw_only=True, tag="history_appended"):
     messages: tuple[Message, ...] = ()
 
 
+class HistoryFailed(Event, frozen=True, kw_only=True, tag="history_failed"):
+    """The history store of an agent failed, as scripted. messages: what was to be appended; nothing of it was."""
+
+    agent: str
+    key: str
+    operation: Literal["load", "append"]
+    text: str
+    messages: tuple[Message, ...] = ()
+
+
 class ContextInvoking(Event, frozen=True, kw_only=True, tag="context_invoking"):
     """A context provider was asked for messages; state as it was handed over, adds what it answered."""
 
@@ -158,14 +179,20 @@ class Tampered(Event, frozen=True, kw_only=True, tag="tampered"):
 
 
 class Observing(Event, frozen=True, kw_only=True, tag="observing"):
-    """Middleware or a callback begins to look at a run's thread, before or after the run."""
+    """Middleware or a callback begins to look at a run's thread, before or after the run; `within`: a tool that runs does."""
 
     agent: str
-    moment: Literal["before", "after"]
+    moment: Moment
 
 
 class Cancelled(Event, frozen=True, kw_only=True, tag="cancelled"):
     """The run ended because its caller cancelled it."""
+
+
+class Abandoned(Event, frozen=True, kw_only=True, tag="abandoned"):
+    """The run ended because its consumer left the stream. chunks: how many it took."""
+
+    chunks: int
 
 
 class Refused(Event, frozen=True, kw_only=True, tag="refused"):

@@ -11,12 +11,14 @@ from conformance.vocabulary import Data, ThreadKind
 class Turn(Data, frozen=True, kw_only=True):
     """One run as the caller asks for it.
 
-    messages: the new input. store, conversation_id: options of the run, None where the caller leaves them out.
+    messages: the new input. store, conversation_id: options of the run, None where the caller leaves them out. background: the
+    service may work in the background.
     """
 
     messages: tuple[Message, ...] = ()
     store: bool | None = None
     conversation_id: str | None = None
+    background: bool = False
 
 
 class Answer(Data, frozen=True, kw_only=True):

@@ -60,30 +60,26 @@ def of_service(service: ServiceSpec) -> Iterator[Capability]:
 
 def of_settings(agent: AgentSpec) -> Iterator[Capability]:
     """What the configuration of an agent demands, whatever its service."""
-    if agent.history == "provider":
-        yield "history.provider"
-        if not agent.per_service_call:
-            yield "history.per_run"
-    if agent.per_service_call:
-        yield "history.per_service_call"
-    if agent.client_as_is or agent.decorated:
-        yield "history.client_as_is"
-    if agent.on_conflict != OnConflict():
-        yield "history.conflict_switches"
-    if agent.context:
-        yield "threads.context_state"
-    if agent.observed:
-        yield "threads.observe"
-    if agent.reduces_to is not None:
-        yield "threads.reducer"
-    if agent.tools:
-        yield "tools"
-    if any(tool.agent is not None for tool in agent.tools.values()):
-        yield "agents.as_tool"
-    if any(tool.terminates for tool in agent.tools.values()):
-        yield "tools.terminate"
-    if any(tool.approval for tool in agent.tools.values()):
-        yield "tools.approval"
+    tools = agent.tools.values()
+    demands: tuple[tuple[bool, Capability], ...] = (
+        (agent.history == "provider", "history.provider"),
+        (agent.history == "provider" and not agent.per_service_call, "history.per_run"),
+        (agent.per_service_call, "history.per_service_call"),
+        (agent.client_as_is or agent.decorated, "history.client_as_is"),
+        (agent.decorated, "history.decorated"),
+        (agent.on_conflict != OnConflict(), "history.conflict_switches"),
+        (bool(agent.context), "threads.context_state"),
+        (agent.observed, "threads.observe"),
+        (agent.reduces_to is not None, "threads.reducer"),
+        (agent.limit is not None, "tools.limit"),
+        (bool(tools), "tools"),
+        (any(tool.agent is not None for tool in tools), "agents.as_tool"),
+        (any(tool.terminates for tool in tools), "tools.terminate"),
+        (any(tool.approval for tool in tools), "tools.approval"),
+    )
+    for demanded, capability in demands:
+        if demanded:
+            yield capability
 
 
 def _of_workflow(scenario: Scenario, workflow: WorkflowSpec) -> Iterator[Capability]:
@@ -134,6 +130,12 @@ def _of_run(run: Run) -> Iterator[Capability]:
         yield "runs.store"
     if run.conversation_id is not None:
         yield "runs.conversation_id"
+    if run.supplies:
+        yield "runs.results"
+    if run.background:
+        yield "runs.background"
+    if run.per_service_call is not None:
+        yield from ("history.per_run", "history.per_service_call")
     for replies in (run.replies, *run.inner.values()):
         yield from _of_replies(replies)
 
@@ -148,5 +150,5 @@ def _of_sharing(step: Step, threads: Mapping[str, str]) -> Iterator[Capability]:
 def _of_replies(replies: tuple[ReplySpec, ...]) -> Iterator[Capability]:
     if any(reply.without_id for reply in replies):
         yield "service.without_id"
-    if any(reply.cancelled for reply in replies):
+    if any(reply.cancelled or any(call.cancelled for call in reply.calls) for reply in replies):
         yield "runs.cancel"

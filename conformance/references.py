@@ -68,6 +68,8 @@ def dangling(scenario: Scenario) -> Iterator[str]:
 def _in_agent(scenario: Scenario, name: str, agent: AgentSpec, path: str) -> Iterator[str]:
     if agent.reduces_to is not None and agent.reduces_to < 1:
         yield f"{path}.reduces_to: got {agent.reduces_to}, expected at least 1: a request carries at least the new input"
+    if agent.limit is not None and agent.limit < 1:
+        yield f"{path}.limit: got {agent.limit}, expected at least 1: the first reply of a run may ask for tools"
     for key, tool in agent.tools.items():
         if tool.agent is None:
             continue
@@ -147,6 +149,7 @@ def _in_run(scenario: Scenario, run: Run, threads: _Threads, path: str) -> Itera
     for place, text in enumerate(run.say):
         if text in added:
             yield f"{path}.say[{place}]: got {text!r}, which a context provider adds; expected words of its own, to tell them apart"
+    yield from _in_faults(run, path)
     if run.agent is not None:
         yield from _known(run.agent, scenario.agents, "an agent", f"{path}.agent")
     name = run.agent or threads.agents.get(run.thread) or ""
@@ -159,6 +162,17 @@ def _in_run(scenario: Scenario, run: Run, threads: _Threads, path: str) -> Itera
         yield from _known(inner, beneath, f"an agent that {name!r} has as a tool", here)
         if inner in scenario.agents:
             yield from _in_replies(scenario.agents[inner], replies, (), here)
+
+
+def _in_faults(run: Run, path: str) -> Iterator[str]:
+    if run.abandons is not None and run.abandons < 1:
+        yield f"{path}.abandons: got {run.abandons}, expected at least 1: a consumer leaves after a chunk"
+    if run.abandons is not None and not run.stream:
+        yield f"{path}.abandons: only a stream can be left; expected 'stream': true"
+    for field in ("load_fails", "append_fails"):
+        place = getattr(run, field)
+        if place is not None and place < 0:
+            yield f"{path}.{field}: got {place}, expected a position, from 0"
 
 
 def _in_together(scenario: Scenario, step: Together, threads: _Threads, path: str) -> Iterator[str]:

@@ -42,6 +42,11 @@ class Run(Data, frozen=True, kw_only=True, tag_field="do", tag="run"):
     agent: where it is not the one on which the thread was created. conversation_id: the option given to the run: `own` (the
     thread's id) or `other` (another conversation of the same service). replies: consumed by the agent's service calls in this run,
     in order; a service call beyond them gets a plain text. inner: the same for the agents that it has as tools.
+
+    abandons: after so many chunks the consumer leaves the stream. load_fails, append_fails: which load or append of this run,
+    from 0, the agent's history store fails at. supplies: the input begins with the results that the thread's history lacks, because
+    an earlier run was terminated. per_service_call: for this run the agent was rebuilt with this setting. background: the caller
+    lets the service work in the background.
     """
 
     thread: str
@@ -52,6 +57,12 @@ class Run(Data, frozen=True, kw_only=True, tag_field="do", tag="run"):
     conversation_id: Literal["own", "other"] | None = None
     replies: tuple[ReplySpec, ...] = ()
     inner: dict[str, tuple[ReplySpec, ...]] = {}
+    abandons: int | None = None
+    load_fails: int | None = None
+    append_fails: int | None = None
+    supplies: bool = False
+    per_service_call: bool | None = None
+    background: bool = False
 
 
 class Together(Data, frozen=True, kw_only=True, tag_field="do", tag="together"):

@@ -14,18 +14,21 @@ class ServiceSpec(Data, frozen=True, kw_only=True):
     stores_by_default: what a request that leaves `store` unset means.
     surprising: keeps the conversation and returns its id even where the request says `store` false or nothing.
     strict: refuses a function call that is left unanswered and a result without a call, as real services do.
+    repeats_call_ids: numbers its function calls anew in every run, so that ids of earlier turns come back.
     """
 
     keeps: Literal["nothing", "one_id", "new_ids"] = "nothing"
     stores_by_default: bool = False
     surprising: bool = False
     strict: bool = False
+    repeats_call_ids: bool = False
 
 
 class ToolSpec(Data, frozen=True, kw_only=True):
     """A tool: returns a text, or raises one; may end the loop after its call, or wait for approval before it.
 
     agent: the tool is this agent, as the framework makes a tool of one; its argument is `task`, its value what the agent answers.
+    looks: it looks at the run's thread while it runs.
     """
 
     returns: str = "done"
@@ -33,6 +36,7 @@ class ToolSpec(Data, frozen=True, kw_only=True):
     agent: str | None = None
     terminates: bool = False
     approval: bool = False
+    looks: bool = False
 
 
 class ContextSpec(Data, frozen=True, kw_only=True):
@@ -59,7 +63,7 @@ class AgentSpec(Data, frozen=True, kw_only=True):
     history: `default` (what the framework does by itself) or `provider` (the harness's history store, explicitly configured).
     client_as_is: the caller built the client stack. decorated: that stack holds the per-service-call decorator.
     observed: something looks at the thread before and after every run. reduces_to: how many messages, the new input among them, the
-    first request of a run on a local thread may carry.
+    first request of a run on a local thread may carry. limit: how many replies of a run, at most, may ask for tools.
     """
 
     service: ServiceSpec = ServiceSpec()
@@ -72,6 +76,7 @@ class AgentSpec(Data, frozen=True, kw_only=True):
     context: dict[str, ContextSpec] = {}
     observed: bool = False
     reduces_to: int | None = None
+    limit: int | None = None
 
     @property
     def provider_ids(self) -> list[str]:
@@ -102,10 +107,11 @@ class WorkflowSpec(Data, frozen=True, kw_only=True):
 
 
 class CallSpec(Data, frozen=True, kw_only=True):
-    """A function call in a scripted reply."""
+    """A function call in a scripted reply. cancelled: the caller cancels the run while this call's tool runs."""
 
     tool: str
     arguments: dict[str, str] = {}
+    cancelled: bool = False
 
 
 class ReplySpec(Data, frozen=True, kw_only=True):

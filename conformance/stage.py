@@ -118,22 +118,28 @@ class Stage:
             self.world.record(Refused, text=str(why))
             return
         name = step.agent or self.scenario.agent_name(step.thread)
-        script = self._script({name: step.replies, **step.inner}, order=order, label=place)
+        script = self._script({name: step.replies, **step.inner}, order=order, label=place, run=step)
+        script.looks[name] = lambda: self.implementation.describe_thread(agent, thread)
+        supplied = self._ensemble.lacking(step.thread) if step.supplies else ()
+        results = [Message(role="tool", results=supplied)] if supplied else []
         turn = Turn(
-            messages=tuple(Message(role="user", text=text) for text in step.say),
+            messages=(*results, *(Message(role="user", text=text) for text in step.say)),
             store=step.store,
             conversation_id=self._conversation_id(step, name),
+            background=step.background,
         )
         with self.world.during(script):
             named = self.world.name_of(turn.conversation_id, "foreign")
-            self.world.record(RunStarted, thread=step.thread, conversation_id=named)
+            self.world.record(RunStarted, thread=step.thread, conversation_id=named, supplied=supplied)
             await self._attempt(self._thread_run(step, agent, thread, turn, script), script)
         if place is not None:
             await order.left(place)
 
     async def _thread_run(self, step: Run, agent: Any, thread: Any, turn: Turn, script: Script) -> None:
-        other = await self._ensemble.agent(step.agent) if step.agent is not None else agent
-        await self._witness.run(other, thread, turn, script, stream=step.stream)
+        if step.agent is not None or step.per_service_call is not None:
+            name = step.agent or self.scenario.agent_name(step.thread)
+            agent = await self._ensemble.agent(name, per_service_call=step.per_service_call)
+        await self._witness.run(agent, thread, turn, script, stream=step.stream, abandons=step.abandons)
 
     def _conversation_id(self, step: Run, agent: str) -> str | None:
         match step.conversation_id:
@@ -177,8 +183,18 @@ class Stage:
             script.cancel = task.cancel
             await task
 
-    def _script(self, replies: Any, *, order: Order, label: Any = None, manager: RunWorkflow | None = None) -> Script:
-        script = Script(len(self.world.scripts), replies, manager=manager.manager if manager else None, order=order, label=label)
+    def _script(
+        self, replies: Any, *, order: Order, label: Any = None, manager: RunWorkflow | None = None, run: Run | None = None
+    ) -> Script:
+        script = Script(
+            len(self.world.scripts),
+            replies,
+            manager=manager.manager if manager else None,
+            order=order,
+            label=label,
+            load_fails=run.load_fails if run else None,
+            append_fails=run.append_fails if run else None,
+        )
         self.world.scripts.append(script)
         return script
 

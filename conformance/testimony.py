@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from conformance.evidence import Event
+from conformance.evidence import Event, Moment
 from conformance.exchange import Turn
 from conformance.message import Message
 from conformance.vocabulary import ErrorKind, ThreadKind
@@ -57,7 +57,7 @@ class Observed(Event, frozen=True, kw_only=True, tag="observed"):
     """What it saw. messages: None where the thread shows none."""
 
     agent: str
-    moment: Literal["before", "after"]
+    moment: Moment
     kind: ThreadKind | None = None
     conversation_id: str | None = None
     messages: tuple[Message, ...] | None = None

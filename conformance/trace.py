@@ -7,6 +7,7 @@ Ids that the harness gave are its own small names; ids that it did not give are 
 from __future__ import annotations
 
 from conformance.evidence import (
+    Abandoned,
     Broke,
     Cancelled,
     ContextInvoked,
@@ -16,6 +17,7 @@ from conformance.evidence import (
     DataChanged,
     Event,
     HistoryAppended,
+    HistoryFailed,
     HistoryLoaded,
     Observing,
     Refused,
@@ -57,6 +59,7 @@ AnyEvent = (
     | ToolRaised
     | HistoryLoaded
     | HistoryAppended
+    | HistoryFailed
     | ContextInvoking
     | ContextInvoked
     | Warned
@@ -69,6 +72,7 @@ AnyEvent = (
     | Observing
     | Observed
     | Cancelled
+    | Abandoned
     | RunReturned
     | Chunk
     | Raised
@@ -96,6 +100,7 @@ class Trace(Data, frozen=True, kw_only=True):
 
 
 __all__ = [
+    "Abandoned",
     "AgentCreated",
     "AnyEvent",
     "Broke",
@@ -109,6 +114,7 @@ __all__ = [
     "DataChanged",
     "Event",
     "HistoryAppended",
+    "HistoryFailed",
     "HistoryLoaded",
     "Idle",
     "Message",

@@ -34,16 +34,20 @@ Capability = Literal[
     "runs.store",  # the option `store` on a run
     "runs.conversation_id",  # the option `conversation_id` on a run
     "runs.cancel",  # the caller can cancel a run
+    "runs.results",  # results of function calls as the caller's input
+    "runs.background",  # the caller can let the service work in the background
     "runs.inputs",  # the adapter can say what became of the messages and options that the caller handed over
     "runs.tamper",  # the caller can change the messages that it handed over and the ones that it got
     "tools",  # the function-invocation loop
     "tools.terminate",  # a tool or filter can end the loop
     "tools.approval",  # a call can wait for a person's approval
+    "tools.limit",  # a bound on how many replies of a run may ask for tools
     "agents.as_tool",  # an agent as another agent's tool
     "history.provider",  # a pluggable store for local history
     "history.per_run",
     "history.per_service_call",
     "history.client_as_is",  # the caller's own client stack, to which the framework adds nothing
+    "history.decorated",  # a caller's own stack that holds the decorator of per-service-call persistence
     "history.conflict_switches",  # throw, warn, clear
     "service.stateless",  # the kinds of chat service that the implementation's clients can talk to
     "service.one_id",

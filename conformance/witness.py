@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from conformance.implementation import (
     Turn,
     WorkflowSeen,
 )
-from conformance.trace import Chunk, Idle, Output, RequestPending, RunReturned
+from conformance.trace import Abandoned, Chunk, Idle, Output, RequestPending, RunReturned
 from conformance.world import World
 from conformance.world.script import Script
 
@@ -44,10 +44,10 @@ class Witness:
         self._implementation = implementation
         self.waiting: list[Waiting] = []
 
-    async def run(self, agent: Any, thread: Any, turn: Turn, script: Script, *, stream: bool) -> None:
-        """Run an agent."""
+    async def run(self, agent: Any, thread: Any, turn: Turn, script: Script, *, stream: bool, abandons: int | None = None) -> None:
+        """Run an agent; `abandons`: leave its stream after so many chunks."""
         if stream:
-            await self._stream(self._implementation.stream(agent, thread, turn), agent, thread, script)
+            await self._stream(self._implementation.stream(agent, thread, turn), agent, thread, script, abandons)
         else:
             self._returned(await self._implementation.run(agent, thread, turn), agent, thread, script)
 
@@ -55,11 +55,18 @@ class Witness:
         """Run a workflow until it is idle."""
         await self._workflow(self._implementation.run_workflow(workflow, turn, stream=stream), workflow, script)
 
-    async def _stream(self, seen: AsyncIterator[ChunkSeen | Response], agent: Any, thread: Any, script: Script) -> None:
-        returned = False
+    async def _stream(
+        self, seen: AsyncIterator[ChunkSeen | Response], agent: Any, thread: Any, script: Script, abandons: int | None = None
+    ) -> None:
+        returned, chunks = False, 0
         async for item in seen:
             if isinstance(item, ChunkSeen):
                 self._chunk(item)
+                chunks += 1
+                if chunks == abandons:
+                    await _leave(seen)
+                    self._world.record(Abandoned, chunks=chunks)
+                    return
             else:
                 self._returned(item, agent, thread, script)
                 returned = True
@@ -112,3 +119,9 @@ class Witness:
             self.waiting.append(Waiting(script, pending, resume))
         name = self._world.name_of(pending.id, "request")
         self._world.record(RequestPending, executor=pending.executor, tool=pending.tool, id=name)
+
+
+async def _leave(stream: AsyncIterator[Any]) -> None:
+    """Leave a stream as a consumer does who is done with it: what it holds is given back before anything else happens."""
+    if isinstance(stream, AsyncGenerator):
+        await stream.aclose()

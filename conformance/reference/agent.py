@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from typing import Self
 
 import msgspec
 
@@ -26,8 +29,21 @@ class Agent(Options, Keeping, Telling, Approvals):
 
     async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
         """Run once. Raises Conflict, Unsupported or Invalid before any effect where turn and thread contradict each other."""
+        if turn.background and self.decorates:
+            return await self.in_background().run(thread, turn, emit, stream=stream)
         terms = self.terms(thread, turn)
         return await self._run(thread, self.taken(turn.messages), emit, stream=stream, terms=terms)
+
+    def in_background(self) -> Self:
+        """This agent for a run in the background, which persists at its end: nobody is there to do it call by call."""
+        warnings.warn(
+            f"agent {self.name!r} asks for per-service-call persistence, but a run in the background persists at its end",
+            stacklevel=2,
+        )
+        other = copy(self)
+        other.spec = msgspec.structs.replace(self.spec, per_service_call=False)
+        other.decorates = False
+        return other
 
     async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
         await self.look("before", thread)
@@ -69,6 +85,7 @@ class Agent(Options, Keeping, Telling, Approvals):
             self.tools_of(thread),
             lambda id: self.adopt(thread, id, adopted, local=terms.local),
             self.needs_approval,
+            self.spec.limit,
         )
         outcome = await loop.run(request, emit)
         outcome.adopted = adopted

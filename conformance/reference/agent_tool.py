@@ -39,5 +39,5 @@ class AgentTool:
         return next((message.text for message in reversed(response.messages) if message.role == "assistant"), "")
 
 
-def _silently(text: str) -> None:
+async def _silently(text: str) -> None:
     """A tool has no stream."""

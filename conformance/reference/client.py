@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from conformance.reference.copies import copied, copied_calls
+from conformance.reference.errors import Abandoned
 from conformance.reference.store import Store
 from conformance.trace import Call, Message
 from conformance.world.chat_service import ChatService, Reply, Request
@@ -15,7 +16,9 @@ from conformance.world.chat_service import ChatService, Reply, Request
 SENTINEL = "reference-history-is-kept-below"
 """The made-up conversation id that tells the loop "history is kept below you"; the service must never see it."""
 
-Emit = Callable[[str], None]
+Emit = Callable[[str], Awaitable[None]]
+"""Hands a chunk to the consumer and returns when it wants more. Raises Abandoned where it left the stream."""
+
 Reduce = Callable[[Sequence[Message], Sequence[Message]], Sequence[Message]]
 """History and new input to what is sent of the history."""
 
@@ -53,7 +56,7 @@ class LeafClient:
             if chunk.call:
                 calls.append(chunk.call)
             if chunk.text:
-                emit(chunk.text)
+                await emit(chunk.text)
         return Reply(message=Message(role="assistant", text=text, calls=copied_calls(calls)), conversation_id=conversation_id)
 
 
@@ -117,7 +120,11 @@ class PersistingClient:
             messages=self.request_messages(history, new),
             conversation_id=self.outgoing_id(id),
         )
-        reply = await self._inner.complete(sent, emit)
+        try:
+            reply = await self._inner.complete(sent, emit)
+        except Abandoned:
+            await self.keep_input(self._with_adds(new))
+            raise
         if reply.conversation_id is not None:
             self._adopt(reply.conversation_id)
             await self.copy(self._with_adds(new), reply.message)
@@ -139,6 +146,10 @@ class PersistingClient:
     async def append(self, new: Sequence[Message], reply: Message) -> None:
         """Append one service call's messages."""
         await self._store.append([*new, reply])
+
+    async def keep_input(self, new: Sequence[Message]) -> None:
+        """The consumer left while the reply was coming: what is new is not lost, among it the results of earlier calls."""
+        await self._store.append(new)
 
     async def copy(self, new: Sequence[Message], reply: Message) -> None:
         """The service manages the history: the store receives a copy, or nothing."""

@@ -15,5 +15,9 @@ class Invalid(Exception):
     """A value is not one that is allowed here."""
 
 
+class Abandoned(Exception):
+    """The consumer of a stream left it before its end."""
+
+
 class NoConversation(Exception):
     """The service was asked to keep a conversation and named none."""

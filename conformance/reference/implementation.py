@@ -19,15 +19,14 @@ from conformance.implementation import (
 )
 from conformance.reference.agent import Agent
 from conformance.reference.caller import Caller
-from conformance.reference.errors import Conflict, Invalid, NoConversation, Unsupported
+from conformance.reference.client import Emit
+from conformance.reference.errors import Abandoned, Conflict, Invalid, NoConversation, Unsupported
 from conformance.reference.orchestrations import PATTERNS
 from conformance.reference.thread import Thread
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.scenario import AgentSpec, WorkflowSpec
 from conformance.vocabulary import CAPABILITIES, Pattern, Policies, ThreadKind
-
-Emit = Callable[[str], None]
 
 
 class Reference(Implementation):
@@ -131,18 +130,33 @@ class Reference(Implementation):
         return self.agent_wrapper(workflow)
 
 
-def _nowhere(text: str) -> None:
-    pass
+async def _nowhere(text: str) -> None:
+    """Nobody listens."""
 
 
 async def _streamed(work: Callable[[Emit], Awaitable[Response]]) -> AsyncIterator[ChunkSeen | Response]:
-    """What a run emits, then its response, as a stream. A run that its consumer leaves or cancels is over when this is."""
+    """What a run emits, then its response, as a stream. The run goes no further than its consumer, and is over when this is."""
     chunks: asyncio.Queue[str | None] = asyncio.Queue()
-    task = asyncio.ensure_future(work(chunks.put_nowait))
+    left = False
+
+    async def emit(text: str) -> None:
+        chunks.put_nowait(text)
+        await chunks.join()
+        if left:
+            raise Abandoned("the consumer left the stream")
+
+    task = asyncio.ensure_future(work(emit))
     task.add_done_callback(lambda _: chunks.put_nowait(None))
     try:
         while (text := await chunks.get()) is not None:
-            yield ChunkSeen(text=text)
+            try:
+                yield ChunkSeen(text=text)
+            except GeneratorExit:
+                left = True
+                chunks.task_done()
+                await asyncio.wait([task])
+                raise
+            chunks.task_done()
         yield await task
     finally:
         task.cancel()

@@ -33,7 +33,8 @@ class Outcome:
 class Loop:
     """Runs the loop on a client. adopt: told of every reply's conversation id before the loop goes on.
 
-    needs_approval: whether a call must wait for a person's decision.
+    needs_approval: whether a call must wait for a person's decision. limit: how many replies may ask for tools; the request after
+    them forbids it, so that the run ends in words and no call is left open.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Loop:
         tools: Mapping[str, AnyTool],
         adopt: Callable[[str | None], None],
         needs_approval: Callable[[Call], bool],
+        limit: int | None = None,
     ) -> None:
         self._client = client
         self._tools = tools
         self._adopt = adopt
         self._needs_approval = needs_approval
+        self._limit = limit
 
     async def run(self, request: Request, emit: Emit) -> Outcome:
         """Run to the end: a reply without calls, a terminating tool, or calls that wait for approval."""
@@ -70,7 +73,17 @@ class Loop:
 
     def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
         """The next request of the loop."""
-        return Request(messages=tuple(sent), store=first.store, conversation_id=outcome.conversation_id, stream=first.stream)
+        return Request(
+            messages=tuple(sent),
+            store=first.store,
+            conversation_id=outcome.conversation_id,
+            stream=first.stream,
+            forbids_tools=self.exhausted(outcome),
+        )
+
+    def exhausted(self, outcome: Outcome) -> bool:
+        """Whether no more replies may ask for tools."""
+        return self._limit is not None and sum(1 for each in outcome.produced if each.calls) >= self._limit
 
     def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
         """What the next request carries: only what is new where someone below keeps the rest."""

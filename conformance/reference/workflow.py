@@ -95,7 +95,7 @@ class WorkflowRun:
     async def _run_agent(self, name: str, agent: Agent, messages: Sequence[Message], *, shown: bool) -> Response:
         thread = Thread(key=f"{name} in {self.workflow.name}")
 
-        def emit(text: str) -> None:
+        async def emit(text: str) -> None:
             if shown or self.workflow.streams(name):
                 self.events.put_nowait(ChunkSeen(text=text, executor=name))
 

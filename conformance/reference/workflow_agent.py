@@ -31,7 +31,7 @@ class WorkflowAgent:
         async for event in events:
             match event:
                 case ChunkSeen():
-                    emit(event.text)
+                    await emit(event.text)
                 case OutputSeen():
                     outputs.append(event)
                 case Pending():

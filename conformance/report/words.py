@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from conformance.report.event_words import event_line, value_words
 from conformance.scenario import (
     AgentSpec,
+    CallSpec,
     ContextSpec,
     CreateThread,
     ManagerSpec,
@@ -17,6 +18,7 @@ from conformance.scenario import (
     RunWorkflow,
     Scenario,
     Serialize,
+    ServiceSpec,
     Step,
     Tamper,
     Together,
@@ -55,13 +57,7 @@ def step_lines(scenario: Scenario) -> Iterator[str]:
 
 
 def _agent(agent: AgentSpec) -> Iterator[str]:
-    yield _KEEPS[agent.service.keeps]
-    if agent.service.stores_by_default:
-        yield "stores by default"
-    if agent.service.surprising:
-        yield "stores unasked"
-    if agent.service.strict:
-        yield "strict"
+    yield from _service(agent.service)
     for name, tool in agent.tools.items():
         yield _tool(name, tool)
     if agent.history == "provider":
@@ -75,10 +71,24 @@ def _agent(agent: AgentSpec) -> Iterator[str]:
         yield f"on a conflict not: {', '.join(off)}"
     for name, provider in agent.context.items():
         yield _context(name, provider)
+    if agent.limit is not None:
+        yield f"at most {agent.limit} {'reply' if agent.limit == 1 else 'replies'} of a run with calls"
     if agent.observed:
         yield "something that looks at its threads before and after every run"
     if agent.reduces_to is not None:
         yield f"a reducer to {agent.reduces_to} {'message' if agent.reduces_to == 1 else 'messages'}"
+
+
+def _service(service: ServiceSpec) -> Iterator[str]:
+    yield _KEEPS[service.keeps]
+    if service.stores_by_default:
+        yield "stores by default"
+    if service.surprising:
+        yield "stores unasked"
+    if service.strict:
+        yield "strict"
+    if service.repeats_call_ids:
+        yield "numbers its calls anew in every run"
 
 
 def _context(name: str, provider: ContextSpec) -> str:
@@ -90,7 +100,8 @@ def _tool(name: str, tool: ToolSpec) -> str:
     if tool.agent is not None:
         return f"tool {name} is agent {tool.agent}"
     does = f"raises {tool.raises!r}" if tool.raises is not None else f"returns {tool.returns!r}"
-    also = [word for word, on in (("ends the loop", tool.terminates), ("needs approval", tool.approval)) if on]
+    marks = ("ends the loop", tool.terminates), ("needs approval", tool.approval), ("looks at the thread", tool.looks)
+    also = [word for word, on in marks if on]
     return " and ".join([f"tool {name} {does}", *also])
 
 
@@ -142,9 +153,25 @@ def _run(run: Run) -> str:
     options += [f"store={str(run.store).lower()}"] if run.store is not None else []
     if run.conversation_id is not None:
         options.append(f"conversation_id: {'its own' if run.conversation_id == 'own' else 'of another conversation'}")
+    options += _troubles(run)
     text = f"run {run.thread}{_on(run.agent)} with {_texts(run.say)}" + "".join(f", {option}" for option in options)
     inner = (_replies(replies, f"inside, agent {agent}") for agent, replies in run.inner.items())
     return text + _replies(run.replies) + "".join(inner)
+
+
+def _troubles(run: Run) -> Iterator[str]:
+    if run.supplies:
+        yield "with the results that its history lacks"
+    if run.per_service_call is not None:
+        yield f"the agent rebuilt {'with' if run.per_service_call else 'without'} per-service-call persistence"
+    if run.background:
+        yield "in the background"
+    if run.abandons is not None:
+        yield f"left after {run.abandons} {'chunk' if run.abandons == 1 else 'chunks'}"
+    if run.load_fails is not None:
+        yield f"load {run.load_fails + 1} of its history fails"
+    if run.append_fails is not None:
+        yield f"append {run.append_fails + 1} to its history fails"
 
 
 def _on(agent: str | None) -> str:
@@ -171,9 +198,14 @@ def _reply(reply: ReplySpec) -> str:
     if reply.error is not None:
         return f"with the error {reply.error!r}"
     said = [repr(reply.text)] if reply.text is not None else []
-    said += [f"call {call.tool}{value_words(call.arguments) if call.arguments else ''}" for call in reply.calls]
+    said += [_call(call) for call in reply.calls]
     said += [f"hand off to {reply.handoff}"] if reply.handoff is not None else []
     return (" and ".join(said) or "nothing") + (" without an id" if reply.without_id else "")
+
+
+def _call(call: CallSpec) -> str:
+    arguments = value_words(call.arguments) if call.arguments else ""
+    return f"call {call.tool}{arguments}" + (", in which the caller cancels the run" if call.cancelled else "")
 
 
 def _texts(texts: Sequence[str]) -> str:

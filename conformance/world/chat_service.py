@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from conformance.scenario import AgentSpec, ReplySpec
 from conformance.trace import Call, Message, ServiceCalled, ServiceFailed, ServiceReplied
@@ -20,12 +23,13 @@ if TYPE_CHECKING:
 
 
 class Request(Data, frozen=True, kw_only=True):
-    """A service call as the service sees it; `store` is None where the request does not say."""
+    """A service call as the service sees it; `store` is None where the request does not say. forbids_tools: no calls, please."""
 
     messages: tuple[Message, ...]
     store: bool | None = None
     conversation_id: str | None = None
     stream: bool = False
+    forbids_tools: bool = False
 
 
 class Reply(Data, frozen=True, kw_only=True):
@@ -86,8 +90,10 @@ class ChatService:
             store=request.store,
             conversation_id=self._world.name_of(request.conversation_id, "foreign"),
             stream=request.stream,
+            forbids_tools=request.forbids_tools,
             held=self._transcripts.get(request.conversation_id or "", ()),
         )
+        script.answered(self.agent, (result.id for message in request.messages for result in message.results))
         if request.conversation_id is not None and request.conversation_id not in self._transcripts:
             self._fail(call, f"no conversation {self._world.name_of(request.conversation_id, 'foreign')!r}")
         if self.spec.strict and (wrong := ill_formed(self._seen(request))):
@@ -95,6 +101,8 @@ class ChatService:
         if script.label is not None:
             await script.order.wait(script.label)
         spec = script.next_reply(self.agent)
+        if request.forbids_tools and spec.calls:
+            spec = msgspec.structs.replace(spec, calls=(), text=spec.text or "without tools")
         if script.label is None and self._ends_part(spec):
             await script.order.wait(self.agent)
         return script, spec, call
@@ -106,13 +114,13 @@ class ChatService:
             if spec.cancelled:
                 script.cancel_run()
                 await asyncio.Event().wait()
-            message = self._message(spec)
+            message = self._message(script, spec)
             kept = self._keeps(request)
             conversation_id = None
             if kept:
                 conversation_id = self._keep((*self._seen(request), message), request.conversation_id)
             shown = None if spec.without_id else conversation_id
-            script.open_calls.extend((self.agent, made) for made in message.calls)
+            script.made(self.agent, list(zip_longest(spec.calls, message.calls)))
             script.replied(self.agent, final=not message.calls)
             self._world.record(ServiceReplied, agent=self.agent, call=call, message=message, conversation_id=shown, kept=kept)
             return Reply(message=message, conversation_id=shown)
@@ -120,11 +128,16 @@ class ChatService:
             if script.label is not None or self._ends_part(spec):
                 await script.order.passed(self.agent if script.label is None else script.label)
 
-    def _message(self, spec: ReplySpec) -> Message:
-        calls = [Call(id=self._world.next_call_id(), tool=made.tool, arguments=made.arguments) for made in spec.calls]
+    def transcript(self, conversation_id: str) -> tuple[Message, ...]:
+        """What the service has of a conversation."""
+        return self._transcripts.get(conversation_id, ())
+
+    def _message(self, script: Script, spec: ReplySpec) -> Message:
+        fresh = script.next_call_id if self.spec.repeats_call_ids else self._world.next_call_id
+        calls = [Call(id=fresh(), tool=made.tool, arguments=made.arguments) for made in spec.calls]
         if spec.handoff is not None:
             tool = self._world.handoff_tool.format(agent=spec.handoff)
-            calls.append(Call(id=self._world.next_call_id(), tool=tool))
+            calls.append(Call(id=fresh(), tool=tool))
         return Message(role="assistant", text=spec.text or "", calls=tuple(calls))
 
     def _ends_part(self, spec: ReplySpec) -> bool:
@@ -149,6 +162,15 @@ class ChatService:
     def _fail(self, call: int, text: str) -> None:
         self._world.record(ServiceFailed, agent=self.agent, call=call, text=text)
         raise ServiceError(text)
+
+
+def open_calls(messages: Sequence[Message]) -> list[str]:
+    """The ids of the function calls in a conversation that have no result, in order."""
+    found: list[str] = []
+    for message in messages:
+        answered = {result.id for result in message.results}
+        found = [id for id in found if id not in answered] + [call.id for call in message.calls]
+    return found
 
 
 def ill_formed(messages: Sequence[Message]) -> str | None:

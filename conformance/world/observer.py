@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from conformance.evidence import Moment
 from conformance.trace import Observed, Observing
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Observer:
         self._world = world
         self._agent = agent
 
-    async def look(self, moment: Literal["before", "after"], state: Callable[[], Awaitable[ThreadState]]) -> None:
+    async def look(self, moment: Moment, state: Callable[[], Awaitable[ThreadState]]) -> None:
         """Look at the thread as the observer sees it. What the look itself leads to stands between two events."""
         self._world.record(Observing, agent=self._agent, moment=moment)
         seen = await state()

@@ -135,7 +135,7 @@ def _response(body: Body, named: Named, output: list[Json] | None) -> Json:
         "previous_response_id": body.previous_response_id,
         "store": named.conversation is not None or not named.id.startswith(UNKEPT),
         "temperature": 1.0,
-        "tool_choice": "auto",
+        "tool_choice": body.tool_choice or "auto",
         "tools": [],
         "top_p": 1.0,
         "usage": _usage(body, output) if output is not None else None,

@@ -51,7 +51,10 @@ class ConversationRef(msgspec.Struct):
 
 
 class Body(msgspec.Struct):
-    """What counts in the body of a request; other fields, tools among them, change nothing in a scripted reply."""
+    """What counts in the body of a request; other fields, tools among them, change nothing in a scripted reply.
+
+    tool_choice: a word, or an object that says which tools; what counts is whether it forbids them all.
+    """
 
     input: str | list[Item] = msgspec.field(default_factory=list[Item])
     instructions: str | None = None
@@ -59,6 +62,7 @@ class Body(msgspec.Struct):
     previous_response_id: str | None = None
     conversation: str | ConversationRef | None = None
     stream: bool | None = None
+    tool_choice: Any = None
     model: str = "scripted"
 
 
@@ -83,7 +87,13 @@ def request_of(body: Body) -> Request:
     else:
         for place, item in enumerate(body.input):
             _add(said, item, f"input[{place}]")
-    return Request(messages=tuple(said), store=body.store, conversation_id=neutral_id(id) if id else None, stream=bool(body.stream))
+    return Request(
+        messages=tuple(said),
+        store=body.store,
+        conversation_id=neutral_id(id) if id else None,
+        stream=bool(body.stream),
+        forbids_tools=body.tool_choice == "none",
+    )
 
 
 def neutral_id(id: str) -> str:

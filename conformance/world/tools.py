@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from conformance.scenario import ToolSpec
@@ -25,6 +26,12 @@ class Tool:
         """Run the tool. Raises ToolError where its spec says so."""
         id = self._world.script.take_call(self._agent, self.name, arguments)
         self._world.record(ToolCalled, agent=self._agent, tool=self.name, arguments=arguments, id=id)
+        script = self._world.script
+        if self.spec.looks and self._agent in script.looks:
+            await self._world.observer(self._agent).look("within", script.looks[self._agent])
+        if script.cancels(id):
+            script.cancel_run()
+            await asyncio.Event().wait()
         if self.spec.raises is not None:
             self._world.record(ToolRaised, agent=self._agent, tool=self.name, text=self.spec.raises, id=id)
             raise ToolError(self.spec.raises)
