@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Literal
 
 from conformance.rules.record import Record
-from conformance.rules.run import RunView
+from conformance.rules.run import RunView, Timing
 from conformance.scenario import AgentSpec, Run, RunWorkflow, Together
 from conformance.trace import (
     ConversationExists,
@@ -169,7 +168,7 @@ class Case(Record):
         ids = self.scenario.agents[agent].provider_ids
         return len(set(ids)) == len(ids)
 
-    def persists(self, agent: AgentSpec) -> Literal["per run", "per call", "not"]:
+    def persists(self, agent: AgentSpec) -> Timing:
         """When an agent's local history is appended, by the configuration matrix; `not`: the caller's responsibility."""
         if not agent.per_service_call:
             return "per run"
@@ -177,7 +176,7 @@ class Case(Record):
 
     def stored_after(self, run: RunView) -> list[Part]:
         """What local history should have gained from a run, by the configuration matrix."""
-        match self.persists(run.agent):
+        match run.timing:
             case "per run":
                 trimmed = run.terminated and self.policies.trailing_result == "trimmed"
                 kept = run.ending in ("returned", "waiting")

@@ -1,4 +1,4 @@
-"""The persistence rules about conversation ids: the sentinel, and ids that arrive although a history provider is configured."""
+"""The persistence rules about conflicts: a conversation id arrives although a history provider is configured."""
 
 from __future__ import annotations
 
@@ -6,36 +6,15 @@ import re
 from collections.abc import Iterator
 
 from conformance.rules.case import Case
-from conformance.rules.requests import change
+from conformance.rules.kept import kept_runs
+from conformance.rules.requests import change, outcome, states_after
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
-from conformance.scenario import AgentSpec
 from conformance.trace import HistoryLoaded, ServiceReplied, Warned
 
 _CONVERSATION = re.compile(r"conversation|thread|session|response.?id", re.I)
 _HISTORY = re.compile(r"history|provider|store|memory", re.I)
 """The two sides of a conflict, in the words that frameworks have for them."""
-
-
-@rule("PER-26", needs=["history.per_service_call"])
-def the_sentinel_stays_inside(case: Case) -> Iterator[Finding]:
-    """The sentinel never reaches the service, in any request of any run.
-
-    Every conversation id in a request must be one that the service issued. Exercised from the second request of a thread on.
-    """
-    for run, _, agent in case.agent_runs():
-        if case.persists(agent) != "per call":
-            continue
-        for place, view in enumerate(run.calls):
-            id = view.request.conversation_id
-            issued = id is None or not id.startswith("foreign-")
-            if place or case.earlier(run) or not issued:
-                yield finding(
-                    issued,
-                    view.at,
-                    expected="no conversation id, or one that the service issued",
-                    got=f"the made-up id {id!r}",
-                )
 
 
 @rule("PER-32", needs=["history.provider", "service.surprising"])
@@ -46,15 +25,15 @@ def throw_raises_on_a_conflict(case: Case) -> Iterator[Finding]:
     thread is as it was, and its next run loads as before. Leaves alone context state (providers are told of the failure), the
     caller's own stack, and threads that an earlier conflict made hosted.
     """
-    for run, thread, agent, at in _conflicts(case):
-        if not agent.on_conflict.throw:
+    for run, at in _conflicts(case):
+        if not run.agent.on_conflict.throw:
             continue
         kind, text = (run.raised[1].kind, run.raised[1].text) if run.raised else (None, "")
         names_both = bool(_CONVERSATION.search(text) and _HISTORY.search(text))
         # with per-service-call persistence the calls before the one that brings the id are stored already (PER-02)
-        appends = [where for where, _ in run.stored if where > at or case.persists(agent) == "per run"]
-        changed = change(case, run, thread, ("kind", "conversation_id", "messages"))
-        unloaded = [later.at for later in _next_runs(case, run) if not later.of(HistoryLoaded)]
+        appends = [where for where, _ in run.stored if where > at or run.timing == "per run"]
+        changed = change(case, run, run.thread or "", ("kind", "conversation_id", "messages"))
+        unloaded = [later.at for later in _next_runs(case, run) if not later.own(HistoryLoaded)]
         trouble = {"the thread changed": changed, "appended all the same": appends, "a later run did not load": unloaded}
         wrong = [(what, where) for what, places in trouble.items() for where in places]
         yield finding(
@@ -73,10 +52,11 @@ def warn_warns_once(case: Case) -> Iterator[Finding]:
     An occurrence is a run or a reply that brings an id. Counts what is warned of it after the first such reply; once the provider
     is cleared nothing more is warned.
     """
-    for run, _, agent, at in _conflicts(case):
+    for run, at in _conflicts(case):
+        switches = run.agent.on_conflict
         warned = [where for where, event in run.of(Warned) if where > at and _about_the_conflict(event)]
-        came = len([1 for _, reply in run.of(ServiceReplied) if reply.conversation_id is not None])
-        least, most = (1, came) if agent.on_conflict.warn else (0, 0)
+        came = len([1 for _, reply in run.own(ServiceReplied) if reply.conversation_id is not None])
+        least, most = (1, came) if switches.warn else (0, 0)
         yield finding(
             least <= len(warned) <= most,
             warned[-1] if warned else at,
@@ -84,7 +64,7 @@ def warn_warns_once(case: Case) -> Iterator[Finding]:
             got=f"{len(warned)} of them",
             also=[at],
         )
-        if run.succeeded and agent.on_conflict.clear:
+        if run.succeeded and switches.clear:
             for later in _next_runs(case, run):
                 again = [where for where, event in later.of(Warned) if _about_the_conflict(event)]
                 yield finding(
@@ -99,11 +79,11 @@ def warn_warns_once(case: Case) -> Iterator[Finding]:
 @rule("PER-34", needs=["history.provider", "history.conflict_switches", "service.surprising"])
 def clear_detaches_the_provider(case: Case) -> Iterator[Finding]:
     """With `clear` and without `throw`, the provider is detached: later runs neither load nor append, and go on by the id."""
-    for run, _, agent, at in _conflicts(case):
-        if agent.on_conflict.throw or not agent.on_conflict.clear or not run.succeeded:
+    for run, at in _conflicts(case):
+        if run.agent.on_conflict.throw or not run.agent.on_conflict.clear or not run.succeeded:
             continue
         for later in _next_runs(case, run):
-            used = sorted(where for where, _ in (*later.of(HistoryLoaded), *later.stored))
+            used = sorted(where for where, _ in (*later.own(HistoryLoaded), *later.stored))
             without = [view.at for view in later.calls if view.request.conversation_id is None]
             yield finding(
                 not used and not without,
@@ -114,8 +94,107 @@ def clear_detaches_the_provider(case: Case) -> Iterator[Finding]:
             )
 
 
+@rule("PER-35", needs=["history.provider"], policies=("provider_copy",))
+def a_provider_beside_the_service_only_gets_a_copy(case: Case) -> Iterator[Finding]:
+    """With neither `throw` nor `clear`, while the service manages the history the provider is never loaded from.
+
+    It receives nothing, or a copy, as `provider_copy` declares. That holds too on threads that were created hosted. What a copy has
+    to hold is PER-09's to PER-13's.
+    """
+    copied = case.policies.provider_copy == "written"
+    managed = [(run, run.at) for run in _hosted_with_a_provider(case)]
+    for run, at in _conflicts(case):
+        switches = run.agent.on_conflict
+        if not switches.throw and not switches.clear and run.succeeded:
+            managed += [(run, at), *((later, later.at) for later in _next_runs(case, run))]
+    for run, since in managed:
+        if not run.calls or not run.succeeded:
+            continue
+        loads = [at for at, _ in run.own(HistoryLoaded) if at > since]
+        appends = [at for at, _ in run.stored if at > since]
+        wanted = copied and run.timing != "not"
+        yield finding(
+            not loads and bool(appends) == wanted,
+            [*loads, *appends, run.at][0],
+            expected=f"no load, and {'a copy' if wanted else 'no append'}",
+            got=f"{len(loads)} loads and {len(appends)} appends",
+        )
+
+
+@rule("PER-36", needs=["service.surprising"])
+def the_default_store_gives_way(case: Case) -> Iterator[Finding]:
+    """Without an explicitly configured provider an id that arrives is no conflict: no error, no warning, nothing kept locally.
+
+    Judged on threads that were created local, from the first run in which an id arrives on.
+    """
+    for run, thread, agent in case.agent_runs():
+        if agent.history != "default" or case.scenario.kind_of(thread) != "local" or not run.calls or run.ending == "unknown":
+            continue
+        runs = [*case.earlier(run), run]
+        came = [at for each in runs for at, reply in each.own(ServiceReplied) if reply.conversation_id is not None]
+        if not agent.service.surprising or not came or any(each.contradicts for each in runs) or run.agent.history != "default":
+            continue
+        conflict = run.raised is not None and run.raised[1].kind == "conflict"
+        warned = [at for at, event in run.of(Warned) if at > came[0] and _about_the_conflict(event)]
+        before = case.described(thread, before=run.at)
+        known = len(before.messages or ()) if before else 0
+        grown = [at for at, state in states_after(case, run) if len(state.messages or ()) > known]
+        yield finding(
+            not conflict and not warned and not grown,
+            [*warned, *grown, run.sign][0],
+            expected="no error, no warning, and nothing more kept on the thread",
+            got=outcome(run) if conflict else f"{len(warned)} warnings" if warned else "messages kept on the thread",
+            also=[came[0]],
+        )
+
+
+@rule("PER-37", needs=["history.provider"])
+def no_id_no_conflict(case: Case) -> Iterator[Finding]:
+    """A service that returns no id never triggers any of this: no error of kind conflict, no warning, and the provider is used."""
+    for run in kept_runs(case):
+        if not run.calls or run.timing == "not" or case.kind_before(run) == "adaptive":
+            continue
+        conflict = run.raised is not None and run.raised[1].kind == "conflict"
+        warned = [at for at, event in run.of(Warned) if at > run.calls[0].at and _names_both(event)]
+        unused = run.succeeded and not run.stored
+        yield finding(
+            not conflict and not warned and not unused,
+            [*warned, run.sign][0],
+            expected="no conflict, no warning of one, and a provider that is used",
+            got=outcome(run) if conflict else f"{len(warned)} warnings" if warned else "no append",
+        )
+
+
+@rule("PER-41", level="SHOULD", needs=["history.provider", "history.conflict_switches", "service.surprising"])
+def other_threads_keep_their_history(case: Case) -> Iterator[Finding]:
+    """Detaching the provider on one thread's conflict does not silently cost other threads of the same agent their history."""
+    for run, at in _conflicts(case):
+        if not run.agent.on_conflict.clear or run.agent.on_conflict.throw or not run.succeeded:
+            continue
+        for other in case.runs:
+            if other.thread in (None, run.thread) or other.number < run.number or other.agent_name != run.agent_name:
+                continue
+            before = [*case.earlier(other), other]
+            local = case.scenario.kind_of(other.thread or "") == "local" and not any(each.contradicts for each in before)
+            if not local or any(each.brought_id for each in before[:-1]) or not other.calls or other.at < at:
+                continue
+            loads = [where for where, _ in other.own(HistoryLoaded) if where < other.calls[0].at]
+            lost = other.succeeded and not other.brought_id and not other.stored
+            yield finding(
+                bool(loads) and not lost,
+                other.calls[0].at,
+                expected=f"history loaded and appended on thread {other.thread!r} as before",
+                got="no append" if loads else "no load",
+                also=[at],
+            )
+
+
 def _about_the_conflict(event: Warned) -> bool:
     return bool(_CONVERSATION.search(event.text) or _HISTORY.search(event.text))
+
+
+def _names_both(event: Warned) -> bool:
+    return bool(_CONVERSATION.search(event.text) and _HISTORY.search(event.text))
 
 
 def _next_runs(case: Case, run: RunView) -> list[RunView]:
@@ -127,16 +206,32 @@ def _next_runs(case: Case, run: RunView) -> list[RunView]:
     ]
 
 
-def _conflicts(case: Case) -> Iterator[tuple[RunView, str, AgentSpec, int]]:
-    """Runs on local threads with a provider in which a reply brings a conversation id, and where; until the thread is settled."""
-    settled: set[str] = set()
+def _hosted_with_a_provider(case: Case) -> Iterator[RunView]:
+    """Runs on threads that were created hosted, on agents with an explicit history provider."""
     for run, thread, agent in case.agent_runs():
-        if case.scenario.kind_of(thread) != "local" or agent.history != "provider" or run.contradicts or thread in settled:
+        hosted = case.scenario.kind_of(thread) == "hosted" and agent.history == "provider"
+        if hosted and not agent.service.surprising and not any(each.contradicts for each in [*case.earlier(run), run]):
+            yield run
+
+
+def _conflicts(case: Case) -> Iterator[tuple[RunView, int]]:
+    """Runs on local threads with a provider in which a reply brings a conversation id, and where; until the thread is settled.
+
+    Settled is also a thread that an option of a run was let to contradict.
+    """
+    settled: set[int] = set()
+    for run, thread, agent in case.agent_runs():
+        if case.scenario.kind_of(thread) != "local" or agent.history != "provider":
             continue
-        if not agent.service.surprising or case.persists(agent) == "not":
+        if any(each.number in settled for each in case.earlier(run)):
             continue
-        came = [at for at, reply in run.of(ServiceReplied) if reply.conversation_id is not None]
+        if run.contradicts:
+            settled |= {run.number} if run.calls else set()
+            continue
+        if not agent.service.surprising or run.timing == "not":
+            continue
+        came = [at for at, reply in run.own(ServiceReplied) if reply.conversation_id is not None]
         if came:
-            yield run, thread, agent, came[0]
+            yield run, came[0]
             if run.raised is None or run.raised[1].kind != "conflict":
-                settled.add(thread)
+                settled.add(run.number)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from conformance.rules.case import Case
-from conformance.rules.persistence import threads_of
+from conformance.rules.kept import gained, plain
 from conformance.rules.requests import show, states_after
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
+from conformance.rules.siblings import Member, by_order, pairs
 from conformance.scenario import AgentSpec, Run
 from conformance.trace import Part, RunReturned
 
@@ -20,26 +21,68 @@ from conformance.trace import Part, RunReturned
 def stored_history_equals_the_services_transcript(case: Case) -> Iterator[Finding]:
     """With `per_service_call`, framework-stored history equals the transcript that the storing service keeps for the same script.
 
-    Judged on twins within one scenario: a local thread with per-service-call persistence and a hosted one on a storing service,
-    whose runs say, stream and script the same: in success, in failure at any call, under termination. Leaves alone threads whose
-    runs contradict them.
+    Judged on siblings within one scenario: a local thread with per-service-call persistence and a hosted one on a storing service:
+    in success, in failure at any call, under termination. Leaves alone what a caller cancels or abandons, and faults of the
+    provider, which the service has no part in.
     """
-    hosted = [thread for thread in threads_of(case, "hosted") if _script(case, thread)]
-    for thread in threads_of(case):
-        agent = _agent_of(case, thread)
-        if case.persists(agent) != "per call" or agent.service.surprising or agent.history != "provider":
+    for local, hosted in pairs(case):
+        kept = local.kind == "local" and case.persists(local.agent) == "per call" and local.agent.history == "provider"
+        if not kept or hosted.kind != "hosted" or not _judged_by_transcript(local) or not _judged_by_transcript(hosted):
             continue
-        for twin in hosted:
-            same_tools = _agent_of(case, twin).tools == agent.tools
-            if not same_tools or _script(case, twin) != _script(case, thread) or not _all_ended(case, thread, twin):
-                continue
-            stored = case.heard([message for _, event in case.appends(thread) for message in event.messages])
-            kept = _transcript(case, twin)
+        if local.streams != hosted.streams:
+            continue
+        count = _comparable(case, hosted)
+        stored = [part for run in local.runs[:count] for part in gained(case, run)]
+        transcript = _transcript(case, hosted.runs[:count], hosted.agent)
+        appends = [at for run in local.runs[:count] for at, _ in run.stored]
+        yield finding(
+            by_order([stored]) == by_order([transcript]),
+            max(appends, default=local.runs[-1].events[-1][0]),
+            expected=f"as the service keeps on thread {hosted.thread!r}: {show(transcript)}",
+            got=f"stored for thread {local.thread!r}: {show(stored)}",
+        )
+
+
+@rule("PER-18", needs=["history.provider", "history.per_run", "history.per_service_call"])
+def both_modes_end_with_the_same_history(case: Case) -> Iterator[Finding]:
+    """Where a run succeeds and is not terminated, per-run and per-service-call persistence end with the same stored history.
+
+    Judged on siblings within one scenario, run by run until one of them ends otherwise.
+    """
+    for per_run, per_call in pairs(case):
+        if not (_keeps(case, per_run, "per run") and _keeps(case, per_call, "per call")) or per_run.streams != per_call.streams:
+            continue
+        for one, other in zip(per_run.runs, per_call.runs, strict=True):
+            if not (plain(one) and plain(other)):
+                break
+            stored = [gained(case, run) for run in (one, other)]
             yield finding(
-                _without_call_ids(stored) == _without_call_ids(kept),
-                max([at for at, _ in case.appends(thread)], default=len(case.trace.events) - 1),
-                expected=f"as the service keeps on thread {twin!r}: {show(kept)}",
-                got=f"stored for thread {thread!r}: {show(stored)}",
+                by_order(stored[:1]) == by_order(stored[1:]),
+                other.events[-1][0],
+                expected=f"as stored at the end of the run on thread {per_run.thread!r}: {show(stored[0])}",
+                got=f"stored call by call on thread {per_call.thread!r}: {show(stored[1])}",
+                also=[one.events[-1][0]],
+            )
+
+
+@rule("PER-38", needs=["history.provider", "runs.streaming"])
+def streaming_stores_the_same(case: Case) -> Iterator[Finding]:
+    """Streaming and non-streaming runs make the same appends: their number, their order and their content are equal.
+
+    Judged on siblings within one scenario, on one agent and of one kind: one streams in every run, the other in none.
+    """
+    for unstreamed, streamed in pairs(case):
+        same = unstreamed.name == streamed.name and unstreamed.kind == streamed.kind and unstreamed.agent.history == "provider"
+        if not same or any(unstreamed.streams) or not all(streamed.streams):
+            continue
+        for one, other in zip(unstreamed.runs, streamed.runs, strict=True):
+            appends = [[case.heard(event.messages) for _, event in run.stored] for run in (one, other)]
+            yield finding(
+                by_order(appends[0]) == by_order(appends[1]),
+                other.events[-1][0],
+                expected=f"appends as without streaming: {'; '.join(map(show, appends[0])) or 'none'}",
+                got=f"appends: {'; '.join(map(show, appends[1])) or 'none'}",
+                also=[one.events[-1][0]],
             )
 
 
@@ -52,10 +95,10 @@ def streaming_changes_nothing(case: Case) -> Iterator[Finding]:
     streamed: a chunk may add to what came before, replace it, or be all that is streamed.
     """
     threads = list(dict.fromkeys(thread for _, thread, _ in case.agent_runs()))
-    for plain in threads:
+    for silent in threads:
         for streamed in threads:
-            if _streams(case, plain, False) and _streams(case, streamed, True) and _twins(case, plain, streamed):
-                for first, second in zip(_runs_of(case, plain), _runs_of(case, streamed), strict=False):
+            if _streams(case, silent, False) and _streams(case, streamed, True) and _twins(case, silent, streamed):
+                for first, second in zip(_runs_of(case, silent), _runs_of(case, streamed), strict=False):
                     yield from _same_run(case, first, second)
 
 
@@ -129,42 +172,31 @@ def _runs_of(case: Case, thread: str) -> list[RunView]:
     return [run for run in case.runs if run.thread == thread]
 
 
-def _agent_of(case: Case, thread: str) -> AgentSpec:
-    return case.scenario.agents[case.scenario.agent_name(thread)]
+def _judged_by_transcript(member: Member) -> bool:
+    """Whether the transcript says what the provider must have, or what the service has: no surprises, and ends that it knows of."""
+    ends = all(run.ending in ("returned", "waiting", "raised") for run in member.runs)
+    specs = [run.spec for run in member.runs if isinstance(run.spec, Run)]
+    faults = any(spec.load_fails is not None or spec.append_fails is not None or spec.background for spec in specs)
+    return ends and not faults and not member.agent.service.surprising
 
 
-def _script(case: Case, thread: str) -> list[tuple[object, ...]]:
-    """What a thread's runs were asked to do; empty where they contradict it or where their script ran out.
-
-    A script that ran out goes on with texts that name their agent, so that twins would differ.
-    """
-    script: list[tuple[object, ...]] = []
-    for run in case.runs:
-        if run.thread == thread and isinstance(run.spec, Run):
-            spec = run.spec
-            if spec.store is not None or spec.conversation_id is not None or len(run.calls) > len(spec.replies):
-                return []
-            script.append((spec.say, spec.stream, spec.replies))
-    return script
+def _keeps(case: Case, member: Member, timing: str) -> bool:
+    agent = member.agent
+    local = member.kind == "local" and agent.history == "provider" and not agent.service.surprising
+    return local and case.persists(agent) == timing
 
 
-def _all_ended(case: Case, *threads: str) -> bool:
-    return all(run.ending in ("returned", "raised") for run in case.runs if run.thread in threads)
+def _comparable(case: Case, hosted: Member) -> int:
+    """How many runs compare: where ids are followed only at the end of a run, what comes after a failed one rightly differs."""
+    failed = [place for place, run in enumerate(hosted.runs) if run.ending == "raised"]
+    return failed[0] + 1 if failed and case.persists(hosted.agent) != "per call" else len(hosted.runs)
 
 
-def _transcript(case: Case, thread: str) -> list[Part]:
-    """What the service kept of a thread's runs: with every exchange, what was new in it.
+def _transcript(case: Case, runs: Sequence[RunView], agent: AgentSpec) -> list[Part]:
+    """What the service kept of a thread's runs: with every exchange, what was new in it, without what context providers added.
 
     Also of a failed run whose id the thread did not take over (PER-28, PER-29), so that a failure can be compared at all.
     """
-    views = [view for run in case.runs if run.thread == thread for view in run.calls]
-    kept = [view for view in views if view.reply is not None and view.reply.kept]
-    return case.heard([each for view in kept if view.reply for each in (*view.request.messages, view.reply.message)])
-
-
-def _without_call_ids(said: list[Part]) -> list[Part]:
-    """Call ids by order of appearance: twins have calls of their own."""
-    names: dict[str, str] = {}
-    return [
-        (part[0], names.setdefault(part[1], str(len(names))), *part[2:]) if part[0] in ("call", "result") else part for part in said
-    ]
+    views = [view for run in runs for view in run.calls if view.reply is not None and view.reply.kept]
+    said = [each for view in views if view.reply for each in (*view.request.messages, view.reply.message)]
+    return case.spoken(said, agent)

@@ -77,7 +77,9 @@ def the_callers_input_is_not_changed(case: Case) -> Iterator[Finding]:
             if event.given is None:
                 continue
             said = case.heard(event.given.messages)
-            whole = event.given.messages == tuple(Message(role="user", text=text) for text in run.spec.say)
+            supplied = [Message(role="tool", results=run.supplied)] if run.supplied else []
+            said_by_it = [Message(role="user", text=text) for text in run.spec.say]
+            whole = event.given.messages == (*supplied, *said_by_it)
             same_store = run.store in (None, event.given.store)
             yield finding(
                 whole and same_store and event.given.conversation_id == run.named_id,

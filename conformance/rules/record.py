@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TypeVar, cast
 
-from conformance.scenario import AgentSpec, Scenario
-from conformance.trace import Event, Message, Part, ToolReturned, Trace, parts
+from conformance.scenario import AgentSpec, Respond, Scenario
+from conformance.trace import Event, Message, Part, ServiceReplied, ToolRaised, ToolReturned, Trace, parts
 from conformance.vocabulary import Capability, Policies
 
 E = TypeVar("E", bound=Event)
@@ -47,8 +47,22 @@ class Record:
         return {("user", text) for each in agents for provider in each.context.values() for text in provider.adds}
 
     @cached_property
-    def _values(self) -> dict[str, str]:
-        return {event.id: event.value for _, event in self.of(ToolReturned) if event.id is not None}
+    def _values(self) -> dict[str, list[str]]:
+        """What the tools returned under each call id; an id that comes back has several.
+
+        Left out are calls of which nobody can say that this is their result: where a tool raised under the same id, or where equal
+        calls waited for approval and one of them was rejected.
+        """
+        unsure: set[str | None] = {event.id for _, event in self.of(ToolRaised)}
+        rejected = any(isinstance(step, Respond) and not step.approve for step in self.scenario.steps)
+        for _, reply in self.of(ServiceReplied) if rejected else ():
+            tools = self.scenario.agents[reply.agent].tools
+            unsure |= {call.id for call in reply.message.calls if call.tool in tools and tools[call.tool].approval}
+        found: dict[str, list[str]] = {}
+        for _, event in self.of(ToolReturned):
+            if event.id is not None and event.id not in unsure:
+                found.setdefault(event.id, []).append(event.value)
+        return found
 
     def heard(self, messages: Sequence[Message]) -> list[Part]:
         """The parts of messages as they compare with what happened.
@@ -59,10 +73,10 @@ class Record:
         found: list[Part] = []
         waiting: list[Part] = []
         wrong: dict[Part, Part] = {
-            ("result", result.id): ("result", result.id, f"other than {self._values[result.id]!r}: {result.value!r}")
+            ("result", result.id): ("result", result.id, f"other than {' or '.join(self._values[result.id])!r}: {result.value!r}")
             for message in messages
             for result in message.results
-            if result.id in self._values and self._values[result.id] not in result.value
+            if result.id in self._values and not any(value in result.value for value in self._values[result.id])
         }
         for part in parts(messages):
             if part[0] == "result":
@@ -70,10 +84,10 @@ class Record:
                 continue
             if part[0] == "call" and found and found[-1] == ("assistant", ""):
                 found.pop()
-            found += _by_number(waiting)
+            found += by_number(waiting)
             waiting = []
             found.append(part)
-        return found + _by_number(waiting)
+        return found + by_number(waiting)
 
     def spoken(self, messages: Sequence[Message], agent: AgentSpec) -> list[Part]:
         """What is heard of the conversation in a request or on a thread: without instructions and what context providers added."""
@@ -81,6 +95,6 @@ class Record:
         return [part for part in self.heard(messages) if part[0] != "system" and part not in aside]
 
 
-def _by_number(results: list[Part]) -> list[Part]:
+def by_number(results: list[Part]) -> list[Part]:
     """Results in the order of their calls, which the service numbers."""
     return sorted(results, key=lambda part: (len(part[1]), part[1]))

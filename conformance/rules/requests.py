@@ -125,7 +125,9 @@ def history_known(case: Case, run: RunView) -> bool:
     timing = case.persists(run.agent)
     declared = case.can("history.per_service_call" if timing == "per call" else "history.per_run")
     for other in case.earlier(run):
-        if other.ending in ("unknown", "waiting") or other.terminated or (not other.succeeded and other.calls and not declared):
+        if other.ending in ("unknown", "waiting", "abandoned") or other.terminated:
+            return False
+        if not other.succeeded and other.calls and not declared:
             return False
         if other.ending != "returned" and other.agent.per_service_call and case.kind_before(other) == "adaptive":
             return False  # what a first run that failed had appended by then counts for no kind

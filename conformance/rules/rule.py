@@ -31,10 +31,14 @@ class Finding(Data, frozen=True, kw_only=True):
 
 
 class Judgement(Data, frozen=True, kw_only=True):
-    """What a rule says of one performed scenario. exercised: how often its precondition was met."""
+    """What a rule says of one performed scenario.
+
+    exercised: how often its precondition was met. held: the trace events at which it held.
+    """
 
     rule: str
     exercised: int = 0
+    held: tuple[int, ...] = ()
     violations: tuple[Finding, ...] = ()
 
 
@@ -48,9 +52,16 @@ _MODULES = (
     "isolation",
     "context",
     "company",
-    "persistence",
+    "settings",
+    "as_is",
+    "completeness",
+    "termination",
     "equivalence",
+    "failures",
+    "ids",
+    "approvals",
     "conflicts",
+    "modes",
     "orchestration",
 )
 _AREAS: Mapping[str, Area] = {"THR": "threads", "PER": "persistence", "ORC": "orchestration"}
@@ -99,7 +110,8 @@ class Rule:
         """Apply the rule to a case, which several rules may share."""
         findings = list(self.check(case))
         violations = tuple(finding for finding in findings if not finding.holds)
-        return Judgement(rule=self.id, exercised=len(findings), violations=violations)
+        held = tuple({finding.at: None for finding in findings if finding.holds})
+        return Judgement(rule=self.id, exercised=len(findings), held=held, violations=violations)
 
     def missing(self, capabilities: Iterable[Capability], policies: Policies) -> list[str]:
         """What an implementation would have to declare for this rule to apply."""

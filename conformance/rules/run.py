@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, cast
 
-from conformance.rules.record import E
+import msgspec
+
+from conformance.rules.record import E, by_number
 from conformance.scenario import AgentSpec, Run, RunWorkflow
 from conformance.trace import (
+    Abandoned,
     AnyEvent,
     Broke,
     Cancelled,
@@ -19,6 +22,7 @@ from conformance.trace import (
     Raised,
     Refused,
     RequestPending,
+    Result,
     RunStarted,
     ServiceCalled,
     ServiceReplied,
@@ -29,6 +33,10 @@ from conformance.trace import (
 
 if TYPE_CHECKING:
     from conformance.rules.case import Case
+
+
+Timing = Literal["per run", "per call", "not"]
+"""When local history is appended; `not`: that is the caller's responsibility."""
 
 
 @dataclass
@@ -73,10 +81,19 @@ class RunView:
         assert isinstance(self.spec, Run)
         return self.spec.agent or self.case.scenario.agent_name(self.spec.thread)
 
-    @property
+    @cached_property
     def agent(self) -> AgentSpec:
-        """How that agent is built."""
-        return self.case.scenario.agents[self.agent_name]
+        """How that agent is built, for this run."""
+        spec = self.case.scenario.agents[self.agent_name]
+        rebuilt = self.spec.per_service_call if isinstance(self.spec, Run) else None
+        return spec if rebuilt is None else msgspec.structs.replace(spec, per_service_call=rebuilt)
+
+    @property
+    def timing(self) -> Timing:
+        """When the run's history is appended, by the configuration matrix; a run in the background persists at its end (PER-40)."""
+        timing = self.case.persists(self.agent)
+        in_background = isinstance(self.spec, Run) and self.spec.background
+        return "per run" if in_background and timing == "per call" else timing
 
     def own(self, kind: type[E]) -> list[tuple[int, E]]:
         """The run's events of one kind, without those of agents that its own agent has as tools."""
@@ -109,7 +126,7 @@ class RunView:
         return next(iter(self.of(Raised)), None)
 
     @cached_property
-    def ending(self) -> Literal["returned", "waiting", "raised", "cancelled", "refused", "unknown"]:
+    def ending(self) -> Literal["returned", "waiting", "raised", "cancelled", "abandoned", "refused", "unknown"]:
         """How the run ended for its caller; `waiting`: suspended on a request that nobody answered."""
         if self.of(Broke):
             return "unknown"
@@ -117,6 +134,8 @@ class RunView:
             return "raised"
         if self.of(Cancelled):
             return "cancelled"
+        if self.of(Abandoned):
+            return "abandoned"
         if self.of(Refused):
             return "refused"
         # a request that is still open may be reported again each time the workflow comes to rest
@@ -137,6 +156,12 @@ class RunView:
     def terminated(self) -> bool:
         """Whether a tool ended the loop."""
         return any(event.terminated for _, event in self.own(ToolReturned))
+
+    @cached_property
+    def cut_short(self) -> bool:
+        """Whether the loop reached its agent's iteration limit; what an implementation says then is its own (PER-44)."""
+        asking = [view for view in self.calls if view.reply is not None and view.reply.message.calls]
+        return self.agent.limit is not None and len(asking) >= self.agent.limit
 
     @cached_property
     def contradicts(self) -> bool:
@@ -196,8 +221,14 @@ class RunView:
 
     @property
     def inputs(self) -> list[Part]:
-        """The new input of the run."""
-        return [("user", text) for text in self.spec.say]
+        """The new input of the run: results that the caller supplies, then what it says."""
+        return by_number([("result", result.id) for result in self.supplied]) + [("user", text) for text in self.spec.say]
+
+    @property
+    def supplied(self) -> tuple[Result, ...]:
+        """The results that the caller hands over, because the thread's history lacks them."""
+        begun = self.case.trace.events[self.at]
+        return begun.supplied if isinstance(begun, RunStarted) else ()
 
     def happened(self, *, before: int | None = None, trailing: bool = True) -> list[Part]:
         """The conversation of this run: its input, then each reply with the results of its calls.

@@ -1,0 +1,202 @@
+"""The persistence rules about the caller's own client stack, and what all cells of the matrix share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.rules.case import Case
+from conformance.rules.kept import decorated, kept_runs, plain
+from conformance.rules.requests import show
+from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run import RunView
+from conformance.rules.settings import ABOUT_PERSISTING, once_after_each_call, once_at_the_end
+from conformance.rules.siblings import Member, by_order, pairs
+from conformance.scenario import CreateThread, Restore, Run
+from conformance.trace import (
+    HistoryAppended,
+    HistoryFailed,
+    HistoryLoaded,
+    Part,
+    RequestPending,
+    RunReturned,
+    ServiceCalled,
+    ServiceFailed,
+    ToolRaised,
+    Warned,
+)
+
+
+@rule("PER-03", needs=["history.provider", "history.per_run", "history.client_as_is"])
+def as_is_persists_per_run(case: Case) -> Iterator[Finding]:
+    """With `client_as_is` alone, a successful run makes one append after its last service call, and nothing is injected.
+
+    So its requests carry no made-up conversation id, history is loaded once, before the first of them, and where an agent without
+    the setting runs the same script on equal terms, its requests are the same.
+    """
+    for run in kept_runs(case):
+        if run.timing != "per run" or not run.agent.client_as_is or run.agent.per_service_call:
+            continue
+        yield from once_at_the_end(case, run)
+        foreign = [view.at for view in run.calls if view.request.conversation_id is not None]
+        loads = [at for at, _ in run.own(HistoryLoaded)]
+        late = [at for at in loads[1:] if not run.answered_requests]
+        yield finding(
+            not foreign and not late,
+            [*foreign, *late, run.at][0],
+            expected="one load before the first request, and requests without a conversation id",
+            got=f"{len(loads)} loads, {len(foreign)} requests with a conversation id",
+        )
+    for first, second in pairs(case):
+        if _cell(first) == "M1" and _cell(second) == "M3" and _equal_terms(first, second):
+            yield from _same_requests(case, first, second)
+
+
+@rule("PER-04", needs=["history.provider", "history.per_service_call", "history.client_as_is"])
+def as_is_without_the_decorator_warns_and_appends_nothing(case: Case) -> Iterator[Finding]:
+    """With both settings and no decorator there is exactly one warning, before the first call, and the framework appends nothing.
+
+    The run still works. Leaves alone: surprising services, whose conflicts may be warned of in the same words.
+    """
+    bare = [name for name in _built(case) if _is_bare(case, name)]
+    warned = [at for at, event in case.of(Warned) if ABOUT_PERSISTING.search(event.text)]
+    if not bare or not _only_settings(case):
+        return
+    for place, name in enumerate(bare):
+        called = [at for at, event in case.of(ServiceCalled) if event.agent == name]
+        if not called:
+            continue
+        early = place < len(warned) and warned[place] < called[0]
+        yield finding(
+            early and len(warned) == len(bare),
+            warned[place] if place < len(warned) else called[0],
+            expected=f"one warning for agent {name!r}, before its first service call",
+            got=f"{len(warned)} warnings for {len(bare)} such agents" + ("" if early else ", too late for this one"),
+            also=[called[0]],
+        )
+        appends = [at for at, event in case.of(HistoryAppended) if event.agent == name and event.messages]
+        broken = [run.raised[0] for run in _runs_of(case, name) if run.raised is not None and _untroubled(case, run)]
+        yield finding(
+            not appends and not broken,
+            [*appends, *broken, called[0]][0],
+            expected="no append, and runs that work",
+            got=f"{len(appends)} appends" if appends else "a run that raised",
+        )
+
+
+@rule("PER-05", needs=["history.provider", "history.per_service_call", "history.client_as_is", "history.decorated"])
+def as_is_with_the_decorator_persists_per_call(case: Case) -> Iterator[Finding]:
+    """With both settings and the decorator in the caller's stack there is no warning, and one append after each service call."""
+    for run in kept_runs(case):
+        if run.timing == "per call" and decorated(run.agent):
+            yield from once_after_each_call(run)
+    if any(_is_bare(case, name) for name in _built(case)) or not _only_settings(case):
+        return
+    warned = [at for at, event in case.of(Warned) if ABOUT_PERSISTING.search(event.text)]
+    for name in _built(case):
+        called = [at for at, event in case.of(ServiceCalled) if event.agent == name]
+        if decorated(case.scenario.agents[name]) and case.scenario.agents[name].per_service_call and called:
+            yield finding(not warned, [*warned, *called][0], expected="no warning", got=f"{len(warned)} warnings")
+
+
+@rule("PER-06", needs=["history.provider", "history.per_run"])
+def all_cells_give_the_same_response(case: Case) -> Iterator[Finding]:
+    """All cells of the matrix give the caller the same response for the same script, and leave the service the same requests.
+
+    Up to where history is prepended, and up to the first run that fails or is terminated: after it the cells rightly differ in what
+    they know. Judged on threads of one scenario with a history provider, on equal services, with one script.
+    """
+    for first, second in pairs(case):
+        if _cell(first) is None or _cell(first) == _cell(second) or not _equal_terms(first, second):
+            continue
+        for one, other in zip(first.runs, second.runs, strict=True):
+            if one.supplied != other.supplied and by_order([one.inputs]) != by_order([other.inputs]):
+                break
+            bare = "M4 bare" in (_cell(first), _cell(second)) and one.answered_requests  # a resumed run has only what is stored
+            told = [(_responses(case, run), [] if bare else _own_parts(case, run)) for run in (one, other)]
+            same = [by_order([*responses, *requests]) for responses, requests in told]
+            yield finding(
+                same[0] == same[1] and one.ending == other.ending,
+                other.events[-1][0],
+                expected=f"as on thread {first.thread!r}: {_shown(told[0])}, and it {one.ending}",
+                got=f"on thread {second.thread!r}: {_shown(told[1])}, and it {other.ending}",
+                also=[one.events[-1][0]],
+            )
+            if not plain(one):
+                break
+
+
+def _same_requests(case: Case, first: Member, second: Member) -> Iterator[Finding]:
+    """Whether two siblings leave the service the same requests."""
+    for one, other in zip(first.runs, second.runs, strict=True):
+        sent = [
+            [(view.request.store, case.heard(view.request.messages), view.request.conversation_id) for view in run.calls]
+            for run in (one, other)
+        ]
+        heard = [by_order([said for _, said, _ in each]) for each in sent]
+        stores = [[store for store, _, _ in each] for each in sent]
+        yield finding(
+            heard[0] == heard[1] and stores[0] == stores[1],
+            other.sign,
+            expected=f"requests as on thread {first.thread!r}: {'; '.join(map(show, heard[0]))}",
+            got=f"requests on thread {second.thread!r}: {'; '.join(map(show, heard[1]))}",
+            also=[one.sign],
+        )
+
+
+def _cell(member: Member) -> str | None:
+    """The cell of the matrix, where the thread is local and an explicit history provider keeps it."""
+    agent = member.agent
+    if member.kind != "local" or agent.history != "provider" or agent.service.surprising:
+        return None
+    if agent.client_as_is and agent.per_service_call:
+        return "M4" if agent.decorated else "M4 bare"
+    return "M3" if agent.client_as_is else "M2" if agent.per_service_call else "M1"
+
+
+def _equal_terms(first: Member, second: Member) -> bool:
+    return first.agent.service == second.agent.service and first.streams == second.streams and _cell(second) is not None
+
+
+def _responses(case: Case, run: RunView) -> list[list[Part]]:
+    return [case.heard(event.messages) for _, event in run.of(RunReturned)]
+
+
+def _own_parts(case: Case, run: RunView) -> list[list[Part]]:
+    """What each request says of its own run: its end, without the history before it."""
+    said = [case.spoken(view.request.messages, run.agent) for view in run.calls]
+    own = [run.happened(before=view.request.call) for view in run.calls]
+    return [request[-len(mine) :] for request, mine in zip(said, own, strict=True)]
+
+
+def _shown(told: tuple[list[list[Part]], list[list[Part]]]) -> str:
+    responses, requests = ("; ".join(map(show, each)) or "none" for each in told)
+    return f"responses {responses} and requests that end in {requests}"
+
+
+def _built(case: Case) -> list[str]:
+    """The agents of threads, in the order in which they are first needed."""
+    made = [step.agent for step in case.scenario.steps if isinstance(step, (CreateThread, Restore))]
+    return list(dict.fromkeys(name for name in made if name is not None))
+
+
+def _is_bare(case: Case, name: str) -> bool:
+    agent = case.scenario.agents[name]
+    return agent.client_as_is and agent.per_service_call and not agent.decorated
+
+
+def _only_settings(case: Case) -> bool:
+    """Whether a warning about persisting can only be about the settings: no surprising service, no run in the background."""
+    runs = [run.spec for run in case.runs if isinstance(run.spec, Run)]
+    special = any(run.background or run.per_service_call is not None for run in runs)
+    return not special and not any(agent.service.surprising for agent in case.scenario.agents.values())
+
+
+def _runs_of(case: Case, agent: str) -> list[RunView]:
+    return [run for run, _, _ in case.agent_runs() if run.agent_name == agent]
+
+
+def _untroubled(case: Case, run: RunView) -> bool:
+    """Whether there is no reason to raise: nothing fails, and no earlier run waits for an answer."""
+    failed = run.of(ServiceFailed) or run.of(ToolRaised) or run.of(HistoryFailed)
+    waits = any(each.of(RequestPending) for each in case.earlier(run))
+    return not (run.contradicts or failed or waits)

@@ -1,0 +1,150 @@
+"""The persistence rules about conversation ids: the sentinel that is none, and the ids of a service that manages the history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.rules.case import Case
+from conformance.rules.kept import kept_runs
+from conformance.rules.requests import outcome, show, states_after
+from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run import RunView
+from conformance.trace import HistoryLoaded, Observed
+
+
+@rule("PER-26", needs=["history.per_service_call"])
+def the_sentinel_stays_inside(case: Case) -> Iterator[Finding]:
+    """The sentinel never reaches the service, in any request of any run.
+
+    Every conversation id in a request must be one that the service issued. Exercised from the second request of a thread on.
+    """
+    for run, _, agent in case.agent_runs():
+        if case.persists(agent) != "per call":
+            continue
+        for place, view in enumerate(run.calls):
+            id = view.request.conversation_id
+            issued = id is None or not id.startswith("foreign-")
+            if place or case.earlier(run) or not issued:
+                yield finding(
+                    issued,
+                    view.at,
+                    expected="no conversation id, or one that the service issued",
+                    got=f"the made-up id {id!r}",
+                )
+
+
+@rule("PER-27", needs=["history.provider", "history.per_service_call"])
+def the_sentinel_is_no_id(case: Case) -> Iterator[Finding]:
+    """The sentinel never passes for a service's id: the thread is still local, and its next run loads and raises no conflict.
+
+    A serialized and restored thread likewise. Leaves alone runs that fail for another reason.
+    """
+    for run in kept_runs(case):
+        if run.timing != "per call":
+            continue
+        if run.calls and case.kind_before(run) == "local":
+            for at, state in states_after(case, run):
+                yield finding(
+                    state.kind in ("local", None) and state.conversation_id is None,
+                    at,
+                    expected="a local thread without a conversation id",
+                    got=f"a thread of kind {state.kind} with conversation {state.conversation_id!r}",
+                    also=[run.at],
+                )
+        before = case.earlier(run)
+        if any(each.timing == "per call" and each.calls for each in before):
+            first = run.calls[0].at if run.calls else run.events[-1][0]
+            loads = [at for at, _ in run.own(HistoryLoaded) if at < first]
+            conflict = run.raised is not None and run.raised[1].kind == "conflict"
+            expected = not run.calls or bool(loads)
+            yield finding(
+                expected and not conflict,
+                run.sign,
+                expected="history loaded before the first service call, and no conflict",
+                got=outcome(run) if conflict else "no load",
+                also=[before[-1].at],
+            )
+
+
+@rule("PER-28", needs=["history.per_service_call", "threads.hosted"])
+def ids_are_updated_after_each_call(case: Case) -> Iterator[Finding]:
+    """With `per_service_call` and a service that returns ids, the thread's id is updated right after each call.
+
+    So a tool that looks at it within the run sees the id of the latest reply, and a failure at call *k* leaves the id of call k-1.
+    """
+    for run in _managed(case):
+        if case.persists(run.agent) != "per call":
+            continue
+        before = case.id_before(run)
+        for at, look in _looks(run):
+            expected = _latest(run, before, at)
+            yield _id_is(expected, look.conversation_id, at, run, "while a tool runs")
+        if run.ending in ("raised", "cancelled") and run.calls and not run.answered_requests:
+            expected = _latest(run, before, run.events[-1][0])
+            for at, state in states_after(case, run):
+                yield _id_is(expected, state.conversation_id, at, run, "after the failed run")
+
+
+@rule("PER-29", needs=["history.per_run", "threads.hosted"])
+def ids_are_updated_at_the_end(case: Case) -> Iterator[Finding]:
+    """Without `per_service_call` the thread's id is updated at the end of a run that succeeds; a failed run leaves the old id.
+
+    Leaves alone runs that were resumed: each part of them has an end.
+    """
+    for run in _managed(case):
+        if run.agent.per_service_call or not run.calls:
+            continue
+        before = case.id_before(run)
+        for at, look in _looks(run) if not run.answered_requests else ():
+            yield _id_is(before, look.conversation_id, at, run, "while a tool runs")
+        if run.ending in ("raised", "cancelled", "returned"):
+            expected = _latest(run, before, run.events[-1][0]) if run.succeeded else before
+            for at, state in states_after(case, run) if not run.answered_requests else ():
+                yield _id_is(expected, state.conversation_id, at, run, f"after the run, which {run.ending}")
+
+
+@rule("PER-30", needs=["threads.hosted"])
+def a_managed_conversation_gets_what_is_new(case: Case) -> Iterator[Finding]:
+    """Where the service manages the history, requests carry the latest id and only new messages; nothing is sent twice.
+
+    Leaves alone what context providers add.
+    """
+    for run in _managed(case):
+        before = case.id_before(run)
+        for place, view in enumerate(run.calls):
+            reply = run.calls[place - 1].reply if place else None
+            new = [("result", call.id) for call in reply.message.calls] if reply else run.inputs
+            id = _latest(run, before, view.at)
+            got = case.spoken(view.request.messages, run.agent)
+            yield finding(
+                view.request.conversation_id == id and got == new,
+                view.at,
+                expected=f"conversation id {id}, and only what is new: {show(new)}",
+                got=f"conversation id {view.request.conversation_id}, messages {show(got)}",
+            )
+
+
+def _managed(case: Case) -> Iterator[RunView]:
+    """Runs on threads that were created hosted, on services that keep what they are asked to, and that nothing contradicts."""
+    for run, thread, agent in case.agent_runs():
+        if case.scenario.kind_of(thread) != "hosted" or agent.service.surprising or run.ending in ("unknown", "refused"):
+            continue
+        if any(each.contradicts for each in [*case.earlier(run), run]) or case.forked(run):
+            continue
+        replies = [view.reply for each in [*case.earlier(run), run] for view in each.calls if view.reply]
+        if all(reply.conversation_id is not None for reply in replies):
+            yield run
+
+
+def _latest(run: RunView, before: str | None, at: int) -> str | None:
+    """The id of the run's latest reply before a position; that of the thread before the run where there is none."""
+    replied = [view.reply for view in run.calls if view.reply is not None and (view.replied_at or at) < at]
+    return replied[-1].conversation_id if replied else before
+
+
+def _looks(run: RunView) -> list[tuple[int, Observed]]:
+    return [(at, look) for at, look in run.own(Observed) if look.moment == "within"]
+
+
+def _id_is(expected: str | None, got: str | None, at: int, run: RunView, when: str) -> Finding:
+    return finding(got == expected, at, expected=f"conversation id {expected} {when}", got=f"conversation id {got}", also=[run.at])

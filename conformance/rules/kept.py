@@ -1,0 +1,97 @@
+"""What a history provider keeps: the runs whose turn it has to keep, and what it has of a conversation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from conformance.rules.case import Case
+from conformance.rules.run import RunView
+from conformance.scenario import AgentSpec
+from conformance.trace import HistoryAppended, HistoryFailed, HistoryLoaded, Message, Part
+
+
+def kept_runs(case: Case) -> Iterator[RunView]:
+    """Runs whose turn an explicitly configured history provider has to keep.
+
+    They are on local threads, or on adaptive ones that they made or found local, and nothing has contradicted these yet; no service
+    named a conversation there.
+    """
+    for run, _, agent in case.agent_runs():
+        if agent.history != "provider" or run.contradicts or run.ending in ("unknown", "refused"):
+            continue
+        local = case.kind_before(run) == "local" or (run.succeeded and case.kind_after(run) == "local")
+        if local and not any(each.brought_id or (each.contradicts and each.calls) for each in [*case.earlier(run), run]):
+            yield run
+
+
+def copied_runs(case: Case) -> Iterator[RunView]:
+    """Runs of which a history provider has to receive a copy, because the service manages the history and the policy says so."""
+    for run, _, agent in case.agent_runs():
+        if case.policies.provider_copy == "written" and agent.history == "provider" and run.timing != "not":
+            undisputed = not any(each.contradicts for each in [*case.earlier(run), run])
+            hosted = case.kind_before(run) == "hosted" and case.scenario.kind_of(run.thread or "") == "hosted"
+            if hosted and undisputed and not agent.service.surprising and run.ending not in ("unknown", "refused"):
+                yield run
+
+
+def plain(run: RunView) -> bool:
+    """Whether nothing is special about how the run went: it came to its own end, and nobody and no limit ended its loop."""
+    return run.succeeded and not run.terminated and not run.cut_short
+
+
+def key_of(run: RunView) -> str | None:
+    """The name under which the history store of the run's agent has the run's thread."""
+    used = [*run.own(HistoryLoaded), *run.own(HistoryAppended), *run.own(HistoryFailed)]
+    return used[0][1].key if used else None
+
+
+def stored_before(case: Case, run: RunView, at: int) -> list[Message]:
+    """Everything that was appended where the run's history is, up to a position in the trace."""
+    place = run.agent_name, key_of(run)
+    appends = [event for where, event in case.of(HistoryAppended) if where < at and (event.agent, event.key) == place]
+    return [message for event in appends for message in event.messages]
+
+
+def stored_by_end(case: Case, run: RunView) -> list[Part]:
+    """What is stored where the run's history is, when the run is over."""
+    return case.spoken(stored_before(case, run, run.events[-1][0] + 1), run.agent)
+
+
+def gained(case: Case, run: RunView) -> list[Part]:
+    """What the run appended, without what context providers injected."""
+    return case.spoken(run.stored_messages, run.agent)
+
+
+def occurred(runs: Sequence[RunView]) -> Counter[Part]:
+    """How often each part of the conversation occurred in runs; a result that a caller supplies is the one of the run before."""
+    found: Counter[Part] = Counter()
+    for run in runs:
+        known = Counter(("result", result.id) for result in run.supplied if found["result", result.id])
+        found += Counter(run.happened()) - known
+    return found
+
+
+def open_calls(said: Sequence[Part]) -> list[str]:
+    """The ids of the calls that have no result after them, and of the results that have no call before them."""
+    waiting: list[str] = []
+    stray: list[str] = []
+    for part in said:
+        if part[0] == "call":
+            waiting.append(part[1])
+        elif part[0] == "result":
+            if part[1] in waiting:
+                waiting.remove(part[1])
+            else:
+                stray.append(part[1])
+    return waiting + stray
+
+
+def threads_of(case: Case) -> list[str]:
+    """The threads on which something ran."""
+    return list(dict.fromkeys(thread for _, thread, _ in case.agent_runs()))
+
+
+def decorated(agent: AgentSpec) -> bool:
+    """Whether the caller's own stack holds the decorator of per-service-call persistence."""
+    return agent.client_as_is and agent.decorated
