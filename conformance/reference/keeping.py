@@ -134,6 +134,5 @@ class Keeping(Setting):
         await store.append([*new, *produced])
 
     async def copy(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
-        """A copy of what is new: per service call, a trailing result would not be in it."""
-        trailing = self.decorates and outcome.terminated
-        await self.persist(store, new, Outcome(outcome.produced[:-1]) if trailing else outcome)
+        """A copy of what the service has: a trailing result is not in it, and comes with the run that sends it."""
+        await self.persist(store, new, Outcome(outcome.produced[:-1]) if outcome.terminated else outcome)

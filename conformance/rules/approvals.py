@@ -57,8 +57,8 @@ def an_approved_call_is_sent_once(case: Case) -> Iterator[Finding]:
 def an_unrelated_input_sends_no_orphan_call(case: Case) -> Iterator[Finding]:
     """An unrelated input while an approval is pending sends no orphan call: it is refused, or the call is answered first."""
     for run, _, _ in case.agent_runs():
-        pending = [each for each in case.earlier(run) if _pending(case, each, run.at)]
-        if not pending or run.contradicts or run.ending in ("unknown", "refused"):
+        pending = [each for each in case.earlier(run) if each.waits_at(run.at)]
+        if not pending or run.contradicting_options or run.misplaced or run.ending in ("unknown", "refused"):
             continue
         waiting = {call.id for each in pending for call in _asked(each)}
         orphans = [
@@ -90,14 +90,6 @@ def _answers(case: Case, run: RunView) -> list[bool]:
     """The answers that the run got, in order."""
     steps = [case.scenario.steps[step] for step in dict.fromkeys(event.step for _, event in run.events)]
     return [step.approve for step in steps if isinstance(step, Respond)]
-
-
-def _pending(case: Case, run: RunView, at: int) -> bool:
-    """Whether requests of a run wait for an answer at a position."""
-    asked = {event.id for where, event in run.of(RequestPending) if where < at}
-    first = case.trace.events[run.at].step
-    answered = {event.step for where, event in run.events if where < at and event.step != first}
-    return len(asked) > len(answered)
 
 
 def _needs_approval(tools: Mapping[str, ToolSpec], tool: str) -> bool:

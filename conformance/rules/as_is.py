@@ -62,7 +62,8 @@ def as_is_without_the_decorator_warns_and_appends_nothing(case: Case) -> Iterato
     if not bare or not _only_settings(case):
         return
     for place, name in enumerate(bare):
-        called = [at for at, event in case.of(ServiceCalled) if event.agent == name]
+        broken = [run.raised[0] for run in _runs_of(case, name) if run.raised is not None and _untroubled(case, run)]
+        called = [at for at, event in case.of(ServiceCalled) if event.agent == name] or broken
         if not called:
             continue
         early = place < len(warned) and warned[place] < called[0]
@@ -74,7 +75,6 @@ def as_is_without_the_decorator_warns_and_appends_nothing(case: Case) -> Iterato
             also=[called[0]],
         )
         appends = [at for at, event in case.of(HistoryAppended) if event.agent == name and event.messages]
-        broken = [run.raised[0] for run in _runs_of(case, name) if run.raised is not None and _untroubled(case, run)]
         yield finding(
             not appends and not broken,
             [*appends, *broken, called[0]][0],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from conformance.rules.case import Case
 from conformance.rules.kept import kept_runs
-from conformance.rules.requests import change, outcome, states_after
+from conformance.rules.requests import change, outcome, states_after, undisputed
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.trace import HistoryLoaded, ServiceReplied, Warned
@@ -132,7 +132,7 @@ def the_default_store_gives_way(case: Case) -> Iterator[Finding]:
             continue
         runs = [*case.earlier(run), run]
         came = [at for each in runs for at, reply in each.own(ServiceReplied) if reply.conversation_id is not None]
-        if not agent.service.surprising or not came or any(each.contradicts for each in runs) or run.agent.history != "default":
+        if not agent.service.surprising or not came or not undisputed(case, run):
             continue
         conflict = run.raised is not None and run.raised[1].kind == "conflict"
         warned = [at for at, event in run.of(Warned) if at > came[0] and _about_the_conflict(event)]
@@ -155,7 +155,7 @@ def no_id_no_conflict(case: Case) -> Iterator[Finding]:
         if not run.calls or run.timing == "not" or case.kind_before(run) == "adaptive":
             continue
         conflict = run.raised is not None and run.raised[1].kind == "conflict"
-        warned = [at for at, event in run.of(Warned) if at > run.calls[0].at and _names_both(event)]
+        warned = [at for at, event in run.of(Warned) if _names_both(event)]
         unused = run.succeeded and not run.stored
         yield finding(
             not conflict and not warned and not unused,
@@ -175,7 +175,7 @@ def other_threads_keep_their_history(case: Case) -> Iterator[Finding]:
             if other.thread in (None, run.thread) or other.number < run.number or other.agent_name != run.agent_name:
                 continue
             before = [*case.earlier(other), other]
-            local = case.scenario.kind_of(other.thread or "") == "local" and not any(each.contradicts for each in before)
+            local = case.scenario.kind_of(other.thread or "") == "local" and undisputed(case, other)
             if not local or any(each.brought_id for each in before[:-1]) or not other.calls or other.at < at:
                 continue
             loads = [where for where, _ in other.own(HistoryLoaded) if where < other.calls[0].at]
@@ -210,7 +210,7 @@ def _hosted_with_a_provider(case: Case) -> Iterator[RunView]:
     """Runs on threads that were created hosted, on agents with an explicit history provider."""
     for run, thread, agent in case.agent_runs():
         hosted = case.scenario.kind_of(thread) == "hosted" and agent.history == "provider"
-        if hosted and not agent.service.surprising and not any(each.contradicts for each in [*case.earlier(run), run]):
+        if hosted and not agent.service.surprising and undisputed(case, run):
             yield run
 
 

@@ -86,7 +86,7 @@ def hosted_threads_follow_the_id(case: Case) -> Iterator[Finding]:
                 )
             if view.reply is not None and view.reply.conversation_id is not None:
                 latest, known = view.reply.conversation_id, True
-        for at, state in states_after(case, run) if run.succeeded and run.brought_id else ():
+        for at, state in states_after(case, run) if run.succeeded and run.brought_id and not run.answered_requests else ():
             yield finding(
                 state.conversation_id == latest,
                 at,

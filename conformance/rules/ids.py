@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from conformance.rules.case import Case
 from conformance.rules.kept import kept_runs
-from conformance.rules.requests import outcome, show, states_after
+from conformance.rules.requests import outcome, show, states_after, undisputed
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.trace import HistoryLoaded, Observed
@@ -73,7 +73,7 @@ def ids_are_updated_after_each_call(case: Case) -> Iterator[Finding]:
     So a tool that looks at it within the run sees the id of the latest reply, and a failure at call *k* leaves the id of call k-1.
     """
     for run in _managed(case):
-        if case.persists(run.agent) != "per call":
+        if run.timing != "per call":
             continue
         before = case.id_before(run)
         for at, look in _looks(run):
@@ -129,7 +129,7 @@ def _managed(case: Case) -> Iterator[RunView]:
     for run, thread, agent in case.agent_runs():
         if case.scenario.kind_of(thread) != "hosted" or agent.service.surprising or run.ending in ("unknown", "refused"):
             continue
-        if any(each.contradicts for each in [*case.earlier(run), run]) or case.forked(run):
+        if not undisputed(case, run) or case.forked(run):
             continue
         replies = [view.reply for each in [*case.earlier(run), run] for view in each.calls if view.reply]
         if all(reply.conversation_id is not None for reply in replies):

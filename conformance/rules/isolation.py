@@ -101,7 +101,7 @@ def a_failed_run_leaves_a_local_thread_as_it_was(case: Case) -> Iterator[Finding
         failed = run.ending in ("raised", "cancelled") and bool(run.calls)
         if not failed or case.kind_before(run) != "local" or case.persists(agent) != "per run" or agent.client_as_is:
             continue
-        if agent.service.surprising or not undisputed(case, run):
+        if agent.service.surprising or not undisputed(case, run) or run.answered_requests:
             continue
         wrong = [*change(case, run, thread, ("kind", "conversation_id", "messages")), *(at for at, _ in run.stored)]
         yield finding(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.case import Case
+from conformance.rules.requests import undisputed
 from conformance.rules.run import RunView
 from conformance.scenario import AgentSpec
 from conformance.trace import HistoryAppended, HistoryFailed, HistoryLoaded, Message, Part
@@ -21,7 +22,7 @@ def kept_runs(case: Case) -> Iterator[RunView]:
         if agent.history != "provider" or run.contradicts or run.ending in ("unknown", "refused"):
             continue
         local = case.kind_before(run) == "local" or (run.succeeded and case.kind_after(run) == "local")
-        if local and not any(each.brought_id or (each.contradicts and each.calls) for each in [*case.earlier(run), run]):
+        if local and undisputed(case, run) and not any(each.brought_id for each in [*case.earlier(run), run]):
             yield run
 
 
@@ -29,9 +30,8 @@ def copied_runs(case: Case) -> Iterator[RunView]:
     """Runs of which a history provider has to receive a copy, because the service manages the history and the policy says so."""
     for run, _, agent in case.agent_runs():
         if case.policies.provider_copy == "written" and agent.history == "provider" and run.timing != "not":
-            undisputed = not any(each.contradicts for each in [*case.earlier(run), run])
             hosted = case.kind_before(run) == "hosted" and case.scenario.kind_of(run.thread or "") == "hosted"
-            if hosted and undisputed and not agent.service.surprising and run.ending not in ("unknown", "refused"):
+            if hosted and undisputed(case, run) and not agent.service.surprising and run.ending not in ("unknown", "refused"):
                 yield run
 
 
@@ -40,16 +40,17 @@ def plain(run: RunView) -> bool:
     return run.succeeded and not run.terminated and not run.cut_short
 
 
-def key_of(run: RunView) -> str | None:
-    """The name under which the history store of the run's agent has the run's thread."""
+def keys_of(run: RunView) -> list[str]:
+    """The names under which the run used the history store of its agent: one, unless something is wrong."""
     used = [*run.own(HistoryLoaded), *run.own(HistoryAppended), *run.own(HistoryFailed)]
-    return used[0][1].key if used else None
+    return list(dict.fromkeys(event.key for _, event in used))
 
 
 def stored_before(case: Case, run: RunView, at: int) -> list[Message]:
     """Everything that was appended where the run's history is, up to a position in the trace."""
-    place = run.agent_name, key_of(run)
-    appends = [event for where, event in case.of(HistoryAppended) if where < at and (event.agent, event.key) == place]
+    keys = keys_of(run)[:1]
+    mine = [(where, event) for where, event in case.of(HistoryAppended) if event.agent == run.agent_name and event.key in keys]
+    appends = [event for where, event in mine if where < at]
     return [message for event in appends for message in event.messages]
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from conformance.rules.case import Case
-from conformance.rules.kept import gained, kept_runs, key_of, occurred, plain, stored_before
+from conformance.rules.kept import gained, kept_runs, keys_of, occurred, plain, stored_before
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.scenario import Run, Together
@@ -27,8 +27,9 @@ def interleaved_runs_store_each_its_own(case: Case) -> Iterator[Finding]:
         if not interleaved or not same or run.timing == "not" or not run.stored:
             continue
         foreign = Counter(gained(case, run)) - occurred([run])
-        key = key_of(run)
-        shared = [other for other in same if key_of(other) == key and not case.related(other.thread or "", run.thread or "")]
+        mine = set(keys_of(run))
+        apart = [other for other in same if not case.related(other.thread or "", run.thread or "")]
+        shared = [other for other in apart if mine & set(keys_of(other))]
         yield finding(
             not foreign and not shared,
             run.stored[0][0],

@@ -10,7 +10,7 @@ from conformance.rules.case import Case
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run import CallView, RunView
 from conformance.scenario import AgentSpec, CreateThread
-from conformance.trace import Part, Raised, ServiceCalled, ThreadDescribed, Warned
+from conformance.trace import HistoryFailed, Part, Raised, ServiceCalled, ThreadDescribed, Warned
 
 _ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", re.I)
 
@@ -123,17 +123,21 @@ def outcome(run: RunView) -> str:
 def history_known(case: Case, run: RunView) -> bool:
     """Whether the matrix says what local history is when this run begins."""
     timing = case.persists(run.agent)
+    alone = not case.forked(run) and not case.tampered(run) and run.agent.reduces_to is None and not run.own(HistoryFailed)
+    return timing != "not" and alone and all(_known(case, run, other) for other in case.earlier(run))
+
+
+def _known(case: Case, run: RunView, other: RunView) -> bool:
+    """Whether the matrix says what an earlier run added to the history that a run finds."""
+    timing = case.persists(run.agent)
     declared = case.can("history.per_service_call" if timing == "per call" else "history.per_run")
-    for other in case.earlier(run):
-        if other.ending in ("unknown", "waiting", "abandoned") or other.terminated:
-            return False
-        if not other.succeeded and other.calls and not declared:
-            return False
-        if other.ending != "returned" and other.agent.per_service_call and case.kind_before(other) == "adaptive":
-            return False  # what a first run that failed had appended by then counts for no kind
-        if not _one_history(run, other) or case.persists(other.agent) != timing:
-            return False
-    return timing != "not" and not case.forked(run) and not case.tampered(run) and run.agent.reduces_to is None
+    if other.ending in ("unknown", "waiting", "abandoned") or other.terminated or other.own(HistoryFailed):
+        return False
+    if not other.succeeded and ((other.calls and not declared) or other.answered_requests):
+        return False
+    if other.ending != "returned" and other.agent.per_service_call and case.kind_before(other) == "adaptive":
+        return False  # what a first run that failed had appended by then counts for no kind
+    return _one_history(run, other) and case.persists(other.agent) == timing
 
 
 def _one_history(run: RunView, other: RunView) -> bool:

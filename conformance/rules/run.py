@@ -166,8 +166,19 @@ class RunView:
     @cached_property
     def contradicts(self) -> bool:
         """Whether the run cannot be: its agent cannot be built, or cannot serve the thread as it is, with these options."""
-        impossible = self.misplaced or self.unsupported or self.refuses_reducer
+        impossible = self.misplaced or self.unsupported or self.refuses_reducer or self.interrupts
         return self.contradicting_options or impossible or not self.case.buildable(self.agent_name)
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether an earlier run of the thread waits for someone's answer when this one begins (PER-42)."""
+        return any(other.waits_at(self.at) for other in self.case.earlier(self)) if self.thread is not None else False
+
+    def waits_at(self, at: int) -> bool:
+        """Whether requests of the run are open at a position in the trace."""
+        asked = {event.id or str(where) for where, event in self.of(RequestPending) if where < at}
+        answered = {event.step for where, event in self.events if where < at} - {self.case.trace.events[self.at].step}
+        return len(asked) > len(answered)
 
     @property
     def contradicting_options(self) -> bool:

@@ -98,10 +98,10 @@ def a_limit_leaves_nothing_dangling(case: Case) -> Iterator[Finding]:
         supplied = [("call", result.id, "", "") for result in run.supplied]
         unseen = [id for id in open_calls([*supplied, *stored]) if not any(part[:2] == ("call", id) for part in given)]
         yield finding(
-            stored in allowed and not unseen,
+            stored in allowed and not unseen and len(asking) == limit,
             run.stored[-1][0] if run.stored else run.events[-1][0],
-            expected=f"what the caller was given: {show(given)}",
-            got=f"stored: {show(stored)}",
+            expected=f"at most {limit} replies with calls, and stored what the caller was given: {show(given)}",
+            got=f"{len(asking)} such replies, and stored: {show(stored)}",
             also=[asking[-1].at],
         )
 
