@@ -30,6 +30,22 @@ def test_every_threads_rule_holds_and_is_exercised(declared: str) -> None:
     assert {id: (found.verdict, found.reason) for id, found in verdicts.items() if found.verdict != "pass"} == {}
 
 
+PERSISTENCE = [
+    "&".join(
+        f"{name}={value}" for name, value in zip(("trailing_result", "provider_copy", "injected_messages"), values, strict=True)
+    )
+    for values in product(("stored", "trimmed"), ("none", "written"), ("dropped", "stored"))
+]
+
+
+@pytest.mark.parametrize("declared", PERSISTENCE)
+def test_every_persistence_rule_holds_and_is_exercised(declared: str) -> None:
+    rules = [rule for rule in catalogue().values() if rule.area == "persistence"]
+    judge = Judge(resolve(f"reference?{declared}"), rules, effort=profile("quick"))
+    verdicts = {rule.id: judge.verdict(rule) for rule in rules}
+    assert {id: (found.verdict, found.reason) for id, found in verdicts.items() if found.verdict != "pass"} == {}
+
+
 def test_no_value_of_a_policy_on_threads_is_left_out() -> None:
     tried = {pair for declared in [*COMBINATIONS, *OTHERS] for pair in declared.split("&")}
     for name in ("store_conflict", "store_conflict_hosted", "unsupported_thread"):

@@ -210,25 +210,28 @@ def _hosted_with_a_provider(case: Case) -> Iterator[RunView]:
     """Runs on threads that were created hosted, on agents with an explicit history provider."""
     for run, thread, agent in case.agent_runs():
         hosted = case.scenario.kind_of(thread) == "hosted" and agent.history == "provider"
-        if hosted and not agent.service.surprising and undisputed(case, run):
+        if hosted and undisputed(case, run):
             yield run
 
 
 def _conflicts(case: Case) -> Iterator[tuple[RunView, int]]:
-    """Runs on local threads with a provider in which a reply brings a conversation id, and where; until the thread is settled.
+    """Runs on threads with a provider in which a reply brings a conversation id, and where; until the thread is settled.
 
-    Settled is also a thread that an option of a run was let to contradict.
+    The threads were created local, or are adaptive and have no kind yet. Settled is also one that an option of a run was let to
+    contradict.
     """
     settled: set[int] = set()
     for run, thread, agent in case.agent_runs():
-        if case.scenario.kind_of(thread) != "local" or agent.history != "provider":
+        created = case.scenario.kind_of(thread)
+        if agent.history != "provider" or created == "hosted" or (created == "adaptive" and case.kind_before(run) != "adaptive"):
             continue
         if any(each.number in settled for each in case.earlier(run)):
             continue
         if run.contradicts:
             settled |= {run.number} if run.calls else set()
             continue
-        if not agent.service.surprising or run.timing == "not":
+        unasked = agent.service.surprising or (created == "adaptive" and agent.service.stores_by_default)
+        if not unasked or run.timing == "not" or run.store is not None or run.named_id is not None:
             continue
         came = [at for at, reply in run.own(ServiceReplied) if reply.conversation_id is not None]
         if came:

@@ -125,9 +125,9 @@ def a_managed_conversation_gets_what_is_new(case: Case) -> Iterator[Finding]:
 
 
 def _managed(case: Case) -> Iterator[RunView]:
-    """Runs on threads that were created hosted, on services that keep what they are asked to, and that nothing contradicts."""
-    for run, thread, agent in case.agent_runs():
-        if case.scenario.kind_of(thread) != "hosted" or agent.service.surprising or run.ending in ("unknown", "refused"):
+    """Runs on threads that were created hosted, on services that name the conversation, and that nothing contradicts."""
+    for run, thread, _ in case.agent_runs():
+        if case.scenario.kind_of(thread) != "hosted" or run.ending in ("unknown", "refused"):
             continue
         if not undisputed(case, run) or case.forked(run):
             continue

@@ -31,7 +31,7 @@ def copied_runs(case: Case) -> Iterator[RunView]:
     for run, _, agent in case.agent_runs():
         if case.policies.provider_copy == "written" and agent.history == "provider" and run.timing != "not":
             hosted = case.kind_before(run) == "hosted" and case.scenario.kind_of(run.thread or "") == "hosted"
-            if hosted and undisputed(case, run) and not agent.service.surprising and run.ending not in ("unknown", "refused"):
+            if hosted and undisputed(case, run) and run.ending not in ("unknown", "refused"):
                 yield run
 
 
