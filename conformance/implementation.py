@@ -51,7 +51,8 @@ class Implementation(ABC):
         """Build the framework's agent, talking to `world.service(name)`, with the tools and providers that `spec` names.
 
         Where some of its tools are agents (capability `agents.as_tool`), it is called with a third argument: these native agents,
-        under the names of the tools.
+        under the names of the tools. It may be called again with the same name and another `per_service_call`: the caller rebuilt
+        the agent, and history that it keeps goes on.
         """
 
     async def supports_hosted(self, agent: Any) -> bool:
@@ -90,7 +91,10 @@ class Implementation(ABC):
         """Run an agent, not streaming. `thread` is None for a run without one."""
 
     def stream(self, agent: Any, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
-        """Run an agent, streaming: every native update as a chunk, then, last, the response as the framework joins it."""
+        """Run an agent, streaming: every native update as a chunk, then, last, the response as the framework joins it.
+
+        A consumer that leaves early closes this generator (`aclose`): close the native stream then, as the framework documents it.
+        """
         raise NotSupported(f"{self.name} does not stream")
 
     async def answer(self, agent: Any, thread: Any, answers: Sequence[Answer]) -> Response:

@@ -10,6 +10,8 @@ In this order, the first that applies:
 - `pass`.
 
 A declared deviation is stale where the verdict is none of `deviates` and `error`.
+
+Where all rules of the persistence area are asked for, it also says what came of each cell of the configuration matrix.
 """
 
 from __future__ import annotations
@@ -20,15 +22,19 @@ from contextlib import suppress
 import msgspec
 
 from conformance.baseline import Baseline, Deviation
+from conformance.breakage import breakage
+from conformance.cells import CELLS
+from conformance.outcomes import Outcomes
 from conformance.performance import Performed, violation
 from conformance.reduce import reduced
-from conformance.rules.rule import Finding, Rule
+from conformance.rules.rule import Finding, Rule, catalogue
 from conformance.scenario import Scenario
-from conformance.search import Enough, Profile, profile, size, smallest
+from conformance.search import Enough, Profile, profile, smallest
 from conformance.stage import STEP_TIMEOUT
 from conformance.subject import Subject
-from conformance.survey import Material, Survey, Tally, shipped
-from conformance.verdicts import Counterexample, Coverage, RuleVerdict
+from conformance.survey import Material, Survey, shipped
+from conformance.tally import Tally
+from conformance.verdicts import CellResult, Counterexample, Coverage, RuleVerdict
 from conformance.vocabulary import Area
 
 Proof = tuple[Performed, Finding]
@@ -84,6 +90,22 @@ class Judge:
         reason = f"a deviation is declared, but {found}; take it out of {self.baseline.name or 'the baseline'}"
         return msgspec.structs.replace(verdict, reason=reason, stale=True)
 
+    @property
+    def knows_cells(self) -> bool:
+        """Whether the whole persistence area is asked for, so that a cell of which nobody said anything is a gap."""
+        whole = {id for id, rule in catalogue().items() if rule.area == "persistence"}
+        return whole <= {rule.id for rule in self.rules}
+
+    def cells(self) -> tuple[CellResult, ...]:
+        """What came of each cell of the configuration matrix."""
+        capabilities, policies = self.subject.capabilities, self.subject.policies
+        asked = [rule for rule in self.rules if rule.area == "persistence" and not self._missing(rule)]
+        if not asked and all(cell.missing(capabilities, policies) for cell in CELLS):
+            return Outcomes().results(capabilities, policies)
+        survey = self.survey("persistence")
+        broke = breakage(survey)
+        return survey.outcomes.results(capabilities, policies, broke.reason if broke else None)
+
     def _unbaselined(self, rule: Rule) -> RuleVerdict:
         missing = self._missing(rule)
         if missing:
@@ -108,7 +130,8 @@ class Judge:
                 counterexample=counterexample,
             )
         if not tally.exercised:
-            reason = f"was exercised by none of {len(survey.fixtures)} fixtures and by no generated scenario"
+            matrix = f", none of {survey.scenarios['matrix']} of the matrix" if survey.scenarios["matrix"] else ""
+            reason = f"was exercised by none of {survey.scenarios['fixture']} fixtures{matrix} and by no generated scenario"
             return RuleVerdict(rule=rule.id, level=rule.level, verdict="not exercised", reason=reason)
         return RuleVerdict(rule=rule.id, level=rule.level, verdict="pass", exercised=tally.exercised)
 
@@ -141,10 +164,12 @@ class Judge:
 
 def _coverage(survey: Survey, tally: Tally) -> Coverage:
     return Coverage(
-        fixtures=tally.fixtures,
-        of_fixtures=len(survey.fixtures),
-        generated=tally.generated,
-        of_generated=survey.generated,
+        fixtures=tally.scenarios["fixture"],
+        of_fixtures=survey.scenarios["fixture"],
+        matrix=tally.scenarios["matrix"],
+        of_matrix=survey.scenarios["matrix"],
+        generated=tally.scenarios["generated"],
+        of_generated=survey.scenarios["generated"],
     )
 
 
@@ -173,15 +198,8 @@ def _error(survey: Survey, tally: Tally) -> tuple[str, Counterexample] | None:
         performed, error = tally.raised
         text = f"the rule itself raised {type(error).__name__}: {error}"
         return f"{text} (on {performed.name})", _broken_at(performed, len(performed.trace.events) - 1, "a judgement", text)
-    if not survey.broken:
-        return None
-    performed = min(survey.broken, key=lambda each: size(each.scenario))
-    broke = performed.trace.broken
-    assert broke is not None
-    more = f"; {len(survey.broken)} performances broke" if len(survey.broken) > 1 else ""
-    gave_up = ", so the rest of the area was not tried" if survey.gave_up else ""
-    reason = f"{broke.cause} in step {broke.step + 1} of {performed.name}: {broke.text}{more}{gave_up}"
-    return reason, _broken_at(performed, performed.trace.events.index(broke), "an end that can be judged", broke.text)
+    found = breakage(survey)
+    return (found.reason, _broken_at(found.performed, found.at, "an end that can be judged", found.text)) if found else None
 
 
 def _broken_at(performed: Performed, at: int, expected: str, got: str) -> Counterexample:

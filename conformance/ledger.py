@@ -1,11 +1,13 @@
-"""The ledger: verdicts as they come, from one process or from several, put in order; the results file is current after each."""
+"""The ledger: what judges say, from one process or from several, put in order; the results file is current after each entry."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+
+import msgspec
 
 from conformance import __version__
 from conformance.judge import Judge
@@ -13,36 +15,60 @@ from conformance.results import ImplementationResults, Results, Suite, write
 from conformance.rules.rule import Rule
 from conformance.search import ProfileName
 from conformance.snapshots import Snapshots, compare
-from conformance.verdicts import RuleVerdict
+from conformance.survey import Survey
+from conformance.verdicts import BothWays, CellResult, RuleVerdict
 from conformance.vocabulary import Area, Data
+
+MATRIX = "matrix"
+"""What the configuration matrix is called where rules go by their ids."""
 
 
 class Entry(Data, frozen=True, kw_only=True):
-    """One verdict, with what it cost and what came to light with it; it travels between processes as JSON."""
+    """One verdict, or what came of the configuration matrix; with what it cost and what came to light with it.
+
+    It travels between processes as JSON.
+    """
 
     implementation: str
-    verdict: RuleVerdict
+    verdict: RuleVerdict | None = None
+    cells: tuple[CellResult, ...] = ()
     scenarios: int = 0
     seconds: float = 0.0
     snapshots: dict[Area, Snapshots] = {}
+    both_ways: dict[Area, BothWays] = {}
+
+    @property
+    def about(self) -> str:
+        """What it is about: a rule, or the matrix."""
+        return self.verdict.rule if self.verdict else MATRIX
 
 
 def judged(judge: Judge, rule: Rule) -> Entry:
-    """Ask a judge, and note what it cost."""
-    began, before, known = perf_counter(), judge.performed, judge.surveyed(rule.area)
-    verdict = judge.verdict(rule)
-    survey = judge.surveyed(rule.area)
-    snapshots: dict[Area, Snapshots] = {}
-    if survey is not None and known is None:
-        performed = {name: (each.scenario, each.trace) for name, each in survey.fixtures.items()}
-        snapshots[rule.area] = compare(rule.area, survey.known_fixtures, performed)
-    return Entry(
-        implementation=judge.subject.label,
-        verdict=verdict,
+    """Ask a judge about a rule, and note what it cost."""
+    return _noted(judge, rule.area, lambda: Entry(implementation=judge.subject.label, verdict=judge.verdict(rule)))
+
+
+def charted(judge: Judge) -> Entry:
+    """Ask a judge about the configuration matrix, and note what it cost."""
+    return _noted(judge, "persistence", lambda: Entry(implementation=judge.subject.label, cells=judge.cells()))
+
+
+def _noted(judge: Judge, area: Area, ask: Callable[[], Entry]) -> Entry:
+    began, before, known = perf_counter(), judge.performed, judge.surveyed(area)
+    entry, survey = ask(), judge.surveyed(area)
+    new = survey if known is None else None
+    return msgspec.structs.replace(
+        entry,
         scenarios=judge.performed - before,
         seconds=perf_counter() - began,
-        snapshots=snapshots,
+        snapshots={area: _snapshots(new)} if new else {},
+        both_ways={area: new.both_ways} if new and new.both_ways else {},
     )
+
+
+def _snapshots(survey: Survey) -> Snapshots:
+    performed = {name: (each.scenario, each.trace) for name, each in survey.fixtures.items()}
+    return compare(survey.area, survey.known_fixtures, performed)
 
 
 @dataclass
@@ -56,8 +82,8 @@ class Ledger:
     _entries: dict[tuple[str, str], Entry] = field(default_factory=dict[tuple[str, str], Entry])
 
     def add(self, entry: Entry) -> None:
-        """Take in a verdict."""
-        self._entries[entry.implementation, entry.verdict.rule] = entry
+        """Take in an entry."""
+        self._entries[entry.implementation, entry.about] = entry
         self.save()
 
     def finish(self, *, complete: bool) -> None:
@@ -81,17 +107,21 @@ class Ledger:
 
     def _of(self, judge: Judge) -> ImplementationResults:
         subject = judge.subject
-        found = [self._entries.get((subject.label, rule.id)) for rule in judge.rules]
+        found = [self._entries.get((subject.label, about)) for about in (*(rule.id for rule in judge.rules), MATRIX)]
         entries = [entry for entry in found if entry is not None]
         areas: dict[Area, Snapshots] = {}
+        both_ways: dict[Area, BothWays] = {}
         for entry in entries:
             areas.update(entry.snapshots)
+            both_ways.update(entry.both_ways)
         return ImplementationResults(
             name=subject.label,
             version=subject.version,
             capabilities=tuple(sorted(subject.capabilities)),
             policies=subject.policies,
-            rules=tuple(entry.verdict for entry in entries),
+            rules=tuple(entry.verdict for entry in entries if entry.verdict is not None),
+            cells=tuple(cell for entry in entries for cell in entry.cells),
+            both_ways=_all_ways(list(both_ways.values())),
             snapshots=_together(list(areas.values())),
             scenarios=sum(entry.scenarios for entry in entries),
             seconds=round(sum(entry.seconds for entry in entries), 3),
@@ -105,4 +135,13 @@ def _together(areas: Sequence[Snapshots]) -> Snapshots | None:
         equal=sum(area.equal for area in areas),
         differing=tuple(name for area in areas for name in area.differing),
         not_comparable=sum(area.not_comparable for area in areas),
+    )
+
+
+def _all_ways(areas: Sequence[BothWays]) -> BothWays | None:
+    if not areas:
+        return None
+    return BothWays(
+        compared=sum(area.compared for area in areas),
+        differing=tuple(difference for area in areas for difference in area.differing),
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from dataclasses import dataclass
-from importlib import import_module, util
+from importlib import util
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
 from urllib.parse import parse_qsl
@@ -14,6 +13,7 @@ import msgspec
 
 from conformance.implementation import Implementation
 from conformance.misfit import misfit
+from conformance.named import named, shown
 from conformance.subject import Subject, subject
 from conformance.usage import UsageError
 from conformance.vocabulary import CAPABILITIES, Policies, nearest
@@ -90,23 +90,7 @@ def _check_installed(name: str, built_in: BuiltIn) -> None:
 
 
 def _class(path: str) -> type[Implementation]:
-    module_name, _, attribute = path.partition(":")
-    if not module_name or not attribute:
-        raise UsageError(f"got {path!r}, expected package.module:Name")
-    try:
-        module = import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise UsageError(_missing_module(path, module_name, error.name or module_name)) from error
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"{path}: importing {module_name} raised {_shown(error)}") from error
-    found: Any = module
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            inside = cast("dict[str, object]", vars(found))
-            names = [name for name, value in inside.items() if isinstance(value, type) and not name.startswith("_")]
-            hint = nearest(part, names) if names else "; it has no classes"
-            raise UsageError(f"{path}: {getattr(found, '__name__', found)} has no {part!r}{hint}")
-        found = getattr(found, part)
+    found = named(path, lambda value: isinstance(value, type), what="classes")
     if not (isinstance(found, type) and issubclass(found, Implementation)):
         raise UsageError(f"{path}: got {found!r}, expected a subclass of conformance.implementation.Implementation")
     if inspect.isabstract(found):
@@ -129,12 +113,6 @@ def _check_methods(path: str, kind: type[Implementation]) -> None:
         raise UsageError(f"{path}: handoff_tool is {kind.handoff_tool!r}, expected a text with {{agent}} in it")
 
 
-def _missing_module(path: str, wanted: str, missing: str) -> str:
-    if wanted == missing or wanted.startswith(f"{missing}."):
-        return f"{path}: there is no module {missing!r} here; is it installed, or the current directory the right one?"
-    return f"{path}: {wanted} imports {missing!r}, which is not installed; install what the adapter needs"
-
-
 def _arguments(text: str, query: str) -> dict[str, str]:
     if not query:
         return {}
@@ -144,19 +122,32 @@ def _arguments(text: str, query: str) -> dict[str, str]:
         raise UsageError(f"{text}: got arguments {query!r}, expected key=value&key=value") from None
 
 
+def _check_arguments(text: str, kind: type[Implementation], arguments: dict[str, str]) -> None:
+    parameters = list(inspect.signature(kind).parameters.values())
+    legal = [each.name for each in parameters]
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return
+    for key in arguments:
+        if key not in legal:
+            raise UsageError(f"{text}: there is no argument {key!r}{nearest(key, legal) if legal else '; there is none'}")
+
+
 def _created(text: str, kind: type[Implementation], arguments: dict[str, str]) -> Subject:
     name: Any = getattr(kind, "name", None)
     if not isinstance(name, str) or not name:
         raise UsageError(f'{text}: the class has no name; give it one, as it shall stand in reports: name = "my-agents"')
     if isinstance(kind.capabilities, str):
         raise UsageError(f"{text}: its capabilities are {kind.capabilities!r}, expected a set of texts")
+    _check_arguments(text, kind, arguments)
     try:
         found = subject(kind, arguments)
+    except UsageError as error:  # what an argument names
+        raise UsageError(f"{text}: {error}") from error
     except msgspec.ValidationError as error:  # policies given as arguments
         raise UsageError(f"{text}: {misfit(arguments, Policies, path='arguments') or error}") from error
     except (Exception, SystemExit) as error:
         given = f" with {arguments}" if arguments else ""
-        raise UsageError(f"{text}: creating it{given} raised {_shown(error)}") from error
+        raise UsageError(f"{text}: creating it{given} raised {shown(error)}") from error
     if not isinstance(cast("object", found.version), str):
         raise UsageError(f"{text}: its version is {found.version!r}, expected a text")
     for capability in found.capabilities:
@@ -176,11 +167,3 @@ def _check_policies(text: str, policies: object) -> None:
         value: object = getattr(policies, name)
         if value is not None and value not in legal:
             raise UsageError(f"{text}: it declares the policy {name}={value!r}{nearest(str(value), legal)}")
-
-
-def _shown(error: BaseException) -> str:
-    """The exception in one line, with the place in the user's code where it came from."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
-    text = " ".join(str(error).split())
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {text}{place}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import msgspec
 from conformance.misfit import misfit
 from conformance.snapshots import Snapshots
 from conformance.usage import UsageError
-from conformance.verdicts import RuleVerdict
+from conformance.verdicts import BothWays, CellResult, RuleVerdict, Trouble
 from conformance.vocabulary import Capability, Data, Policies
 
 FORMAT = "conformance-results/1"
@@ -28,13 +28,19 @@ class Suite(Data, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class ImplementationResults(Data, frozen=True, kw_only=True, omit_defaults=False):
-    """One implementation: what it declares, and what every rule says of it."""
+    """One implementation: what it declares, and what every rule says of it.
+
+    cells: what came of the configuration matrix, where the whole persistence area was asked for. both_ways: with the profile
+    `thorough`.
+    """
 
     name: str
     version: str = ""
     capabilities: tuple[Capability, ...] = ()
     policies: Policies = Policies()
     rules: tuple[RuleVerdict, ...] = ()
+    cells: tuple[CellResult, ...] = ()
+    both_ways: BothWays | None = None
     snapshots: Snapshots | None = None
     scenarios: int = 0
     seconds: float = 0.0
@@ -56,6 +62,14 @@ class Results(Data, frozen=True, kw_only=True, omit_defaults=False):
     def verdicts(self) -> Iterable[RuleVerdict]:
         """Every verdict on every implementation."""
         return (verdict for implementation in self.implementations for verdict in implementation.rules)
+
+    @property
+    def troubles(self) -> Iterator[Trouble]:
+        """Everything that breaks the gate."""
+        for implementation in self.implementations:
+            for found in (*implementation.rules, *implementation.cells):
+                if found.trouble is not None:
+                    yield found.trouble
 
 
 def write(results: Results, path: Path) -> None:

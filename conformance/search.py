@@ -24,17 +24,22 @@ PROFILES: tuple[ProfileName, ...] = get_args(ProfileName)
 
 @dataclass(frozen=True)
 class Profile:
-    """How much is tried. pool: generated scenarios an area. shrink: scenarios tried to make one counterexample smaller."""
+    """How much is tried.
+
+    pool: generated scenarios an area. shrink: scenarios tried to make one counterexample smaller. both_ways: whether generated
+    scenarios are also performed with streaming flipped.
+    """
 
     name: ProfileName
     pool: int
     shrink: int
+    both_ways: bool = False
 
 
 _PROFILES: dict[ProfileName, Profile] = {
     "quick": Profile("quick", pool=50, shrink=200),
     "default": Profile("default", pool=300, shrink=600),
-    "thorough": Profile("thorough", pool=2000, shrink=2000),
+    "thorough": Profile("thorough", pool=2000, shrink=2000, both_ways=True),
 }
 
 

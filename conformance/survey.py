@@ -1,23 +1,29 @@
-"""A survey: the fixtures and a pool of generated scenarios of one area, performed once, each judged by every rule.
+"""A survey: the fixtures, the configuration matrix and a pool of generated scenarios of one area, each judged by every rule.
 
-Only tallies are kept, not the traces of the pool, so that a thorough survey needs no more memory than a quick one.
+Only tallies are kept, not the traces of the pool, so that a thorough survey needs little more memory than a quick one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hypothesis.strategies import SearchStrategy
 
+from conformance.both_ways import flipped
+from conformance.outcomes import Outcomes
 from conformance.performance import Performed, performed, violation
-from conformance.rules.rule import Finding, Rule
+from conformance.rules.rule import Rule
 from conformance.scenario import Scenario
 from conformance.search import Enough, Profile, draw, key, size
 from conformance.stage import STEP_TIMEOUT
 from conformance.subject import Subject
+from conformance.tally import Sort, Tally
 from conformance.trace import Trace
-from conformance.vocabulary import Area, Capability
+from conformance.verdicts import BothWays, Difference
+from conformance.vocabulary import Area, Capability, Policies
 
 GIVE_UP = 3
 """Broken performances after which a survey ends: an implementation that always hangs must not cost hours."""
@@ -26,45 +32,39 @@ IMPATIENCE = 1.0
 """Seconds that a step may take once another one hung."""
 
 
+def _no_matrix(_area: Area, _capabilities: frozenset[Capability], _policies: Policies) -> Iterable[Scenario]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Material:
-    """What an area is judged with: fixtures, generated scenarios, and what a scenario demands."""
+    """What an area is judged with: fixtures, generated scenarios, what a scenario demands, and the configuration matrix."""
 
     fixtures: Callable[[Area], Sequence[tuple[str, Scenario]]]
     scenarios: Callable[[Area, frozenset[Capability]], SearchStrategy[Scenario]]
     needs: Callable[[Scenario], frozenset[Capability]]
+    matrix: Callable[[Area, frozenset[Capability], Policies], Iterable[Scenario]] = _no_matrix
 
 
 def shipped() -> Material:
     """The suite's own material."""
+    from conformance import cells, switches
     from conformance.fixtures import load
     from conformance.needs import needs
     from conformance.strategies import scenarios
 
-    return Material(load, scenarios, needs)
+    def matrix(area: Area, capabilities: frozenset[Capability], policies: Policies) -> Iterable[Scenario]:
+        return (*cells.scenarios(capabilities, policies), *switches.scenarios()) if area == "persistence" else ()
 
-
-@dataclass
-class Tally:
-    """What one rule said of everything performed so far.
-
-    exercised: how often its precondition was met; fixtures, generated: in how many of each. smallest: the smallest violation.
-    raised: where the rule itself failed.
-    """
-
-    exercised: int = 0
-    fixtures: int = 0
-    generated: int = 0
-    smallest: tuple[Performed, Finding] | None = None
-    raised: tuple[Performed, Exception] | None = None
+    return Material(load, scenarios, needs, matrix)
 
 
 @dataclass
 class Survey:
     """One area on one subject.
 
-    fixtures: every fixture that was performed, out of `known_fixtures`. generated: how many other scenarios were. broken: what
-    cannot be judged.
+    fixtures: every fixture that was performed, out of `known_fixtures`. scenarios: how many of each sort were. outcomes: what came
+    of the configuration matrix, in the persistence area. both_ways: where the effort asks for it. broken: what cannot be judged.
     """
 
     subject: Subject
@@ -76,27 +76,33 @@ class Survey:
     tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])
     fixtures: dict[str, Performed] = field(default_factory=dict[str, Performed])
     known_fixtures: int = 0
-    generated: int = 0
+    scenarios: Counter[Sort] = field(default_factory=Counter[Sort])
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    both_ways: BothWays | None = None
     broken: list[Performed] = field(default_factory=list[Performed])
     performed: int = 0
+    _drawn: list[Scenario] = field(default_factory=list[Scenario])
     _violated: dict[bytes, frozenset[str]] = field(default_factory=dict[bytes, frozenset[str]])
     _broken_in_search: int = 0
 
     def __post_init__(self) -> None:
         """Perform everything."""
         self.tallies = {rule.id: Tally() for rule in self.rules}
+        with suppress(Enough):
+            self._perform_all()
+
+    def _perform_all(self) -> None:
         fixtures = self.material.fixtures(self.area)
         self.known_fixtures = len(fixtures)
-        try:
-            for name, scenario in fixtures:
-                performed = self.performance(f"fixture {name}", scenario)
-                if performed is not None:
-                    self.fixtures[name] = performed
-                    for tally in self._count(performed):
-                        tally.fixtures += 1
-            draw(self.strategy, self.effort.pool, self._visit)
-        except Enough:
-            pass
+        for name, scenario in fixtures:
+            performed = self._judge(f"fixture {name}", scenario, "fixture")
+            if performed is not None:
+                self.fixtures[name] = performed
+        for scenario in self.material.matrix(self.area, self.subject.capabilities, self.subject.policies):
+            self._judge(f"the scenario {scenario.title!r}", scenario, "matrix")
+        draw(self.strategy, self.effort.pool, self._visit)
+        if self.effort.both_ways and "runs.streaming" in self.subject.capabilities and not self.gave_up:
+            self._compare_both_ways()
 
     @property
     def gave_up(self) -> bool:
@@ -142,36 +148,44 @@ class Survey:
         return Performed(name, scenario, self.perform(scenario)) if self.can(scenario) else None
 
     def _visit(self, scenario: Scenario) -> None:
-        if key(scenario) not in self._violated:
-            performed = self.performance("a generated scenario", scenario)
-            if performed is not None:
-                self.generated += 1
-                for tally in self._count(performed):
-                    tally.generated += 1
+        if key(scenario) not in self._violated and self._judge("a generated scenario", scenario, "generated"):
+            self._drawn.append(scenario)
 
-    def _count(self, performed: Performed) -> list[Tally]:
-        """Let every rule judge; the tallies of those that were exercised."""
+    def _compare_both_ways(self) -> None:
+        """Perform every generated scenario also with streaming flipped, where it can be, and compare what is violated."""
+        compared = 0
+        differing: list[Difference] = []
+        for drawn in self._drawn:
+            other = flipped(drawn)
+            if other is None or not self.can(other):
+                continue
+            if key(other) not in self._violated:
+                self._judge("a generated scenario with streaming flipped", other, "flipped")
+            violated, instead = self._violated[key(drawn)], self._violated[key(other)]
+            broken = {key(each.scenario) for each in self.broken}
+            if not {key(drawn), key(other)} & broken:
+                compared += 1
+                if violated != instead:
+                    found = tuple(sorted(violated)), tuple(sorted(instead))
+                    differing.append(Difference(area=self.area, scenario=drawn, violated=found[0], violated_flipped=found[1]))
+        smallest_first = sorted(differing, key=lambda each: size(each.scenario))
+        self.both_ways = BothWays(compared=compared, differing=tuple(smallest_first))
+
+    def _judge(self, name: str, scenario: Scenario, sort: Sort) -> Performed | None:
+        """Perform a scenario and let every rule judge; None where the subject does not declare what it demands."""
+        performed = self.performance(name, scenario)
+        if performed is None:
+            return None
+        self.scenarios[sort] += 1
         if performed.trace.broken:
-            self._violated[key(performed.scenario)] = frozenset()
+            self._violated[key(scenario)] = frozenset()
             self.broken.append(performed)
             if self.gave_up:
                 raise Enough
-            return []
-        violated: set[str] = set()
-        exercised: list[Tally] = []
-        for rule in self.rules:
-            tally = self.tallies[rule.id]
-            try:
-                judgement = rule.examine(performed.case)
-            except Exception as error:
-                tally.raised = tally.raised or (performed, error)
-                continue
-            tally.exercised += judgement.exercised
-            if judgement.exercised:
-                exercised.append(tally)
-            if judgement.violations:
-                violated.add(rule.id)
-                if tally.smallest is None or size(performed.scenario) < size(tally.smallest[0].scenario):
-                    tally.smallest = performed, judgement.violations[0]
-        self._violated[key(performed.scenario)] = frozenset(violated)
-        return exercised
+            return performed
+        judged = [self.tallies[rule.id].add(rule, performed, sort) for rule in self.rules]
+        judgements = [judgement for judgement in judged if judgement is not None]
+        if self.area == "persistence":
+            self.outcomes.add(performed.case, judgements)
+        self._violated[key(scenario)] = frozenset(judgement.rule for judgement in judgements if judgement.violations)
+        return performed

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from conformance.cells import Cell
 from conformance.scenario import Scenario
 from conformance.trace import Trace
-from conformance.vocabulary import Data, Level, Verdict
+from conformance.vocabulary import Area, Data, Level, Verdict
 
-Trouble = Literal["error", "violation", "stale deviation", "not exercised"]
-"""Why a verdict breaks the gate."""
+Trouble = Literal["error", "violation", "stale deviation", "not exercised", "not reached"]
+"""Why a verdict, or what came of a cell, breaks the gate."""
+
+CellOutcome = Literal["held", "violated", "refused", "not supported", "not reached"]
 
 
 class Counterexample(Data, frozen=True, kw_only=True, omit_defaults=False):
@@ -30,11 +33,14 @@ class Counterexample(Data, frozen=True, kw_only=True, omit_defaults=False):
 class Coverage(Data, frozen=True, kw_only=True, omit_defaults=False):
     """What met a rule's precondition.
 
-    fixtures, generated: how many of each did at least once; of_fixtures, of_generated: how many were performed.
+    fixtures, matrix, generated: how many of each did at least once; of_fixtures, of_matrix, of_generated: how many were performed.
+    matrix: scenarios of the configuration matrix and the conflict switches, which the persistence area has.
     """
 
     fixtures: int = 0
     of_fixtures: int = 0
+    matrix: int = 0
+    of_matrix: int = 0
     generated: int = 0
     of_generated: int = 0
 
@@ -68,7 +74,48 @@ class RuleVerdict(Data, frozen=True, kw_only=True, omit_defaults=False):
         return "not exercised" if self.verdict == "not exercised" and self.level == "MUST" else None
 
 
-def exit_code(verdicts: Iterable[RuleVerdict]) -> int:
+class CellResult(Data, frozen=True, kw_only=True, omit_defaults=False):
+    """What came of one cell of the configuration matrix, over everything that was performed in the persistence area.
+
+    `violated`: by these rules. `refused`: a run or a thread there was, as it should be. `held`: a rule held there and none was
+    violated. `not reached`: no rule said anything of a run there. reason: what is not declared, or what came of runs there instead.
+    broke: something in the area did, so that nothing more can be said.
+    """
+
+    cell: Cell
+    outcome: CellOutcome
+    rules: tuple[str, ...] = ()
+    reason: str = ""
+    broke: bool = False
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why this breaks the gate, if it does. Where rules are violated their verdicts decide."""
+        if self.outcome != "not reached":
+            return None
+        return "error" if self.broke else "not reached"
+
+
+class Difference(Data, frozen=True, kw_only=True, omit_defaults=False):
+    """A generated scenario that violates other rules when streaming is flipped in every run."""
+
+    area: Area
+    scenario: Scenario
+    violated: tuple[str, ...] = ()
+    violated_flipped: tuple[str, ...] = ()
+
+
+class BothWays(Data, frozen=True, kw_only=True, omit_defaults=False):
+    """How many generated scenarios were judged as drawn and with streaming flipped, and those that differ.
+
+    Left out: scenarios without a run, those in which a consumer leaves a stream early, and those that broke either way.
+    """
+
+    compared: int = 0
+    differing: tuple[Difference, ...] = ()
+
+
+def exit_code(troubles: Iterable[Trouble | None]) -> int:
     """0: the gate holds; 3: something could not be judged; 1: any other trouble."""
-    troubles = {verdict.trouble for verdict in verdicts}
-    return 3 if "error" in troubles else 1 if troubles - {None} else 0
+    found = set(troubles)
+    return 3 if "error" in found else 1 if found - {None} else 0

@@ -38,7 +38,7 @@ def test_a_fixture_can_be_performed_to_its_end(scenario: Scenario) -> None:
             at for at, event in enumerate(trace.events) if isinstance(event, Refused) and not _without_thread(scenario, trace, at)
         ] == []
         kinds = {event.kind for event in trace.events if isinstance(event, Raised)}
-        assert kinds <= {"conflict", "service", "unsupported", "invalid"}
+        assert kinds <= {"conflict", "service", "unsupported", "invalid", "provider"}
 
 
 def _without_thread(scenario: Scenario, trace: Trace, at: int) -> bool:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import msgspec
 import pytest
 from hypothesis import strategies as st
@@ -53,6 +55,18 @@ def test_a_verdict_says_how_many_fixtures_and_generated_scenarios_exercised_the_
     assert asked_nothing.coverage is None
 
 
+def test_scenarios_of_the_matrix_are_performed_and_counted_apart():
+    stuff = material(("one", conversation("x")), generated=st.just(conversation("y")))
+    matrix = [conversation("please shout", title="cell"), conversation("z", title="other")]
+    stuff = dataclasses.replace(stuff, matrix=lambda *_: matrix)
+    assert judged(Reference, stuff=stuff).coverage == Coverage(
+        fixtures=1, of_fixtures=1, matrix=2, of_matrix=2, generated=1, of_generated=1
+    )
+    assert judged(Shouting, stuff=stuff).verdict == "fail"
+    unmet = judged(Reference, sample_rule(never_asked), stuff=stuff)
+    assert unmet.reason == "was exercised by none of 1 fixtures, none of 2 of the matrix and by no generated scenario"
+
+
 def test_a_violation_is_shrunk_to_the_smallest_scenario_and_points_at_the_wrong_event():
     verdict = judged(Shouting, stuff=material(("long", LONG)))
     assert verdict.verdict == "fail"
@@ -80,11 +94,11 @@ def test_a_rule_that_nothing_exercised_is_no_pass():
 
 
 def test_an_undeclared_need_is_not_supported_and_nothing_is_performed():
-    rule = sample_rule(needs=frozenset({"runs.background"}))
+    rule = sample_rule(needs=frozenset({"magic"}))
     judge = Judge(subject(Reference), [rule], effort=FEW, material=material())
     verdict = judge.verdict(rule)
     assert (verdict.verdict, verdict.trouble, judge.performed) == ("not supported", None, 0)
-    assert "runs.background" in verdict.reason
+    assert "magic" in verdict.reason
 
 
 def test_scenarios_that_demand_undeclared_features_are_not_performed():

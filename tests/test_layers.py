@@ -9,8 +9,8 @@ import conformance
 
 PACKAGE = Path(conformance.__file__).parent
 LAYERS = (
-    ("", "vocabulary", "usage", "data"),
-    ("spec", "scenario", "cast", "misfit", "references", "scenario_file", "needs", "fixtures", "strategies"),
+    ("", "vocabulary", "usage", "named", "data"),
+    ("spec", "scenario", "cast", "misfit", "references", "scenario_file", "needs", "fixtures", "strategies", "cells", "switches"),
     ("message", "evidence", "testimony", "trace", "exchange"),
     ("world",),
     ("implementation",),
@@ -20,7 +20,8 @@ LAYERS = (
     ("rules",),
     ("subject", "verdicts", "baseline", "search", "reduce"),
     ("performance", "registry"),
-    ("survey",),
+    ("tally", "outcomes", "both_ways", "survey"),
+    ("breakage",),
     ("judge", "snapshots"),
     ("results", "request"),
     ("ledger", "mutants"),

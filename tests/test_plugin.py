@@ -18,6 +18,17 @@ class Sound(Reference):
 class Faulty(StoreLeftUnset):
     name = "faulty"
 """
+NO_STACK = """
+from conformance.implementation import NotSupported
+
+class Stuck(Reference):
+    name = "stuck"
+
+    async def create_agent(self, name, spec, inner=None):
+        if spec.client_as_is:
+            raise NotSupported("there is no such stack")
+        return await super().create_agent(name, spec, inner)
+"""
 CONFIGURATION = """
 [tool.pytest.ini_options]
 conformance = ["my_agents:{name}"]
@@ -66,6 +77,48 @@ def test_every_rule_is_an_item_with_its_own_name(project, pytester):
     found = results(pytester)
     assert found["complete"] is True
     assert outcomes(verdicts) == {"passed": len(found["implementations"][0]["rules"])}
+
+
+def test_the_matrix_is_an_item_where_its_whole_area_is_asked_for(project):
+    run = project()
+
+    def chosen(*options):
+        return "conformance/persistence/matrix[sound]" in run("--conformance", "--collect-only", "-q", *options).stdout.lines
+
+    assert chosen()
+    assert chosen("--conformance-area", "persistence", "-m", "must")
+    assert chosen("conformance/persistence/matrix")
+    assert not chosen("--conformance-area", "threads")
+    assert not chosen("--conformance-rule", "PER-09")
+    assert not chosen("conformance/persistence/PER-09")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+def test_a_supported_cell_that_nothing_reaches_breaks_the_gate(project, pytester, workers):
+    if workers:
+        pytest.importorskip("xdist")
+    pytester.makepyfile(my_agents=MINE + NO_STACK)
+    result = project("Stuck")("--conformance", "conformance/persistence/matrix", "--conformance-json", "results.json", *workers)
+    assert (result.ret, outcomes(result)) == (1, {"failed": 1})
+    text = " ".join(result.stdout.str().split())
+    assert "Cells that stuck supports and nothing reached:" in text
+    assert "M3 surprising adaptive, streaming or not; M4 stateless local, streaming or not" in text
+    assert "its thread could not be created: there is no such stack" in text
+    assert "Traceback" not in text
+    (implementation,) = results(pytester)["implementations"]
+    assert len(implementation["cells"]) == 96
+    stuck = [each["cell"] for each in implementation["cells"] if each["reason"].endswith("there is no such stack")]
+    assert len(stuck) == 48
+    assert all(cell["client_as_is"] for cell in stuck)
+
+
+def test_a_matrix_of_which_nothing_is_supported_is_skipped(project, pytester):
+    pytester.makepyfile(
+        my_agents=MINE + "\nclass Small(Reference):\n    name = 'small'\n    capabilities = frozenset({'service.stateless'})\n"
+    )
+    result = project("Small")("--conformance", "conformance/persistence/matrix", "-rs")
+    assert (result.ret, outcomes(result)) == (0, {"skipped": 1})
+    result.stdout.fnmatch_lines(["SKIPPED*not supported: no cell of the configuration matrix is"])
 
 
 def test_without_the_flag_nothing_is_collected_or_imported(project, pytester):

@@ -9,6 +9,7 @@ from conformance.usage import UsageError
 ADAPTER = """
 from conformance.reference import Reference
 from conformance.implementation import Implementation
+from conformance.usage import UsageError
 from conformance.vocabulary import Policies
 
 class Good(Reference):
@@ -57,6 +58,11 @@ class Waits(Reference):
     name = "waits"
     def restore_thread(self, agent, data): ...
 
+class Picky(Reference):
+    name = "picky"
+    def __init__(self, x):
+        raise UsageError("x names nothing")
+
 number = 7
 """
 
@@ -104,7 +110,9 @@ def test_arguments_reach_the_constructor_and_the_name():
         ("users_adapter:Explodes", "creating it raised OSError: no such device (users_adapter.py, line"),
         ("users_adapter:Exits", "creating it raised SystemExit: bye"),
         ("users_adapter:Good?x=1", "there is no such field"),
-        ("users_adapter:Tuned?x=1", "creating it with {'x': '1'} raised TypeError"),
+        ("users_adapter:Tuned?loudness=1", "there is no argument 'loudness'; one of: volume"),
+        ("users_adapter:Tuned?volum=1", "there is no argument 'volum'; did you mean 'volume'?"),
+        ("users_adapter:Picky?x=", "x names nothing"),
         ("users_adapter:Boasts", "'threads.hostd', which does not exist; did you mean 'threads.hosted'?"),
         ("users_adapter:Wavers", "store_conflict='rais'; did you mean 'raise'?"),
         ("users_adapter:Loose", "expected a conformance.vocabulary.Policies"),

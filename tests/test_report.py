@@ -7,10 +7,12 @@ from rich.console import Console
 from samples import Shouting, conversation, faulty, material, never_asked, sample_rule
 
 from conformance.baseline import Baseline, Deviation
+from conformance.cells import CELLS
 from conformance.judge import Judge
 from conformance.ledger import Ledger, judged
 from conformance.mutants.matrix import Kill, Matrix
 from conformance.reference import Reference
+from conformance.report.cells import gaps
 from conformance.report.coverage import explain
 from conformance.report.markdown import report
 from conformance.report.story import story
@@ -20,6 +22,7 @@ from conformance.scenario_file import decode
 from conformance.search import Profile
 from conformance.subject import subject
 from conformance.trace import Message, ServiceCalled, Warned
+from conformance.verdicts import BothWays, CellResult, Difference
 
 RULES = [
     sample_rule(),
@@ -127,10 +130,92 @@ def test_coverage_names_what_no_generated_scenario_reached(results):
     of = results.implementations[1].verdict("THR-05").coverage
     assert of.generated > 1
     (row,) = [line.split() for line in lines[lines.index("what exercised the rules on reference:") :] if line.startswith("THR-05")]
-    assert row == ["THR-05", "1", "1", str(of.generated), str(of.of_generated), str(results.implementations[1].rules[0].exercised)]
+    places = str(results.implementations[1].rules[0].exercised)
+    assert row == ["THR-05", "1", "1", "0", "0", str(of.generated), str(of.of_generated), places]
     assert lines.count("supported rules that no generated scenario reached: PER-01, PER-02, ORC-01") == 2
     assert lines.count("rules that do not apply: ORC-02") == 2
     assert max(map(len, lines)) <= WIDTH
+
+
+def with_cells(results, *, broke=False, differing=0):
+    """The results with a matrix in which something of everything came about, and with a comparison both ways."""
+    gone = "exit in step 1 of fixture x: gone" if broke else "a run there raised an error of kind other: <b>"
+
+    def outcome(cell):
+        if cell.unsupported:
+            return CellResult(cell=cell, outcome="refused")
+        if cell.client_as_is and cell.per_service_call:
+            return CellResult(cell=cell, outcome="not supported", reason="needs capability history.client_as_is")
+        if cell.client_as_is:
+            return CellResult(cell=cell, outcome="not reached", reason=gone, broke=broke)
+        if cell.kind == "adaptive":
+            return CellResult(cell=cell, outcome="violated", rules=("PER-01", "PER-09") if cell.streaming else ("PER-02",))
+        return CellResult(cell=cell, outcome="held")
+
+    cells = tuple(outcome(cell) for cell in CELLS)
+    differences = [
+        Difference(area="threads", scenario=conversation(f"turn {number}"), violated_flipped=("THR-05",))
+        for number in range(differing)
+    ]
+    changed = msgspec.structs.replace(
+        results.implementations[1], cells=cells, both_ways=BothWays(compared=1986, differing=tuple(differences))
+    )
+    return msgspec.structs.replace(results, implementations=(results.implementations[0], changed))
+
+
+def test_the_terminal_counts_cells_and_lists_those_that_nothing_reached_with_what_to_do(results):
+    text = summary(with_cells(results))
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert max(map(len, lines)) <= WIDTH
+    assert "  matrix of reference: 28 held, 16 violated, 8 refused, 22 not supported, 22 not reached" in lines
+    assert "  Cells that reference supports and nothing reached:" in lines
+    flat = " ".join(text.split())
+    assert "M3 stateless local, streaming or not; M3 stateless adaptive, streaming or not; M3 one_id local" in flat
+    assert "M3 surprising adaptive, streaming or not: a run there raised an error of kind other: <b>" in flat
+    assert "To do: where a run fails, make it work" in flat
+    assert flat.endswith("22 cells not reached")
+    assert "matrix of" not in summary(results)
+    (one,) = [cell for cell in with_cells(results).implementations[1].cells if cell.cell.name == "M3 one_id local, streaming"]
+    assert "    M3 one_id local, streaming: a run there" in "\n".join(gaps("x", [one]))
+
+
+def test_a_matrix_in_an_area_that_broke_is_an_error(results):
+    text = summary(with_cells(results, broke=True))
+    assert "  The matrix of reference cannot be judged: exit in step 1 of fixture x: gone" in text.splitlines()
+    assert "nothing reached" not in text
+    assert "24 errors" in text
+
+
+def test_the_report_has_the_matrix_and_names_the_violated_rules(results):
+    text = report(with_cells(results), TITLES)
+    lines = text.splitlines()
+    assert "Configuration matrix: shouting" not in text
+    start = lines.index("## Configuration matrix: reference")
+    assert lines[start + 2] == "Cells: 28 held, 16 violated, 8 refused, 22 not supported, 22 not reached."
+    rows = [line for line in lines[start:] if line.startswith("| M")]
+    assert len(rows) == 16
+    assert "|  | service | local | local, streaming | hosted | hosted, streaming | adaptive | adaptive, streaming |" in lines
+    assert rows[0] == "| M1 | `stateless` | ✓ | ✓ | ⊘ | ⊘ | ✗ 1 | ✗ 2 |"
+    assert rows[9] == "| M3 | `one_id` | **?** | **?** | **?** | **?** | **?** | **?** |"
+    assert rows[15] == "| M4 | `surprising` | - | - | - | - | - | - |"
+    assert lines[lines.index("- 1: PER-02") + 1] == "- 2: PER-01, PER-09"
+    assert "%" not in text[text.index("## Configuration matrix") :].split("\n## ")[0]
+
+
+def test_both_ways_are_told_only_where_they_were_compared(results):
+    assert "oth ways" not in summary(results) + report(results, TITLES)
+    same = with_cells(results)
+    assert "  both ways on reference: 1986 generated scenarios compared with streaming flipped; none differs" in summary(same)
+    assert "## Both ways of running: reference" in report(same, TITLES)
+    differing = with_cells(results, differing=7)
+    text = summary(differing)
+    assert "compared with streaming flipped; 7 differ" in text
+    assert "    2 steps, threads: as drawn it violates nothing; with streaming flipped THR-05" in text
+    assert "    and 2 more" in text.splitlines()
+    shown = report(differing, TITLES)
+    assert "run t with 'turn 4'" in shown
+    assert "run t with 'turn 5'" not in shown
+    assert "And 2 more." in shown
 
 
 def test_no_color_is_respected(monkeypatch):

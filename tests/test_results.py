@@ -4,12 +4,14 @@ import msgspec
 import pytest
 from samples import Shouting, conversation, material, sample_rule
 
+from conformance.cells import CELLS
 from conformance.judge import Judge
-from conformance.ledger import Ledger, judged
+from conformance.ledger import Ledger, charted, judged
 from conformance.results import read, write
 from conformance.search import Profile
 from conformance.subject import subject
 from conformance.usage import UsageError
+from conformance.verdicts import BothWays, Difference
 
 
 @pytest.fixture
@@ -79,6 +81,44 @@ def test_a_file_from_before_coverage_was_counted_is_still_read(ledger):
     ledger.file.write_text(json.dumps(data))
     (old,) = read(ledger.file).verdicts
     assert old.coverage is None
+
+
+def test_cells_and_the_comparison_both_ways_are_in_the_file_and_older_files_lack_them(ledger):
+    (judge,) = ledger.judges
+    ledger.add(judged(judge, judge.rules[0]))
+    (before,) = ledger.results.implementations
+    assert (before.cells, before.both_ways) == ((), None)
+    difference = Difference(area="threads", scenario=conversation("x"), violated_flipped=("THR-05",))
+    ways = {"threads": BothWays(compared=3, differing=(difference,)), "orchestration": BothWays(compared=2)}
+    entry = charted(judge)
+    assert entry.about == "matrix"
+    assert entry.scenarios > 0
+    ledger.add(msgspec.structs.replace(entry, both_ways=ways))
+    assert msgspec.json.decode(msgspec.json.encode(entry), type=type(entry)) == entry
+    (found,) = read(ledger.file).implementations
+    assert [each.cell for each in found.cells] == list(CELLS)
+    assert {each.outcome for each in found.cells} == {"not reached"}
+    assert found.both_ways == BothWays(compared=5, differing=(difference,))
+    assert list(ledger.results.troubles) == ["violation"] + ["not reached"] * 96
+    data = json.loads(ledger.file.read_text())
+    (implementation,) = data["implementations"]
+    assert implementation["cells"][0] == {
+        "cell": {
+            "client_as_is": False,
+            "per_service_call": False,
+            "service": "stateless",
+            "kind": "local",
+            "streaming": False,
+        },
+        "outcome": "not reached",
+        "rules": [],
+        "reason": "a run there ended (returned), and no rule says anything of it",
+        "broke": False,
+    }
+    del implementation["cells"], implementation["both_ways"]
+    ledger.file.write_text(json.dumps(data))
+    (old,) = read(ledger.file).implementations
+    assert (old.cells, old.both_ways) == ((), None)
 
 
 def test_a_file_that_is_cut_off_is_not_json(ledger):

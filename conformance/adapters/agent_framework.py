@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar
 
@@ -11,28 +11,25 @@ from agent_framework import (
     AgentResponse,
     AgentSession,
     BaseChatClient,
+    HistoryProvider,
     SupportsAgentRun,
-    Workflow,
-    WorkflowAgent,
-    WorkflowEvent,
 )
 from agent_framework import Message as NativeMessage
 
 from conformance.adapters.agent_framework_agents import build, check
-from conformance.adapters.agent_framework_client import ScriptedClient, StoringClient
-from conformance.adapters.agent_framework_events import seen
+from conformance.adapters.agent_framework_client import scripted_client
 from conformance.adapters.agent_framework_handed import Handed
+from conformance.adapters.agent_framework_histories import Histories
 from conformance.adapters.agent_framework_messages import said, to_native
 from conformance.adapters.agent_framework_profile import CONFLICT, ERRORS, POLICIES, THREADS_AND_PERSISTENCE, WORKFLOWS
-from conformance.adapters.agent_framework_requests import Requests
-from conformance.adapters.agent_framework_threads import Thread, describe, overwrite
-from conformance.adapters.agent_framework_workflows import BUILDERS
-from conformance.implementation import Answer, ChunkSeen, Implementation, Response, ThreadState, Turn, WorkflowSeen
-from conformance.scenario import AgentSpec, WorkflowSpec
+from conformance.adapters.agent_framework_threads import Sources, Thread, describe, overwrite
+from conformance.adapters.agent_framework_workflow_runs import WorkflowRuns
+from conformance.implementation import Answer, ChunkSeen, Response, ThreadState, Turn
+from conformance.scenario import AgentSpec
 from conformance.vocabulary import ErrorKind, ThreadKind
 
 
-class AgentFramework(Implementation):
+class AgentFramework(WorkflowRuns):
     """`agent-framework` as published, with its own loop, sessions, providers, workflows and orchestrations.
 
     Threads: a session has no kind. What a caller can say is who keeps the history, with the option `store` of a run;
@@ -48,12 +45,10 @@ class AgentFramework(Implementation):
     a session, restored or not: the framework's sample that suspends and resumes a local session says `store=False` beside it. So
     of a session with the same `session_id`, which is in the data, the caller goes on saying the same; of any other, nothing.
 
-    Handoff: the framework refuses participants without per-service-call persistence, so every participant of a handoff is built
-    with it, whatever its spec says.
+    What it does with workflows: `WorkflowRuns`.
 
-    Nesting: a workflow takes part in another as an agent, which the framework's guide on workflows as agents recommends for use "as
-    building blocks in larger agent systems or other workflows". Its other means, `WorkflowExecutor`, sends the child's answer in a
-    form that no next participant of an orchestration takes, and a group chat has no use for it.
+    history: the explicit history provider under test, where it is not the harness's own: `package.module:factory`, see
+    `docs/providers.md`.
     """
 
     name = "agent-framework"
@@ -63,37 +58,44 @@ class AgentFramework(Implementation):
     errors: ClassVar[Mapping[type[BaseException], ErrorKind]] = ERRORS
     handoff_tool = "handoff_to_{agent}"  # `get_handoff_tool_name`, for the names that scenarios use
 
-    def __init__(self) -> None:
+    def __init__(self, history: str | None = None) -> None:
+        super().__init__()
         self._specs: dict[str, AgentSpec] = {}
         self._inner: dict[str, Mapping[str, Agent[Any]]] = {}
-        self._contexts: dict[str, None] = {}  # the ids of all context providers, in order: a session holds those of every agent
+        self._explicit: dict[str, HistoryProvider] = {}  # the history providers of those agents that have one of their own
+        self._histories = Histories(history)
+        self._sources = Sources(histories=self._histories.sources)
         self._asked: dict[str, ThreadKind] = {}  # what the caller wants of each session, under its id
-        self._requests = Requests()
-        self._waiting: dict[str, set[str]] = {}  # the open requests of each workflow
+
+    async def close(self) -> None:
+        """Give back the history providers."""
+        await self._histories.close()
 
     def make_client(self, name: str, spec: AgentSpec) -> BaseChatClient[Any]:
         """The chat client of an agent: the one thing that another seam replaces."""
-        client = StoringClient if spec.service.stores_by_default else ScriptedClient
-        return client(self.world.service(name))
+        return scripted_client(self.world.service(name), as_is=spec.client_as_is)
 
     async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent[Any]] | None = None) -> Agent[Any]:
         """Build an agent."""
         check(spec)
         self._specs[name] = spec
         self._inner[name] = inner or {}
-        self._contexts.update((provider.id, None) for provider in self.world.contexts(name))
-        return self._build(name, per_service_call=spec.per_service_call)
+        self._sources.contexts.update((provider.id, None) for provider in self.world.contexts(name))
+        if spec.history == "provider":
+            self._explicit[name] = await self._histories.provide(name, self.world.history(name))
+        return self.build_again(name, per_service_call=spec.per_service_call)
 
-    def _build(self, name: str, *, per_service_call: bool) -> Agent[Any]:
+    def build_again(self, name: str, *, per_service_call: bool) -> Agent[Any]:
+        """An agent of this name, with the client, the tools and the providers that it has."""
         spec = self._specs[name]
-        client = self.make_client(name, spec)
         return build(
             name,
             spec,
             self.world,
-            client,
+            self.make_client(name, spec),
             inner=self._inner[name],
-            contexts=self._contexts,
+            history=self._explicit.get(name),
+            sources=self._sources,
             per_service_call=per_service_call,
         )
 
@@ -105,7 +107,7 @@ class AgentFramework(Implementation):
 
     async def describe_thread(self, agent: Agent[Any], thread: Thread) -> ThreadState:
         """What the session shows."""
-        return describe(agent, thread.session, self._contexts)
+        return describe(agent, thread.session, self._sources)
 
     async def serialize_thread(self, agent: Agent[Any], thread: Thread) -> Any:
         """The session as data."""
@@ -130,73 +132,29 @@ class AgentFramework(Implementation):
 
     async def answer(self, agent: SupportsAgentRun, thread: Thread | None, answers: Sequence[Answer]) -> Response:
         """Resume by running the same session with the answers, not streaming."""
-        return await self._run(agent, Handed(thread, self._requests.answered(answers)))
+        return await self._run(agent, Handed(thread, self.requests.answered(answers)))
 
     def stream_answer(
         self, agent: SupportsAgentRun, thread: Thread | None, answers: Sequence[Answer]
     ) -> AsyncIterator[ChunkSeen | Response]:
         """Resume, streaming."""
-        return self._stream(agent, Handed(thread, self._requests.answered(answers)))
+        return self._stream(agent, Handed(thread, self.requests.answered(answers)))
 
     async def _run(self, agent: SupportsAgentRun, handed: Handed) -> Response:
         return self._response(await agent.run(handed.messages, **handed.arguments()), handed)
 
     async def _stream(self, agent: SupportsAgentRun, handed: Handed) -> AsyncIterator[ChunkSeen | Response]:
-        stream = agent.run(handed.messages, stream=True, **handed.arguments())
-        async for update in stream:
-            handed.back(update)
-            yield ChunkSeen(text=update.text)
-        yield self._response(await stream.get_final_response(), handed)
+        # As a context manager it is closed where its consumer leaves it early.
+        async with agent.run(handed.messages, stream=True, **handed.arguments()) as stream:
+            async for update in stream:
+                handed.back(update)
+                yield ChunkSeen(text=update.text)
+            yield self._response(await stream.get_final_response(), handed)
 
     def _response(self, response: AgentResponse[Any], handed: Handed) -> Response:
         handed.back(*response.messages)
-        pending = self._requests.pending(response)
+        pending = self.requests.pending(response)
         return Response(messages=said(response.messages), author=response.agent_id, pending=pending, given=handed.given())
-
-    async def create_workflow(self, name: str, spec: WorkflowSpec, participants: Mapping[str, Any]) -> Workflow:
-        """Build a workflow with the framework's builder for its pattern."""
-        members = {member: self._member(member, participants[member], spec) for member in spec.participants}
-        return BUILDERS[spec.pattern](name, spec, members, self.world)
-
-    def _member(self, name: str, participant: Agent[Any] | Workflow, spec: WorkflowSpec) -> SupportsAgentRun:
-        if isinstance(participant, Workflow):
-            return participant.as_agent(name=name)
-        return self._build(name, per_service_call=True) if spec.pattern == "handoff" else participant
-
-    async def run_workflow(self, workflow: Workflow, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
-        """Run a workflow until it is idle."""
-        async for item in self._follow(workflow, stream, message=_input(turn)):
-            yield item
-
-    async def answer_workflow(self, workflow: Workflow, answers: Sequence[Answer], *, stream: bool) -> AsyncIterator[WorkflowSeen]:
-        """Answer pending requests and follow the workflow until it is idle again."""
-        responses = {answer.id: self._requests.take(answer) for answer in answers}
-        self._waiting[workflow.id].difference_update(responses)
-        async for item in self._follow(workflow, stream, responses=responses):
-            yield item
-
-    async def _follow(self, workflow: Workflow, stream: bool, **what: Any) -> AsyncIterator[WorkflowSeen]:
-        waiting = self._waiting.setdefault(workflow.id, set())
-        if stream:
-            async for event in workflow.run(stream=True, **what):
-                for item in self._seen(event, waiting):
-                    yield item
-            return
-        result = await workflow.run(**what)
-        # Without a stream the status events stand apart from the others; only the last one says how the workflow came to rest.
-        for event in [*result, *result.status_timeline()[-1:]]:
-            for item in self._seen(event, waiting):
-                yield item
-
-    def _seen(self, event: WorkflowEvent[Any], waiting: set[str]) -> Iterable[WorkflowSeen]:
-        if event.type == "request_info":
-            self._requests.note(event)
-            waiting.add(event.request_id)
-        return seen(event, waiting)
-
-    async def workflow_as_agent(self, name: str, workflow: Workflow) -> WorkflowAgent:
-        """Wrap a workflow as an agent."""
-        return workflow.as_agent(name=name)
 
     def error_kind(self, error: BaseException) -> ErrorKind:
         """The neutral kind of a native exception."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from agent_framework import Agent, BaseChatClient, FunctionInvocationLayer, FunctionTool, TruncationStrategy
+from agent_framework import Agent, BaseChatClient, FunctionInvocationLayer, FunctionTool, HistoryProvider, TruncationStrategy
 
 from conformance.adapters.agent_framework_middleware import Observing, Terminate
-from conformance.adapters.agent_framework_providers import Context, Kept, to_tool
+from conformance.adapters.agent_framework_providers import Context, to_tool
+from conformance.adapters.agent_framework_threads import Sources
 from conformance.implementation import NotSupported
 from conformance.scenario import AgentSpec, OnConflict
 from conformance.world import World
@@ -16,15 +17,10 @@ from conformance.world import World
 
 def check(spec: AgentSpec) -> None:
     """Raise NotSupported for what the framework has no way to express."""
-    if spec.client_as_is or spec.decorated:
-        raise NotSupported("the framework has no setting that leaves the caller's client stack as it is")
+    if spec.decorated:
+        raise NotSupported("the framework does not publish the decorator that persists after every service call")
     if spec.on_conflict != OnConflict():
         raise NotSupported("the framework has no switches for a conversation id that conflicts with a history provider")
-
-
-_PATIENT = 1000
-"""Rounds of failing tools in a row that the loop accepts. Its own limit ends in a request that forbids tools, which a scripted
-service does not understand: it would go on calling them, and the framework would rightly drop the calls."""
 
 
 def build(
@@ -34,24 +30,25 @@ def build(
     client: BaseChatClient[Any],
     *,
     inner: Mapping[str, Agent[Any]],
-    contexts: Collection[str],
+    history: HistoryProvider | None,
+    sources: Sources,
     per_service_call: bool,
 ) -> Agent[Any]:
     """An agent with its tools, its history provider and its context providers, under the scenario's name.
 
-    inner: the agents that it has as tools. contexts: the ids of all context providers, which an observer looks at.
+    inner: the agents that it has as tools. history: its explicit history provider. sources: what an observer looks at.
     """
-    if isinstance(client, FunctionInvocationLayer):
-        client.function_invocation_configuration["max_consecutive_errors_per_request"] = _PATIENT
-    history = [Kept(world.history(name))] if spec.history == "provider" else []
-    observers = [Observing(world.observer(name), contexts)] if spec.observed else []
+    if spec.limit is not None and isinstance(client, FunctionInvocationLayer):
+        client.function_invocation_configuration["max_iterations"] = spec.limit
+    histories = [history] if history is not None else []
+    observers = [Observing(world.observer(name), sources)] if spec.observed else []
     bound = spec.reduces_to
     return Agent(
         client,
         id=name,
         name=name,
         tools=[*(to_tool(tool) for tool in world.tools(name)), *(_as_tool(tool, spec, agent) for tool, agent in inner.items())],
-        context_providers=[*history, *(Context(provider) for provider in world.contexts(name))],
+        context_providers=[*histories, *(Context(provider) for provider in world.contexts(name))],
         middleware=[Terminate(tool for tool, each in spec.tools.items() if each.terminates), *observers],
         require_per_service_call_history_persistence=per_service_call,
         compaction_strategy=TruncationStrategy(max_n=bound, compact_to=bound) if bound is not None else None,

@@ -15,6 +15,7 @@ from agent_framework import (
     Content,
     FunctionInvocationLayer,
     ResponseStream,
+    validate_tool_mode,
 )
 from agent_framework import Message as NativeMessage
 
@@ -23,10 +24,10 @@ from conformance.world.chat_service import ChatService, Request
 from conformance.world.manager import Manager
 
 
-class ScriptedClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], BaseChatClient[Any]):
-    """A chat client for a scripted chat service that does not store by default."""
+class _ServiceClient(BaseChatClient[Any]):
+    """A scripted chat service as the leaf of a client stack: no layer above it."""
 
-    def __init__(self, service: ChatService) -> None:
+    def __init__(self, *, service: ChatService) -> None:
         super().__init__()
         self._service = service
 
@@ -39,6 +40,7 @@ class ScriptedClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], Bas
             store=options.get("store"),
             conversation_id=options.get("conversation_id"),
             stream=stream,
+            forbids_tools=validate_tool_mode(options.get("tool_choice")) == {"mode": "none"},
         )
         if stream:
             return self._build_response_stream(self._chunks(request))
@@ -62,10 +64,31 @@ class ScriptedClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], Bas
             )
 
 
+class ScriptedClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], _ServiceClient):
+    """A chat client with the two layers that runs and persistence need; the framework's own have one for telemetry too."""
+
+
 class StoringClient(ScriptedClient):
-    """A chat client for a scripted chat service that stores by default."""
+    """The same for a service that stores by default."""
 
     STORES_BY_DEFAULT = True
+
+
+class CallersClient(FunctionInvocationLayer[Any], _ServiceClient):
+    """A stack that its caller put together: the loop and the leaf, and between them nothing that takes chat middleware."""
+
+
+class StoringCallersClient(CallersClient):
+    """The same for a service that stores by default."""
+
+    STORES_BY_DEFAULT = True
+
+
+def scripted_client(service: ChatService, *, as_is: bool) -> BaseChatClient[Any]:
+    """The client of a service. as_is: the caller's own stack, into which the framework can put nothing."""
+    if as_is:
+        return (StoringCallersClient if service.spec.stores_by_default else CallersClient)(service=service)
+    return (StoringClient if service.spec.stores_by_default else ScriptedClient)(service=service)
 
 
 class ManagerClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], BaseChatClient[Any]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
 from agent_framework import (
@@ -15,7 +15,7 @@ from agent_framework import (
     MiddlewareTermination,
 )
 
-from conformance.adapters.agent_framework_threads import describe
+from conformance.adapters.agent_framework_threads import Sources, describe
 from conformance.implementation import ThreadState
 from conformance.world.observer import Observer
 
@@ -39,9 +39,9 @@ class Observing(AgentMiddleware):
     A stream has only begun when it comes back from `call_next`: the hook for its result is where the run is over.
     """
 
-    def __init__(self, observer: Observer, contexts: Collection[str]) -> None:
+    def __init__(self, observer: Observer, sources: Sources) -> None:
         self._observer = observer
-        self._contexts = contexts
+        self._sources = sources
 
     async def process(self, context: AgentContext, call_next: Callable[[], Awaitable[None]]) -> None:
         """Look, run, look again."""
@@ -51,7 +51,7 @@ class Observing(AgentMiddleware):
             return
 
         async def state() -> ThreadState:
-            return describe(cast("Agent[Any]", context.agent), session, self._contexts)
+            return describe(cast("Agent[Any]", context.agent), session, self._sources)
 
         async def after(result: AgentResponse[Any]) -> AgentResponse[Any]:
             await self._observer.look("after", state)

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx2
 import msgspec
-from agent_framework import Agent, BaseChatClient, FunctionTool, SupportsAgentRun
-from agent_framework.openai import OpenAIChatClient
+from agent_framework import Agent, BaseChatClient, FunctionInvocationLayer, FunctionTool, SupportsAgentRun
+from agent_framework.openai import OpenAIChatClient, RawOpenAIChatClient
 from openai import AsyncOpenAI
 from pydantic import BaseModel, ConfigDict
 
@@ -41,6 +41,10 @@ def _checked_by_model(tool: FunctionTool) -> FunctionTool:
         input_model=_Arguments,
         approval_mode="always_require" if tool.approval_mode == "always_require" else "never_require",
     )
+
+
+class _CallersClient(FunctionInvocationLayer[Any], RawOpenAIChatClient[Any]):
+    """A stack that its caller put together from the framework's parts: the loop and the leaf, no layer for chat middleware."""
 
 
 class AgentFrameworkOpenAI(AgentFramework):
@@ -75,6 +79,7 @@ class AgentFrameworkOpenAI(AgentFramework):
 
     async def close(self) -> None:
         """Close the connections."""
+        await super().close()
         await self._http.aclose()
 
     async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent[Any]] | None = None) -> Agent[Any]:
@@ -116,4 +121,4 @@ class AgentFrameworkOpenAI(AgentFramework):
     def make_client(self, name: str, spec: AgentSpec) -> BaseChatClient[Any]:
         """The framework's own client on the official SDK, without retries: a second request would be one too many."""
         sdk = AsyncOpenAI(base_url=self._urls[name], api_key="none", max_retries=0, http_client=self._http)
-        return OpenAIChatClient(model="scripted", async_client=sdk)
+        return (_CallersClient if spec.client_as_is else OpenAIChatClient)(model="scripted", async_client=sdk)

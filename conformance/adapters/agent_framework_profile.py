@@ -22,6 +22,21 @@ from conformance.vocabulary import Capability, ErrorKind, Policies
 # "included message count", "oldest-first", and "excludes whole groups (never partial tool-call groups)". Others cannot say "at most
 # n messages, the new input among them": `SlidingWindowStrategy` counts groups, a `CompactionProvider` never sees the new input.
 #
+# `history.client_as_is`: the framework adds nothing to a chat client; what it adds for per-service-call persistence is chat
+# middleware, handed to the client with every call. A caller who puts a stack together may do so from the published layers ("you
+# should consider which additional layers to apply", `RawOpenAIChatClient`): of one without `ChatMiddlewareLayer` nothing takes that
+# middleware, and the stack stays as the caller built it. That is what `client_as_is` asks for here.
+#
+# `history.decorated` is not declared: the decorator (`PerServiceCallHistoryPersistingMiddleware`) is not exported, and it is made
+# for one run, with its agent and session, so that no caller could have it in a stack.
+#
+# `runs.results`: the messages of a run's input may hold function results. `tools.limit`: `max_iterations`, which "limits the number
+# of LLM roundtrips" that may ask for tools; then comes a last request, which forbids them.
+#
+# `runs.background` is not declared: where a service works in the background, the run ends with a `continuation_token` "to poll for
+# completion", and what asks for the outcome is another run. The scripted services have always answered when their reply comes: no
+# token could be one that a service gave.
+#
 # `clients.hosted_flag` is not declared. All that a client says of itself is `STORES_BY_DEFAULT`, "whether this client stores
 # conversation history server-side by default": one that does not may do so all the same where it is asked to.
 THREADS_AND_PERSISTENCE: frozenset[Capability] = frozenset(
@@ -39,15 +54,18 @@ THREADS_AND_PERSISTENCE: frozenset[Capability] = frozenset(
         "runs.store",
         "runs.conversation_id",
         "runs.cancel",
+        "runs.results",
         "runs.inputs",
         "runs.tamper",
         "tools",
         "tools.terminate",
         "tools.approval",
+        "tools.limit",
         "agents.as_tool",
         "history.provider",
         "history.per_run",
         "history.per_service_call",
+        "history.client_as_is",
         "service.stateless",
         "service.one_id",
         "service.new_ids",

@@ -15,8 +15,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
     parser = commands.add_parser(
         "run",
         help="judge implementations by the rules",
-        description="Judge implementations by the rules. Exit code 0: the gate holds; 1: a violation, a stale deviation, or a "
-        "supported MUST rule that was not exercised; 2: usage or configuration; 3: something could not be judged.",
+        description="Judge implementations by the rules. Exit code 0: the gate holds; 1: a violation, a stale deviation, a "
+        "supported MUST rule that was not exercised, or a supported cell of the configuration matrix that was not reached; "
+        "2: usage or configuration; 3: something could not be judged.",
     )
     parser.add_argument(
         "implementations",
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path in (arguments.json, arguments.report):
         if path is not None:
             print(f"written: {path}")
-    return exit_code(results.verdicts) if results.complete else 3
+    return exit_code(results.troubles) if results.complete else 3
 
 
 def _names_implementation(word: str) -> bool:

@@ -15,7 +15,7 @@ from conformance.survey import Material
 from conformance.vocabulary import AREAS, Data
 
 EFFORT = Profile("quick", pool=20, shrink=0)
-"""Fixtures should kill a mutant; the pool shows what else it trips."""
+"""Fixtures and the configuration matrix should kill a mutant; the pool shows what else it trips."""
 
 
 class Kill(Data, frozen=True, kw_only=True, omit_defaults=False):
@@ -71,7 +71,8 @@ def _row(mutant: type[Mutant], trial: Trial, effort: Profile) -> Kill:
     killed: set[str] = set()
     broke: str | None = None
     for area in AREAS:
-        scenarios = chain(trial.fixtures(area, under_test), trial.pool(area, under_test, effort.pool))
+        sorts = (trial.fixtures(area, under_test), trial.matrix(area, under_test), trial.pool(area, under_test, effort.pool))
+        scenarios = chain.from_iterable(sorts)
         for violated, broken in trial.violated(area, under_test, scenarios):
             killed |= violated
             broke = broke or (str(broken) if broken else None)

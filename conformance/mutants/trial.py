@@ -1,4 +1,4 @@
-"""What mutants are tried with: fixtures and generated scenarios, drawn once for all, and what the reference makes of them.
+"""What mutants are tried with: fixtures, the configuration matrix, generated scenarios, and what the reference makes of them.
 
 Most mutants do on most scenarios just what the reference does. Such a trace is not judged again: the same events, scenario,
 capabilities and policies give the same judgement.
@@ -56,6 +56,12 @@ class Trial:
         for name, scenario in self.material.fixtures(area):
             if self.material.needs(scenario) <= under_test.capabilities:
                 yield f"fixture {name}", scenario
+
+    def matrix(self, area: Area, under_test: Subject) -> Iterator[tuple[str, Scenario]]:
+        """The scenarios of the configuration matrix, where an area has one."""
+        for scenario in self.material.matrix(area, under_test.capabilities, under_test.policies):
+            if self.material.needs(scenario) <= under_test.capabilities:
+                yield f"the scenario {scenario.title!r}", scenario
 
     def pool(self, area: Area, under_test: Subject, count: int) -> Iterator[tuple[str, Scenario]]:
         """The generated scenarios, in the order in which they are drawn."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from conformance.results import ImplementationResults, Results
-from conformance.verdicts import RuleVerdict
+from conformance.verdicts import RuleVerdict, Trouble
 from conformance.vocabulary import AREAS, Area
 
 WORDS = ("pass", "fail", "deviates", "not supported", "not exercised", "error", "stale")
@@ -44,12 +44,17 @@ def rules(results: Results) -> list[str]:
 
 def gate(results: Results) -> str:
     """Whether the gate holds, and what breaks it, in one sentence."""
-    troubles = Counter(verdict.trouble for verdict in results.verdicts if verdict.trouble)
+    troubles = Counter(results.troubles)
     if not results.complete:
         return "the gate is broken: judging was cut short"
     if not troubles:
         return "the gate holds"
-    words = {trouble: (trouble, f"{trouble}s") for trouble in ("error", "violation", "stale deviation")}
-    words["not exercised"] = ("MUST rule not exercised", "MUST rules not exercised")
+    words: dict[Trouble, tuple[str, str]] = {
+        "error": ("error", "errors"),
+        "violation": ("violation", "violations"),
+        "stale deviation": ("stale deviation", "stale deviations"),
+        "not exercised": ("MUST rule not exercised", "MUST rules not exercised"),
+        "not reached": ("cell not reached", "cells not reached"),
+    }
     parts = [f"{troubles[key]} {one if troubles[key] == 1 else many}" for key, (one, many) in words.items() if troubles[key]]
     return f"the gate is broken: {', '.join(parts)}"

@@ -1,4 +1,4 @@
-"""What exercised each rule on a terminal: fixtures, generated scenarios and places, and what no generated scenario reached."""
+"""What exercised each rule on a terminal: scenarios of each sort and places, and what no generated scenario reached."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def explain(results: Results, to: Console) -> None:
 def _table(implementation: ImplementationResults) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("rule")
-    for name in ("fixtures", "of", "generated", "of", "places"):
+    for name in ("fixtures", "of", "matrix", "of", "generated", "of", "places"):
         table.add_column(name, justify="right")
     for verdict in implementation.rules:
         found = verdict.coverage
         if found is not None:
-            numbers = (found.fixtures, found.of_fixtures, found.generated, found.of_generated, verdict.exercised)
-            table.add_row(verdict.rule, *map(str, numbers))
+            scenarios = (found.fixtures, found.of_fixtures, found.matrix, found.of_matrix, found.generated, found.of_generated)
+            table.add_row(verdict.rule, *map(str, (*scenarios, verdict.exercised)))
     return table

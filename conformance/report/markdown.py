@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from conformance.mutants.matrix import Matrix
 from conformance.report.counts import WORDS, area_of, areas, counted, gate, rules, word
+from conformance.report.markup import fenced, foreign, own, table
+from conformance.report.matrix import both_ways, cells
 from conformance.report.story import scenario_lines, trace_lines
 from conformance.results import ImplementationResults, Results
 from conformance.scenario_file import encode
@@ -27,6 +29,8 @@ def report(results: Results, titles: Mapping[str, str], matrix: Matrix | None = 
         _head(results),
         _summary(results),
         _rules(results, titles),
+        *(cells(implementation) for implementation in results.implementations),
+        *(both_ways(implementation) for implementation in results.implementations),
         *(_details(implementation, titles) for implementation in results.implementations),
         _mutants(matrix) if matrix else (),
     ]
@@ -41,14 +45,14 @@ def _head(results: Results) -> Iterator[str]:
     names = sorted({name for each in results.implementations for name in plain(each.policies)})
     cells = [
         [
-            _text(each.name),
-            _text(each.version),
+            foreign(each.name),
+            foreign(each.version),
             str(len(each.capabilities)),
             *(getattr(each.policies, name) or "not declared" for name in names),
         ]
         for each in results.implementations
     ]
-    yield from _table(["implementation", "version", "capabilities", *(f"`{name}`" for name in names)], cells)
+    yield from table(["implementation", "version", "capabilities", *(f"`{name}`" for name in names)], cells)
 
 
 def _summary(results: Results) -> Iterator[str]:
@@ -61,14 +65,14 @@ def _summary(results: Results) -> Iterator[str]:
                 of_level = [verdict for verdict in verdicts if verdict.level == level]
                 if of_level:
                     found = counted(of_level)
-                    rows.append([_text(implementation.name), area, level, *(str(found[name] or "") for name in WORDS)])
-    yield from _table(["implementation", "area", "level", *WORDS], rows)
+                    rows.append([foreign(implementation.name), area, level, *(str(found[name] or "") for name in WORDS)])
+    yield from table(["implementation", "area", "level", *WORDS], rows)
     for implementation in results.implementations:
         found = implementation.snapshots
         if found is not None and (found.equal or found.differing):
             differing = f" ({', '.join(f'`{name}`' for name in found.differing)})" if found.differing else ""
             yield (
-                f"Snapshots reproduced by {_text(implementation.name)}: {found.equal} equal, "
+                f"Snapshots reproduced by {foreign(implementation.name)}: {found.equal} equal, "
                 f"{len(found.differing)} differing{differing}, {found.not_comparable} not comparable."
             )
             yield ""
@@ -88,8 +92,8 @@ def _rules(results: Results, titles: Mapping[str, str]) -> Iterator[str]:
             verdicts = [implementation.verdict(rule) for implementation in results.implementations]
             level = next(verdict.level for verdict in verdicts if verdict)
             cells = [_SIGNS.get(word(verdict), word(verdict)) if verdict else "" for verdict in verdicts]
-            rows.append([rule, level, _own(titles.get(rule, "")), *cells])
-        yield from _table(["rule", "level", "what it says", *(_text(each.name) for each in results.implementations)], rows)
+            rows.append([rule, level, own(titles.get(rule, "")), *cells])
+        yield from table(["rule", "level", "what it says", *(foreign(each.name) for each in results.implementations)], rows)
 
 
 def _details(implementation: ImplementationResults, titles: Mapping[str, str]) -> Iterator[str]:
@@ -100,35 +104,35 @@ def _details(implementation: ImplementationResults, titles: Mapping[str, str]) -
     ]
     for heading, verdicts in groups:
         if verdicts:
-            yield f"## {heading}: {_text(implementation.name)} {_text(implementation.version)}"
+            yield f"## {heading}: {foreign(implementation.name)} {foreign(implementation.version)}"
             yield ""
             for verdict in verdicts:
                 yield from _detail(verdict, titles)
     asked = [verdict for verdict in implementation.rules if word(verdict) == "not supported"]
     if asked:
-        yield f"## Not supported: {_text(implementation.name)}"
+        yield f"## Not supported: {foreign(implementation.name)}"
         yield ""
-        yield from (f"- {verdict.rule}: {_text(verdict.reason)}" for verdict in asked)
+        yield from (f"- {verdict.rule}: {foreign(verdict.reason)}" for verdict in asked)
         yield ""
 
 
 def _detail(verdict: RuleVerdict, titles: Mapping[str, str]) -> Iterator[str]:
     yield f"### {verdict.rule} ({verdict.level}): {word(verdict)}"
     yield ""
-    yield f"> {_own(titles.get(verdict.rule, ''))}"
+    yield f"> {own(titles.get(verdict.rule, ''))}"
     yield ""
     found = verdict.counterexample
     if verdict.reason and (found is None or verdict.verdict != "fail"):
-        yield _text(verdict.reason)
+        yield foreign(verdict.reason)
         yield ""
     if found is None:
         return
-    yield f"Expected {_text(found.expected)}; got {_text(found.got)}."
+    yield f"Expected {foreign(found.expected)}; got {foreign(found.got)}."
     yield ""
-    yield from _fenced([*scenario_lines(found.scenario), "", *trace_lines(found)], "text")
+    yield from fenced([*scenario_lines(found.scenario), "", *trace_lines(found)], "text")
     yield "<details><summary>The scenario as JSON</summary>"
     yield ""
-    yield from _fenced(encode(found.scenario).rstrip().split("\n"), "json")
+    yield from fenced(encode(found.scenario).rstrip().split("\n"), "json")
     yield "</details>"
     yield ""
 
@@ -141,44 +145,12 @@ def _mutants(matrix: Matrix) -> Iterator[str]:
     rows = [
         [
             f"`{row.mutant}`",
-            _own(row.fault),
-            f"<{row.imitates}>" if row.imitates.startswith("https://") else _text(row.imitates),
+            own(row.fault),
+            f"<{row.imitates}>" if row.imitates.startswith("https://") else foreign(row.imitates),
             ", ".join(row.killed_by),
             "as expected" if row.equal else f"**expected {', '.join(row.expected)}**",
         ]
         for row in matrix.rows
     ]
-    yield from _table(["mutant", "fault", "imitates", "killed by", ""], rows)
+    yield from table(["mutant", "fault", "imitates", "killed by", ""], rows)
     yield f"Rules that no mutant kills: {', '.join(matrix.unkilled) or 'none'}."
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join(' --- ' for _ in head)}|"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-    yield ""
-
-
-def _fenced(lines: Iterable[str], language: str) -> Iterator[str]:
-    text = "\n".join(lines)
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    yield f"{fence}{language}"
-    yield text
-    yield fence
-    yield ""
-
-
-def _own(text: str) -> str:
-    """A sentence of the suite itself, which may hold `code`, in a cell of a table."""
-    return text.replace("|", "\\|")
-
-
-def _text(text: str) -> str:
-    """Text that is not ours, in one line and without effect as markup."""
-    escaped = " ".join(text.split())
-    for sign in "\\`*_[]<>|#":
-        escaped = escaped.replace(sign, f"\\{sign}")
-    return escaped

@@ -16,13 +16,13 @@ def story(title: str, implementation: str, verdict: RuleVerdict) -> str:
     """Everything about one verdict, as text of at most WIDTH columns. The first line is what it comes down to."""
     gist = f"{'stale deviation' if verdict.stale else verdict.verdict}: {brief(verdict)}"
     lines = [gist if len(gist) <= WIDTH else f"{gist[: WIDTH - 1]}…"]
-    lines += _wrapped(f"{verdict.rule} ({verdict.level}) on {implementation}: {title}")
+    lines += wrapped(f"{verdict.rule} ({verdict.level}) on {implementation}: {title}")
     found = verdict.counterexample
     if verdict.reason and (found is None or verdict.verdict != "fail"):
-        lines += _wrapped(f"Reason: {verdict.reason}")
+        lines += wrapped(f"Reason: {verdict.reason}")
     if found is not None:
         lines += ["", *scenario_lines(found.scenario), "", *trace_lines(found)]
-        lines += ["", *_wrapped(f"Expected: {found.expected}"), *_wrapped(f"Got: {found.got}")]
+        lines += ["", *wrapped(f"Expected: {found.expected}"), *wrapped(f"Got: {found.got}")]
     return "\n".join(lines)
 
 
@@ -37,9 +37,9 @@ def scenario_lines(scenario: Scenario) -> list[str]:
     """The scenario, step by step."""
     lines = [f"Scenario: {scenario.title}" if scenario.title else "Scenario:"]
     for line in cast_lines(scenario):
-        lines += _wrapped(line, "  ", "    ")
+        lines += wrapped(line, "  ", "    ")
     for number, line in enumerate(step_lines(scenario), 1):
-        lines += _wrapped(line, f"  {number}. ", "     ")
+        lines += wrapped(line, f"  {number}. ", "     ")
     return lines
 
 
@@ -55,7 +55,7 @@ def trace_lines(found: Counterexample) -> list[str]:
             lines.append(f"     … {_events(skipped)}")
             skipped = 0
         mark = ">>" if at == found.at else " >" if at in found.also else "  "
-        lines += _wrapped(f"step {event.step + 1}: {event_line(event)}", f"{mark} {at:>3}  ", " " * 12)
+        lines += wrapped(f"step {event.step + 1}: {event_line(event)}", f"{mark} {at:>3}  ", " " * 12)
     if skipped:
         lines.append(f"     … {_events(skipped)}")
     return lines
@@ -73,7 +73,8 @@ def _events(number: int) -> str:
     return f"{number} more event{'s' if number > 1 else ''}"
 
 
-def _wrapped(text: str, first: str = "", rest: str = "  ") -> Iterator[str]:
+def wrapped(text: str, first: str = "", rest: str = "  ") -> Iterator[str]:
+    """A text in lines of at most WIDTH columns."""
     yield from textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     ) or [first]

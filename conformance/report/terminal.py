@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from conformance.report.cells import counts, gaps
 from conformance.report.counts import WORDS, areas, counted, gate, rules, word
+from conformance.report.matrix import SHOWN, compared, difference
 from conformance.report.story import brief
 from conformance.results import ImplementationResults, Results
 
@@ -50,7 +52,7 @@ def show(results: Results, to: Console) -> None:
     for implementation in results.implementations:
         for line in _attention(implementation):
             to.print(line, overflow="ellipsis", no_wrap=bool(line.no_wrap))  # printing forgets what the text says of itself
-        for line in _snapshots(implementation):
+        for line in (*_cells(implementation), *_both_ways(implementation), *_snapshots(implementation)):
             to.print(line)
     scenarios = sum(implementation.scenarios for implementation in results.implementations)
     took = sum(implementation.seconds for implementation in results.implementations)
@@ -113,6 +115,24 @@ def _attention(implementation: ImplementationResults) -> Iterator[Text]:
 
 def _listed(ids: list[str]) -> str:
     return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+
+
+def _cells(implementation: ImplementationResults) -> Iterator[Text]:
+    if implementation.cells:
+        yield Text(f"  matrix of {implementation.name}: {counts(implementation.cells)}")
+        for line in gaps(implementation.name, implementation.cells):
+            yield Text(line, style="magenta")
+
+
+def _both_ways(implementation: ImplementationResults) -> Iterator[Text]:
+    found = implementation.both_ways
+    if found is None:
+        return
+    yield Text(f"  both ways on {implementation.name}: {compared(found)}")
+    for each in found.differing[:SHOWN]:
+        yield Text(f"    {len(each.scenario.steps)} steps, {each.area}: {difference(each)}")
+    if len(found.differing) > SHOWN:
+        yield Text(f"    and {len(found.differing) - SHOWN} more")
 
 
 def _snapshots(implementation: ImplementationResults) -> Iterable[Text]:

@@ -62,9 +62,15 @@ class Case(Record):
 
     def earlier(self, run: RunView) -> list[RunView]:
         """The runs that the thread of a run had before: its own, after those of the thread that it was restored from."""
-        assert run.thread is not None
-        own = [other for other in self.runs if other.thread == run.thread and other.number < run.number]
-        return [*self._inherited(run.thread), *own]
+        if run.number not in self._earlier:
+            assert run.thread is not None
+            own = [other for other in self.runs if other.thread == run.thread and other.number < run.number]
+            self._earlier[run.number] = [*self._inherited(run.thread), *own]
+        return self._earlier[run.number]
+
+    @cached_property
+    def _earlier(self) -> dict[int, list[RunView]]:
+        return {}
 
     def _inherited(self, thread: str) -> list[RunView]:
         if thread not in self._origins:

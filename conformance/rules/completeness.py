@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.case import Case
-from conformance.rules.kept import copied_runs, gained, kept_runs, occurred, open_calls, plain, threads_of
+from conformance.rules.kept import copied_runs, gained, kept_runs, loads, occurred, open_calls, plain, threads_of
 from conformance.rules.requests import show, within
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
@@ -18,7 +18,7 @@ def no_message_is_appended_twice(case: Case) -> Iterator[Finding]:
     """No message is appended twice, within a run or across runs.
 
     Sameness is the logical message, not its text: a text that was said twice may be stored twice. Exercised where something was
-    appended after an earlier append of the same thread. Leaves alone: order (PER-11), losses (PER-10).
+    appended after an earlier append of the same thread, and where it is loaded. Leaves alone: order (PER-11), losses (PER-10).
     """
     for thread in threads_of(case):
         happened = occurred([run for run in case.runs if run.thread == thread])
@@ -38,14 +38,17 @@ def no_message_is_appended_twice(case: Case) -> Iterator[Finding]:
                 )
             for part in new:
                 first_at.setdefault(part, at)
+    for at, loaded, appended in loads(case):
+        more = list((Counter(loaded) - Counter(appended)).elements())
+        yield finding(not more, at, expected=f"loaded as appended: {show(appended)}", got=f"more than that: {show(more)}")
 
 
 @rule("PER-10", needs=["history.provider"])
 def nothing_is_lost(case: Case) -> Iterator[Finding]:
     """After a successful run the appended messages are the run's input and response messages, all of them.
 
-    This holds for a copy too, where one is written. Leaves alone: trailing results of a terminated run (PER-14, PER-15), the
-    caller's own stack (PER-04), a run that reached its limit (PER-44).
+    A load gives all of them back; a copy holds them too, where one is written. Leaves alone: trailing results of a terminated run
+    (PER-14, PER-15), the caller's own stack (PER-04), a run that reached its limit (PER-44).
     """
     for run in [*kept_runs(case), *copied_runs(case)]:
         if run.timing == "not" or not run.succeeded or not run.calls or run.cut_short:
@@ -59,13 +62,16 @@ def nothing_is_lost(case: Case) -> Iterator[Finding]:
             got=f"lost: {show(list(lost.elements()))}",
             also=[at for at, _ in run.stored],
         )
+    for at, loaded, stored in loads(case):
+        missing = list((Counter(stored) - Counter(loaded)).elements())
+        yield finding(not missing, at, expected=f"loaded as appended: {show(stored)}", got=f"without {show(missing)}")
 
 
 @rule("PER-11", needs=["history.provider"])
 def the_order_is_that_of_the_conversation(case: Case) -> Iterator[Finding]:
     """The order of stored messages is the order of the conversation; results follow their calls.
 
-    Compared is what a run added: repeated messages (PER-09) and lost ones (PER-10) are left alone.
+    Compared is what a run added, and what a load gives back: repeated messages (PER-09) and lost ones (PER-10) are left alone.
     """
     for run in [*kept_runs(case), *copied_runs(case)]:
         said = [part for part in run.happened() if part[0] != "result" or part not in run.inputs]
@@ -79,6 +85,9 @@ def the_order_is_that_of_the_conversation(case: Case) -> Iterator[Finding]:
             got=f"stored: {show(stored)}",
             also=[at for at, _ in run.stored[1:]],
         )
+    for at, loaded, appended in loads(case):
+        if len(appended) > 1 and Counter(loaded) == Counter(appended):
+            yield finding(loaded == appended, at, expected=f"loaded as appended: {show(appended)}", got=show(loaded))
 
 
 @rule("PER-12", needs=["history.provider"])

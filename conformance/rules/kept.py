@@ -59,6 +59,15 @@ def stored_by_end(case: Case, run: RunView) -> list[Part]:
     return case.spoken(stored_before(case, run, run.events[-1][0] + 1), run.agent)
 
 
+def loads(case: Case) -> Iterator[tuple[int, list[Part], list[Part]]]:
+    """Every load of a history in which something is stored: where it is, what it gave, and what was appended before it."""
+    for run, _, _ in case.agent_runs():
+        for at, event in run.own(HistoryLoaded):
+            stored = case.heard(stored_before(case, run, at))
+            if stored:
+                yield at, case.heard(event.messages), stored
+
+
 def gained(case: Case, run: RunView) -> list[Part]:
     """What the run appended, without what context providers injected."""
     return case.spoken(run.stored_messages, run.agent)

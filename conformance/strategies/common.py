@@ -24,6 +24,7 @@ _TOOLS: Mapping[str, ToolSpec] = {
     "map": ToolSpec(raises="no map"),
     "stop": ToolSpec(returns="stopped", terminates=True),
     "pay": ToolSpec(returns="paid", approval=True),
+    "watch": ToolSpec(returns="seen", looks=True),
 }
 _SERVICES = tuple(
     ServiceSpec(keeps=keeps, stores_by_default=by_default, surprising=surprising)

@@ -1,29 +1,34 @@
-"""The tests that pytest collects: one a rule and implementation, called like `conformance/persistence/PER-09[agent-framework]`."""
+"""The tests that pytest collects: one a rule and implementation, called like `conformance/persistence/PER-09[agent-framework]`.
+
+One more for the configuration matrix of each implementation: `conformance/persistence/matrix[agent-framework]`.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
 
 from conformance.judge import Judge
-from conformance.ledger import Entry, judged
+from conformance.ledger import MATRIX, Entry, charted, judged
+from conformance.report.cells import counts, gaps
 from conformance.report.story import story
 from conformance.rules.rule import Rule
 from conformance.suite.options import wanted
-from conformance.vocabulary import Area
+from conformance.vocabulary import Area, Level
 
 ENTRY = "conformance_entry"
 """The attribute of a test report in which an entry travels from a worker to the controller, as JSON."""
 
 
 class Unmet(Exception):
-    """The verdict on a rule breaks the gate. The message is the whole story."""
+    """What a judge says breaks the gate. The message is the whole story."""
 
 
 class AreaNode(pytest.Collector):
-    """The rules of one area, on every implementation."""
+    """The rules of one area, on every implementation, and the configuration matrix."""
 
     judges: list[Judge]
 
@@ -35,38 +40,68 @@ class AreaNode(pytest.Collector):
         node.judges = judges
         return node
 
-    def collect(self) -> Iterator[RuleItem]:
-        """One item a rule and implementation."""
+    def collect(self) -> Iterator[JudgeItem]:
+        """One item a rule and implementation; a matrix where every rule of its area was asked for."""
         for judge in self.judges:
             for rule in judge.rules:
                 if f"conformance/{rule.area}" == self.name and wanted(self.config, nodeid(judge, rule)):
                     yield RuleItem.of(self, judge, rule)
+            if self.name == "conformance/persistence" and judge.knows_cells and wanted(self.config, nodeid(judge, None)):
+                yield MatrixItem.of(self, judge)
 
 
-class RuleItem(pytest.Item):
-    """One rule on one implementation."""
+class JudgeItem(pytest.Item):
+    """Something that one judge is asked. about: a rule's id, or the matrix. entry: what the judge said."""
 
     judge: Judge
-    rule: Rule
+    about: str
+    area: Area
     entry: Entry | None = None
+
+    @classmethod
+    def made(cls, parent: AreaNode, judge: Judge, rule: Rule | None, level: Level) -> Any:
+        """The item of a judge and a rule; of its matrix where there is none."""
+        about = rule.id if rule else MATRIX
+        id = nodeid(judge, rule)
+        name = f"{about}[{judge.subject.label}]"
+        item = cast("JudgeItem", cls.from_parent(parent, name=name, nodeid=id))  # pyright: ignore[reportUnknownMemberType]
+        item.judge, item.about, item.area = judge, about, rule.area if rule else "persistence"
+        for mark in ("conformance", level.lower(), item.area):
+            item.add_marker(mark)
+        if item.config.pluginmanager.hasplugin("xdist"):
+            item.add_marker(pytest.mark.xdist_group(f"conformance-{item.area}-{judge.subject.label}"))
+        return item
+
+    @abstractmethod
+    def runtest(self) -> None:
+        """Ask the judge, and turn what it says into an outcome."""
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The story, without a traceback: no line of the suite's own code helps to understand it."""
+        return str(excinfo.value) if isinstance(excinfo.value, Unmet) else super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[str, None, str]:
+        """Where it is, for output that says so, and its name."""
+        return f"conformance/{self.area}", None, self.name
+
+
+class RuleItem(JudgeItem):
+    """One rule on one implementation."""
+
+    rule: Rule
 
     @classmethod
     def of(cls, parent: AreaNode, judge: Judge, rule: Rule) -> RuleItem:
         """The item of a rule and an implementation."""
-        name = f"{rule.id}[{judge.subject.label}]"
-        id = nodeid(judge, rule)
-        item = cast("RuleItem", cls.from_parent(parent, name=name, nodeid=id))  # pyright: ignore[reportUnknownMemberType]
-        item.judge, item.rule = judge, rule
-        for mark in ("conformance", rule.level.lower(), rule.area):
-            item.add_marker(mark)
-        if item.config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group(f"conformance-{rule.area}-{judge.subject.label}"))
+        item = cls.made(parent, judge, rule, rule.level)
+        item.rule = rule
         return item
 
     def runtest(self) -> None:
-        """Ask the judge, and turn the verdict into an outcome."""
+        """A verdict is an outcome of pytest's."""
         self.entry = judged(self.judge, self.rule)
         verdict = self.entry.verdict
+        assert verdict is not None
         self.user_properties += [("conformance_verdict", verdict.verdict), ("conformance_exercised", verdict.exercised)]
         if verdict.trouble or (verdict.verdict == "deviates" and self.config.option.runxfail):
             raise Unmet(story(self.rule.title, self.judge.subject.label, verdict))
@@ -75,15 +110,27 @@ class RuleItem(pytest.Item):
         if verdict.verdict != "pass":
             pytest.skip(f"{verdict.verdict}: {verdict.reason}")
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The story, without a traceback: no line of the suite's own code helps to understand it."""
-        return str(excinfo.value) if isinstance(excinfo.value, Unmet) else super().repr_failure(excinfo, style)
 
-    def reportinfo(self) -> tuple[str, None, str]:
-        """Where it is, for output that says so, and its name."""
-        return f"conformance/{self.rule.area}", None, self.name
+class MatrixItem(JudgeItem):
+    """The configuration matrix of one implementation: every cell that it supports must be reached."""
+
+    @classmethod
+    def of(cls, parent: AreaNode, judge: Judge) -> MatrixItem:
+        """The item of an implementation."""
+        return cls.made(parent, judge, None, "MUST")
+
+    def runtest(self) -> None:
+        """It fails where a supported cell is not reached; rules that are violated in a cell have verdicts of their own."""
+        self.entry = charted(self.judge)
+        cells = self.entry.cells
+        self.user_properties.append(("conformance_cells", counts(cells)))
+        if any(cell.trouble for cell in cells):
+            raise Unmet("\n".join(gaps(self.judge.subject.label, cells)))
+        if all(cell.outcome == "not supported" for cell in cells):
+            pytest.skip("not supported: no cell of the configuration matrix is")
 
 
-def nodeid(judge: Judge, rule: Rule) -> str:
-    """The name under which pytest knows a rule on an implementation."""
-    return f"conformance/{rule.area}/{rule.id}[{judge.subject.label}]"
+def nodeid(judge: Judge, rule: Rule | None) -> str:
+    """The name under which pytest knows a rule on an implementation, or its matrix."""
+    place = f"{rule.area}/{rule.id}" if rule else f"persistence/{MATRIX}"
+    return f"conformance/{place}[{judge.subject.label}]"

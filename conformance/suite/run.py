@@ -11,7 +11,7 @@ import pytest
 
 from conformance.request import Request
 from conformance.results import Results
-from conformance.suite.items import RuleItem
+from conformance.suite.items import JudgeItem
 from conformance.suite.session import NAME, ConformanceSession
 
 CONFIGURATION = Path(__file__).with_name("pytest.ini")
@@ -32,9 +32,9 @@ class _Observer:
         config.args = []  # no file of the user's is a test of ours
 
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        if self._progress and isinstance(item, RuleItem):
+        if self._progress and isinstance(item, JudgeItem):
             items = item.session.items
-            self._progress(f"{item.judge.subject.label}: {item.rule.id}", items.index(item), len(items))
+            self._progress(f"{item.judge.subject.label}: {item.about}", items.index(item), len(items))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -12,10 +12,11 @@ import pytest
 
 from conformance.judge import Judge
 from conformance.ledger import Entry, Ledger
+from conformance.outcomes import Outcomes
 from conformance.report.terminal import summary
 from conformance.rules.rule import Rule
 from conformance.search import ProfileName
-from conformance.suite.items import ENTRY, AreaNode, RuleItem, nodeid
+from conformance.suite.items import ENTRY, AreaNode, JudgeItem, nodeid
 from conformance.suite.options import file, request, take_node_ids
 from conformance.suite.report_file import check_folder, write_report
 from conformance.usage import UsageError
@@ -58,7 +59,7 @@ class ConformanceSession:
         self.ledger = ledger
         self._report = report
         self._worker = worker
-        self._items = {nodeid(judge, rule): (judge, rule) for judge in ledger.judges for rule in judge.rules}
+        self._items = {nodeid(judge, rule): (judge, rule) for judge in ledger.judges for rule in (*judge.rules, None)}
         self._expected: set[str] = set()
         self._seen: set[str] = set()
 
@@ -80,7 +81,7 @@ class ConformanceSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is going to be judged, after every selection."""
-        self._expected |= {item.nodeid for item in session.items if isinstance(item, RuleItem)}
+        self._expected |= {item.nodeid for item in session.items if isinstance(item, JudgeItem)}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
@@ -93,7 +94,7 @@ class ConformanceSession:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Give the entry to the report, which also travels between processes."""
         report = yield
-        if isinstance(item, RuleItem) and call.when == "call" and item.entry is not None:
+        if isinstance(item, JudgeItem) and call.when == "call" and item.entry is not None:
             setattr(report, ENTRY, msgspec.json.encode(item.entry).decode())
             report.sections.clear()  # what hundreds of scenarios printed and logged; the trace holds what matters of it
         return report
@@ -134,7 +135,9 @@ def _plain(id: str) -> str:
     return id.partition("@conformance-")[0]
 
 
-def _broken(judge: Judge, rule: Rule, text: str) -> Entry:
-    reason = " ".join(text.split()[-60:]) or "no verdict came"
-    verdict = RuleVerdict(rule=rule.id, level=rule.level, verdict="error", reason=f"judging broke: {reason}")
-    return Entry(implementation=judge.subject.label, verdict=verdict)
+def _broken(judge: Judge, rule: Rule | None, text: str) -> Entry:
+    reason = f"judging broke: {' '.join(text.split()[-60:]) or 'no verdict came'}"
+    label = judge.subject.label
+    if rule is None:
+        return Entry(implementation=label, cells=Outcomes().results(judge.subject.capabilities, judge.subject.policies, reason))
+    return Entry(implementation=label, verdict=RuleVerdict(rule=rule.id, level=rule.level, verdict="error", reason=reason))

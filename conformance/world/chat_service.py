@@ -101,7 +101,7 @@ class ChatService:
         if script.label is not None:
             await script.order.wait(script.label)
         spec = script.next_reply(self.agent)
-        if request.forbids_tools and spec.calls:
+        if request.forbids_tools:
             spec = msgspec.structs.replace(spec, calls=(), text=spec.text or "without tools")
         if script.label is None and self._ends_part(spec):
             await script.order.wait(self.agent)

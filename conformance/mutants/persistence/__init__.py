@@ -1,0 +1,1 @@
+"""Mutants of the persistence area, by what is wrong with them."""

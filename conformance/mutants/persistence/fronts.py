@@ -1,0 +1,120 @@
+"""What mutants of the area put between the reference and its history provider, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from conformance.cells import SETTINGS
+from conformance.reference import Reference
+from conformance.reference.agent import Agent
+from conformance.reference.store import Store
+from conformance.reference.thread import Thread
+from conformance.scenario import ReplySpec, Run, ToolSpec
+from conformance.trace import Message
+
+
+class Front:
+    """A store in front of a history provider, for one run: mutants override what it does wrong."""
+
+    def __init__(self, inner: Store, agent: FrontedAgent, thread: Thread) -> None:
+        self.inner = inner
+        self.agent = agent
+        self.thread = thread
+
+    async def load(self) -> tuple[Message, ...]:
+        """Load what is stored."""
+        return await self.inner.load()
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Append what is new, unless there is nothing."""
+        if messages:
+            await self.inner.append(messages)
+
+
+class FrontedAgent(Agent):
+    """An agent whose history provider is behind a front, in some cells of the configuration matrix."""
+
+    front_type: ClassVar[type[Front]] = Front
+    cells: ClassVar[Sequence[str]] = ("M1", "M2", "M3", "M4")
+
+    def store(self, thread: Thread) -> Store:
+        """Put the front before it."""
+        store = super().store(thread)
+        return self.front_type(store, self, thread) if self.spec.history == "provider" and self.fronts(thread) else store
+
+    def fronts(self, thread: Thread) -> bool:
+        """Whether the front is there in this run."""
+        return SETTINGS[self.spec.client_as_is, self.spec.per_service_call] in self.cells
+
+    @property
+    def persists_at_the_end(self) -> bool:
+        """Whether it persists at the end of a run."""
+        return not self.spec.per_service_call
+
+
+class OrdinaryAgent(FrontedAgent):
+    """The same, in ordinary runs: they come to their end by themselves, and so did all on the thread before.
+
+    A store that loses messages loses them everywhere, and nearly every rule of the area would see it. Here those see it that are
+    about storing.
+    """
+
+    def fronts(self, thread: Thread) -> bool:
+        """Only there."""
+        scenario, number = self.world.scenario, self.world.script.number
+        runs = list(scenario.runs())
+        if number >= len(runs) or not super().fronts(thread):
+            return False
+        mine = [(place, run) for place, run in enumerate(runs) if run.thread == runs[number].thread]
+        switched = any(run.per_service_call is not None or run.background for _, run in mine)
+        alone = any(step is runs[number] for step in scenario.steps)
+        return alone and not switched and all(self.ordinary(run) for place, run in mine if place <= number)
+
+    def ordinary(self, run: Run) -> bool:
+        """Whether nothing in the script of a run ends, interrupts or disturbs it."""
+        faults = (run.abandons, run.load_fails, run.append_fails) != (None, None, None) or run.supplies
+        asking = [reply for reply in run.replies if reply.calls]
+        limited = self.spec.limit is not None and len(asking) >= self.spec.limit
+        return not (faults or limited or any(self._special(reply) for reply in run.replies))
+
+    def special(self, tool: ToolSpec) -> bool:
+        """Whether a tool does not simply run."""
+        return tool.raises is not None or tool.terminates or tool.approval
+
+    def _special(self, reply: ReplySpec) -> bool:
+        tools = [self.spec.tools[call.tool] for call in reply.calls if call.tool in self.spec.tools]
+        cancelled = reply.cancelled or any(call.cancelled for call in reply.calls)
+        return cancelled or reply.error is not None or any(self.special(tool) for tool in tools)
+
+
+class PerRunAgent(OrdinaryAgent):
+    """The same, where it persists at the end of a run."""
+
+    cells = ("M1",)
+
+
+class PerCallAgent(OrdinaryAgent):
+    """The same, where it persists after every service call."""
+
+    cells = ("M2",)
+
+
+class FailingAgent(OrdinaryAgent):
+    """The same, also where a run fails, or its consumer leaves."""
+
+    def ordinary(self, run: Run) -> bool:
+        """Whatever else may happen."""
+        calm = [msgspec.structs.replace(reply, error=None) for reply in run.replies]
+        return super().ordinary(
+            msgspec.structs.replace(run, abandons=None, load_fails=None, append_fails=None, replies=tuple(calm))
+        )
+
+
+class Copying(Reference):
+    """Declares that a history provider receives a copy of what is new while the service keeps the conversation."""
+
+    def __init__(self, **policies: Any) -> None:
+        super().__init__(**{"provider_copy": "written", **policies})

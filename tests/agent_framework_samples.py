@@ -1,0 +1,84 @@
+"""Scenarios for the adapters of agent-framework, and what of their traces tests look at."""
+
+from conformance.adapters.agent_framework import AgentFramework
+from conformance.scenario import (
+    AgentSpec,
+    CallSpec,
+    CreateThread,
+    ReplySpec,
+    Restore,
+    Run,
+    Scenario,
+    Serialize,
+    ServiceSpec,
+    ToolSpec,
+)
+from conformance.stage import perform
+from conformance.trace import (
+    HistoryAppended,
+    Raised,
+    RequestPending,
+    RunReturned,
+    ServiceCalled,
+    ThreadDescribed,
+    ToolCalled,
+    parts,
+)
+
+WEATHER = CallSpec(tool="weather", arguments={"city": "Oslo"})
+TWICE = ReplySpec(calls=(WEATHER, CallSpec(tool="weather", arguments={"city": "Rome"})))
+ONCE = ReplySpec(text="wait", calls=(WEATHER,))
+PAY = ReplySpec(calls=(CallSpec(tool="pay"),))
+FAILS = ReplySpec(error="overloaded")
+CANCELLED = ReplySpec(cancelled=True)
+NEW_IDS = ServiceSpec(keeps="new_ids")
+BY_DEFAULT = ServiceSpec(keeps="new_ids", stores_by_default=True)
+TOOLS = {"weather": ToolSpec(returns="sunny"), "pay": ToolSpec(returns="paid", approval=True)}
+
+
+def turns(*steps, kind="local", with_id=False, others=None, **agent) -> Scenario:
+    spec = AgentSpec(**{"tools": TOOLS, **agent})
+    created = CreateThread(thread="t", agent="a", kind=kind, with_id=with_id)
+    return Scenario(agents={"a": spec, **(others or {})}, steps=(created, *steps))
+
+
+def run(text: str, *replies: ReplySpec, on="t", **options) -> Run:
+    return Run(thread=on, say=(text,), replies=replies, **options)
+
+
+def restored(**options) -> tuple[Serialize, Restore]:
+    """The thread becomes data, and another thread is made from that."""
+    return Serialize(thread="t"), Restore(thread="u", data="t", **options)
+
+
+def of(scenario: Scenario, *kinds: type, by=AgentFramework) -> list:
+    trace = perform(scenario, by)
+    assert trace.broken is None
+    return [event for event in trace.events if isinstance(event, kinds)]
+
+
+def happened(scenario: Scenario, implementation) -> list:
+    """What the world saw and the caller got, as far as it is the same wherever the same thing happens.
+
+    What the caller got stands last, run by run: how many turns of the event loop a run takes to come back is nobody's promise.
+    """
+    trace = perform(scenario, implementation)
+    assert trace.broken is None
+    seen, returned = [], []
+    for event in trace.events:
+        match event:
+            case ServiceCalled():
+                seen.append(("called", event.store, event.conversation_id, event.stream, parts(event.messages)))
+            case HistoryAppended():
+                seen.append(("appended", parts(event.messages)))
+            case ToolCalled():
+                seen.append(("tool", event.id, event.arguments))
+            case RunReturned():
+                returned.append((event.run, "returned", parts(event.messages)))
+            case Raised():
+                seen.append(("raised", event.kind, event.text))
+            case RequestPending():
+                seen.append(("pending", event.tool, event.id))
+            case ThreadDescribed() if event.messages:
+                seen.append(("kept", event.kind, parts(event.messages)))
+    return seen + sorted(returned, key=lambda each: each[0])
