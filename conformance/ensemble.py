@@ -21,9 +21,9 @@ from conformance.trace import (
     Restored,
     Result,
     RunStarted,
+    ServiceReplied,
     Tampered,
     ThreadDescribed,
-    ToolCalled,
     ToolReturned,
 )
 from conformance.world import World, stable
@@ -97,8 +97,9 @@ class Ensemble:
             history = tuple(each for event in events if isinstance(event, HistoryAppended) for each in event.messages)
         values: dict[str | None, str] = {}
         for event in events:
-            if isinstance(event, ToolCalled):
-                values.pop(event.id, None)  # an id may come back
+            if isinstance(event, ServiceReplied):
+                for call in event.message.calls:
+                    values.pop(call.id, None)  # an id may come back, of a call whose tool never ran
             elif isinstance(event, ToolReturned):
                 values[event.id] = event.value
         return tuple(Result(id=id, value=values[id]) for id in open_calls(history) if id in values)

@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 from samples import answers_are_short, conversation, material, never_asked, sample_rule
 
 from conformance.implementation import Response
+from conformance.mutants import workers
 from conformance.mutants.generated import hold, hunts, medians
 from conformance.mutants.matrix import matrix, rows
 from conformance.mutants.mutant import Mutant, check, mutants
@@ -170,3 +171,14 @@ def test_the_suite_s_own_mutants_say_what_they_are():
     assert every
     for kind in every.values():
         check(kind, catalogue())
+
+
+def test_processes_of_their_own_find_the_same_in_the_same_order(monkeypatch):
+    names = ["trailing-result-not-trimmed", "input-appended-apart", "local-instead"]
+    chosen = {name: kind for name, kind in mutants().items() if name in names}
+    rules = list(catalogue().values())
+    alone = list(hunts(chosen, rules, within=20))
+    monkeypatch.setattr(workers, "ENOUGH", 1)
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+    assert [hunt.mutant for hunt in alone] == sorted(names, key=list(chosen).index)
+    assert list(hunts(chosen, rules, within=20)) == alone

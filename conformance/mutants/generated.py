@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from statistics import median
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.trial import Trial, trial
+from conformance.mutants.trial import Trial
+from conformance.mutants.workers import tried
 from conformance.rules.rule import Rule
 from conformance.subject import subject
 from conformance.survey import Material
@@ -46,9 +48,7 @@ def hunts(
     mutants: Mapping[str, type[Mutant]], rules: Sequence[Rule], *, within: int = WITHIN, material: Material | None = None
 ) -> Iterator[Hunt]:
     """Hunt one mutant after the other. Raises ValueError for a mutant that does not say what it has to say."""
-    tried = trial(mutants.values(), rules, material)
-    for mutant in mutants.values():
-        yield _hunt(mutant, tried, within)
+    return tried(partial(_hunt, within=within), mutants, rules, material)
 
 
 def medians(found: Sequence[Hunt]) -> dict[Area, float]:
@@ -67,8 +67,8 @@ def _hunt(mutant: type[Mutant], trial: Trial, within: int) -> Hunt:
     after, broke = None, None
     kills: frozenset[str] = frozenset()
     unexpected: dict[str, int] = {}
-    tried = trial.violated(area, under_test, trial.pool(area, under_test, within))
-    for number, (violated, broken) in enumerate(tried, start=1):
+    judged = trial.violated(area, under_test, trial.pool(area, under_test, within))
+    for number, (violated, broken) in enumerate(judged, start=1):
         if broken is not None:
             broke = str(broken)
             break

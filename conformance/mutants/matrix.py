@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.trial import Trial, trial
+from conformance.mutants.trial import Trial
+from conformance.mutants.workers import tried
 from conformance.rules.rule import Rule
 from conformance.search import Profile
 from conformance.subject import subject
@@ -55,9 +57,7 @@ def rows(
     material: Material | None = None,
 ) -> Iterator[Kill]:
     """Judge one mutant after the other by every rule. Raises ValueError for a mutant that does not say what it has to say."""
-    tried = trial(mutants.values(), rules, material)
-    for mutant in mutants.values():
-        yield _row(mutant, tried, effort)
+    return tried(partial(_row, effort=effort), mutants, rules, material)
 
 
 def matrix(found: Sequence[Kill], rules: Sequence[Rule]) -> Matrix:

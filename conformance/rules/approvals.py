@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from conformance.rules.case import Case
 from conformance.rules.kept import kept_runs, open_calls, stored_by_end
-from conformance.rules.requests import outcome, show
+from conformance.rules.requests import outcome, show, undisputed
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.scenario import Respond, ToolSpec
@@ -20,7 +20,7 @@ def an_approved_call_is_sent_once(case: Case) -> Iterator[Finding]:
 
     In every cell and on hosted threads, in the request that resumes and in all later ones of the thread; what is stored holds each
     once too, also a rejection. Where storing is the caller's responsibility (PER-04) nothing is sent or stored twice. Leaves alone
-    services whose call ids come back: there is no telling the calls apart.
+    runs that another one of the thread overtook, and services whose call ids come back: there is no telling the calls apart.
     """
     for run, _, agent in case.agent_runs():
         asked = _asked(run)
@@ -32,6 +32,9 @@ def an_approved_call_is_sent_once(case: Case) -> Iterator[Finding]:
         answers = _answers(case, run)
         if len(answers) < len({call.id for call in asked if _needs_approval(agent.tools, call.tool)}):
             continue  # some of them still wait
+        if run.overtaken:
+            continue
+        yield from _once_in_later_runs(case, run, ids)
         alone = run.timing == "not" and case.kind_before(run) != "hosted"
         resumed_at = next(at for at, event in run.events if event.step != case.trace.events[run.at].step)
         later = [view for view in run.calls if view.at > resumed_at]
@@ -42,15 +45,13 @@ def an_approved_call_is_sent_once(case: Case) -> Iterator[Finding]:
         if any(each is run for each in kept_runs(case)) and run.timing != "not" and run.succeeded:
             yield _once(Counter(_of(ids, stored_by_end(case, run))), ids, run.events[-1][0], "stored")
         ran = [(at, event) for at, event in run.own(ToolCalled) if event.id in ids and _needs_approval(agent.tools, event.tool)]
-        if len(set(answers)) == 1:
-            wanted = len([call for call in asked if _needs_approval(agent.tools, call.tool)]) if answers[0] else 0
-            yield finding(
-                len(ran) == wanted,
-                ran[-1][0] if ran else resumed_at,
-                expected=f"{wanted} calls run, as the answer was {'yes' if answers[0] else 'no'}",
-                got=f"{len(ran)} calls run",
-                also=[resumed_at],
-            )
+        yield finding(
+            len(ran) == sum(answers),
+            ran[-1][0] if ran else resumed_at,
+            expected=f"{sum(answers)} calls run, as so many answers were yes",
+            got=f"{len(ran)} calls run",
+            also=[resumed_at],
+        )
 
 
 @rule("PER-42", level="SHOULD", needs=["tools.approval"])
@@ -58,7 +59,8 @@ def an_unrelated_input_sends_no_orphan_call(case: Case) -> Iterator[Finding]:
     """An unrelated input while an approval is pending sends no orphan call: it is refused, or the call is answered first."""
     for run, _, _ in case.agent_runs():
         pending = [each for each in case.earlier(run) if each.waits_at(run.at)]
-        if not pending or run.contradicting_options or run.misplaced or run.ending in ("unknown", "refused"):
+        nobody_keeps = run.timing == "not" and case.kind_before(run) != "hosted"
+        if not pending or nobody_keeps or run.contradicting_options or run.misplaced or run.ending in ("unknown", "refused"):
             continue
         waiting = {call.id for each in pending for call in _asked(each)}
         orphans = [
@@ -74,6 +76,18 @@ def an_unrelated_input_sends_no_orphan_call(case: Case) -> Iterator[Finding]:
             got=f"{', '.join(id for _, id in orphans)} without a result; {outcome(run)}",
             also=[pending[-1].at],
         )
+
+
+def _once_in_later_runs(case: Case, run: RunView, ids: set[str]) -> Iterator[Finding]:
+    """The calls that a run waited for are there once in every later request of its thread too."""
+    if not run.succeeded or run.agent.reduces_to is not None or run.timing == "not":
+        return
+    for later in case.runs:
+        after = later.thread is not None and any(each is run for each in case.earlier(later))
+        if after and later.agent_name == run.agent_name and later.timing != "not" and undisputed(case, later):
+            for view in later.calls:
+                seen = Counter(_of(ids, case.heard([*view.request.held, *view.request.messages])))
+                yield _once(seen, ids, view.at, "sent")
 
 
 def _asked(run: RunView, *, before: int | None = None) -> list[Call]:

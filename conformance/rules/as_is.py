@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from conformance.rules.case import Case
 from conformance.rules.kept import decorated, kept_runs, plain
-from conformance.rules.requests import show
+from conformance.rules.requests import change, show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.settings import ABOUT_PERSISTING, once_after_each_call, once_at_the_end
@@ -39,7 +39,7 @@ def as_is_persists_per_run(case: Case) -> Iterator[Finding]:
         yield from once_at_the_end(case, run)
         foreign = [view.at for view in run.calls if view.request.conversation_id is not None]
         loads = [at for at, _ in run.own(HistoryLoaded)]
-        late = [at for at in loads[1:] if not run.answered_requests]
+        late = [at for at in loads if not run.answered_requests and run.calls and run.calls[0].at < at < run.calls[-1].at]
         yield finding(
             not foreign and not late,
             [*foreign, *late, run.at][0],
@@ -55,26 +55,31 @@ def as_is_persists_per_run(case: Case) -> Iterator[Finding]:
 def as_is_without_the_decorator_warns_and_appends_nothing(case: Case) -> Iterator[Finding]:
     """With both settings and no decorator there is exactly one warning, before the first call, and the framework appends nothing.
 
-    The run still works. Leaves alone: surprising services, whose conflicts may be warned of in the same words.
+    The run still works. Leaves alone, on surprising services: warnings, which may be of conflicts in the same words, and conflicts.
     """
     bare = [name for name in _built(case) if _is_bare(case, name)]
     warned = [at for at, event in case.of(Warned) if ABOUT_PERSISTING.search(event.text)]
-    if not bare or not _only_settings(case):
+    if not bare or _has_special_runs(case):
         return
     for place, name in enumerate(bare):
-        broken = [run.raised[0] for run in _runs_of(case, name) if run.raised is not None and _untroubled(case, run)]
+        raised = [run.raised for run in _runs_of(case, name) if run.raised is not None and _untroubled(case, run)]
+        broken = [at for at, error in raised if _only_settings(case) or error.kind != "conflict"]
         called = [at for at, event in case.of(ServiceCalled) if event.agent == name] or broken
         if not called:
             continue
-        early = place < len(warned) and warned[place] < called[0]
-        yield finding(
-            early and len(warned) == len(bare),
-            warned[place] if place < len(warned) else called[0],
-            expected=f"one warning for agent {name!r}, before its first service call",
-            got=f"{len(warned)} warnings for {len(bare)} such agents" + ("" if early else ", too late for this one"),
-            also=[called[0]],
-        )
+        if _only_settings(case):
+            early = place < len(warned) and warned[place] < called[0]
+            yield finding(
+                early and len(warned) == len(bare),
+                warned[place] if place < len(warned) else called[0],
+                expected=f"one warning for agent {name!r}, before its first service call",
+                got=f"{len(warned)} warnings for {len(bare)} such agents" + ("" if early else ", too late for this one"),
+                also=[called[0]],
+            )
         appends = [at for at, event in case.of(HistoryAppended) if event.agent == name and event.messages]
+        for run in _runs_of(case, name):
+            if run.calls and case.kind_before(run) == "local" and run.timing == "not":
+                appends += change(case, run, run.thread or "", ("messages",))
         yield finding(
             not appends and not broken,
             [*appends, *broken, called[0]][0],
@@ -186,9 +191,13 @@ def _is_bare(case: Case, name: str) -> bool:
 
 def _only_settings(case: Case) -> bool:
     """Whether a warning about persisting can only be about the settings: no surprising service, no run in the background."""
+    return not _has_special_runs(case) and not any(agent.service.surprising for agent in case.scenario.agents.values())
+
+
+def _has_special_runs(case: Case) -> bool:
+    """Whether an agent was rebuilt with the other setting, or runs in the background."""
     runs = [run.spec for run in case.runs if isinstance(run.spec, Run)]
-    special = any(run.background or run.per_service_call is not None for run in runs)
-    return not special and not any(agent.service.surprising for agent in case.scenario.agents.values())
+    return any(run.background or run.per_service_call is not None for run in runs)
 
 
 def _runs_of(case: Case, agent: str) -> list[RunView]:
@@ -199,4 +208,7 @@ def _untroubled(case: Case, run: RunView) -> bool:
     """Whether there is no reason to raise: nothing fails, and no earlier run waits for an answer."""
     failed = run.of(ServiceFailed) or run.of(ToolRaised) or run.of(HistoryFailed)
     waits = any(each.of(RequestPending) for each in case.earlier(run))
-    return not (run.contradicts or failed or waits)
+    named = [view.reply is not None and view.reply.conversation_id is not None for view in run.calls]
+    hosted = case.kind_before(run) == "hosted"
+    misnamed = not all(named) if hosted else any(named)  # an id is missing, or comes unasked
+    return not (run.contradicts or failed or waits or run.overtaken or run.cut_short or misnamed)

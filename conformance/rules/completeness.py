@@ -21,14 +21,16 @@ def no_message_is_appended_twice(case: Case) -> Iterator[Finding]:
     appended after an earlier append of the same thread, and where it is loaded. Leaves alone: order (PER-11), losses (PER-10).
     """
     for thread in threads_of(case):
-        happened = occurred([run for run in case.runs if run.thread == thread])
-        stored: Counter[Part] = Counter()
+        own = [run for run in case.runs if run.thread == thread]
+        inherited = [run for run in case.earlier(own[0]) if run.thread != thread]
+        happened = occurred([*inherited, *own])
+        stored: Counter[Part] = Counter(part for run in inherited for part in case.heard(run.stored_messages))
         first_at: dict[Part, int] = {}
         for place, (at, event) in enumerate(case.appends(thread)):
             new = case.heard(event.messages)
             stored.update(new)
             twice = [part for part in new if part in happened and stored[part] > happened[part]]
-            if place:
+            if place or inherited:
                 yield finding(
                     not twice,
                     at,

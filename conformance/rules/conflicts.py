@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from conformance.rules.case import Case
-from conformance.rules.kept import kept_runs
-from conformance.rules.requests import change, outcome, states_after, undisputed
+from conformance.rules.kept import kept_runs, kept_unnamed
+from conformance.rules.requests import change, latest_id, outcome, states_after, undisputed
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
-from conformance.trace import HistoryLoaded, ServiceReplied, Warned
+from conformance.trace import HistoryFailed, HistoryLoaded, ServiceFailed, ServiceReplied, ToolRaised, Warned
 
 _CONVERSATION = re.compile(r"conversation|thread|session|response.?id", re.I)
 _HISTORY = re.compile(r"history|provider|store|memory", re.I)
@@ -26,14 +26,17 @@ def throw_raises_on_a_conflict(case: Case) -> Iterator[Finding]:
     caller's own stack, and threads that an earlier conflict made hosted.
     """
     for run, at in _conflicts(case):
-        if not run.agent.on_conflict.throw:
+        if not run.agent.on_conflict.throw or _cut_off(run, at):
             continue
         kind, text = (run.raised[1].kind, run.raised[1].text) if run.raised else (None, "")
         names_both = bool(_CONVERSATION.search(text) and _HISTORY.search(text))
         # with per-service-call persistence the calls before the one that brings the id are stored already (PER-02)
-        appends = [where for where, _ in run.stored if where > at or run.timing == "per run"]
+        before = [where for where, _ in run.own(ServiceReplied) if where < at]
+        first = before[0] if before and run.timing == "per call" else at
+        appends = [where for where, _ in run.stored if not first < where < at]
         changed = change(case, run, run.thread or "", ("kind", "conversation_id", "messages"))
-        unloaded = [later.at for later in _next_runs(case, run) if not later.own(HistoryLoaded)]
+        again = [later for later in _next_runs(case, run) if any(each.stored for each in case.earlier(later))]
+        unloaded = [later.at for later in again if not later.own(HistoryLoaded)]
         trouble = {"the thread changed": changed, "appended all the same": appends, "a later run did not load": unloaded}
         wrong = [(what, where) for what, places in trouble.items() for where in places]
         yield finding(
@@ -53,6 +56,8 @@ def warn_warns_once(case: Case) -> Iterator[Finding]:
     is cleared nothing more is warned.
     """
     for run, at in _conflicts(case):
+        if _cut_off(run, at):
+            continue
         switches = run.agent.on_conflict
         warned = [where for where, event in run.of(Warned) if where > at and _about_the_conflict(event)]
         came = len([1 for _, reply in run.own(ServiceReplied) if reply.conversation_id is not None])
@@ -78,18 +83,21 @@ def warn_warns_once(case: Case) -> Iterator[Finding]:
 
 @rule("PER-34", needs=["history.provider", "history.conflict_switches", "service.surprising"])
 def clear_detaches_the_provider(case: Case) -> Iterator[Finding]:
-    """With `clear` and without `throw`, the provider is detached: later runs neither load nor append, and go on by the id."""
+    """With `clear` and without `throw`, the provider is detached: later runs neither load nor append, and go on by the id.
+
+    That is, by the latest one, and with what is new alone.
+    """
     for run, at in _conflicts(case):
         if run.agent.on_conflict.throw or not run.agent.on_conflict.clear or not run.succeeded:
             continue
         for later in _next_runs(case, run):
             used = sorted(where for where, _ in (*later.own(HistoryLoaded), *later.stored))
-            without = [view.at for view in later.calls if view.request.conversation_id is None]
+            without = _wrongly_continued(case, later)
             yield finding(
                 not used and not without,
                 [*used, *without, later.at][0],
                 expected="neither load nor append, and requests that name the conversation",
-                got="the provider was used" if used else "a request without a conversation id",
+                got="the provider was used" if used else "a request without the latest id, or with more than what is new",
                 also=[at],
             )
 
@@ -108,13 +116,13 @@ def a_provider_beside_the_service_only_gets_a_copy(case: Case) -> Iterator[Findi
         if not switches.throw and not switches.clear and run.succeeded:
             managed += [(run, at), *((later, later.at) for later in _next_runs(case, run))]
     for run, since in managed:
-        if not run.calls or not run.succeeded:
+        if not run.calls:
             continue
         loads = [at for at, _ in run.own(HistoryLoaded) if at > since]
         appends = [at for at, _ in run.stored if at > since]
         wanted = copied and run.timing != "not"
         yield finding(
-            not loads and bool(appends) == wanted,
+            not loads and (bool(appends) == wanted if run.succeeded else wanted or not appends),
             [*loads, *appends, run.at][0],
             expected=f"no load, and {'a copy' if wanted else 'no append'}",
             got=f"{len(loads)} loads and {len(appends)} appends",
@@ -132,7 +140,7 @@ def the_default_store_gives_way(case: Case) -> Iterator[Finding]:
             continue
         runs = [*case.earlier(run), run]
         came = [at for each in runs for at, reply in each.own(ServiceReplied) if reply.conversation_id is not None]
-        if not agent.service.surprising or not came or not undisputed(case, run):
+        if not agent.service.surprising or not came or not undisputed(case, run) or run.ending == "abandoned":
             continue
         conflict = run.raised is not None and run.raised[1].kind == "conflict"
         warned = [at for at, event in run.of(Warned) if at > came[0] and _about_the_conflict(event)]
@@ -150,9 +158,12 @@ def the_default_store_gives_way(case: Case) -> Iterator[Finding]:
 
 @rule("PER-37", needs=["history.provider"])
 def no_id_no_conflict(case: Case) -> Iterator[Finding]:
-    """A service that returns no id never triggers any of this: no error of kind conflict, no warning, and the provider is used."""
+    """A service that returns no id never triggers any of this: no error of kind conflict, no warning, and the provider is used.
+
+    Leaves alone services that keep by default without naming the conversation: that may be warned of in the same words.
+    """
     for run in kept_runs(case):
-        if not run.calls or run.timing == "not" or case.kind_before(run) == "adaptive":
+        if not run.calls or run.timing == "not" or case.kind_before(run) == "adaptive" or kept_unnamed(case, run):
             continue
         conflict = run.raised is not None and run.raised[1].kind == "conflict"
         warned = [at for at, event in run.of(Warned) if _names_both(event)]
@@ -181,12 +192,32 @@ def other_threads_keep_their_history(case: Case) -> Iterator[Finding]:
             loads = [where for where, _ in other.own(HistoryLoaded) if where < other.calls[0].at]
             lost = other.succeeded and not other.brought_id and not other.stored
             yield finding(
-                bool(loads) and not lost,
+                (bool(loads) or not any(each.stored for each in before[:-1])) and not lost,
                 other.calls[0].at,
                 expected=f"history loaded and appended on thread {other.thread!r} as before",
                 got="no append" if loads else "no load",
                 also=[at],
             )
+
+
+def _wrongly_continued(case: Case, run: RunView) -> list[int]:
+    """The requests of a run that do not name the latest id of the conversation, or carry more than what is new."""
+    counted = [each for each in case.earlier(run) if each.succeeded or each.timing == "per call"]
+    if case.forked(run) or any(each.ending == "abandoned" for each in counted):
+        return []
+    wrong: list[int] = []
+    for place, view in enumerate(run.calls):
+        id = latest_id([*counted, run], before=view.request.call)
+        if view.request.conversation_id != id or case.spoken(view.request.messages, run.agent) != run.new_in(place):
+            wrong.append(view.at)
+    return wrong
+
+
+def _cut_off(run: RunView, at: int) -> bool:
+    """Whether the run ended for another reason after the id came: where conflicts are looked for at the end, none was found."""
+    others = [*run.own(ServiceFailed), *run.own(HistoryFailed), *run.own(ToolRaised)]
+    failed = run.raised is not None and run.raised[1].kind != "conflict" and any(where > at for where, _ in others)
+    return failed or run.ending in ("abandoned", "cancelled")
 
 
 def _about_the_conflict(event: Warned) -> bool:
@@ -202,7 +233,11 @@ def _next_runs(case: Case, run: RunView) -> list[RunView]:
     return [
         later
         for later in case.runs
-        if later.thread == run.thread and later.number > run.number and later.calls and not later.contradicts
+        if later.thread is not None
+        and later.calls
+        and not later.contradicts
+        and later.agent_name == run.agent_name
+        and any(each is run for each in case.earlier(later))
     ]
 
 

@@ -29,7 +29,7 @@ def stored_history_equals_the_services_transcript(case: Case) -> Iterator[Findin
         kept = local.kind == "local" and case.persists(local.agent) == "per call" and local.agent.history == "provider"
         if not kept or hosted.kind != "hosted" or not _judged_by_transcript(local) or not _judged_by_transcript(hosted):
             continue
-        if local.streams != hosted.streams:
+        if local.streams != hosted.streams or local.agent.service.repeats_call_ids != hosted.agent.service.repeats_call_ids:
             continue
         count = _comparable(case, hosted)
         stored = [part for run in local.runs[:count] for part in gained(case, run)]

@@ -12,6 +12,7 @@ from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.trace import (
     ContextInvoked,
+    ContextInvoking,
     HistoryFailed,
     Part,
     RunReturned,
@@ -19,6 +20,7 @@ from conformance.trace import (
     ServiceFailed,
     ThreadDescribed,
     ToolRaised,
+    parts,
 )
 
 
@@ -51,37 +53,50 @@ def a_failing_call_keeps_the_earlier_ones(case: Case) -> Iterator[Finding]:
 def a_failing_run_stores_nothing(case: Case) -> Iterator[Finding]:
     """With per-run persistence, a run in which any service call fails stores nothing, and the thread's messages are as before.
 
-    A call that its caller cancels fails too. Leaves alone: failures that are not a service call's (PER-23, PER-24), and runs that
-    were resumed, of which the caller got a part before.
+    A run that its caller cancels fails too. Of one that was resumed, only the part that failed. Leaves alone: failures that are
+    not a service call's (PER-23, PER-24), and runs in the background.
     """
     for run, _, agent in case.agent_runs():
         failed = [at for at, _ in run.own(ServiceFailed)]
-        if run.ending == "cancelled" and run.calls and run.calls[-1].reply is None:
+        if run.ending == "cancelled" and run.calls:
             failed.append(run.events[-1][0])
-        if run.timing != "per run" or not failed or case.kind_before(run) != "local" or agent.service.surprising:
+        if run.timing != "per run" or not failed or run.in_background:
             continue
-        if run.answered_requests:
-            continue
-        yield _nothing_kept(case, run, failed[-1])
+        late = [at for at, event in run.stored if event.step == run.events[-1][1].step]
+        local = case.kind_before(run) == "local" and not agent.service.surprising and not run.answered_requests
+        grown = _grown(case, run) if local else []
+        yield finding(
+            not late and not grown,
+            [*late, *grown, failed[-1]][0],
+            expected="nothing of what failed is stored",
+            got=f"{len(late)} appends" if late else "the thread's messages changed",
+            also=[failed[-1]],
+        )
 
 
 @rule("PER-21", needs=["threads.context_state"])
 def providers_are_told_of_a_failure_once(case: Case) -> Iterator[Finding]:
     """Providers are told of a failure once, with the request messages and the error, and store nothing from that."""
     for run, _, agent in case.agent_runs():
-        failed = run.own(ServiceFailed)
-        if not failed or not agent.context or run.contradicts or run.raised is None or run.answered_requests:
+        if not agent.context or run.contradicts or run.raised is None:
             continue
-        after = [at for at, _ in run.stored if at > failed[-1][0]]
-        for provider in agent.provider_ids:
-            told = [(at, event) for at, event in run.own(ContextInvoked) if event.provider == provider and event.error is not None]
+        step = run.events[-1][1].step
+        asked = {event.provider for _, event in run.own(ContextInvoking) if event.step == step}
+        troubles = [*run.own(ServiceFailed), *run.own(HistoryFailed), *run.own(ToolRaised), run.raised]
+        failed = max(at for at, event in troubles if event.step == step)
+        after = [at for at, _ in run.stored if at > failed]
+        for provider in [each for each in agent.provider_ids if each in asked]:
+            told = [(at, event) for at, event in run.own(ContextInvoked) if event.provider == provider and event.step == step]
+            told = [(at, event) for at, event in told if event.error is not None]
             said = [case.heard(event.messages) for _, event in told]
-            requests = all(each and not any(part[0] in ("assistant", "call") for part in each) for each in said)
+            cause = all(any(trouble.text in (event.error or "") for _, trouble in troubles) for _, event in told)
+            requests = all(_is_request(run, each) for each in said)
             yield finding(
-                len(told) == 1 and requests and not after,
-                [*(at for at, _ in told[1:]), *after, failed[-1][0]][0],
+                len(told) == 1 and cause and requests and not after,
+                [*(at for at, _ in told[1:]), *after, failed][0],
                 expected=f"provider {provider!r} told once, with the request messages and the error, and no append after that",
-                got=f"told {len(told)} times{': ' if said else ''}{'; '.join(map(show, said))}, {len(after)} appends",
+                got=f"told {len(told)} times{': ' if said else ''}{'; '.join(map(show, said))}, {len(after)} appends"
+                + ("" if cause else ", of another error"),
                 also=[at for at, _ in told],
             )
 
@@ -139,7 +154,8 @@ def a_tool_that_raises_leaves_history_whole(case: Case) -> Iterator[Finding]:
 def a_failing_provider_fails_the_run(case: Case) -> Iterator[Finding]:
     """A history provider that fails on load, or on append, fails the run: with its error, and with no message reported as stored.
 
-    On load before the service call that it was to be loaded for. Nothing is appended after it failed.
+    On load before the service call that it was to be loaded for. Nothing is appended after it failed. Where the consumer has left
+    the stream there is nobody to raise to.
     """
     for run, _, _ in case.agent_runs():
         for at, failure in run.own(HistoryFailed):
@@ -149,7 +165,7 @@ def a_failing_provider_fails_the_run(case: Case) -> Iterator[Finding]:
             kind = run.raised[1].kind if run.raised else None
             wrong = [*called, *later, *returned]
             yield finding(
-                kind == "provider" and not wrong,
+                (kind == "provider" or run.ending == "abandoned") and not wrong,
                 [*wrong, at][0],
                 expected=f"an error of kind provider after the failing {failure.operation}, and nothing else",
                 got=f"{outcome(run)}, after {len(called)} more service calls and {len(later)} more appends",
@@ -171,7 +187,7 @@ def an_abandoned_stream_loses_nothing(case: Case) -> Iterator[Finding]:
         if before and before[-1].ending == "abandoned" and run.timing == before[-1].timing != "not":
             counts = Counter(part for each in (before[-1], run) for part in gained(case, each))
             happened = occurred([before[-1], run])
-            twice = [part for part in counts if counts[part] > happened[part]]
+            twice = [part for part in counts if counts[part] > max(happened[part], 1)]
             expected, got = "nothing of the abandoned run stored again", f"stored twice: {show(twice)}"
             yield finding(not twice, run.sign, expected=expected, got=got, also=[before[-1].at])
 
@@ -180,7 +196,10 @@ def _kept_of_abandoned(case: Case, run: RunView) -> Finding:
     happened, stored = run.happened(), gained(case, run)
     in_flight = run.happened(before=run.calls[-1].request.call)
     if run.timing == "per call":
-        right = within(in_flight, stored) and within(stored, happened)
+        reply = run.calls[-1].reply
+        said = reply.message.text if reply else ""
+        begun = bool(stored) and stored[-1][0] == "assistant" and said.startswith(stored[-1][1])  # what was streamed of it
+        right = within(in_flight, stored) and within(stored[:-1] if begun else stored, happened)
         expected = f"stored: {show(in_flight)}"
     else:
         right = not stored or stored == happened
@@ -189,16 +208,13 @@ def _kept_of_abandoned(case: Case, run: RunView) -> Finding:
     return finding(right, at, expected=expected, got=f"stored: {show(stored)}", also=[run.calls[-1].at])
 
 
-def _nothing_kept(case: Case, run: RunView, failed: int) -> Finding:
-    appends = [at for at, _ in run.stored]
-    grown = _grown(case, run)
-    return finding(
-        not appends and not grown,
-        [*appends, *grown, failed][0],
-        expected="nothing of the failed run is stored",
-        got=f"{len(appends)} appends" if appends else "the thread's messages changed",
-        also=[failed],
-    )
+def _is_request(run: RunView, said: list[Part]) -> bool:
+    """Whether messages are those of a request of the run, its first or its last, and none of its replies."""
+    replies = {part for view in run.calls if view.reply for part in parts([view.reply.message])}
+    first = [] if run.answered_requests else run.inputs
+    last = run.new_in(len(run.calls) - 1) if run.calls else run.inputs
+    whole = set(first) <= set(said) or set(last) <= set(said)
+    return not replies & set(said) and whole and (bool(said) or not run.inputs)
 
 
 def _grown(case: Case, run: RunView) -> list[int]:

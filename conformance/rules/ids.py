@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.rules.case import Case
-from conformance.rules.kept import kept_runs
 from conformance.rules.requests import outcome, show, states_after, undisputed
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
-from conformance.trace import HistoryLoaded, Observed
+from conformance.trace import HistoryLoaded, Observed, Restored, ThreadDescribed
 
 
 @rule("PER-26", needs=["history.per_service_call"])
@@ -39,11 +38,13 @@ def the_sentinel_is_no_id(case: Case) -> Iterator[Finding]:
 
     A serialized and restored thread likewise. Leaves alone runs that fail for another reason.
     """
-    for run in kept_runs(case):
-        if run.timing != "per call":
+    for run, _, agent in case.agent_runs():
+        named = any(each.brought_id for each in [*case.earlier(run), run])
+        if run.timing != "per call" or named or not undisputed(case, run) or run.ending in ("unknown", "refused"):
             continue
         if run.calls and case.kind_before(run) == "local":
-            for at, state in states_after(case, run):
+            restored = [(at, state) for at, state in case.of(ThreadDescribed) if _fresh_from(case, state, run)]
+            for at, state in [*states_after(case, run), *_states_at_end(case, run), *_looks(run), *restored]:
                 yield finding(
                     state.kind in ("local", None) and state.conversation_id is None,
                     at,
@@ -52,7 +53,8 @@ def the_sentinel_is_no_id(case: Case) -> Iterator[Finding]:
                     also=[run.at],
                 )
         before = case.earlier(run)
-        if any(each.timing == "per call" and each.calls for each in before):
+        loads = agent.history == "provider" and case.kind_before(run) == "local"
+        if loads and any(each.timing == "per call" and each.calls for each in before):
             first = run.calls[0].at if run.calls else run.events[-1][0]
             loads = [at for at, _ in run.own(HistoryLoaded) if at < first]
             conflict = run.raised is not None and run.raised[1].kind == "conflict"
@@ -79,10 +81,13 @@ def ids_are_updated_after_each_call(case: Case) -> Iterator[Finding]:
         for at, look in _looks(run):
             expected = _latest(run, before, at)
             yield _id_is(expected, look.conversation_id, at, run, "while a tool runs")
-        if run.ending in ("raised", "cancelled") and run.calls and not run.answered_requests:
+        if run.calls and run.ending != "waiting" and not run.overtaken:
             expected = _latest(run, before, run.events[-1][0])
-            for at, state in states_after(case, run):
-                yield _id_is(expected, state.conversation_id, at, run, "after the failed run")
+            for at, state in _states_at_end(case, run):
+                got = state.conversation_id
+                if run.ending == "abandoned" and got == _latest(run, before, run.calls[-1].at):
+                    expected = got  # the reply that its consumer left may not have been taken in
+                yield _id_is(expected, got, at, run, f"after the run, which {run.ending}")
 
 
 @rule("PER-29", needs=["history.per_run", "threads.hosted"])
@@ -99,7 +104,7 @@ def ids_are_updated_at_the_end(case: Case) -> Iterator[Finding]:
             yield _id_is(before, look.conversation_id, at, run, "while a tool runs")
         if run.ending in ("raised", "cancelled", "returned"):
             expected = _latest(run, before, run.events[-1][0]) if run.succeeded else before
-            for at, state in states_after(case, run) if not run.answered_requests else ():
+            for at, state in _states_at_end(case, run) if run.succeeded or not run.answered_requests else ():
                 yield _id_is(expected, state.conversation_id, at, run, f"after the run, which {run.ending}")
 
 
@@ -112,8 +117,7 @@ def a_managed_conversation_gets_what_is_new(case: Case) -> Iterator[Finding]:
     for run in _managed(case):
         before = case.id_before(run)
         for place, view in enumerate(run.calls):
-            reply = run.calls[place - 1].reply if place else None
-            new = [("result", call.id) for call in reply.message.calls] if reply else run.inputs
+            new = run.new_in(place)
             id = _latest(run, before, view.at)
             got = case.spoken(view.request.messages, run.agent)
             yield finding(
@@ -136,10 +140,30 @@ def _managed(case: Case) -> Iterator[RunView]:
             yield run
 
 
+def _fresh_from(case: Case, state: ThreadDescribed, run: RunView) -> bool:
+    """Whether a thread was just restored from the run's, as that was when the run was over."""
+    origin = case.origin(state.thread)
+    made = any(event.thread == state.thread and event.step == state.step for _, event in case.of(Restored))
+    if not made or origin is None or origin[0] != run.thread or origin[1] < run.events[-1][0]:
+        return False
+    return not any(other.thread == run.thread and run.at < other.at < origin[1] for other in case.runs)
+
+
+def _states_at_end(case: Case, run: RunView) -> list[tuple[int, ThreadDescribed]]:
+    """How the run's thread is described when the step is over in which the run ended."""
+    step = run.events[-1][1].step
+    return [(at, state) for at, state in case.of(ThreadDescribed) if state.thread == run.thread and state.step <= step][-1:]
+
+
 def _latest(run: RunView, before: str | None, at: int) -> str | None:
-    """The id of the run's latest reply before a position; that of the thread before the run where there is none."""
-    replied = [view.reply for view in run.calls if view.reply is not None and (view.replied_at or at) < at]
-    return replied[-1].conversation_id if replied else before
+    """The id of the latest reply on the run's thread since the run began, before a position; `before` where there is none.
+
+    Also one of another run: while this one waits for an approval, the conversation may go on.
+    """
+    calls = [view for other in run.case.runs if other.thread == run.thread for view in other.calls]
+    replied = [(view.replied_at, view.reply) for view in calls if view.replied_at is not None and view.reply is not None]
+    since = [(where, reply) for where, reply in replied if run.at < where < at]
+    return max(since, key=lambda each: each[0])[1].conversation_id if since else before
 
 
 def _looks(run: RunView) -> list[tuple[int, Observed]]:

@@ -30,9 +30,17 @@ def copied_runs(case: Case) -> Iterator[RunView]:
     """Runs of which a history provider has to receive a copy, because the service manages the history and the policy says so."""
     for run, _, agent in case.agent_runs():
         if case.policies.provider_copy == "written" and agent.history == "provider" and run.timing != "not":
-            hosted = case.kind_before(run) == "hosted" and case.scenario.kind_of(run.thread or "") == "hosted"
+            created = case.scenario.kind_of(run.thread or "") == "hosted"
+            hosted = case.kind_before(run) == "hosted" and (created or not agent.on_conflict.clear)
             if hosted and undisputed(case, run) and run.ending not in ("unknown", "refused"):
                 yield run
+
+
+def kept_unnamed(case: Case, run: RunView) -> bool:
+    """Whether a service that keeps by default has a conversation of an adaptive thread, but never named it."""
+    silent = case.scenario.kind_of(run.thread or "") == "adaptive" and run.agent.service.stores_by_default
+    replies = [view.reply for each in [*case.earlier(run), run] for view in each.calls if view.reply is not None]
+    return silent and any(reply.kept and reply.conversation_id is None for reply in replies)
 
 
 def plain(run: RunView) -> bool:
@@ -77,7 +85,8 @@ def occurred(runs: Sequence[RunView]) -> Counter[Part]:
     """How often each part of the conversation occurred in runs; a result that a caller supplies is the one of the run before."""
     found: Counter[Part] = Counter()
     for run in runs:
-        known = Counter(("result", result.id) for result in run.supplied if found["result", result.id])
+        supplied: Counter[Part] = Counter(("result", result.id) for result in run.supplied)
+        known = supplied & found
         found += Counter(run.happened()) - known
     return found
 

@@ -92,8 +92,18 @@ class RunView:
     def timing(self) -> Timing:
         """When the run's history is appended, by the configuration matrix; a run in the background persists at its end (PER-40)."""
         timing = self.case.persists(self.agent)
-        in_background = isinstance(self.spec, Run) and self.spec.background
-        return "per run" if in_background and timing == "per call" else timing
+        return "per run" if self.in_background and timing == "per call" else timing
+
+    @property
+    def in_background(self) -> bool:
+        """Whether the service may work on the run in the background."""
+        return isinstance(self.spec, Run) and self.spec.background
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether another run of the thread came before this one, which waited, came to its end."""
+        others = [other for other in self.case.runs if other.thread == self.thread and other.calls]
+        return any(self.at < other.at < self.events[-1][0] for other in others)
 
     def own(self, kind: type[E]) -> list[tuple[int, E]]:
         """The run's events of one kind, without those of agents that its own agent has as tools."""
@@ -240,6 +250,13 @@ class RunView:
         """The results that the caller hands over, because the thread's history lacks them."""
         begun = self.case.trace.events[self.at]
         return begun.supplied if isinstance(begun, RunStarted) else ()
+
+    def new_in(self, place: int) -> list[Part]:
+        """What is new in the request at a place: the run's input, or the results of the reply before."""
+        if place == 0:
+            return list(self.inputs)
+        reply = self.calls[place - 1].reply
+        return [("result", call.id) for call in reply.message.calls] if reply else []
 
     def happened(self, *, before: int | None = None, trailing: bool = True) -> list[Part]:
         """The conversation of this run: its input, then each reply with the results of its calls.

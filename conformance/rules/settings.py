@@ -11,7 +11,7 @@ from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import CallView, RunView
 from conformance.scenario import Run
-from conformance.trace import HistoryFailed, HistoryLoaded, Observed, Part, ServiceCalled, ToolCalled, Warned
+from conformance.trace import HistoryFailed, HistoryLoaded, Observed, RequestPending, ServiceCalled, ToolCalled, Warned
 
 ABOUT_PERSISTING = re.compile(r"per.?service.?call|persist|decorator", re.I)
 """How a warning sounds that is about when history is persisted."""
@@ -52,12 +52,12 @@ def both_settings_default_to_false(case: Case) -> Iterator[Finding]:
         if agent.client_as_is or agent.per_service_call or run.contradicts or not local or not run.calls or _rebuilt(case, run):
             continue
         goes_on = max(at for at, event in run.events if isinstance(event, (ServiceCalled, ToolCalled)))
-        early = [at for at, _ in run.stored if at < goes_on and not run.answered_requests]
+        early = [at for at, _ in run.stored if at < goes_on and not run.of(RequestPending)]
         before = case.described(run.thread, before=run.at)
         known = before.messages if before else None
         seen = [at for at, look in run.own(Observed) if look.moment == "within" and look.messages and look.messages != known]
         warned = [at for at, event in run.of(Warned) if ABOUT_PERSISTING.search(event.text)]
-        wrong = [*early, *(seen if not run.answered_requests else ()), *warned]
+        wrong = [*early, *(seen if not run.of(RequestPending) else ()), *warned]
         yield finding(
             not wrong,
             min(wrong, default=run.at),
@@ -79,7 +79,7 @@ def history_is_loaded_before_every_call(case: Case) -> Iterator[Finding]:
             since = _previous(run, place)
             loaded = any(since < at < view.at for at, _ in run.own(HistoryLoaded))
             stored = case.spoken(stored_before(case, run, view.at), run.agent)
-            expected = stored + _new(run, place)
+            expected = stored + run.new_in(place)
             got = case.spoken(view.request.messages, run.agent)
             yield finding(
                 loaded and got == expected,
@@ -91,6 +91,8 @@ def history_is_loaded_before_every_call(case: Case) -> Iterator[Finding]:
 
 def once_at_the_end(case: Case, run: RunView) -> Iterator[Finding]:
     """What PER-01 asks of a successful run."""
+    if run.answered_requests and not run.in_background:
+        yield from _once_in_each_part(run)
     if not plain(run) or run.answered_requests or not run.calls:
         return
     last = max(view.replied_at or 0 for view in run.calls)
@@ -103,6 +105,21 @@ def once_at_the_end(case: Case, run: RunView) -> Iterator[Finding]:
         got=f"{len(run.stored)} appends: {'; '.join(show(case.heard(event.messages)) for _, event in run.stored)}",
         also=[at for at, _ in run.stored[1:]],
     )
+
+
+def _once_in_each_part(run: RunView) -> Iterator[Finding]:
+    """Each part of a run that waited for answers has its own end, and nothing is appended before it."""
+    for step in dict.fromkeys(event.step for _, event in run.events):
+        called = [at for at, event in run.events if event.step == step and isinstance(event, ServiceCalled)]
+        mine = [at for at, event in run.stored if event.step == step]
+        early = [at for at in mine if called and at < called[-1]]
+        if called:
+            yield finding(
+                not early and len(mine) < 2,
+                [*early, *mine, called[-1]][0],
+                expected="no more than one append, after the last service call of this part of the run",
+                got=f"{len(mine)} appends, {len(early)} of them before that",
+            )
 
 
 def once_after_each_call(run: RunView) -> Iterator[Finding]:
@@ -119,7 +136,8 @@ def once_after_each_call(run: RunView) -> Iterator[Finding]:
             expected="exactly one append between this reply and what comes next",
             got=f"{len(between)} appends",
         )
-    if replied and whole:
+    in_flight = run.ending == "cancelled" and run.calls[-1].reply is None
+    if replied and whole and not in_flight:
         yield finding(
             len(run.stored) == len(replied),
             run.stored[-1][0] if run.stored else replied[-1],
@@ -131,14 +149,6 @@ def once_after_each_call(run: RunView) -> Iterator[Finding]:
 def _previous(run: RunView, place: int) -> int:
     before: list[CallView] = run.calls[:place]
     return before[-1].replied_at or before[-1].at if before else run.at
-
-
-def _new(run: RunView, place: int) -> list[Part]:
-    """What is new in a run's request: its input, or the results of the reply before."""
-    if place == 0:
-        return list(run.inputs)
-    reply = run.calls[place - 1].reply
-    return [("result", call.id) for call in reply.message.calls] if reply else []
 
 
 def _rebuilt(case: Case, run: RunView) -> bool:

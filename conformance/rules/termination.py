@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from conformance.rules.case import Case
-from conformance.rules.kept import gained, kept_runs, occurred, open_calls, stored_by_end
+from conformance.rules.kept import copied_runs, gained, kept_runs, occurred, open_calls, stored_by_end
 from conformance.rules.requests import outcome, show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.scenario import Run
-from conformance.trace import Part, RunReturned, ServiceFailed, parts
+from conformance.trace import HistoryFailed, Part, RunReturned, ServiceFailed, parts
 
 
 @rule("PER-14", needs=["history.provider", "history.per_service_call", "tools.terminate"])
@@ -20,7 +20,7 @@ def a_trailing_result_is_not_stored_per_call(case: Case) -> Iterator[Finding]:
 
     Leaves alone: per-run persistence, where it is a policy (PER-15).
     """
-    for run in kept_runs(case):
+    for run in [*kept_runs(case), *copied_runs(case)]:
         if run.timing != "per call" or not run.terminated or not run.succeeded:
             continue
         stored = gained(case, run)
@@ -56,7 +56,8 @@ def missing_results_can_be_supplied(case: Case) -> Iterator[Finding]:
     """After a terminated run, the next run with the missing results supplied works, and stores each call and each result once.
 
     In every cell, and as the service sees it: each call and each result once in what it has and is sent. Leaves alone what is
-    stored where that is the caller's responsibility (PER-04), a service that fails, and one whose call ids come back.
+    stored where that is the caller's responsibility (PER-04), whatever else makes the run fail, and services whose call ids come
+    back.
     """
     for run, _, _ in case.agent_runs():
         before = case.earlier(run)
@@ -65,6 +66,10 @@ def missing_results_can_be_supplied(case: Case) -> Iterator[Finding]:
         if not before or not before[-1].terminated or not before[-1].succeeded:
             continue
         if not all(each.succeeded and not each.terminated for each in before[:-1]) or run.own(ServiceFailed):
+            continue
+        if run.own(HistoryFailed) or run.cut_short or run.ending in ("cancelled", "abandoned") or before[-1].timing == "not":
+            continue
+        if run.raised is not None and run.raised[1].kind in ("tool", "conflict"):
             continue
         yield finding(
             run.ending in ("returned", "waiting"), run.sign, expected="a run that works", got=outcome(run), also=[before[-1].at]
@@ -98,7 +103,7 @@ def a_limit_leaves_nothing_dangling(case: Case) -> Iterator[Finding]:
         supplied = [("call", result.id, "", "") for result in run.supplied]
         unseen = [id for id in open_calls([*supplied, *stored]) if not any(part[:2] == ("call", id) for part in given)]
         yield finding(
-            stored in allowed and not unseen and len(asking) == limit,
+            stored in allowed and not unseen and (len(asking) == limit or bool(run.answered_requests)),
             run.stored[-1][0] if run.stored else run.events[-1][0],
             expected=f"at most {limit} replies with calls, and stored what the caller was given: {show(given)}",
             got=f"{len(asking)} such replies, and stored: {show(stored)}",
@@ -116,7 +121,9 @@ def _of(asked: set[str], said: list[Part]) -> list[Part]:
 
 
 def _each_once(seen: Counter[Part], whole: Counter[Part], at: int, what: str) -> Finding:
-    wrong = [part for part in whole if seen[part] != whole[part]] + [part for part in seen if part not in whole]
+    wrong = [part for part in whole if seen[part] != whole[part]]
+    # an implementation may make up the result of a call whose tool it did not run any more
+    wrong += [part for part in seen if part not in whole and (part[0] == "call" or seen[part] > 1)]
     return finding(
         not wrong,
         at,
