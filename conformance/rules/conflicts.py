@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from conformance.rules.case import Case
 from conformance.rules.kept import kept_runs, kept_unnamed
-from conformance.rules.requests import change, latest_id, outcome, states_after, undisputed
+from conformance.rules.requests import change, latest_id, outcome
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.trace import HistoryFailed, HistoryLoaded, ServiceFailed, ServiceReplied, ToolRaised, Warned
@@ -25,7 +25,7 @@ def throw_raises_on_a_conflict(case: Case) -> Iterator[Finding]:
     thread is as it was, and its next run loads as before. Leaves alone context state (providers are told of the failure), the
     caller's own stack, and threads that an earlier conflict made hosted.
     """
-    for run, at in _conflicts(case):
+    for run, at in conflicts(case):
         if not run.agent.on_conflict.throw or _cut_off(run, at):
             continue
         kind, text = (run.raised[1].kind, run.raised[1].text) if run.raised else (None, "")
@@ -35,7 +35,7 @@ def throw_raises_on_a_conflict(case: Case) -> Iterator[Finding]:
         first = before[0] if before and run.timing == "per call" else at
         appends = [where for where, _ in run.stored if not first < where < at]
         changed = change(case, run, run.thread or "", ("kind", "conversation_id", "messages"))
-        again = [later for later in _next_runs(case, run) if any(each.stored for each in case.earlier(later))]
+        again = [later for later in next_runs(case, run) if any(each.stored for each in case.earlier(later))]
         unloaded = [later.at for later in again if not later.own(HistoryLoaded)]
         trouble = {"the thread changed": changed, "appended all the same": appends, "a later run did not load": unloaded}
         wrong = [(what, where) for what, places in trouble.items() for where in places]
@@ -55,11 +55,11 @@ def warn_warns_once(case: Case) -> Iterator[Finding]:
     An occurrence is a run or a reply that brings an id. Counts what is warned of it after the first such reply; once the provider
     is cleared nothing more is warned.
     """
-    for run, at in _conflicts(case):
+    for run, at in conflicts(case):
         if _cut_off(run, at):
             continue
         switches = run.agent.on_conflict
-        warned = [where for where, event in run.of(Warned) if where > at and _about_the_conflict(event)]
+        warned = [where for where, event in run.of(Warned) if where > at and about_the_conflict(event)]
         came = len([1 for _, reply in run.own(ServiceReplied) if reply.conversation_id is not None])
         least, most = (1, came) if switches.warn else (0, 0)
         yield finding(
@@ -70,8 +70,8 @@ def warn_warns_once(case: Case) -> Iterator[Finding]:
             also=[at],
         )
         if run.succeeded and switches.clear:
-            for later in _next_runs(case, run):
-                again = [where for where, event in later.of(Warned) if _about_the_conflict(event)]
+            for later in next_runs(case, run):
+                again = [where for where, event in later.of(Warned) if about_the_conflict(event)]
                 yield finding(
                     not again,
                     again[0] if again else later.at,
@@ -87,10 +87,10 @@ def clear_detaches_the_provider(case: Case) -> Iterator[Finding]:
 
     That is, by the latest one, and with what is new alone.
     """
-    for run, at in _conflicts(case):
+    for run, at in conflicts(case):
         if run.agent.on_conflict.throw or not run.agent.on_conflict.clear or not run.succeeded:
             continue
-        for later in _next_runs(case, run):
+        for later in next_runs(case, run):
             used = sorted(where for where, _ in (*later.own(HistoryLoaded), *later.stored))
             without = _wrongly_continued(case, later)
             yield finding(
@@ -100,60 +100,6 @@ def clear_detaches_the_provider(case: Case) -> Iterator[Finding]:
                 got="the provider was used" if used else "a request without the latest id, or with more than what is new",
                 also=[at],
             )
-
-
-@rule("PER-35", needs=["history.provider"], policies=("provider_copy",))
-def a_provider_beside_the_service_only_gets_a_copy(case: Case) -> Iterator[Finding]:
-    """With neither `throw` nor `clear`, while the service manages the history the provider is never loaded from.
-
-    It receives nothing, or a copy, as `provider_copy` declares. That holds too on threads that were created hosted. What a copy has
-    to hold is PER-09's to PER-13's.
-    """
-    copied = case.policies.provider_copy == "written"
-    managed = [(run, run.at) for run in _hosted_with_a_provider(case)]
-    for run, at in _conflicts(case):
-        switches = run.agent.on_conflict
-        if not switches.throw and not switches.clear and run.succeeded:
-            managed += [(run, at), *((later, later.at) for later in _next_runs(case, run))]
-    for run, since in managed:
-        if not run.calls:
-            continue
-        loads = [at for at, _ in run.own(HistoryLoaded) if at > since]
-        appends = [at for at, _ in run.stored if at > since]
-        wanted = copied and run.timing != "not"
-        yield finding(
-            not loads and (bool(appends) == wanted if run.succeeded else wanted or not appends),
-            [*loads, *appends, run.at][0],
-            expected=f"no load, and {'a copy' if wanted else 'no append'}",
-            got=f"{len(loads)} loads and {len(appends)} appends",
-        )
-
-
-@rule("PER-36", needs=["service.surprising"])
-def the_default_store_gives_way(case: Case) -> Iterator[Finding]:
-    """Without an explicitly configured provider an id that arrives is no conflict: no error, no warning, nothing kept locally.
-
-    Judged on threads that were created local, from the first run in which an id arrives on.
-    """
-    for run, thread, agent in case.agent_runs():
-        if agent.history != "default" or case.scenario.kind_of(thread) != "local" or not run.calls or run.ending == "unknown":
-            continue
-        runs = [*case.earlier(run), run]
-        came = [at for each in runs for at, reply in each.own(ServiceReplied) if reply.conversation_id is not None]
-        if not agent.service.surprising or not came or not undisputed(case, run) or run.ending == "abandoned":
-            continue
-        conflict = run.raised is not None and run.raised[1].kind == "conflict"
-        warned = [at for at, event in run.of(Warned) if at > came[0] and _about_the_conflict(event)]
-        before = case.described(thread, before=run.at)
-        known = len(before.messages or ()) if before else 0
-        grown = [at for at, state in states_after(case, run) if len(state.messages or ()) > known]
-        yield finding(
-            not conflict and not warned and not grown,
-            [*warned, *grown, run.sign][0],
-            expected="no error, no warning, and nothing more kept on the thread",
-            got=outcome(run) if conflict else f"{len(warned)} warnings" if warned else "messages kept on the thread",
-            also=[came[0]],
-        )
 
 
 @rule("PER-37", needs=["history.provider"])
@@ -176,30 +122,6 @@ def no_id_no_conflict(case: Case) -> Iterator[Finding]:
         )
 
 
-@rule("PER-41", level="SHOULD", needs=["history.provider", "history.conflict_switches", "service.surprising"])
-def other_threads_keep_their_history(case: Case) -> Iterator[Finding]:
-    """Detaching the provider on one thread's conflict does not silently cost other threads of the same agent their history."""
-    for run, at in _conflicts(case):
-        if not run.agent.on_conflict.clear or run.agent.on_conflict.throw or not run.succeeded:
-            continue
-        for other in case.runs:
-            if other.thread in (None, run.thread) or other.number < run.number or other.agent_name != run.agent_name:
-                continue
-            before = [*case.earlier(other), other]
-            local = case.scenario.kind_of(other.thread or "") == "local" and undisputed(case, other)
-            if not local or any(each.brought_id for each in before[:-1]) or not other.calls or other.at < at:
-                continue
-            loads = [where for where, _ in other.own(HistoryLoaded) if where < other.calls[0].at]
-            lost = other.succeeded and not other.brought_id and not other.stored
-            yield finding(
-                (bool(loads) or not any(each.stored for each in before[:-1])) and not lost,
-                other.calls[0].at,
-                expected=f"history loaded and appended on thread {other.thread!r} as before",
-                got="no append" if loads else "no load",
-                also=[at],
-            )
-
-
 def _wrongly_continued(case: Case, run: RunView) -> list[int]:
     """The requests of a run that do not name the latest id of the conversation, or carry more than what is new."""
     counted = [each for each in case.earlier(run) if each.succeeded or each.timing == "per call"]
@@ -220,7 +142,7 @@ def _cut_off(run: RunView, at: int) -> bool:
     return failed or run.ending in ("abandoned", "cancelled")
 
 
-def _about_the_conflict(event: Warned) -> bool:
+def about_the_conflict(event: Warned) -> bool:
     return bool(_CONVERSATION.search(event.text) or _HISTORY.search(event.text))
 
 
@@ -228,7 +150,7 @@ def _names_both(event: Warned) -> bool:
     return bool(_CONVERSATION.search(event.text) and _HISTORY.search(event.text))
 
 
-def _next_runs(case: Case, run: RunView) -> list[RunView]:
+def next_runs(case: Case, run: RunView) -> list[RunView]:
     """The later runs on the same thread that called the service and were well formed."""
     return [
         later
@@ -241,15 +163,7 @@ def _next_runs(case: Case, run: RunView) -> list[RunView]:
     ]
 
 
-def _hosted_with_a_provider(case: Case) -> Iterator[RunView]:
-    """Runs on threads that were created hosted, on agents with an explicit history provider."""
-    for run, thread, agent in case.agent_runs():
-        hosted = case.scenario.kind_of(thread) == "hosted" and agent.history == "provider"
-        if hosted and undisputed(case, run):
-            yield run
-
-
-def _conflicts(case: Case) -> Iterator[tuple[RunView, int]]:
+def conflicts(case: Case) -> Iterator[tuple[RunView, int]]:
     """Runs on threads with a provider in which a reply brings a conversation id, and where; until the thread is settled.
 
     The threads were created local, or are adaptive and have no kind yet. Settled is also one that an option of a run was let to

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.rules.case import Case
+from conformance.rules.kept import kept_unnamed
 from conformance.rules.requests import outcome, show, states_after, undisputed
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
@@ -36,7 +37,8 @@ def the_sentinel_stays_inside(case: Case) -> Iterator[Finding]:
 def the_sentinel_is_no_id(case: Case) -> Iterator[Finding]:
     """The sentinel never passes for a service's id: the thread is still local, and its next run loads and raises no conflict.
 
-    A serialized and restored thread likewise. Leaves alone runs that fail for another reason.
+    A serialized and restored thread likewise. Leaves alone runs that fail for another reason, and loads where a service keeps by
+    default without naming the conversation: a client may rely on it, and has no sentinel then (PER-08).
     """
     for run, _, agent in case.agent_runs():
         named = any(each.brought_id for each in [*case.earlier(run), run])
@@ -53,7 +55,7 @@ def the_sentinel_is_no_id(case: Case) -> Iterator[Finding]:
                     also=[run.at],
                 )
         before = case.earlier(run)
-        loads = agent.history == "provider" and case.kind_before(run) == "local"
+        loads = agent.history == "provider" and case.kind_before(run) == "local" and not kept_unnamed(case, run)
         if loads and any(each.timing == "per call" and each.calls for each in before):
             first = run.calls[0].at if run.calls else run.events[-1][0]
             loads = [at for at, _ in run.own(HistoryLoaded) if at < first]

@@ -61,6 +61,7 @@ _MODULES = (
     "ids",
     "approvals",
     "conflicts",
+    "managed",
     "modes",
     "orchestration",
 )
