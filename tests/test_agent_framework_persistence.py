@@ -10,7 +10,7 @@ from conformance.adapters.agent_framework import AgentFramework
 from conformance.adapters.agent_framework_openai import AgentFrameworkOpenAI
 from conformance.reference import Reference
 from conformance.scenario import CallSpec, ReplySpec, Respond, ServiceSpec, ToolSpec
-from conformance.trace import Abandoned, HistoryAppended, HistoryLoaded, Raised, ServiceCalled, Warned, parts
+from conformance.trace import Abandoned, HistoryAppended, HistoryLoaded, Raised, RunStarted, ServiceCalled, Warned, parts
 
 SEAMS = pytest.mark.parametrize("by", [AgentFramework, AgentFrameworkOpenAI], ids=lambda by: by.name)
 TIMINGS = pytest.mark.parametrize("per_service_call", [False, True], ids=["per run", "per service call"])
@@ -114,3 +114,17 @@ def test_what_came_of_an_abandoned_stream_is_stored_per_run_although_the_run_nev
         told = ReplySpec(text="one moment", calls=(WEATHER,))
         appended = of(turns(run("one", told, stream=True, abandons=chunks), history="provider"), HistoryAppended)
         assert [part[0] for part in parts(appended[0].messages)] == ["user", *kept]
+
+
+def test_a_call_that_was_left_with_half_of_its_arguments_is_sent_as_it_was_stored():
+    scenario = turns(run("one", CALLS, stream=True, abandons=4), run("two"), history="provider")
+    appended, called = (of(scenario, kind, by=AgentFrameworkOpenAI) for kind in (HistoryAppended, ServiceCalled))
+    stored = [call.arguments for message in appended[0].messages for call in message.calls]
+    assert [call.arguments for message in called[1].messages for call in message.calls] == stored == [{"": '{"city":'}]
+
+
+def test_no_result_is_supplied_for_a_call_that_never_ran_although_its_id_had_one():
+    told = ReplySpec(text="one moment", calls=(WEATHER,))
+    steps = run("one", CALLS), run("two", told, stream=True, abandons=3), run("three", supplies=True)
+    scenario = turns(*steps, history="provider", service=ServiceSpec(repeats_call_ids=True))
+    assert [begun.supplied for begun in of(scenario, RunStarted)] == [(), (), ()]

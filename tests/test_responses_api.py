@@ -71,6 +71,13 @@ def test_what_was_sent_in_another_order_stays_in_that_order():
     )
 
 
+def test_arguments_that_were_cut_off_are_taken_as_they_stand():
+    cut = {**call_item(OSLO), "arguments": '{"ci'}
+    assert request(input=[cut]).messages == (
+        Message(role="assistant", calls=(Call(id="call-1", tool="weather", arguments={"": '{"ci'}),)),
+    )
+
+
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [

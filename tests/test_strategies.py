@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from conformance.cast import runs_of
 from conformance.needs import needs
@@ -19,6 +20,8 @@ from conformance.scenario import (
     AgentSpec,
     CreateThread,
     ManagerSpec,
+    ReplySpec,
+    Respond,
     Restore,
     Run,
     RunWorkflow,
@@ -33,18 +36,20 @@ from conformance.scenario import (
 from conformance.scenario_file import check, encode
 from conformance.stage import perform
 from conformance.strategies import scenarios
-from conformance.trace import Raised, Refused, RunStarted, Trace
+from conformance.trace import Broke, Raised, Refused, RunStarted, Trace
 from conformance.vocabulary import AREAS, CAPABILITIES, Area, Capability
 
 ALL = frozenset(CAPABILITIES)
+NO_SWITCHES = ALL - {"clients.hosted_flag", "history.conflict_switches", "history.decorated", "runs.background"}
+ALWAYS_AN_ID = NO_SWITCHES - {"service.surprising", "service.without_id"}
 NO_LIMITS = settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
-def drawn(area: Area, count: int = 100) -> list[Scenario]:
+def drawn(area: Area, count: int = 100, capabilities: frozenset[Capability] = ALL) -> list[Scenario]:
     found: list[Scenario] = []
 
     @settings(NO_LIMITS, max_examples=count, phases=[Phase.generate])
-    @given(scenarios(area, ALL))
+    @given(scenarios(area, capabilities))
     def collect(scenario: Scenario) -> None:
         found.append(scenario)
 
@@ -87,11 +92,20 @@ def test_hardly_a_scenario_is_drawn_twice(area: Area) -> None:
     assert len({encode(scenario) for scenario in drawn(area)}) >= 90
 
 
-@pytest.mark.parametrize(("area", "count", "least"), [("threads", 300, 5), ("persistence", 100, 3), ("orchestration", 100, 3)])
-def test_scenarios_perform_and_exercise_every_rule(area: Area, count: int, least: int) -> None:
+@pytest.mark.parametrize(
+    ("area", "count", "least", "capabilities"),
+    [
+        pytest.param("threads", 300, 5, ALL, id="threads"),
+        pytest.param("persistence", 300, 5, ALL, id="persistence"),
+        pytest.param("persistence", 300, 5, NO_SWITCHES, id="persistence, no switches"),
+        pytest.param("persistence", 300, 5, ALWAYS_AN_ID, id="persistence, always an id"),
+        pytest.param("orchestration", 100, 3, ALL, id="orchestration"),
+    ],
+)
+def test_scenarios_perform_and_exercise_every_rule(area: Area, count: int, least: int, capabilities: frozenset[Capability]) -> None:
     exercised: Counter[str] = Counter()
-    rules = [rule for rule in catalogue().values() if rule.area == area]
-    for scenario in drawn(area, count):
+    rules = [rule for rule in catalogue().values() if rule.area == area and rule.needs <= capabilities]
+    for scenario in drawn(area, count, capabilities):
         trace = perform(scenario, Reference)
         assert trace.broken is None, encode(scenario)
         assert [event for event in trace.events if isinstance(event, Refused) and has_thread(scenario, trace, event)] == []
@@ -109,13 +123,35 @@ def has_thread(scenario: Scenario, trace: Trace, refused: Refused) -> bool:
 
 
 @pytest.mark.parametrize(
-    "policies", [{"store_conflict": "ignore", "unsupported_thread": "at_run"}, {"store_conflict": "transform"}]
+    ("area", "policies"),
+    [
+        ("threads", {"store_conflict": "ignore", "unsupported_thread": "at_run"}),
+        ("threads", {"store_conflict": "transform"}),
+        ("persistence", {}),
+        ("persistence", {"provider_copy": "written", "trailing_result": "trimmed"}),
+        ("persistence", {"injected_messages": "stored"}),
+    ],
 )
-def test_under_every_policy_the_reference_holds_every_rule_on_random_threads(policies: dict[str, str]) -> None:
-    rules = [rule for rule in catalogue().values() if rule.area == "threads"]
-    for scenario in drawn("threads", 200):
+def test_under_every_policy_the_reference_holds_every_rule(area: Area, policies: dict[str, str]) -> None:
+    rules = [rule for rule in catalogue().values() if rule.area == area]
+    for scenario in drawn(area, 200):
         trace = perform(scenario, partial(Reference, **policies))
         assert [rule.id for rule in rules if rule.judge(scenario, trace).violations] == [], encode(scenario)
+
+
+@pytest.mark.parametrize(
+    "least", ["tools", "tools.terminate", "tools.approval", "threads.hosted", "runs.streaming", "history.provider"]
+)
+def test_nothing_is_refused_where_a_capability_is_missing(least: Capability) -> None:
+    for scenario in drawn("persistence", 100, ALL - {least}):
+        events = perform(scenario, Reference).events
+        assert [event for event in events if isinstance(event, (Refused, Broke))] == [], encode(scenario)
+
+
+def test_most_scenarios_of_the_persistence_area_are_small() -> None:
+    steps = sorted(len(scenario.steps) for scenario in drawn("persistence", 300))
+    assert steps[150] <= 4
+    assert steps[-1] <= 40
 
 
 def test_scenarios_of_the_threads_area_are_small() -> None:
@@ -143,14 +179,42 @@ def test_texts_are_sometimes_equal(area: Area) -> None:
     assert 5 <= found <= 95
 
 
-def test_twins_say_stream_and_reply_the_same() -> None:
-    threads = Counter(
-        repr([(run.say, run.stream, run.replies) for step in scenario.steps for run in runs_of(step) if run.thread == thread])
-        for scenario in drawn("persistence")
-        for thread in "tu"
-        if any(isinstance(step, CreateThread) and step.kind == "hosted" for step in scenario.steps)
-    )
-    assert sum(count == 2 and "ReplySpec" in script for script, count in threads.items()) >= 5
+def scripts(scenario: Scenario) -> dict[str, str]:
+    """The script of each thread, whether it streams or not."""
+    found: dict[str, str] = {}
+    for run in scenario.runs():
+        found[run.thread] = found.get(run.thread, "") + repr(structs.replace(run, thread="", stream=False))
+    return found
+
+
+def cell(agent: AgentSpec) -> tuple[bool, ...]:
+    return agent.client_as_is, agent.per_service_call, agent.decorated
+
+
+def other_cells(scenario: Scenario, threads: list[str]) -> bool:
+    """Local threads with a history provider in different cells."""
+    agents = [scenario.agents[scenario.agent_name(thread)] for thread in threads]
+    local = all(scenario.kind_of(thread) == "local" for thread in threads)
+    return local and all(agent.history == "provider" for agent in agents) and len(set(map(cell, agents))) > 1
+
+
+def other_homes(scenario: Scenario, threads: list[str]) -> bool:
+    return {scenario.kind_of(thread) for thread in threads} == {"local", "hosted"}
+
+
+def other_streaming(scenario: Scenario, threads: list[str]) -> bool:
+    streams = [{run.stream for run in scenario.runs() if run.thread == thread} for thread in threads]
+    return len({scenario.agent_name(thread) for thread in threads}) == 1 and streams == [{False}, {True}]
+
+
+@pytest.mark.parametrize("differ", [other_cells, other_homes, other_streaming])
+def test_siblings_have_one_script_in_which_every_reply_stands(differ: Callable[[Scenario, list[str]], bool]) -> None:
+    def siblings(scenario: Scenario) -> bool:
+        script = scripts(scenario)
+        spoken = all(run.replies and (run.replies[-1].calls or run.replies[-1] != ReplySpec()) for run in scenario.runs())
+        return len(script) > 1 and len(set(script.values())) == 1 and spoken and differ(scenario, list(script))
+
+    assert sum(map(siblings, drawn("persistence", 300))) >= 8
 
 
 def test_a_plain_run_is_the_smallest_scenario() -> None:
@@ -229,6 +293,57 @@ def has_one_id_twice(scenario: Scenario) -> bool:
 def test_what_comes_up_shrinks_to_its_simplest_form(proves: Callable[[Scenario], bool], steps: list[type[Step]]) -> None:
     shrunk = smallest("threads", proves)
     assert [type(step) for step in shrunk.steps] == steps
+    assert sum(len(run.replies) for run in shrunk.runs()) <= 2
+
+
+def reply_calls(run: Run, tool: str) -> bool:
+    return any(call.tool == tool for reply in run.replies for call in reply.calls)
+
+
+def supplied(scenario: Scenario) -> bool:
+    runs = list(scenario.runs())
+    ends = next((place for place, run in enumerate(runs) if reply_calls(run, "stop")), len(runs))
+    return any(run.supplies for run in runs[ends + 1 :])
+
+
+def rejected(scenario: Scenario) -> bool:
+    return any(isinstance(step, Respond) and not step.approve for step in scenario.steps)
+
+
+def conflict_on_a_later_turn(scenario: Scenario) -> bool:
+    runs = [run for run in scenario.runs() if scenario.agents[scenario.agent_name(run.thread)].service.surprising]
+    nameless = [any(reply.without_id for reply in run.replies) for run in runs]
+    return len({run.thread for run in runs}) == 1 and nameless[:2] == [True, False] and scenario.kind_of(runs[0].thread) == "local"
+
+
+def in_a_tool(run: Run) -> bool:
+    return any(call.cancelled for reply in run.replies for call in reply.calls)
+
+
+@pytest.mark.parametrize(
+    ("proves", "steps"),
+    [
+        pytest.param(some_run(lambda run: run.replies and run.replies[-1].error), [CreateThread, Run], id="fails"),
+        pytest.param(some_run(lambda run: run.load_fails), [CreateThread, Run], id="load fails"),
+        pytest.param(some_run(lambda run: run.append_fails is not None), [CreateThread, Run], id="append fails"),
+        pytest.param(some_run(lambda run: run.abandons), [CreateThread, Run], id="abandoned"),
+        pytest.param(some_run(in_a_tool), [CreateThread, Run], id="cancelled in a tool"),
+        pytest.param(supplied, [CreateThread, Run, Run], id="supplied"),
+        pytest.param(has(Respond), [CreateThread, Run, Respond], id="approved"),
+        pytest.param(rejected, [CreateThread, Run, Respond], id="rejected"),
+        pytest.param(some_run(lambda run: run.per_service_call is not None), [CreateThread, Run], id="switched"),
+        pytest.param(some_run(lambda run: run.background), [CreateThread, Run], id="background"),
+        pytest.param(goes_on_restored, [CreateThread, Serialize, Restore, Run], id="restored"),
+        pytest.param(has(Together), [CreateThread, CreateThread, Together], id="together"),
+        pytest.param(conflict_on_a_later_turn, [CreateThread, Run, Run], id="later conflict"),
+        pytest.param(some_speaker(lambda agent: agent.limit), [CreateThread, Run], id="limit"),
+        pytest.param(some_speaker(lambda agent: agent.decorated), [CreateThread, Run], id="decorated"),
+    ],
+)
+def test_what_comes_up_in_persistence_shrinks_too(proves: Callable[[Scenario], bool], steps: list[type[Step]]) -> None:
+    shrunk = smallest("persistence", proves)
+    assert [type(step) for step in shrunk.steps] == steps
+    assert list(shrunk.agents) == ["a"]
     assert sum(len(run.replies) for run in shrunk.runs()) <= 2
 
 

@@ -7,6 +7,7 @@ messages, the harness as pending requests. A message that holds nothing else has
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import uuid4
 
 from agent_framework import Content
@@ -62,8 +63,15 @@ def to_neutral(message: NativeMessage) -> Message:
 
 
 def to_call(content: Content) -> Call:
-    """A native function call; the framework has its arguments as a mapping or as JSON."""
-    return Call(id=content.call_id or "", tool=content.name or "", arguments=dict(content.parse_arguments() or {}))
+    """A native function call; the framework has its arguments as a mapping or as JSON, which may be cut off in a stream."""
+    return Call(id=content.call_id or "", tool=content.name or "", arguments=_arguments(content))
+
+
+def _arguments(content: Content) -> dict[str, Any]:
+    """The arguments of a call; a text that is no JSON stands under the empty name, as the service shows what it is sent."""
+    parsed = content.parse_arguments() or {}
+    unreadable = isinstance(content.arguments, str) and parsed == {"raw": content.arguments}
+    return {"": content.arguments} if unreadable else dict(parsed)
 
 
 def is_control(message: NativeMessage) -> bool:

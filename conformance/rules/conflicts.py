@@ -143,6 +143,7 @@ def _cut_off(run: RunView, at: int) -> bool:
 
 
 def about_the_conflict(event: Warned) -> bool:
+    """Whether a warning may be about a conflict: it speaks of conversations, or of history."""
     return bool(_CONVERSATION.search(event.text) or _HISTORY.search(event.text))
 
 

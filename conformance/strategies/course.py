@@ -16,26 +16,32 @@ from conformance.strategies.plots import Plot
 from conformance.strategies.turn import Turn
 from conformance.vocabulary import ThreadKind
 
+_MOST_APART = 6
 _OTHERS: tuple[Ending, ...] = ("terminates", "fails")
 
 
 class Course(Conversation):
     """What was drawn so far.
 
-    kinds: of the threads, the usual one first. left: how many requests nobody will answer any more; they stay the first in the row.
+    kinds: of the threads, the usual one first. apart: mostly each turn has a thread of its own, which no earlier turn troubled.
+    left: how many requests nobody will answer any more; they stay the first in the row.
     """
 
-    def __init__(self, pen: Pen, plots: frozenset[Plot] = frozenset(), kinds: Sequence[ThreadKind] = ("local",)) -> None:
+    def __init__(
+        self, pen: Pen, plots: frozenset[Plot] = frozenset(), kinds: Sequence[ThreadKind] = ("local",), *, apart: bool = False
+    ) -> None:
         super().__init__(pen)
+        self.apart = apart
         self.plots = plots
         self.kinds = kinds
         self.left = 0
 
     def a_thread(self) -> OpenThread:
         """A thread for what comes next: one that is open, or a new one."""
-        new, place = self.pen.rarely(4), self.pen.number(MOST_THREADS - 1)
-        agent, kind = self.pen.pick(list(self.agents)), self.pen.pick(self.kinds)
-        if self.threads and not (new and len(self.threads) < MOST_THREADS):
+        new = self.pen.mostly() if self.apart else self.pen.rarely(4)
+        most = _MOST_APART if self.apart else MOST_THREADS
+        place, agent, kind = self.pen.number(most - 1), self.pen.pick(list(self.agents)), self.pen.pick(self.kinds)
+        if self.threads and not (new and len(self.threads) < most):
             return self.threads[place % len(self.threads)]
         surprising = self.agents[agent].service.surprising  # it would keep what a local thread keeps already
         return self.open_thread(agent, self.kinds[0] if surprising else kind)
@@ -74,7 +80,7 @@ class Course(Conversation):
         if len(self.threads) == 1:
             self.open_thread(thread.on, thread.kind)
         calm = any(each.agent.service.strict for each in self.threads)
-        self.steps.append(self.together(self.threads, () if calm else _OTHERS))
+        self.steps.append(self.together(self.threads[-MOST_THREADS:], () if calm else _OTHERS))
 
     def restore(self, thread: OpenThread) -> OpenThread:
         """A thread becomes data, and what is made of the data goes on in its place."""

@@ -81,7 +81,7 @@ def _a_service(pen: Pen, plots: frozenset[Plot], cell: AgentSpec, kind: ThreadKi
     elif kind == "adaptive" and cell.history == "provider":
         fitting = [each for each in fitting if not each.stores_by_default] or fitting
     # no approval is asked for where the service refuses what a fault, or nobody's history, left behind
-    refuses = pen.rarely(8) and not ("approving" in plots and (plots & FAULTS or cell == M4_BARE))
+    refuses = pen.rarely(16) and not ("approving" in plots and (plots & FAULTS or cell == M4_BARE))
     repeats = pen.rarely(2) if "repeating" in plots else pen.rarely(8)
     return msgspec.structs.replace(pen.pick(fitting), strict=refuses, repeats_call_ids=repeats)
 

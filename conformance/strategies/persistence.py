@@ -13,12 +13,12 @@ from conformance.strategies.course import Course
 from conformance.strategies.happenings import happen, happening
 from conformance.strategies.matrix import M1, M2, an_agent, possible
 from conformance.strategies.pen import Pen
-from conformance.strategies.plots import EVENTS, Plot, plots
+from conformance.strategies.plots import EVENTS, Plot, every_plot, plots
 from conformance.strategies.siblings import sorts_of_siblings
 from conformance.vocabulary import ThreadKind
 
-_TURNS = (1, 2, 1, 2, 1, 5)
-_KINDS: tuple[ThreadKind, ...] = ("local", "local", "local", "local", "hosted", "hosted", "adaptive")
+_MOST_TURNS = 10
+_KINDS: tuple[ThreadKind, ...] = ("local", "local", "local", "local", "local", "hosted", "hosted", "adaptive")
 _MOSTLY_LOCAL: tuple[ThreadKind, ...] = ("local",) * 10 + ("hosted", "adaptive")
 _ABOUT_HISTORY: frozenset[Plot] = frozenset({"storing", "leaving", "switching", "interleaving"})
 
@@ -28,9 +28,9 @@ def scenario(pen: Pen) -> Scenario:
     if not services(pen):
         return Scenario()
     siblings = sorts_of_siblings(pen)
-    sorts: list[Callable[[Pen], Scenario]] = [_conversation] * 8
+    sorts: list[Callable[[Pen], Scenario]] = [_conversation] * 8 + [_tour] * 3
     if siblings:
-        sorts += [pen.pick(siblings)] * 4
+        sorts += [pen.pick(siblings)] * 3
     if services(pen, surprising=True) and possible(pen, M1, M2):
         sorts += [conflict] * 4
     return pen.pick(sorts)(pen)
@@ -41,9 +41,20 @@ def _conversation(pen: Pen) -> Scenario:
     chosen = plots(pen)
     kind = pen.pick(_kinds(pen, chosen))
     course = Course(pen, chosen, (kind, kind, "local"))
-    for _ in range(1 + pen.rarely(8)):
+    for _ in range(1 + pen.rarely(16)):
         course.add_agent(pen.part(an_agent(pen, chosen, kind)))
-    for _ in range(pen.pick(_TURNS) + (not chosen & EVENTS)):
+    for _ in range(1 + pen.rarely(2) + (not chosen & EVENTS)):
+        pen.part(_a_turn(pen, course))
+    return course.scenario()
+
+
+def _tour(pen: Pen) -> Scenario:
+    """Many turns of every sort, on threads of one agent, mostly one for each."""
+    chosen = every_plot(pen)
+    kind = pen.pick(_kinds(pen, chosen))
+    course = Course(pen, chosen, (kind,), apart=True)
+    course.add_agent(pen.part(an_agent(pen, chosen, kind)))
+    for _ in range(pen.count(_MOST_TURNS)):
         pen.part(_a_turn(pen, course))
     return course.scenario()
 

@@ -34,13 +34,13 @@ FAULTS: frozenset[Plot] = frozenset({"failing", "storing", "cancelling", "leavin
 
 _HAPPENS: Mapping[Plot, int] = {
     "plain": 1,
-    "failing": 3,
+    "failing": 4,
     "storing": 4,
     "cancelling": 2,
-    "leaving": 3,
+    "leaving": 5,
     "terminating": 5,
-    "approving": 4,
-    "switching": 3,
+    "approving": 5,
+    "switching": 4,
     "restoring": 2,
     "interleaving": 4,
 }
@@ -61,9 +61,15 @@ _NEEDS: Mapping[Plot, tuple[Capability, ...]] = {
 
 def plots(pen: Pen, among: Collection[Plot] = ALL) -> frozenset[Plot]:
     """Mostly one or two things that happen, and one that is special about those who take part."""
-    eventful, *happens = pen.mostly(), _one_of(pen, _HAPPENS, among), _one_of(pen, _HAPPENS, among)
+    eventful, *happens = pen.number(2) > 0, _one_of(pen, _HAPPENS, among), _one_of(pen, _HAPPENS, among)
     found: frozenset[Plot] = frozenset((_one_of(pen, _PARTS, among), *(happens if eventful else ())))
     return found - _NO_LIMIT if "approving" in found else found
+
+
+def every_plot(pen: Pen) -> frozenset[Plot]:
+    """Everything that can happen, and one that is special about those who take part."""
+    found: frozenset[Plot] = frozenset((_one_of(pen, _PARTS, ALL), *(plot for plot in EVENTS if _can(pen, plot))))
+    return found - _NO_LIMIT
 
 
 def _one_of(pen: Pen, weights: Mapping[Plot, int], among: Collection[Plot]) -> Plot:

@@ -69,7 +69,7 @@ def _in_homes(pen: Pen) -> Scenario:
     """
     course = Course(pen, plots(pen, _ALIKE))
     follows_each_call = pen.rarely(2)
-    agent = pen.part(_a_sibling(pen, course.plots))
+    agent = pen.part(_a_sibling(pen, course.plots, looks=True))
     keeping = msgspec.structs.replace(pen.pick(services(pen, keeping=True)), repeats_call_ids=agent.service.repeats_call_ids)
     course.open_thread(course.add_agent(_in_cell(agent, pen.pick(possible(pen, M2, M2, M4)))))
     hosted = msgspec.structs.replace(agent, service=keeping, per_service_call=follows_each_call)
@@ -91,11 +91,11 @@ def _both_ways(pen: Pen) -> Scenario:
 
 
 @st.composite
-def _a_sibling(draw: st.DrawFn, shared: Pen, plots: frozenset[Plot]) -> AgentSpec:
+def _a_sibling(draw: st.DrawFn, shared: Pen, plots: frozenset[Plot], *, looks: bool = False) -> AgentSpec:
     """What siblings in different cells have in common."""
     pen = shared.used_by(draw)
     service = msgspec.structs.replace(pen.pick(services(pen)), repeats_call_ids=pen.rarely(8))
-    return furnished(pen, AgentSpec(service=service), plots)
+    return furnished(pen, AgentSpec(service=service), plots, looks=looks)
 
 
 def _in_cell(agent: AgentSpec, cell: AgentSpec) -> AgentSpec:

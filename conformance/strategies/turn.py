@@ -15,7 +15,7 @@ from conformance.strategies.plots import Plot
 
 Replies = list[ReplySpec]
 
-_WORDS = ("yes", "no", "yes", "no", "yes", "no", "yes", "")
+_WORDS = ("yes", "no")
 
 
 class Turn:
@@ -51,7 +51,7 @@ class Turn:
 
     def plain(self, **fields: Any) -> None:
         """Let a run that answers be the next step, rarely one in the background."""
-        background = self.pen.rarely(8) and self.pen.can("runs.background") and not self.explicit
+        background = self.pen.rarely(16) and self.pen.can("runs.background") and not self.explicit
         self.run([*self.asking(), *self.words()], background=background, **fields)
 
     def begun(self) -> None:
@@ -61,8 +61,8 @@ class Turn:
             self.plain()
 
     def goes_on(self) -> None:
-        """Mostly the thread goes on after what went wrong, with or without the results that its history lacks."""
-        goes, supplies = self.pen.mostly(), self.pen.rarely(2)
+        """Sometimes the thread goes on at once after what went wrong, with or without the results that its history lacks."""
+        goes, supplies = self.pen.rarely(2), self.pen.rarely(2)
         if goes:
             self.plain(supplies=supplies and self.pen.can("runs.results"))
 
@@ -80,8 +80,8 @@ class Turn:
 
     def words(self) -> Replies:
         """The reply that ends a run in words; mostly the service's own, which are never the same."""
-        scripted, text = self.pen.rarely(4), self.pen.pick(_WORDS)
-        return [ReplySpec(text=text)] if scripted or self.explicit else []
+        scripted, empty, text = self.pen.rarely(4), self.pen.rarely(16), self.pen.pick(_WORDS)
+        return [ReplySpec(text="" if empty else text)] if scripted or self.explicit else []
 
     def _say(self) -> tuple[str, ...]:
         said, again, empty = self.pen.say(), self.pen.rarely(2), self.pen.rarely(8)

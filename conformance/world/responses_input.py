@@ -140,7 +140,10 @@ def _text(content: str | list[Part], where: str) -> str:
 
 
 def _arguments(text: str, where: str) -> dict[str, Any]:
+    """The arguments of a call; a text that is no JSON, such as one that was cut off in a stream, stands under the empty name."""
     try:
         return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
-    except msgspec.MsgspecError as error:
+    except msgspec.ValidationError as error:
         raise Malformed(f"{where}.arguments is no JSON object: {error}") from None
+    except msgspec.DecodeError:
+        return {"": text}

@@ -8,16 +8,29 @@ import msgspec
 
 from conformance.implementation import Answer, Response
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.persistence.fronts import Front, OrdinaryAgent
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.loop import Outcome
-from conformance.reference.store import Store
 from conformance.reference.terms import Terms
 from conformance.reference.thread import Thread
-from conformance.trace import Call, Message, Result
+from conformance.scenario import ToolSpec
+from conformance.trace import Call, Message
 
 
-class _Resuming(Agent):
+class _Asking(OrdinaryAgent):
+    """An agent that is faulty where calls wait for approval, and nothing else is special."""
+
+    def special(self, tool: ToolSpec) -> bool:
+        """Waiting is not."""
+        return tool.raises is not None or tool.terminates
+
+    def fronts(self, thread: Thread) -> bool:
+        """Only where no context provider is told of it."""
+        return not self.contexts and super().fronts(thread)
+
+
+class _Resuming(_Asking):
     """An agent that overrides what a run goes on with after an approval."""
 
     def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
@@ -34,8 +47,7 @@ class _Resuming(Agent):
 
     async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
         waited: list[Call] = vars(thread).pop("waited", [])
-        plain = not self.contexts and not any(tool.raises for tool in self.spec.tools.values())
-        begun = self.resumed(thread, new[0], waited) if waited and plain else new
+        begun = self.resumed(thread, new[0], waited) if waited and self.fronts(thread) else new
         return await super()._run(thread, begun, emit, stream=stream, terms=terms)
 
 
@@ -43,7 +55,7 @@ class ApprovedCallSentAgain(Mutant):
     """A run that resumes after an approval sends the call once more, with its result."""
 
     imitates = "https://github.com/microsoft/agent-framework/pull/7271"
-    expected = frozenset({"PER-31"})
+    expected = frozenset({"PER-08", "PER-09", "PER-12", "PER-13", "PER-30", "PER-31"})
 
     class agent_type(_Resuming):
         """The faulty agent."""
@@ -57,7 +69,7 @@ class ApprovedCallSentAgainOnHostedThreads(Mutant):
     """On a hosted thread, a run that resumes after an approval sends the call once more, which the service has."""
 
     imitates = "https://github.com/vercel/ai/pull/13383"
-    expected = frozenset({"PER-31"})
+    expected = frozenset({"PER-17", "PER-30", "PER-31"})
 
     class agent_type(_Resuming):
         """The faulty agent."""
@@ -72,7 +84,7 @@ class ApprovedResultStoredTwice(Mutant):
     """The results of calls that were approved are stored when they are there, and with the run that sends them."""
 
     imitates = "https://github.com/ag-ui-protocol/ag-ui/issues/1074"
-    expected = frozenset({"PER-09", "PER-31"})
+    expected = frozenset({"PER-02", "PER-04", "PER-05", "PER-09", "PER-13", "PER-17", "PER-31"})
 
     class agent_type(_Resuming):
         """The faulty agent."""
@@ -93,30 +105,40 @@ class ApprovedResultNotStored(Mutant):
     """Per-run persistence stores what follows on an approval without the results that it led to."""
 
     imitates = "https://github.com/vercel/eve/issues/460"
-    expected = frozenset({"PER-13", "PER-31"})
+    expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-18", "PER-31"})
 
-    class agent_type(Agent):
+    class agent_type(_Asking):
         """The faulty agent."""
 
-        async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
-            """Append the response to them."""
-            resumed = len(new) == 1 and new[0].role == "tool"
-            await super().persist(store, () if resumed else new, outcome)
+        cells = ("M1",)
+        built = True
+
+        class front_type(Front):
+            """The store that takes results for a part of the response to an input."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append without the results that came first."""
+                await super().append(messages[1:] if messages[0].results else messages)
 
 
 class WaitingRunNotStored(Mutant):
     """Per-run persistence stores nothing of a run that waits: the results that follow on the approval have no call."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/7862"
-    expected = frozenset({"PER-13", "PER-31"})
+    expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-18", "PER-31"})
 
-    class agent_type(Agent):
+    class agent_type(_Asking):
         """The faulty agent."""
 
-        async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
-            """Append what came to its end."""
-            if not outcome.waiting:
-                await super().persist(store, new, outcome)
+        cells = ("M1",)
+        built = True
+
+        class front_type(Front):
+            """The store of what came to its end."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append what ends in words."""
+                await super().append(() if messages[-1].calls else messages)
 
 
 class RejectedCallRun(Mutant):
@@ -137,7 +159,7 @@ class RejectionNotSent(Mutant):
     """A call that was rejected gets no result."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/7125"
-    expected = frozenset({"PER-13", "PER-31"})
+    expected = frozenset({"PER-08", "PER-10", "PER-13", "PER-30", "PER-31"})
 
     class agent_type(_Resuming):
         """The faulty agent."""
@@ -152,7 +174,7 @@ class RejectionStoredTwice(Mutant):
     """The rejection of a call is sent and stored twice."""
 
     imitates = "https://github.com/microsoft/agent-framework/pull/7345"
-    expected = frozenset({"PER-31"})
+    expected = frozenset({"PER-08", "PER-09", "PER-13", "PER-30", "PER-31"})
 
     class agent_type(_Resuming):
         """The faulty agent."""
@@ -167,14 +189,14 @@ class UngatedSiblingsForgotten(Mutant):
     """Where one of parallel calls needs an approval, the others are not run, and have no result."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/6910"
-    expected = frozenset({"PER-13", "PER-31"})
+    expected = frozenset({"PER-08", "PER-10", "PER-13", "PER-31"})
 
     class agent_type(_Resuming):
         """The faulty agent."""
 
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
             """Go on with what was asked for."""
-            asked = {call.id for call in waited if self.needs_approval(call)}
+            asked = {call.id for call in waited if self.needs_approval(call) or thread.kind == "hosted"}
             return [msgspec.structs.replace(decided, results=tuple(each for each in decided.results if each.id in asked))]
 
 
@@ -182,44 +204,10 @@ class PendingApprovalOverlooked(Mutant):
     """New input while calls wait for approval is sent, with calls that nobody answered in front of it."""
 
     imitates = "https://github.com/letta-ai/letta/pull/3156"
-    expected = frozenset({"PER-42"})
+    expected = frozenset({"PER-04", "PER-31", "PER-42"})
 
     class agent_type(Agent):
         """The faulty agent."""
 
         def check_waiting(self, thread: Thread) -> None:
             """Let it pass."""
-
-
-class PendingApprovalAnsweredButNotStored(Mutant):
-    """New input while calls wait for approval answers them with a rejection that is sent, and not stored."""
-
-    imitates = "https://github.com/letta-ai/lettabot/issues/180"
-    expected = frozenset({"PER-13", "PER-42"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def check_waiting(self, thread: Thread) -> None:
-            """Let it pass, and note what it owes."""
-            vars(thread)["owed"], thread.waiting = list(thread.waiting), []
-
-        def request_messages(
-            self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
-        ) -> tuple[Message, ...]:
-            """Send as ever."""
-            return super().request_messages(history, adds, new)
-
-        def kept(self, adds: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
-            """Store as if nothing had been added."""
-            return super().kept(adds, [each for each in new if not _owed(each)])
-
-        async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
-            owed: list[Call] = vars(thread).pop("owed", [])
-            results = tuple(Result(id=call.id, value="not approved", error=True) for call in owed)
-            answered = [Message(role="tool", results=results)] if results and new[0].role == "user" else []
-            return await super()._run(thread, [*answered, *new], emit, stream=stream, terms=terms)
-
-
-def _owed(message: Message) -> bool:
-    return any(result.value == "not approved" for result in message.results)

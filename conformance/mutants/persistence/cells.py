@@ -21,6 +21,7 @@ from conformance.reference.terms import Terms
 from conformance.reference.thread import Thread
 from conformance.trace import Message
 from conformance.world.chat_service import Reply, Request
+from conformance.world.errors import ServiceError
 
 
 class _OwnStack(Agent):
@@ -106,7 +107,7 @@ class FailedInputPersistedAllTheSame(Mutant):
 
         async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Keep the input."""
-            if self.lacking and thread.kind == "local" and not self.contexts:
+            if isinstance(error, ServiceError) and self.lacking and thread.kind == "local" and not self.contexts:
                 await self.store(thread).append(new)
             await super().tell_failure(thread, new, error)
 
@@ -115,7 +116,7 @@ class OwnStackRefused(Mutant):
     """A run on a caller's own client stack without the decorator is refused instead of warned about."""
 
     imitates = "a warning that was made an error"
-    expected = frozenset({"PER-04"})
+    expected = frozenset({"PER-04", "PER-06"})
 
     class agent_type(_OwnStack):
         """The faulty agent."""
@@ -147,12 +148,13 @@ class PersistedTwiceInOwnStack(Mutant):
     """In a caller's own client stack with the decorator, the run is also persisted at its end."""
 
     imitates = "an agent that knows its settings, and not what the caller's stack does"
-    expected = frozenset({"PER-02", "PER-05", "PER-09"})
+    expected = frozenset({"PER-05", "PER-09", "PER-12"})
 
     class agent_type(OrdinaryAgent):
         """The faulty agent."""
 
         cells = ("M4",)
+        alone = True
 
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Persist once more."""
@@ -165,7 +167,7 @@ class OwnStackWrapped(Mutant):
     """A caller's own client stack is wrapped by a client of the framework, which joins the texts of the input."""
 
     imitates = "a default pipeline that is put on top of any client"
-    expected = frozenset({"PER-03"})
+    expected = frozenset({"PER-03", "PER-06"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -193,7 +195,7 @@ class ToolMessagesSwallowed(Mutant):
     """With per-service-call persistence the response lacks the tool traffic, which is in the history already."""
 
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12864"
-    expected = frozenset({"PER-06"})
+    expected = frozenset({"PER-06", "PER-44"})
 
     class agent_type(Agent):
         """The faulty agent."""

@@ -15,7 +15,7 @@ class HistoryAppendedAgain(Mutant):
     """Per-service-call persistence appends a loaded message once more with every call."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/7211"
-    expected = frozenset({"PER-09", "PER-17", "THR-05", "THR-10", "THR-35"})
+    expected = frozenset({"PER-06", "PER-09", "PER-11", "PER-12", "PER-13", "PER-17", "PER-18", "THR-05", "THR-10"})
 
     class agent_type(PerCallAgent):
         """The faulty agent."""
@@ -39,7 +39,7 @@ class EarlierTurnsAppendedAgain(Mutant):
     """Per-run persistence appends what was sent, the loaded history among it, on every later turn."""
 
     imitates = "https://github.com/openai/openai-agents-python/issues/1699"
-    expected = frozenset({"PER-01", "PER-09"})
+    expected = frozenset({"PER-01", "PER-09", "PER-11", "THR-05", "THR-10"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -63,7 +63,7 @@ class AnswerAppendedAsRequestAgain(Mutant):
     """Per-service-call persistence appends a reply once more, in front of the results that answer it."""
 
     imitates = "https://github.com/camunda/connectors/pull/8319"
-    expected = frozenset({"PER-09", "PER-12", "PER-17"})
+    expected = frozenset({"PER-06", "PER-09", "PER-12", "PER-13", "PER-17", "PER-18", "THR-05", "THR-10"})
 
     class agent_type(PerCallAgent):
         """The faulty agent."""
@@ -76,14 +76,14 @@ class AnswerAppendedAsRequestAgain(Mutant):
             async def append(self, messages: Sequence[Message]) -> None:
                 """Append the latest reply as part of the next request."""
                 await super().append([*self.latest, *messages])
-                self.latest = tuple(messages[-1:])
+                self.latest = (msgspec.structs.replace(messages[-1], text=""),)
 
 
 class DeduplicatedByText(Mutant):
     """A user's message is not stored where one with the same text is stored already."""
 
     imitates = "https://github.com/microsoft/agent-framework/pull/4716"
-    expected = frozenset({"PER-01", "PER-10"})
+    expected = frozenset({"PER-01", "PER-03", "PER-06", "PER-10", "PER-17"})
 
     class agent_type(OrdinaryAgent):
         """The faulty agent."""
@@ -98,12 +98,12 @@ class DeduplicatedByText(Mutant):
 
 
 class DeduplicatedByCallId(Mutant):
-    """A result is not stored where one with the same call id is stored already, although some services count anew in every run."""
+    """A result is not stored per service call where one with its call id is stored already, although some services count anew."""
 
     imitates = "https://github.com/sipeed/picoclaw/pull/2528"
-    expected = frozenset({"PER-10", "PER-13"})
+    expected = frozenset({"PER-10", "PER-13", "PER-17"})
 
-    class agent_type(OrdinaryAgent):
+    class agent_type(PerCallAgent):
         """The faulty agent."""
 
         class front_type(Front):
@@ -123,7 +123,7 @@ class RepeatedRequestAppendedAgain(Mutant):
     """A run that says what the last user message of the history says stores its input twice."""
 
     imitates = "https://github.com/openai/openai-agents-python/issues/4069"
-    expected = frozenset({"PER-01", "PER-09"})
+    expected = frozenset({"PER-01", "PER-03", "PER-09", "PER-17"})
 
     class agent_type(OrdinaryAgent):
         """The faulty agent."""

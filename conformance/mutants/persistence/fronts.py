@@ -59,26 +59,40 @@ class OrdinaryAgent(FrontedAgent):
     """The same, in ordinary runs: they come to their end by themselves, and so did all on the thread before.
 
     A store that loses messages loses them everywhere, and nearly every rule of the area would see it. Here those see it that are
-    about storing.
+    about storing. alone: only where there is no other agent, with whose threads this one's could be compared; built: only where
+    there is none whose client stack its caller built.
     """
+
+    alone: ClassVar[bool] = False
+    built: ClassVar[bool] = False
 
     def fronts(self, thread: Thread) -> bool:
         """Only there."""
         scenario, number = self.world.scenario, self.world.script.number
         runs = list(scenario.runs())
-        if number >= len(runs) or not super().fronts(thread):
+        compared = (self.alone and len(scenario.agents) > 1) or (
+            self.built and any(agent.client_as_is for agent in scenario.agents.values())
+        )
+        if number >= len(runs) or compared or not super().fronts(thread):
             return False
-        mine = [(place, run) for place, run in enumerate(runs) if run.thread == runs[number].thread]
-        switched = any(run.per_service_call is not None or run.background for _, run in mine)
-        alone = any(step is runs[number] for step in scenario.steps)
-        return alone and not switched and all(self.ordinary(run) for place, run in mine if place <= number)
+        origin = scenario.creation_of(runs[number].thread)
+        mine = [(place, run) for place, run in enumerate(runs) if scenario.creation_of(run.thread) == origin]
+        apart = any(step is runs[number] for step in scenario.steps)
+        steady = self.steady([run for _, run in mine])
+        return apart and steady and all(self.ordinary(run) for place, run in mine if place <= number)
+
+    def steady(self, runs: Sequence[Run]) -> bool:
+        """Whether all runs on a thread persist in the same way."""
+        return not any(run.per_service_call is not None or run.background for run in runs)
 
     def ordinary(self, run: Run) -> bool:
-        """Whether nothing in the script of a run ends, interrupts or disturbs it."""
+        """Whether nothing in the script of a run ends, interrupts or disturbs it, and nothing in it could be mistaken."""
         faults = (run.abandons, run.load_fails, run.append_fails) != (None, None, None) or run.supplies
         asking = [reply for reply in run.replies if reply.calls]
         limited = self.spec.limit is not None and len(asking) >= self.spec.limit
-        return not (faults or limited or any(self._special(reply) for reply in run.replies))
+        empty = "" in run.say or any(reply.text == "" for reply in run.replies)
+        strange = faults or limited or empty or self.service.spec.strict
+        return not (strange or any(self._special(reply) for reply in run.replies))
 
     def special(self, tool: ToolSpec) -> bool:
         """Whether a tool does not simply run."""
@@ -94,12 +108,31 @@ class PerRunAgent(OrdinaryAgent):
     """The same, where it persists at the end of a run."""
 
     cells = ("M1",)
+    alone = True
 
 
 class PerCallAgent(OrdinaryAgent):
     """The same, where it persists after every service call."""
 
     cells = ("M2",)
+
+
+class EndingAgent(OrdinaryAgent):
+    """An agent that is faulty also where a tool ends the loop, and where the caller supplies what was lacking."""
+
+    cells = ("M2",)
+
+    def special(self, tool: ToolSpec) -> bool:
+        """Ending the loop is not."""
+        return tool.raises is not None or tool.approval
+
+    def ordinary(self, run: Run) -> bool:
+        """Nor is supplying results."""
+        return super().ordinary(msgspec.structs.replace(run, supplies=False))
+
+    def supplied(self, messages: Sequence[Message]) -> bool:
+        """Whether an input begins with results that the caller supplies."""
+        return len(messages) > 1 and bool(messages[0].results) and messages[-1].role == "user"
 
 
 class FailingAgent(OrdinaryAgent):

@@ -16,7 +16,7 @@ class OnlyTheLastReplyStored(Mutant):
     """Per-run persistence stores the input and the last reply, and loses the tool traffic between them."""
 
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
-    expected = frozenset({"PER-01", "PER-10", "THR-05", "THR-09", "THR-10", "THR-18", "THR-33", "THR-34", "THR-35"})
+    expected = frozenset({"PER-01", "PER-10", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -33,7 +33,7 @@ class ParallelResultsDropped(Mutant):
     """Per-service-call persistence stores the first result of parallel calls only."""
 
     imitates = "https://github.com/coze-dev/coze-studio/issues/2765"
-    expected = frozenset({"PER-10", "PER-17", "PER-19", "THR-05", "THR-09", "THR-10"})
+    expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-17", "PER-18", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(PerCallAgent):
         """The faulty agent."""
@@ -50,7 +50,7 @@ class StoredValuesLost(Mutant):
     """The history provider stores results without their values."""
 
     imitates = "a serialization that keeps what it has a column for"
-    expected = frozenset({"PER-01", "PER-10", "PER-17", "PER-19", "THR-05", "THR-09", "THR-10", "THR-18"})
+    expected = frozenset({"PER-01", "PER-03", "PER-06", "PER-08", "PER-10", "PER-17", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(OrdinaryAgent):
         """The faulty agent."""
@@ -73,7 +73,7 @@ class InputNotStored(Mutant):
     """Per-run persistence stores the response, and not the input that it answers."""
 
     imitates = "https://github.com/joslat/agent-memory-dotnet/issues/89"
-    expected = frozenset({"PER-01", "PER-10"})
+    expected = frozenset({"PER-01", "PER-10", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -90,7 +90,7 @@ class OnlyTheLastInputStored(Mutant):
     """Of an input of several messages, per-service-call persistence stores the last."""
 
     imitates = "https://github.com/swisnl/agents-sdk/pull/34"
-    expected = frozenset({"PER-10", "PER-17"})
+    expected = frozenset({"PER-06", "PER-10", "PER-17", "PER-18"})
 
     class agent_type(PerCallAgent):
         """The faulty agent."""
@@ -109,7 +109,7 @@ class ToolResultsNotStored(Mutant):
     """Per-service-call persistence stores calls without their results."""
 
     imitates = "https://github.com/HKUDS/nanobot/pull/3045"
-    expected = frozenset({"PER-10", "PER-13", "PER-17"})
+    expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-17", "PER-18", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(PerCallAgent):
         """The faulty agent."""
@@ -126,7 +126,7 @@ class ToolTrafficNotStored(Mutant):
     """Per-service-call persistence stores neither calls nor results."""
 
     imitates = "https://github.com/spring-projects/spring-ai/issues/2101"
-    expected = frozenset({"PER-10", "PER-17"})
+    expected = frozenset({"PER-02", "PER-06", "PER-10", "PER-17", "PER-18", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(PerCallAgent):
         """The faulty agent."""
@@ -143,10 +143,13 @@ class CallsNotStored(Mutant):
     """Where a reply holds a text and calls, per-run persistence stores the text, and the results of calls that nobody made."""
 
     imitates = "https://github.com/Cloudgeni-ai/opengeni/pull/61"
-    expected = frozenset({"PER-01", "PER-10", "PER-13"})
+    expected = frozenset({"PER-01", "PER-10", "PER-13", "PER-18", "THR-09"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
+
+        alone = False
+        built = True
 
         class front_type(Front):
             """The store that takes a message for its text."""
@@ -160,10 +163,13 @@ class TextBesideCallsLost(Mutant):
     """Where a reply holds a text and calls, per-run persistence stores the calls."""
 
     imitates = "https://github.com/pydantic/pydantic-ai/issues/2914"
-    expected = frozenset({"PER-01", "PER-10", "PER-18"})
+    expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-09"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
+
+        alone = False
+        built = True
 
         class front_type(Front):
             """The store that takes a message for its calls."""
@@ -177,7 +183,7 @@ class ErrorResultsNotStored(Mutant):
     """The result of a tool that raised is not stored."""
 
     imitates = "https://github.com/HKUDS/nanobot/pull/3045"
-    expected = frozenset({"PER-10", "PER-13", "PER-17", "PER-23"})
+    expected = frozenset({"PER-01", "PER-03", "PER-10", "PER-13", "PER-17", "PER-23", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(OrdinaryAgent):
         """The faulty agent."""

@@ -1,174 +1,28 @@
-"""Faults that show only in one of two ways of running."""
+"""Faults of runs that persist otherwise than their agent does: in the background, or after its setting was switched."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Self
 
 import msgspec
 
 from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.fronts import Front, FrontedAgent, PerRunAgent
+from conformance.mutants.persistence.fronts import Front, OrdinaryAgent
 from conformance.reference.agent import Agent
-from conformance.reference.client import Client, Emit, PersistingClient
-from conformance.reference.loop import Loop, Outcome
-from conformance.reference.store import ProviderStore, Store
+from conformance.reference.client import Emit
 from conformance.reference.thread import Thread
-from conformance.trace import Call, Message
-from conformance.world.chat_service import Reply, Request
-
-
-class _Streaming(PerRunAgent):
-    """An agent that is faulty when it streams, where it persists at the end of a run."""
-
-    async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
-        """Note how the run is made."""
-        vars(thread)["streams"] = stream
-        return await super().run(thread, turn, emit, stream=stream)
-
-    def fronts(self, thread: Thread) -> bool:
-        """Only then."""
-        return bool(vars(thread).get("streams")) and super().fronts(thread)
-
-
-class StreamedAnswerNotStored(Mutant):
-    """Per-run persistence of a streaming run does not store its last message."""
-
-    imitates = "https://github.com/pydantic/pydantic-ai/issues/375"
-    expected = frozenset({"PER-01", "PER-10", "PER-38"})
-
-    class agent_type(_Streaming):
-        """The faulty agent."""
-
-        class front_type(Front):
-            """The store that is written before the stream is at its end."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what there was by then."""
-                await super().append(messages[:-1])
-
-
-class StreamedRunAppendedTwice(Mutant):
-    """Per-run persistence of a streaming run appends it at the end of the stream, and when its response is put together."""
-
-    imitates = "https://github.com/openai/openai-agents-python/pull/4312"
-    expected = frozenset({"PER-01", "PER-09", "PER-38"})
-
-    class agent_type(_Streaming):
-        """The faulty agent."""
-
-        class front_type(Front):
-            """The store that hears of it twice."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append twice."""
-                await super().append(messages)
-                await super().append(messages)
-
-
-class StreamedBufferStored(Mutant):
-    """Streaming, every reply of a run is stored with the text of the last one: they share a buffer that the loop reuses."""
-
-    imitates = "https://github.com/NousResearch/hermes-agent/issues/56303"
-    expected = frozenset({"PER-01", "PER-10", "PER-38"})
-
-    class agent_type(_Streaming):
-        """The faulty agent."""
-
-        class front_type(Front):
-            """The store of one buffer."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what is in the buffer by now."""
-                latest = messages[-1].text if messages[-1].role == "assistant" else ""
-                await super().append(
-                    [msgspec.structs.replace(each, text=latest) if each.role == "assistant" else each for each in messages]
-                )
-
-
-class StreamedPerServiceCallUnasked(Mutant):
-    """A streaming run is persisted in parts, although it is to be persisted at its end."""
-
-    imitates = "https://github.com/run-llama/llama_index/pull/11675"
-    expected = frozenset({"PER-01", "PER-38"})
-
-    class agent_type(_Streaming):
-        """The faulty agent."""
-
-        class front_type(Front):
-            """The store that is written message by message."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append each."""
-                for each in messages:
-                    await super().append([each])
-
-
-class InterleavedRunsLoadEachOthers(Mutant):
-    """The agent keeps the key of "the current thread" on itself, so that runs that interleave load one history."""
-
-    imitates = "https://github.com/veryfront/veryfront-code/issues/2336"
-    expected = frozenset({"PER-39", "THR-25"})
-
-    class agent_type(FrontedAgent):
-        """The faulty agent."""
-
-        cells = ("M1",)
-
-        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
-            """Keep the thread while nobody else keeps one."""
-            mine = self.__dict__.setdefault("_current", thread) is thread
-            try:
-                return await super().run(thread, turn, emit, stream=stream)
-            finally:
-                if mine:
-                    self.__dict__.pop("_current", None)
-
-        class front_type(Front):
-            """The store of the current thread."""
-
-            async def load(self) -> tuple[Message, ...]:
-                """Load it."""
-                current: Thread = self.agent.__dict__.get("_current", self.thread)
-                return await self.agent.world.history(self.agent.name).load(current.key)
-
-
-class InterleavedRunsStoredTogether(Mutant):
-    """The agent keeps the key of "the current thread" on itself, so that runs that interleave are appended to one history."""
-
-    imitates = "https://github.com/MervinPraison/PraisonAI/issues/3105"
-    expected = frozenset({"PER-39"})
-
-    class agent_type(FrontedAgent):
-        """The faulty agent."""
-
-        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
-            """Keep the thread while nobody else keeps one."""
-            mine = self.__dict__.setdefault("_current", thread) is thread
-            try:
-                return await super().run(thread, turn, emit, stream=stream)
-            finally:
-                if mine:
-                    self.__dict__.pop("_current", None)
-
-        class front_type(Front):
-            """The store of the current thread."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append to it."""
-                current: Thread = self.agent.__dict__.get("_current", self.thread)
-                history = self.agent.world.history(self.agent.name)
-                await ProviderStore(history, current, self.agent.name).append(messages)
+from conformance.scenario import Run
+from conformance.trace import Message
 
 
 class BackgroundRunNotStored(Mutant):
     """With per-service-call persistence, a run in the background is stored by nobody."""
 
     imitates = "https://github.com/microsoft/agent-framework/pull/1501"
-    expected = frozenset({"PER-10", "PER-40"})
+    expected = frozenset({"PER-01", "PER-10", "PER-37", "PER-40", "PER-43"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -176,7 +30,8 @@ class BackgroundRunNotStored(Mutant):
         def in_background(self) -> Self:
             """Leave persisting to a decorator that is not there."""
             other = super().in_background()
-            other.spec = self.spec if self.spec.limit is None else other.spec
+            special = self.spec.limit is not None or any(tool.raises for tool in self.spec.tools.values())
+            other.spec = other.spec if special else self.spec
             return other
 
 
@@ -200,7 +55,7 @@ class BackgroundRunStoredPerServiceCall(Mutant):
     """With per-service-call persistence, a run in the background is persisted like any other, after a warning that it is not."""
 
     imitates = "https://github.com/microsoft/agent-framework/pull/3808"
-    expected = frozenset({"PER-40"})
+    expected = frozenset({"PER-01", "PER-40"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -217,9 +72,9 @@ class HistoryAppendedAfterASwitch(Mutant):
     """The first run after the setting was switched appends what users said before once more."""
 
     imitates = "https://github.com/kagent-dev/kagent/pull/1500"
-    expected = frozenset({"PER-09", "PER-43"})
+    expected = frozenset({"PER-01", "PER-09", "PER-40", "PER-43"})
 
-    class agent_type(FrontedAgent):
+    class agent_type(OrdinaryAgent):
         """The faulty agent."""
 
         class front_type(Front):
@@ -233,20 +88,23 @@ class HistoryAppendedAfterASwitch(Mutant):
                 there = await self.inner.load() if before != mode else ()
                 await super().append([*(each for each in there if each.role == "user"), *messages])
 
-        def fronts(self, thread: Thread) -> bool:
-            """Only where every run comes to its end by itself."""
-            raising = any(tool.raises for tool in self.spec.tools.values())
-            return self.spec.limit is None and not raising and super().fronts(thread)
+        def steady(self, runs: Sequence[Run]) -> bool:
+            """Switching is what it is about."""
+            return True
 
 
 class HistoryLostAfterASwitch(Mutant):
     """After the setting was switched, a thread's history begins anew: each way of persisting has a key of its own."""
 
     imitates = "a key that is made of the settings"
-    expected = frozenset({"PER-43"})
+    expected = frozenset({"PER-08", "PER-43", "THR-05", "THR-10"})
 
-    class agent_type(FrontedAgent):
+    class agent_type(OrdinaryAgent):
         """The faulty agent."""
+
+        def steady(self, runs: Sequence[Run]) -> bool:
+            """Switching is what it is about."""
+            return True
 
         class front_type(Front):
             """The store that knows its own."""
@@ -262,124 +120,3 @@ class HistoryLostAfterASwitch(Mutant):
                 """Note which way it is."""
                 vars(self.thread).setdefault("whose", []).extend([self.agent.persists_at_the_end] * len(messages))
                 await super().append(messages)
-
-
-class LimitLeavesACallOpen(Mutant):
-    """A loop that its limit cuts short has stored the calls of its last reply, which nobody answered and the caller never sees."""
-
-    imitates = "https://github.com/evalstate/fast-agent/pull/940"
-    expected = frozenset({"PER-13", "PER-44"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        class loop_type(Loop):
-            """The faulty loop."""
-
-            def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
-                """Forbid nothing."""
-                self._outcome = outcome
-                return msgspec.structs.replace(super().request(first, sent, outcome), forbids_tools=False)
-
-            async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
-                """Stop where one reply too many asks for tools."""
-                if self._limit is not None and sum(1 for each in self._outcome.produced if each.calls) > self._limit:
-                    raise _CutShort
-                return await super().call_tools(calls)
-
-            async def run(self, request: Request, emit: Emit) -> Outcome:
-                """Return what was answered."""
-                try:
-                    return await super().run(request, emit)
-                except _CutShort:
-                    return self._outcome
-
-        def response(self, thread: Thread, outcome: Outcome) -> Response:
-            """Keep the open calls from the caller."""
-            open_calls = bool(outcome.produced[-1].calls) and not outcome.waiting
-            return super().response(thread, replace(outcome, produced=outcome.produced[:-1]) if open_calls else outcome)
-
-
-class _CutShort(Exception):
-    """The limit is reached."""
-
-
-class LimitAnswerNotStored(Mutant):
-    """The answer of a loop that reached its limit is returned, and not stored."""
-
-    imitates = "https://github.com/openai/openai-agents-python/issues/4393"
-    expected = frozenset({"PER-01", "PER-10", "PER-44"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
-            """Append what the tools led to."""
-            asked = sum(1 for each in outcome.produced if each.calls)
-            reached = self.spec.limit is not None and asked >= self.spec.limit
-            await super().persist(store, new, replace(outcome, produced=outcome.produced[:-1]) if reached else outcome)
-
-
-class LimitUnknownToStreams(Mutant):
-    """Streaming, a loop goes on beyond its limit."""
-
-    imitates = "https://github.com/openai/openai-agents-python/pull/4403"
-    expected = frozenset({"PER-44"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        class loop_type(Loop):
-            """The faulty loop."""
-
-            def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
-                """Forbid nothing to streams."""
-                request = super().request(first, sent, outcome)
-                return msgspec.structs.replace(request, forbids_tools=request.forbids_tools and not first.stream)
-
-
-class ContextInTheFirstCallOnly(Mutant):
-    """With per-service-call persistence, what context providers injected reaches the first service call of a run only."""
-
-    imitates = "https://github.com/microsoft/agent-framework/issues/1735"
-    expected = frozenset({"PER-45"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        class persisting_type(PersistingClient):
-            """The faulty decorator."""
-
-            def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
-                """Use it up."""
-                sent = super().request_messages(history, new)
-                self._adds = ()
-                return sent
-
-
-class ContextLeftOutBesideResults(Mutant):
-    """With per-run persistence, what context providers injected is left out of requests that carry results."""
-
-    imitates = "a loop that rebuilds its messages from the conversation"
-    expected = frozenset({"PER-45"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
-            """Put something in between that knows what was injected."""
-            client = super().client(thread, store, adds, adopted, local=local)
-            return _Forgetful(client, adds) if adds and local and not self.spec.per_service_call else client
-
-
-class _Forgetful:
-    def __init__(self, inner: Client, adds: Sequence[Message]) -> None:
-        self._inner = inner
-        self._adds = adds
-
-    async def complete(self, request: Request, emit: Emit) -> Reply:
-        """Leave it out."""
-        said = request.messages
-        if said[-1].results:
-            said = tuple(each for each in said if each not in self._adds)
-        return await self._inner.complete(msgspec.structs.replace(request, messages=said), emit)

@@ -15,7 +15,7 @@ class ReplyStoredBeforeItsRequest(Mutant):
     """Per-service-call persistence stores the reply in front of the messages that it answers."""
 
     imitates = "history sorted by the time of arrival of its parts"
-    expected = frozenset({"PER-14", "PER-17", "PER-19", "THR-05", "THR-10", "THR-34", "THR-35"})
+    expected = frozenset({"PER-06", "PER-11", "PER-17", "PER-18", "THR-05", "THR-10"})
 
     class agent_type(PerCallAgent):
         """The faulty agent."""
@@ -32,7 +32,7 @@ class ResultsStoredBeforeTheirCalls(Mutant):
     """Per-run persistence stores the results of tools in front of the reply that calls them."""
 
     imitates = "https://github.com/pydantic/pydantic-ai/issues/234"
-    expected = frozenset({"PER-01", "PER-11", "PER-13"})
+    expected = frozenset({"PER-01", "PER-11", "PER-13", "THR-05", "THR-10", "THR-34"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -53,7 +53,7 @@ class ToolTrafficStoredLast(Mutant):
     """Per-run persistence stores what was said in words, and behind it the calls and their results."""
 
     imitates = "https://github.com/NousResearch/hermes-agent/issues/70724"
-    expected = frozenset({"PER-01", "PER-11"})
+    expected = frozenset({"PER-01", "PER-11", "THR-05", "THR-10"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -70,10 +70,13 @@ class ParallelCallsStoredInTurn(Mutant):
     """Per-run persistence stores parallel calls as if the model had made one after the other, each with its result behind it."""
 
     imitates = "https://github.com/n8n-io/n8n/pull/32481"
-    expected = frozenset({"PER-01", "PER-11", "PER-18"})
+    expected = frozenset({"PER-01", "PER-11", "PER-18", "THR-05", "THR-10"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
+
+        alone = False
+        built = True
 
         class front_type(Front):
             """The store of pairs."""
@@ -97,7 +100,7 @@ class InputStoredLast(Mutant):
     """Per-service-call persistence stores what a run says behind the answer to it, where no tool is called."""
 
     imitates = "https://github.com/openai/openai-agents-python/issues/3852"
-    expected = frozenset({"PER-11", "PER-17"})
+    expected = frozenset({"PER-11", "PER-17", "PER-18", "THR-05", "THR-10"})
 
     class agent_type(PerCallAgent):
         """The faulty agent."""

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import msgspec
-
-from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import FailingAgent, Front, OrdinaryAgent, PerCallAgent, PerRunAgent
 from conformance.reference.agent import Agent
@@ -16,9 +12,7 @@ from conformance.reference.client import Client, Emit, PersistingClient
 from conformance.reference.loop import Outcome
 from conformance.reference.store import Store
 from conformance.reference.thread import Thread
-from conformance.scenario import AgentSpec
 from conformance.trace import Message
-from conformance.world import World
 from conformance.world.chat_service import Reply, Request
 
 
@@ -57,12 +51,13 @@ class InputAppendedFirst(Mutant):
     """Per-run persistence appends the input before the run calls the service, and the response at its end."""
 
     imitates = "an input that is saved first, so that it is not lost"
-    expected = frozenset({"PER-01", "PER-20"})
+    expected = frozenset({"PER-01", "PER-06", "PER-07", "PER-20", "PER-25", "PER-32", "THR-05", "THR-28"})
 
     class agent_type(FailingAgent):
         """The faulty agent."""
 
         cells = ("M1",)
+        built = True
 
         def early(self, thread: Thread) -> bool:
             """Whether this run appends early."""
@@ -131,7 +126,7 @@ class AppendedWithTheNextCall(Mutant):
     """Per-service-call persistence appends what a call exchanged only when the next call begins, or the run ends."""
 
     imitates = "a buffer that is flushed by whoever comes next"
-    expected = frozenset({"PER-02"})
+    expected = frozenset({"PER-02", "PER-05"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -173,7 +168,7 @@ class NothingKeptOfAFailedRun(Mutant):
     """Per-service-call persistence collects what the calls exchange, and appends it when the run has succeeded."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/2889"
-    expected = frozenset({"PER-02", "PER-17", "PER-19"})
+    expected = frozenset({"PER-02", "PER-08", "PER-17", "PER-19", "PER-25", "THR-05"})
 
     class agent_type(FailingAgent):
         """The faulty agent."""
@@ -202,35 +197,3 @@ class NothingKeptOfAFailedRun(Mutant):
             if isinstance(store, Front):
                 await store.inner.append(vars(thread).pop("collected", ()))
             await super().settle(thread, new, outcome)
-
-
-class PerServiceCallByDefault(Mutant):
-    """An agent that is built without the setting persists per service call."""
-
-    imitates = "https://github.com/microsoft/agent-framework/issues/7288"
-    expected = frozenset({"PER-01", "PER-07", "PER-20"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def __init__(self, name: str, spec: AgentSpec, world: World, *more: Any) -> None:
-            """Take another default, where nobody compares it with other agents."""
-            plain = spec.history == "provider" and not spec.client_as_is and spec.service.keeps == "nothing"
-            takes = plain and len(world.scenario.agents) == 1
-            super().__init__(name, msgspec.structs.replace(spec, per_service_call=True) if takes else spec, world, *more)
-
-
-class MissingDecoratorWarnedByDefault(Mutant):
-    """An agent that is built without any of the settings is warned about for want of a decorator."""
-
-    imitates = "https://github.com/microsoft/agent-framework/pull/6310"
-    expected = frozenset({"PER-07"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
-            """Warn whoever has a provider and no decorator."""
-            if self.spec.history == "provider" and not self.spec.client_as_is and not self.decorates and not turn.background:
-                warnings.warn("nothing here persists after every service call", stacklevel=2)
-            return await super().run(thread, turn, emit, stream=stream)

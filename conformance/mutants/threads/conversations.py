@@ -21,7 +21,7 @@ class StoreLeftUnset(Mutant):
     """A run on a local thread leaves `store` unset, also on a client that stores by default."""
 
     imitates = "https://github.com/microsoft/agent-framework/pull/5111"
-    expected = frozenset({"THR-05", "THR-09"})
+    expected = frozenset({"PER-06", "THR-05", "THR-09"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -41,7 +41,7 @@ class LocalHistorySentTwice(Mutant):
     """A run on a local thread sends the earlier turns twice."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/7930"
-    expected = frozenset({"THR-05", "THR-10", "THR-33", "THR-34"})
+    expected = frozenset({"PER-06", "PER-16", "PER-31", "PER-43", "THR-05", "THR-10", "THR-33", "THR-34"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -57,7 +57,7 @@ class HostedStoreLeftUnset(Mutant):
     """A run on a hosted thread leaves `store` unset, also on a client that does not store by default."""
 
     imitates = "a service-side thread whose client was switched to one with another default"
-    expected = frozenset({"THR-03", "THR-06", "PER-17"})
+    expected = frozenset({"PER-04", "PER-17", "THR-03", "THR-06"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -71,7 +71,7 @@ class LoopResendsEverything(Mutant):
     """Within a run on a hosted thread, every request resends all of the run's messages."""
 
     imitates = "https://github.com/openai/openai-agents-python/issues/1789"
-    expected = frozenset({"THR-06", "THR-10", "PER-17"})
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "THR-06", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -90,7 +90,7 @@ class HistoryBesideTheId(Mutant):
     """A run on a hosted thread names the conversation and sends all of its earlier turns as well."""
 
     imitates = "https://github.com/agno-agi/agno/issues/4712"
-    expected = frozenset({"PER-17", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -121,7 +121,7 @@ class HostedTurnsKeptToo(Mutant):
     """A hosted thread keeps its messages on this side too."""
 
     imitates = "a session that records whatever passes, with one field for the id and one for the messages"
-    expected = frozenset({"THR-09", "THR-18", "THR-35"})
+    expected = frozenset({"PER-36", "THR-09", "THR-18", "THR-35"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -142,7 +142,7 @@ class ToolMessagesForgotten(Mutant):
     """A thread that keeps its own messages drops the tool traffic of earlier turns."""
 
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
-    expected = frozenset({"THR-05", "THR-10", "THR-33", "THR-34"})
+    expected = frozenset({"PER-31", "THR-05", "THR-10", "THR-33", "THR-34"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -162,7 +162,7 @@ class ToolTrafficGarbled(Mutant):
     """The loop sends calls without their arguments and results without their values back to the service."""
 
     imitates = "a conversion of messages that knows texts only"
-    expected = frozenset({"THR-05", "THR-06", "THR-09", "THR-10", "PER-17"})
+    expected = frozenset({"PER-06", "PER-16", "PER-17", "PER-30", "THR-05", "THR-06", "THR-09", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""

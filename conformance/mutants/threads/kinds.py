@@ -92,7 +92,7 @@ class AdaptiveAsksToStore(Mutant):
     """The first run on an adaptive thread asks the service to store, whether the client can or not."""
 
     imitates = "an option that is on unless somebody says no"
-    expected = frozenset({"THR-03"})
+    expected = frozenset({"PER-04", "THR-03"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -122,7 +122,7 @@ class FailedRunFixesTheKind(Mutant):
     """An adaptive thread has its kind after its first run, also where that run failed or was cancelled."""
 
     imitates = "https://github.com/managoat/fountain/pull/1657"
-    expected = frozenset({"THR-18"})
+    expected = frozenset({"PER-32", "THR-18"})
 
     class agent_type(Agent):
         """The faulty agent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,15 +23,20 @@ class StreamedResponseIsItsEnd(Mutant):
     """The response of a streaming run holds its last message only."""
 
     imitates = "a response that is joined from the chunks of the last service call"
-    expected = frozenset({"THR-27"})
+    expected = frozenset({"PER-25", "PER-44", "THR-27"})
 
     async def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Forget what came before the answer."""
-        async for each in super().stream(agent, thread, turn):
-            if isinstance(each, Response) and isinstance(agent, Agent):
-                yield msgspec.structs.replace(each, messages=each.messages[-1:])
-            else:
-                yield each
+        seen = super().stream(agent, thread, turn)
+        try:
+            async for each in seen:
+                if isinstance(each, Response) and isinstance(agent, Agent):
+                    yield msgspec.structs.replace(each, messages=each.messages[-1:])
+                else:
+                    yield each
+        finally:
+            if isinstance(seen, AsyncGenerator):
+                await seen.aclose()
 
 
 class StreamedToolMessagesForgotten(Mutant):
