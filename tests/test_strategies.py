@@ -99,7 +99,7 @@ def test_hardly_a_scenario_is_drawn_twice(area: Area) -> None:
         pytest.param("persistence", 300, 5, ALL, id="persistence"),
         pytest.param("persistence", 300, 5, NO_SWITCHES, id="persistence, no switches"),
         pytest.param("persistence", 300, 5, ALWAYS_AN_ID, id="persistence, always an id"),
-        pytest.param("orchestration", 100, 3, ALL, id="orchestration"),
+        pytest.param("orchestration", 150, 3, ALL, id="orchestration"),
     ],
 )
 def test_scenarios_perform_and_exercise_every_rule(area: Area, count: int, least: int, capabilities: frozenset[Capability]) -> None:

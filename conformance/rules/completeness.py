@@ -131,8 +131,9 @@ def stored_history_is_well_formed(case: Case) -> Iterator[Finding]:
 
 
 def _once(said: Sequence[Part], happened: Counter[Part]) -> list[Part]:
-    """Each part as often as it occurred at most."""
-    left = Counter(happened)
+    """Each part as often as it occurred at most; none of those that occurred several times and are there more often still."""
+    seen = Counter(said)
+    left = Counter({part: count for part, count in happened.items() if count == 1 or seen[part] <= count})
     found: list[Part] = []
     for part in said:
         if left[part] > 0:

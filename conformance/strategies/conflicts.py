@@ -16,7 +16,7 @@ from conformance.strategies.matrix import BY_DEFAULT, BY_DEFAULT_PER_CALL, M1, M
 from conformance.strategies.pen import Pen
 from conformance.strategies.plots import Plot, plots
 
-_MORE_RUNS = 4
+_MOST_RUNS = 4
 _MOST_THREADS = 2
 _CELLS = (M1, M2, M1, M2, M1, M2, M3, M4, BY_DEFAULT, BY_DEFAULT, BY_DEFAULT_PER_CALL, M4_BARE)
 _NAMED: tuple[Literal["each", "last", "none"], ...] = ("each", "none", "each", "none", "last")
@@ -31,7 +31,7 @@ def conflict(pen: Pen) -> Scenario:
     service = msgspec.structs.replace(pen.pick(services(pen, surprising=True)), repeats_call_ids=pen.rarely(8))
     course.add_agent(msgspec.structs.replace(agent, service=service, on_conflict=switches))
     course.kinds = ("adaptive" if pen.rarely(8) and pen.can("threads.adaptive") else "local",)
-    for _ in range(1 + pen.mostly() + pen.number(_MORE_RUNS) * pen.rarely(2)):
+    for _ in range(pen.count(_MOST_RUNS)):
         pen.part(_a_turn(pen, course))
     return course.scenario()
 
@@ -40,8 +40,8 @@ def conflict(pen: Pen) -> Scenario:
 def _a_turn(draw: st.DrawFn, shared: Pen, course: Course) -> None:
     """A run on the latest thread, on the first one or on a new one; rarely after the thread was data."""
     pen = shared.used_by(draw)
-    place, new, restores, fails = pen.number(1), pen.number(2), pen.rarely(16), pen.rarely(8)
-    opens = not course.threads or (new == 2 and len(course.threads) < _MOST_THREADS)
+    place, new, restores, fails = pen.number(1), pen.rarely(2), pen.rarely(16), pen.rarely(8)
+    opens = not course.threads or (new and len(course.threads) < _MOST_THREADS)
     thread = course.open_thread("a", course.kinds[0]) if opens else course.threads[place - 1]
     if restores and pen.can("threads.serialize"):
         course.restore(thread).has_id = True

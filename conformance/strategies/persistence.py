@@ -30,7 +30,7 @@ def scenario(pen: Pen) -> Scenario:
     siblings = sorts_of_siblings(pen)
     sorts: list[Callable[[Pen], Scenario]] = [_conversation] * 8 + [_tour] * 3
     if siblings:
-        sorts += [pen.pick(siblings)] * 3
+        sorts += [pen.pick(siblings)] * 4
     if services(pen, surprising=True) and possible(pen, M1, M2):
         sorts += [conflict] * 4
     return pen.pick(sorts)(pen)
@@ -43,7 +43,7 @@ def _conversation(pen: Pen) -> Scenario:
     course = Course(pen, chosen, (kind, kind, "local"))
     for _ in range(1 + pen.rarely(16)):
         course.add_agent(pen.part(an_agent(pen, chosen, kind)))
-    for _ in range(1 + pen.rarely(2) + (not chosen & EVENTS)):
+    for _ in range(1 + pen.rarely(2) + (pen.mostly() and not chosen & EVENTS)):
         pen.part(_a_turn(pen, course))
     return course.scenario()
 

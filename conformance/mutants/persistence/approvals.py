@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from conformance.implementation import Answer, Response
+from conformance.implementation import Answer, Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import Front, OrdinaryAgent
 from conformance.reference.agent import Agent
@@ -84,14 +84,17 @@ class ApprovedResultStoredTwice(Mutant):
     """The results of calls that were approved are stored when they are there, and with the run that sends them."""
 
     imitates = "https://github.com/ag-ui-protocol/ag-ui/issues/1074"
-    expected = frozenset({"PER-02", "PER-04", "PER-05", "PER-09", "PER-13", "PER-17", "PER-31"})
+    expected = frozenset({"PER-01", "PER-02", "PER-09", "PER-13", "PER-17", "PER-31"})
 
     class agent_type(_Resuming):
         """The faulty agent."""
 
+        cells = ("M1", "M2")
+        built = True
+
         async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Store them once more."""
-            if vars(thread).pop("decided", False) and thread.kind == "local" and self.spec.history == "provider":
+            if vars(thread).pop("decided", False) and new[0].results and thread.kind == "local" and self.spec.history == "provider":
                 await self.store(thread).append(new[:1])
             await super().settle(thread, new, outcome)
 
@@ -204,10 +207,31 @@ class PendingApprovalOverlooked(Mutant):
     """New input while calls wait for approval is sent, with calls that nobody answered in front of it."""
 
     imitates = "https://github.com/letta-ai/letta/pull/3156"
-    expected = frozenset({"PER-04", "PER-31", "PER-42"})
+    expected = frozenset({"PER-42"})
 
     class agent_type(Agent):
         """The faulty agent."""
 
         def check_waiting(self, thread: Thread) -> None:
             """Let it pass."""
+
+
+class PendingApprovalOverlookedByStreams(Mutant):
+    """Streaming, new input while calls wait for approval is sent, with calls that nobody answered in front of it."""
+
+    imitates = "https://github.com/letta-ai/lettabot/issues/180"
+    expected = frozenset({"PER-42"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Note how the run is made."""
+            vars(thread)["streams"] = stream
+            return await super().run(thread, turn, emit, stream=stream)
+
+        def check_waiting(self, thread: Thread) -> None:
+            """Let it pass, as long as nobody decides."""
+            raising = any(tool.raises for tool in self.spec.tools.values())
+            if raising or not vars(thread).get("streams"):
+                super().check_waiting(thread)

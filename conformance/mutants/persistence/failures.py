@@ -19,7 +19,7 @@ class FailedCallStored(Mutant):
     """Per-service-call persistence stores the input of a run whose first call failed."""
 
     imitates = "https://github.com/marcominerva/ChatGptNet/issues/13"
-    expected = frozenset({"PER-17", "PER-19", "PER-21"})
+    expected = frozenset({"PER-17", "PER-19"})
 
     class agent_type(FailingAgent):
         """The faulty agent."""
@@ -71,7 +71,7 @@ class InputOfAFailedRunStored(Mutant):
     """Per-run persistence keeps the input of a run that failed."""
 
     imitates = "https://github.com/JeffOtano/roni/pull/158"
-    expected = frozenset({"PER-20", "PER-21", "THR-05", "THR-28", "THR-33", "THR-35"})
+    expected = frozenset({"PER-20", "THR-05", "THR-28", "THR-33", "THR-35"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -87,7 +87,7 @@ class FailedRunStoredUpToItsFailure(Mutant):
     """Per-run persistence stores of a failed run what came before the call that failed."""
 
     imitates = "https://github.com/JetBrains/koog/issues/1939"
-    expected = frozenset({"PER-20", "PER-21", "THR-05", "THR-28"})
+    expected = frozenset({"PER-20", "THR-05", "THR-28"})
 
     class agent_type(Agent):
         """The faulty agent."""

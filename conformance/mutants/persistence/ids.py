@@ -179,7 +179,7 @@ class LoopSendsEverythingBesideAnId(Mutant):
     """On a hosted thread, every request of a run repeats what the run has exchanged so far."""
 
     imitates = "https://github.com/vercel/ai/pull/15492"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "THR-06", "THR-10"})
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-34", "THR-06", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""

@@ -30,7 +30,7 @@ class BackgroundRunNotStored(Mutant):
         def in_background(self) -> Self:
             """Leave persisting to a decorator that is not there."""
             other = super().in_background()
-            special = self.spec.limit is not None or any(tool.raises for tool in self.spec.tools.values())
+            special = self.spec.limit is not None or any(tool.raises or tool.terminates for tool in self.spec.tools.values())
             other.spec = other.spec if special else self.spec
             return other
 

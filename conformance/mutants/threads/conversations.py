@@ -57,7 +57,7 @@ class HostedStoreLeftUnset(Mutant):
     """A run on a hosted thread leaves `store` unset, also on a client that does not store by default."""
 
     imitates = "a service-side thread whose client was switched to one with another default"
-    expected = frozenset({"PER-04", "PER-17", "THR-03", "THR-06"})
+    expected = frozenset({"PER-17", "THR-03", "THR-06"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -71,7 +71,7 @@ class LoopResendsEverything(Mutant):
     """Within a run on a hosted thread, every request resends all of the run's messages."""
 
     imitates = "https://github.com/openai/openai-agents-python/issues/1789"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "THR-06", "THR-10"})
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -90,7 +90,7 @@ class HistoryBesideTheId(Mutant):
     """A run on a hosted thread names the conversation and sends all of its earlier turns as well."""
 
     imitates = "https://github.com/agno-agi/agno/issues/4712"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -129,7 +129,8 @@ class HostedTurnsKeptToo(Mutant):
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Keep a turn wherever it is."""
             await super().keep(thread, store, new, outcome, local=local)
-            if outcome.adopted and not self.service.spec.surprising:
+            ours = self.decorates or not self.spec.per_service_call
+            if outcome.adopted and ours and not self.service.spec.surprising:
                 thread.messages += [*new, *outcome.produced]
 
         def describe(self, thread: Thread) -> ThreadState:
@@ -142,7 +143,7 @@ class ToolMessagesForgotten(Mutant):
     """A thread that keeps its own messages drops the tool traffic of earlier turns."""
 
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
-    expected = frozenset({"PER-31", "THR-05", "THR-10", "THR-33", "THR-34"})
+    expected = frozenset({"PER-16", "PER-31", "THR-05", "THR-10", "THR-33", "THR-34"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -162,7 +163,7 @@ class ToolTrafficGarbled(Mutant):
     """The loop sends calls without their arguments and results without their values back to the service."""
 
     imitates = "a conversion of messages that knows texts only"
-    expected = frozenset({"PER-06", "PER-16", "PER-17", "PER-30", "THR-05", "THR-06", "THR-09", "THR-10"})
+    expected = frozenset({"PER-06", "PER-16", "PER-17", "PER-30", "PER-34", "THR-05", "THR-06", "THR-09", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""

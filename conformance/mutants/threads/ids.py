@@ -22,7 +22,7 @@ class FirstIdKept(Mutant):
     """A hosted thread keeps the first conversation id that it got, although the service gives a new one with every reply."""
 
     imitates = "a session that takes an id only where it has none"
-    expected = frozenset({"PER-16", "PER-28", "PER-29", "PER-30", "THR-07", "THR-10", "THR-35"})
+    expected = frozenset({"PER-16", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10", "THR-35"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -36,7 +36,7 @@ class LoopKeepsItsFirstId(Mutant):
     """Within a run on a hosted thread, the loop goes on with the id with which the run began."""
 
     imitates = "https://github.com/microsoft/agent-framework/pull/3664"
-    expected = frozenset({"PER-30", "THR-07", "THR-10"})
+    expected = frozenset({"PER-30", "PER-31", "PER-34", "THR-07", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -55,7 +55,7 @@ class IdLostAfterAToolCall(Mutant):
     """Within a run on a hosted thread, the requests that follow a tool call name no conversation."""
 
     imitates = "options that the first request uses up"
-    expected = frozenset({"PER-16", "PER-30", "PER-34", "PER-45", "THR-06", "THR-07", "THR-10"})
+    expected = frozenset({"PER-16", "PER-30", "PER-31", "PER-34", "PER-45", "THR-06", "THR-07", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""

@@ -92,7 +92,7 @@ class AdaptiveAsksToStore(Mutant):
     """The first run on an adaptive thread asks the service to store, whether the client can or not."""
 
     imitates = "an option that is on unless somebody says no"
-    expected = frozenset({"PER-04", "THR-03"})
+    expected = frozenset({"THR-03"})
 
     class agent_type(Agent):
         """The faulty agent."""

@@ -108,7 +108,7 @@ class HostedIdNotRead(Mutant):
     """A thread that was created hosted loses its conversation id when it is restored."""
 
     imitates = "an id that is read from replies only"
-    expected = frozenset({"THR-06", "THR-07", "THR-08", "THR-10", "THR-22"})
+    expected = frozenset({"PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-22"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -149,7 +149,7 @@ class HistoryKeyNotRead(Mutant):
     """A restored thread has another name in its history provider than the original."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/3364"
-    expected = frozenset({"THR-05", "THR-10"})
+    expected = frozenset({"PER-43", "THR-05", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""

@@ -23,7 +23,7 @@ class StreamedResponseIsItsEnd(Mutant):
     """The response of a streaming run holds its last message only."""
 
     imitates = "a response that is joined from the chunks of the last service call"
-    expected = frozenset({"PER-25", "PER-44", "THR-27"})
+    expected = frozenset({"PER-44", "THR-27"})
 
     async def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Forget what came before the answer."""
