@@ -238,7 +238,7 @@ def test_a_right_provider_gets_the_verdicts_of_the_store_of_the_suite(path):
 
 
 @pytest.mark.parametrize(
-    ("name", "rule"), [("Losing", "PER-10"), ("Turning", "PER-11"), ("Repeating", "PER-09"), ("Mixing", "PER-09")]
+    ("name", "rule"), [("Losing", "PER-10"), ("Turning", "PER-11"), ("Repeating", "PER-09"), ("Mixing", "PER-08")]
 )
 def test_a_wrong_provider_is_caught_where_its_history_is_loaded_and_where_the_timing_is_switched(name, rule):
     right, wrong = judged(""), judged(f"our_histories:{name}")

@@ -39,7 +39,7 @@ class EarlierTurnsAppendedAgain(Mutant):
     """Per-run persistence appends what was sent, the loaded history among it, on every later turn."""
 
     imitates = "https://github.com/openai/openai-agents-python/issues/1699"
-    expected = frozenset({"PER-01", "PER-09", "PER-11", "THR-05", "THR-10"})
+    expected = frozenset({"PER-01", "PER-09", "PER-11", "PER-18", "THR-05", "THR-10"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -83,7 +83,7 @@ class DeduplicatedByText(Mutant):
     """A user's message is not stored where one with the same text is stored already."""
 
     imitates = "https://github.com/microsoft/agent-framework/pull/4716"
-    expected = frozenset({"PER-01", "PER-10"})
+    expected = frozenset({"PER-01", "PER-10", "PER-18"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -123,7 +123,7 @@ class RepeatedRequestAppendedAgain(Mutant):
     """A run that says what the last user message of the history says stores its input twice."""
 
     imitates = "https://github.com/openai/openai-agents-python/issues/4069"
-    expected = frozenset({"PER-01", "PER-09"})
+    expected = frozenset({"PER-01", "PER-09", "PER-18"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""

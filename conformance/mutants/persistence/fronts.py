@@ -108,7 +108,7 @@ class PerRunAgent(OrdinaryAgent):
     """The same, where it persists at the end of a run."""
 
     cells = ("M1",)
-    alone = True
+    built = True
 
 
 class PerCallAgent(OrdinaryAgent):

@@ -16,7 +16,7 @@ class OnlyTheLastReplyStored(Mutant):
     """Per-run persistence stores the input and the last reply, and loses the tool traffic between them."""
 
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
-    expected = frozenset({"PER-01", "PER-10", "THR-05", "THR-09", "THR-10"})
+    expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -73,7 +73,7 @@ class InputNotStored(Mutant):
     """Per-run persistence stores the response, and not the input that it answers."""
 
     imitates = "https://github.com/joslat/agent-memory-dotnet/issues/89"
-    expected = frozenset({"PER-01", "PER-10", "THR-05", "THR-09", "THR-10"})
+    expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-05", "THR-09", "THR-10"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -148,9 +148,6 @@ class CallsNotStored(Mutant):
     class agent_type(PerRunAgent):
         """The faulty agent."""
 
-        alone = False
-        built = True
-
         class front_type(Front):
             """The store that takes a message for its text."""
 
@@ -167,9 +164,6 @@ class TextBesideCallsLost(Mutant):
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
-
-        alone = False
-        built = True
 
         class front_type(Front):
             """The store that takes a message for its calls."""

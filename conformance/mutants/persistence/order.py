@@ -32,7 +32,7 @@ class ResultsStoredBeforeTheirCalls(Mutant):
     """Per-run persistence stores the results of tools in front of the reply that calls them."""
 
     imitates = "https://github.com/pydantic/pydantic-ai/issues/234"
-    expected = frozenset({"PER-01", "PER-11", "PER-13", "THR-05", "THR-10", "THR-34"})
+    expected = frozenset({"PER-01", "PER-11", "PER-13", "PER-18", "THR-05", "THR-10", "THR-34"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -53,7 +53,7 @@ class ToolTrafficStoredLast(Mutant):
     """Per-run persistence stores what was said in words, and behind it the calls and their results."""
 
     imitates = "https://github.com/NousResearch/hermes-agent/issues/70724"
-    expected = frozenset({"PER-01", "PER-11", "THR-05", "THR-10"})
+    expected = frozenset({"PER-01", "PER-11", "PER-18", "THR-05", "THR-10"})
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
@@ -74,9 +74,6 @@ class ParallelCallsStoredInTurn(Mutant):
 
     class agent_type(PerRunAgent):
         """The faulty agent."""
-
-        alone = False
-        built = True
 
         class front_type(Front):
             """The store of pairs."""

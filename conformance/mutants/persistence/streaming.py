@@ -31,7 +31,7 @@ class StreamedAnswerNotStored(Mutant):
     """Per-run persistence of a streaming run does not store its last message."""
 
     imitates = "https://github.com/pydantic/pydantic-ai/issues/375"
-    expected = frozenset({"PER-01", "PER-10", "PER-38", "THR-05", "THR-09", "THR-10", "THR-27"})
+    expected = frozenset({"PER-01", "PER-10", "PER-18", "PER-38", "THR-05", "THR-09", "THR-10", "THR-27"})
 
     class agent_type(_Streaming):
         """The faulty agent."""
@@ -48,7 +48,7 @@ class StreamedRunAppendedTwice(Mutant):
     """Per-run persistence of a streaming run appends it at the end of the stream, and when its response is put together."""
 
     imitates = "https://github.com/openai/openai-agents-python/pull/4312"
-    expected = frozenset({"PER-01", "PER-09", "PER-12", "PER-38", "THR-05", "THR-10", "THR-27"})
+    expected = frozenset({"PER-01", "PER-09", "PER-12", "PER-18", "PER-38", "THR-05", "THR-10", "THR-27"})
 
     class agent_type(_Streaming):
         """The faulty agent."""
@@ -66,7 +66,7 @@ class StreamedBufferStored(Mutant):
     """Streaming, a reply without a text is stored with that of the last one: they share a buffer that the loop reuses."""
 
     imitates = "https://github.com/NousResearch/hermes-agent/issues/56303"
-    expected = frozenset({"PER-01", "PER-09", "PER-11", "PER-38", "THR-05", "THR-10", "THR-27"})
+    expected = frozenset({"PER-01", "PER-09", "PER-11", "PER-18", "PER-38", "THR-05", "THR-10", "THR-27"})
 
     class agent_type(_Streaming):
         """The faulty agent."""
