@@ -13,7 +13,7 @@ import msgspec
 from conformance.implementation import Answer, Response, Turn
 from conformance.reference.agent_tool import AgentTool
 from conformance.reference.approvals import Approvals
-from conformance.reference.client import Emit
+from conformance.reference.client import Emit, with_adds
 from conformance.reference.copies import copied
 from conformance.reference.keeping import Keeping
 from conformance.reference.loop import AnyTool, Outcome
@@ -94,7 +94,7 @@ class Agent(Options, Keeping, Telling, Approvals):
 
     def request_messages(self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
         """What a run's first request carries."""
-        return (*history, *adds, *new)
+        return (*history, *with_adds(adds, new))
 
     def tools_of(self, thread: Thread) -> Mapping[str, AnyTool]:
         """The tools of a run on a thread."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import takewhile
 from typing import Protocol
 
 import msgspec
@@ -21,6 +22,12 @@ Emit = Callable[[str], Awaitable[None]]
 
 Reduce = Callable[[Sequence[Message], Sequence[Message]], Sequence[Message]]
 """History and new input to what is sent of the history."""
+
+
+def with_adds(adds: Sequence[Message], new: Sequence[Message]) -> list[Message]:
+    """What context providers injected, before what is new; but results stand first, next to the calls that wait for them."""
+    results = list(takewhile(lambda each: each.role == "tool", new))
+    return [*results, *adds, *new[len(results) :]]
 
 
 class Client(Protocol):
@@ -141,7 +148,7 @@ class PersistingClient:
         if self._before is None:
             self._before = len(history)
             self._earlier = tuple(self._reduce(history, new))
-        return (*self._earlier, *self._adds, *history[self._before :], *new)
+        return (*self._earlier, *with_adds(self._adds, (*history[self._before :], *new)))
 
     async def append(self, new: Sequence[Message], reply: Message) -> None:
         """Append one service call's messages."""
@@ -161,4 +168,4 @@ class PersistingClient:
         if not self._keeps_adds:
             return new
         adds, self._adds = self._adds, ()
-        return [*adds, *new]
+        return with_adds(adds, new)

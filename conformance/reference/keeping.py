@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from conformance.reference.client import SENTINEL, Client, DeafClient
+from conformance.reference.client import SENTINEL, Client, DeafClient, with_adds
 from conformance.reference.errors import Conflict, NoConversation
 from conformance.reference.loop import Outcome
 from conformance.reference.reducer import reduced
@@ -107,7 +107,7 @@ class Keeping(Setting):
 
     def kept(self, adds: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
         """What is stored of what came before the first reply."""
-        return [*adds, *new] if self.keeps_adds() else new
+        return with_adds(adds, new) if self.keeps_adds() else new
 
     async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
         """A run came to its end: give the turn its home where nobody did so yet, or the provider its copy."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import groupby
 from typing import TypeVar, cast
 
 from conformance.scenario import AgentSpec, Respond, Scenario
@@ -71,7 +72,6 @@ class Record:
         empty text beside calls says nothing.
         """
         found: list[Part] = []
-        waiting: list[Part] = []
         wrong: dict[Part, Part] = {
             ("result", result.id): ("result", result.id, f"other than {' or '.join(self._values[result.id])!r}: {result.value!r}")
             for message in messages
@@ -79,15 +79,10 @@ class Record:
             if result.id in self._values and not any(value in result.value for value in self._values[result.id])
         }
         for part in parts(messages):
-            if part[0] == "result":
-                waiting.append(wrong.get(part, part))
-                continue
             if part[0] == "call" and found and found[-1] == ("assistant", ""):
                 found.pop()
-            found += by_number(waiting)
-            waiting = []
-            found.append(part)
-        return found + by_number(waiting)
+            found.append(wrong.get(part, part))
+        return by_number(found)
 
     def spoken(self, messages: Sequence[Message], agent: AgentSpec) -> list[Part]:
         """What is heard of the conversation in a request or on a thread: without instructions and what context providers added."""
@@ -95,6 +90,9 @@ class Record:
         return [part for part in self.heard(messages) if part[0] != "system" and part not in aside]
 
 
-def by_number(results: list[Part]) -> list[Part]:
-    """Results in the order of their calls, which the service numbers."""
-    return sorted(results, key=lambda part: (len(part[1]), part[1]))
+def by_number(said: Sequence[Part]) -> list[Part]:
+    """The same with neighbouring results in the order of their calls, which the service numbers."""
+    found: list[Part] = []
+    for results, stretch in groupby(said, key=lambda part: part[0] == "result"):
+        found += sorted(stretch, key=lambda part: (len(part[1]), part[1])) if results else stretch
+    return found

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from conformance.rules.case import Case
 from conformance.rules.kept import gained, kept_runs, plain, stored_before
+from conformance.rules.record import by_number
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import CallView, RunView
@@ -79,7 +80,7 @@ def history_is_loaded_before_every_call(case: Case) -> Iterator[Finding]:
             since = _previous(run, place)
             loaded = any(since < at < view.at for at, _ in run.own(HistoryLoaded))
             stored = case.spoken(stored_before(case, run, view.at), run.agent)
-            expected = stored + run.new_in(place)
+            expected = by_number([*stored, *run.new_in(place)])
             got = case.spoken(view.request.messages, run.agent)
             yield finding(
                 loaded and got == expected,

@@ -14,7 +14,7 @@ _ARGUMENTS: tuple[dict[str, str], ...] = ({}, {"to": "Ann"}, {"to": "Ben"}, {"to
 def approved(turn: Turn) -> None:
     """One call waits, sometimes two; once they are decided the run goes on, rarely to another one that waits."""
     pen = turn.pen
-    again, ignored, unanswered = pen.rarely(8), pen.rarely(4), pen.rarely(8)
+    again, ignored, unanswered = pen.rarely(8), pen.rarely(2), pen.rarely(8)
     arguments = iter(_ARGUMENTS)
     rounds = [_a_question(turn, arguments) for _ in range(1 + again)]
     turn.run([*(reply for replies, _ in rounds for reply in replies), *_ending(turn)])

@@ -27,7 +27,7 @@ _PLAIN: tuple[Plot, ...] = ("plain",)
 def happening(pen: Pen, plots: frozenset[Plot]) -> Plot:
     """What happens in the next turn."""
     events = sorted(plots & EVENTS)
-    return pen.pick([*_PLAIN * max(1, len(events) // 2), *events * 2])
+    return pen.pick([*_PLAIN * max(1, len(events)), *events * 2])
 
 
 def happen(turn: Turn, plot: Plot) -> None:

@@ -43,7 +43,7 @@ def _conversation(pen: Pen) -> Scenario:
     course = Course(pen, chosen, (kind, kind, "local"))
     for _ in range(1 + pen.rarely(16)):
         course.add_agent(pen.part(an_agent(pen, chosen, kind)))
-    for _ in range(1 + pen.rarely(2) + (pen.mostly() and not chosen & EVENTS)):
+    for _ in range(pen.count(2 if chosen & EVENTS else 3)):
         pen.part(_a_turn(pen, course))
     return course.scenario()
 

@@ -71,10 +71,10 @@ class Turn:
         return [name for name, tool in self.agent.tools.items() if not (tool.terminates or tool.approval)]
 
     def asking(self) -> Replies:
-        """The replies that ask for tools, none or a few; mostly too many for the agent's limit."""
+        """The replies that ask for tools, mostly one or a few, and too many for the agent's limit."""
         names, limit = self.tools(), self.agent.limit
         replies: Replies = []
-        while names and len(replies) < 3 and (self.pen.mostly() if limit is not None else self.pen.rarely(2)):
+        while names and len(replies) < 3 and (self.pen.mostly() if limit is not None or not replies else self.pen.rarely(2)):
             replies.append(ReplySpec(text="wait" if self.pen.rarely(4) else None, calls=calls(self.pen, names)))
         return replies
 
