@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.rules.case import Case
-from conformance.rules.kept import decorated, kept_runs, plain
-from conformance.rules.requests import change, show
+from conformance.rules.kept import decorated, grown, kept_runs, plain
+from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.settings import ABOUT_PERSISTING, once_after_each_call, once_at_the_end
@@ -79,7 +79,7 @@ def as_is_without_the_decorator_warns_and_appends_nothing(case: Case) -> Iterato
         appends = [at for at, event in case.of(HistoryAppended) if event.agent == name and event.messages]
         for run in _runs_of(case, name):
             if run.calls and case.kind_before(run) == "local" and run.timing == "not":
-                appends += change(case, run, run.thread or "", ("messages",))
+                appends += grown(case, run)
         yield finding(
             not appends and not broken,
             [*appends, *broken, called[0]][0],

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.case import Case
-from conformance.rules.requests import undisputed
+from conformance.rules.requests import states_after, undisputed
 from conformance.rules.run import RunView
 from conformance.scenario import AgentSpec
 from conformance.trace import HistoryAppended, HistoryFailed, HistoryLoaded, Message, Part
@@ -74,6 +74,13 @@ def loads(case: Case) -> Iterator[tuple[int, list[Part], list[Part]]]:
             stored = case.heard(stored_before(case, run, at))
             if stored:
                 yield at, case.heard(event.messages), stored
+
+
+def grown(case: Case, run: RunView) -> list[int]:
+    """Where the run's thread shows more messages after the run than before it."""
+    before = case.described(run.thread, before=run.at)
+    known = len(before.messages or ()) if before else 0
+    return [at for at, state in states_after(case, run) if len(state.messages or ()) > known]
 
 
 def gained(case: Case, run: RunView) -> list[Part]:

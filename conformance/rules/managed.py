@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from conformance.rules.case import Case
 from conformance.rules.conflicts import about_the_conflict, conflicts, next_runs
-from conformance.rules.requests import outcome, states_after, undisputed
+from conformance.rules.kept import grown
+from conformance.rules.requests import outcome, undisputed
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.trace import HistoryLoaded, ServiceReplied, Warned
@@ -54,12 +55,10 @@ def the_default_store_gives_way(case: Case) -> Iterator[Finding]:
             continue
         conflict = run.raised is not None and run.raised[1].kind == "conflict"
         warned = [at for at, event in run.of(Warned) if at > came[0] and about_the_conflict(event)]
-        before = case.described(thread, before=run.at)
-        known = len(before.messages or ()) if before else 0
-        grown = [at for at, state in states_after(case, run) if len(state.messages or ()) > known]
+        more = grown(case, run)
         yield finding(
-            not conflict and not warned and not grown,
-            [*warned, *grown, run.sign][0],
+            not conflict and not warned and not more,
+            [*warned, *more, run.sign][0],
             expected="no error, no warning, and nothing more kept on the thread",
             got=outcome(run) if conflict else f"{len(warned)} warnings" if warned else "messages kept on the thread",
             also=[came[0]],

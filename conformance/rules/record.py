@@ -93,6 +93,7 @@ class Record:
 def by_number(said: Sequence[Part]) -> list[Part]:
     """The same with neighbouring results in the order of their calls, which the service numbers."""
     found: list[Part] = []
-    for results, stretch in groupby(said, key=lambda part: part[0] == "result"):
+    for results, neighbours in groupby(said, key=lambda part: part[0] == "result"):
+        stretch = list(neighbours)
         found += sorted(stretch, key=lambda part: (len(part[1]), part[1])) if results else stretch
     return found

@@ -20,7 +20,7 @@ class PerServiceCallByDefault(Mutant):
     """An agent that is built without the setting persists per service call."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/7288"
-    expected = frozenset({"PER-01", "PER-07", "PER-15", "PER-40"})
+    expected = frozenset({"PER-01", "PER-07", "PER-15", "PER-20", "PER-40"})
 
     class agent_type(Agent):
         """The faulty agent."""

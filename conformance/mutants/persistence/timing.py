@@ -168,7 +168,7 @@ class NothingKeptOfAFailedRun(Mutant):
     """Per-service-call persistence collects what the calls exchange, and appends it when the run has succeeded."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/2889"
-    expected = frozenset({"PER-02", "PER-08", "PER-17", "PER-19", "PER-21", "PER-25", "THR-05"})
+    expected = frozenset({"PER-02", "PER-08", "PER-17", "PER-19", "PER-21", "PER-25", "PER-35", "THR-05"})
 
     class agent_type(FailingAgent):
         """The faulty agent."""
