@@ -39,7 +39,7 @@ class Profile:
 _PROFILES: dict[ProfileName, Profile] = {
     "quick": Profile("quick", pool=50, shrink=200),
     "default": Profile("default", pool=300, shrink=600),
-    "thorough": Profile("thorough", pool=2000, shrink=2000, both_ways=True),
+    "thorough": Profile("thorough", pool=2300, shrink=2000, both_ways=True),
 }
 
 
