@@ -1,4 +1,4 @@
-"""The ledger: what judges say, from one process or from several, put in order; the results file follows them."""
+"""The ledger: what judges say, from one process or from several, put in order; the results file is current after each entry."""
 
 from __future__ import annotations
 
@@ -21,10 +21,6 @@ from conformance.vocabulary import Area, Data
 
 MATRIX = "matrix"
 """What the configuration matrix is called where rules go by their ids."""
-
-
-PATIENCE = 10.0
-"""For so many times as long as the last writing took nothing is written again: the file grows with every entry."""
 
 
 class Entry(Data, frozen=True, kw_only=True):
@@ -77,20 +73,18 @@ def _snapshots(survey: Survey) -> Snapshots:
 
 @dataclass
 class Ledger:
-    """Everything that is known so far. file: where the results are written as entries come in."""
+    """Everything that is known so far. file: where the results are written after each entry."""
 
     judges: Sequence[Judge]
     profile: ProfileName
     file: Path | None = None
     complete: bool = False
-    _next_save: float = 0.0
     _entries: dict[tuple[str, str], Entry] = field(default_factory=dict[tuple[str, str], Entry])
 
     def add(self, entry: Entry) -> None:
         """Take in an entry."""
         self._entries[entry.implementation, entry.about] = entry
-        if perf_counter() >= self._next_save:
-            self.save()
+        self.save()
 
     def finish(self, *, complete: bool) -> None:
         """Nothing more will come. complete: everything that was asked for was judged."""
@@ -100,9 +94,7 @@ class Ledger:
     def save(self) -> None:
         """Write the results file, if there shall be one."""
         if self.file is not None:
-            began = perf_counter()
             write(self.results, self.file)
-            self._next_save = perf_counter() + PATIENCE * (perf_counter() - began)
 
     @property
     def results(self) -> Results:
