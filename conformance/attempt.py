@@ -9,6 +9,7 @@ from typing import NoReturn
 from conformance.implementation import Implementation, NotSupported
 from conformance.trace import Broke, Cancelled, Raised, Refused
 from conformance.world import World, stable
+from conformance.world.errors import Endless
 from conformance.world.script import Script
 
 
@@ -33,6 +34,8 @@ async def attempt(
             await action
     except Stop:
         raise
+    except Endless:
+        raise Stop from None
     except NotSupported as why:
         world.record(Refused, text=str(why), run=run)
     except asyncio.CancelledError:

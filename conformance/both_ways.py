@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from conformance.cast import runs_of, workflow_runs_of
 from conformance.scenario import Respond, Run, RunWorkflow, Scenario, Step, Together
 
 
@@ -12,7 +13,7 @@ def flipped(scenario: Scenario) -> Scenario | None:
 
     None where there is nothing to flip, and where a consumer leaves a stream early: without streaming there is nothing to leave.
     """
-    if any(run.abandons is not None for run in scenario.runs()):
+    if any(run.abandons is not None for step in scenario.steps for run in (*runs_of(step), *workflow_runs_of(step))):
         return None
     steps = tuple(_step(step) for step in scenario.steps)
     return msgspec.structs.replace(scenario, steps=steps) if steps != scenario.steps else None

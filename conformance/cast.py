@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from conformance.scenario import AgentSpec, CreateThread, ReplySpec, Restore, Run, RunWorkflow, Scenario, Step, Together
+from conformance.scenario import (
+    AgentSpec,
+    CreateThread,
+    ReplySpec,
+    Restore,
+    Run,
+    RunWorkflow,
+    Scenario,
+    Step,
+    Together,
+    WorkflowSpec,
+)
 
 
 def workflows_in(scenario: Scenario, name: str) -> list[str]:
@@ -39,7 +50,7 @@ def agents_beneath(scenario: Scenario, name: str) -> list[str]:
 
 def workflows_used(scenario: Scenario) -> list[str]:
     """Every workflow that some step runs, with those that are nested in them."""
-    run = dict.fromkeys(step.workflow for step in scenario.steps if isinstance(step, RunWorkflow))
+    run = dict.fromkeys(run.workflow for step in scenario.steps for run in workflow_runs_of(step))
     return list(dict.fromkeys(inner for name in run for inner in workflows_in(scenario, name)))
 
 
@@ -63,23 +74,35 @@ def agent_of_threads(scenario: Scenario) -> dict[str, str]:
 def runs_of(step: Step) -> tuple[Run, ...]:
     """The runs on threads that a step holds: none, itself, or several together."""
     if isinstance(step, Together):
-        return step.runs
+        return tuple(run for run in step.runs if isinstance(run, Run))
     return (step,) if isinstance(step, Run) else ()
 
 
-def approvals_in(scenario: Scenario, step: Step) -> int:
-    """How many approvals the script of a step asks for; nobody is asked for those of an agent that is a tool."""
-    if isinstance(step, RunWorkflow):
-        return sum(_asks(scenario.agents.get(agent), replies) for agent, replies in step.replies.items())
+def workflow_runs_of(step: Step) -> tuple[RunWorkflow, ...]:
+    """The runs of workflows that a step holds."""
+    if isinstance(step, Together):
+        return tuple(run for run in step.runs if isinstance(run, RunWorkflow))
+    return (step,) if isinstance(step, RunWorkflow) else ()
+
+
+def requests_in(scenario: Scenario, step: Step) -> int:
+    """How many answers the script of a step asks for: approvals, but of no agent that is a tool, and what executors ask."""
     threads = agent_of_threads(scenario)
-    return sum(_asks(scenario.agents.get(run.agent or threads.get(run.thread, "")), run.replies) for run in runs_of(step))
+    asked = sum(_asks(scenario.agents.get(run.agent or threads.get(run.thread, "")), run.replies) for run in runs_of(step))
+    for run in workflow_runs_of(step):
+        asked += sum(_asks(scenario.agents.get(agent), replies) for agent, replies in run.replies.items())
+        asked += sum(_asking_executors(scenario.workflows[name]) for name in workflows_in(scenario, run.workflow))
+    return asked
+
+
+def _asking_executors(workflow: WorkflowSpec) -> int:
+    return sum(workflow.executors[name].asks for stage in workflow.stages for name in stage if name in workflow.executors)
 
 
 def _named_in(scenario: Scenario, step: Step) -> list[str]:
-    if isinstance(step, RunWorkflow):
-        return agents_in(scenario, step.workflow)
     on = step.agent if isinstance(step, (CreateThread, Restore)) else None
-    return [name for name in (on, *(run.agent for run in runs_of(step))) if name is not None]
+    named = [name for name in (on, *(run.agent for run in runs_of(step))) if name is not None]
+    return [*named, *(agent for run in workflow_runs_of(step) for agent in agents_in(scenario, run.workflow))]
 
 
 def _asks(agent: AgentSpec | None, replies: Iterable[ReplySpec]) -> int:

@@ -41,6 +41,8 @@ class Ensemble:
         self._world = world
         self._agents: dict[tuple[str, bool | None], Any] = {}
         self._workflows: dict[str, Any] = {}
+        self._workflow_agents: dict[str, Any] = {}
+        self._workflow_threads: dict[tuple[str, str], Any] = {}
         self._threads: dict[str, tuple[Any, Any]] = {}
         self._described: dict[str, ThreadState] = {}
         self._archive = Archive(world)
@@ -72,6 +74,19 @@ class Ensemble:
                 participants[participant] = await (self.workflow if nested else self.agent)(participant)
             self._workflows[name] = await self._implementation.create_workflow(name, spec, participants)
         return self._workflows[name]
+
+    async def workflow_agent(self, name: str) -> Any:
+        """A workflow wrapped as an agent, always the same one."""
+        if name not in self._workflow_agents:
+            self._workflow_agents[name] = await self._implementation.workflow_as_agent(name, await self.workflow(name))
+        return self._workflow_agents[name]
+
+    async def workflow_thread(self, workflow: str, name: str) -> Any:
+        """A thread of a workflow wrapped as an agent, made when it is first needed."""
+        if (workflow, name) not in self._workflow_threads:
+            agent = await self.workflow_agent(workflow)
+            self._workflow_threads[workflow, name] = await self._implementation.create_thread(agent, "local")
+        return self._workflow_threads[workflow, name]
 
     def thread(self, name: str) -> tuple[Any, Any]:
         """A thread, with the agent that it was made on. Raises NotSupported where it does not exist."""
@@ -182,6 +197,6 @@ def _used(step: Step) -> tuple[str, ...]:
         case Restore():
             return (step.thread, step.data)
         case Together():
-            return tuple(run.thread for run in step.runs)
+            return tuple(run.thread for run in step.runs if isinstance(run, Run))
         case _:
             return ()

@@ -190,7 +190,7 @@ class Cancelled(Event, frozen=True, kw_only=True, tag="cancelled"):
 
 
 class Abandoned(Event, frozen=True, kw_only=True, tag="abandoned"):
-    """The run ended because its consumer left the stream. chunks: how many it took."""
+    """The run ended because its consumer left the stream. chunks: how many it took, and of a workflow also outputs."""
 
     chunks: int
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from conformance.cast import agent_of_threads, agents_used, approvals_in, runs_of, workflows_used
+from conformance.cast import agent_of_threads, agents_used, requests_in, runs_of, workflow_runs_of, workflows_used
 from conformance.scenario import (
     AgentSpec,
     CreateThread,
@@ -40,8 +40,8 @@ def needs(scenario: Scenario) -> frozenset[Capability]:
         found.update(_of_workflow(scenario, scenario.workflows[name]))
     for place, step in enumerate(scenario.steps):
         found.update(_of_step(step), _of_sharing(step, agent_of_threads(scenario)))
-        after_workflow = any(isinstance(earlier, RunWorkflow) for earlier in scenario.steps[:place])
-        waits = isinstance(step, RunWorkflow) and approvals_in(scenario, step) > 0
+        after_workflow = any(workflow_runs_of(earlier) for earlier in scenario.steps[:place])
+        waits = bool(workflow_runs_of(step)) and requests_in(scenario, step) > 0
         if waits or (isinstance(step, Respond) and after_workflow):
             found.add("workflows.requests")
     return frozenset(found)
@@ -89,6 +89,12 @@ def _of_workflow(scenario: Scenario, workflow: WorkflowSpec) -> Iterator[Capabil
         yield "workflows.intermediate_outputs"
     if any(member in scenario.workflows for member in workflow.participants):
         yield "workflows.nested"
+    if workflow.aggregates is not None:
+        yield "workflows.aggregator"
+    if workflow.max_rounds is not None:
+        yield "workflows.limits"
+    if workflow.max_stalls is not None or workflow.max_resets is not None:
+        yield "workflows.resets"
 
 
 def _of_step(step: Step) -> Iterator[Capability]:
@@ -101,17 +107,15 @@ def _of_step(step: Step) -> Iterator[Capability]:
             yield "runs.tamper"
         case Together():
             yield "runs.interleaved"
-        case RunWorkflow():
-            if step.as_agent:
-                yield "workflows.as_agent"
-            for replies in step.replies.values():
-                yield from _of_replies(replies)
+        case Respond():
+            if step.stream:
+                yield "runs.streaming"
         case _:
             pass
-    if isinstance(step, (RunWorkflow, Respond)) and step.stream:
-        yield "runs.streaming"
     for run in runs_of(step):
         yield from _of_run(run)
+    for run in workflow_runs_of(step):
+        yield from _of_workflow_run(run)
 
 
 def _of_creation(step: CreateThread) -> Iterator[Capability]:
@@ -137,6 +141,17 @@ def _of_run(run: Run) -> Iterator[Capability]:
     if run.per_service_call is not None:
         yield from ("history.per_run", "history.per_service_call")
     for replies in (run.replies, *run.inner.values()):
+        yield from _of_replies(replies)
+
+
+def _of_workflow_run(run: RunWorkflow) -> Iterator[Capability]:
+    if run.stream:
+        yield "runs.streaming"
+    if run.as_agent:
+        yield "workflows.as_agent"
+    if run.thread is not None:
+        yield "workflows.threads"
+    for replies in run.replies.values():
         yield from _of_replies(replies)
 
 

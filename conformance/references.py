@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from conformance.cast import agents_beneath, agents_in, approvals_in, workflows_in
+from conformance.cast import agents_beneath, agents_in, requests_in, workflows_in
 from conformance.misfit import path_to
 from conformance.scenario import (
     AgentSpec,
@@ -62,7 +62,7 @@ def dangling(scenario: Scenario) -> Iterator[str]:
                 asked -= 1
             case _:
                 pass
-        asked += approvals_in(scenario, step)
+        asked += requests_in(scenario, step)
 
 
 def _in_agent(scenario: Scenario, name: str, agent: AgentSpec, path: str) -> Iterator[str]:
@@ -91,21 +91,57 @@ def _in_workflow(scenario: Scenario, name: str, workflow: WorkflowSpec, path: st
     custom = workflow.pattern == "custom"
     if custom != bool(workflow.stages):
         yield f"{path}.stages: " + ("missing, expected the executors of a custom workflow" if custom else _ONLY_CUSTOM)
-    if custom == bool(workflow.participants):
-        yield f"{path}.participants: " + ("a custom workflow has executors instead" if custom else "missing, expected at least one")
+    if not custom and not workflow.participants:
+        yield f"{path}.participants: missing, expected at least one"
+    yield from _in_settings(workflow, path)
     members = [*scenario.agents, *(other for other in scenario.workflows if other != name)]
     for place, member in enumerate(workflow.participants):
         here = f"{path}.participants[{place}]"
         yield from _known(member, members, "an agent or another workflow", here)
         if member in workflow.participants[:place]:
             yield f"{here}: got {member!r} twice, expected each participant once"
+        if workflow.pattern == "handoff" and member in scenario.workflows:
+            yield f"{here}: got {member!r}, a workflow; only agents take part in a handoff"
         if member != name and name in workflows_in(scenario, member):
             yield f"{here}: got {member!r}, which contains {name!r} itself"
-    for stage, executors in enumerate(workflow.stages):
-        for place, executor in enumerate(executors):
-            yield from _known(executor, workflow.executors, "one of the executors", f"{path}.stages[{stage}][{place}]")
+        inside = {agent for other in workflow.participants[:place] for agent in _members(scenario, [other])}
+        for agent in _members(scenario, [member]):
+            if agent in inside and member not in workflow.participants[:place]:
+                yield f"{here}: got {member!r}, but agent {agent!r} takes part already; expected everybody once in a workflow"
+    staged: list[str] = []
+    for stage, members in enumerate(workflow.stages):
+        for place, member in enumerate(members):
+            here = f"{path}.stages[{stage}][{place}]"
+            yield from _known(member, [*workflow.executors, *workflow.participants], "an executor or a participant", here)
+            if member in staged:
+                yield f"{here}: got {member!r} twice, expected everybody once"
+            staged.append(member)
+    for place, member in enumerate(workflow.participants):
+        if custom and member not in staged:
+            yield f"{path}.participants[{place}]: got {member!r}, which stands in no stage"
 
 
+def _in_settings(workflow: WorkflowSpec, path: str) -> Iterator[str]:
+    """What only some patterns have, and what numbers may be."""
+    for field, patterns in _ONLY_FOR.items():
+        value = getattr(workflow, field)
+        if value is not None and workflow.pattern not in patterns:
+            yield f"{path}.{field}: a workflow of the pattern {workflow.pattern!r} has none; expected {' or '.join(patterns)}"
+    for field, least in (("max_rounds", 1), ("max_stalls", 0), ("max_resets", 0)):
+        value = getattr(workflow, field)
+        if value is not None and value < least:
+            yield f"{path}.{field}: got {value}, expected at least {least}"
+    for name, executor in workflow.executors.items():
+        if executor.again is not None and executor.completes is None:
+            yield f"{path_to(f'{path}.executors', name)}.again: nothing was completed before; expected 'completes'"
+
+
+_ONLY_FOR = {
+    "aggregates": ("concurrent",),
+    "max_rounds": ("group_chat", "magentic"),
+    "max_stalls": ("magentic",),
+    "max_resets": ("magentic",),
+}
 _ONLY_CUSTOM = "only custom workflows have stages; expected participants"
 
 
@@ -128,9 +164,7 @@ def _in_step(scenario: Scenario, step: Step, threads: _Threads, path: str) -> It
         case Together():
             yield from _in_together(scenario, step, threads, path)
         case RunWorkflow():
-            yield from _known(step.workflow, scenario.workflows, "a workflow", f"{path}.workflow")
-            if step.workflow in scenario.workflows:
-                yield from _in_workflow_run(scenario, step, path)
+            yield from _in_workflow_run(scenario, step, path)
         case Respond():
             pass
 
@@ -149,7 +183,11 @@ def _in_run(scenario: Scenario, run: Run, threads: _Threads, path: str) -> Itera
     for place, text in enumerate(run.say):
         if text in added:
             yield f"{path}.say[{place}]: got {text!r}, which a context provider adds; expected words of its own, to tell them apart"
-    yield from _in_faults(run, path)
+    yield from _in_leaving(run, path)
+    for field in ("load_fails", "append_fails"):
+        place = getattr(run, field)
+        if place is not None and place < 0:
+            yield f"{path}.{field}: got {place}, expected a position, from 0"
     if run.agent is not None:
         yield from _known(run.agent, scenario.agents, "an agent", f"{path}.agent")
     name = run.agent or threads.agents.get(run.thread) or ""
@@ -164,28 +202,39 @@ def _in_run(scenario: Scenario, run: Run, threads: _Threads, path: str) -> Itera
             yield from _in_replies(scenario.agents[inner], replies, (), here)
 
 
-def _in_faults(run: Run, path: str) -> Iterator[str]:
+def _in_leaving(run: Run | RunWorkflow, path: str) -> Iterator[str]:
     if run.abandons is not None and run.abandons < 1:
         yield f"{path}.abandons: got {run.abandons}, expected at least 1: a consumer leaves after a chunk"
     if run.abandons is not None and not run.stream:
         yield f"{path}.abandons: only a stream can be left; expected 'stream': true"
-    for field in ("load_fails", "append_fails"):
-        place = getattr(run, field)
-        if place is not None and place < 0:
-            yield f"{path}.{field}: got {place}, expected a position, from 0"
 
 
 def _in_together(scenario: Scenario, step: Together, threads: _Threads, path: str) -> Iterator[str]:
     for place, run in enumerate(step.runs):
-        yield from _in_run(scenario, run, threads, f"{path}.runs[{place}]")
-        if run.thread in [other.thread for other in step.runs[:place]]:
-            yield f"{path}.runs[{place}].thread: got {run.thread!r} twice, expected a thread for each run"
+        here = f"{path}.runs[{place}]"
+        before = step.runs[:place]
+        if isinstance(run, RunWorkflow):
+            yield from _in_workflow_run(scenario, run, here)
+            if run.workflow in [other.workflow for other in before if isinstance(other, RunWorkflow)]:
+                yield f"{here}.workflow: got {run.workflow!r} twice, expected a workflow for each run"
+            if run.finish:
+                yield f"{here}.finish: the order of the step says whose turn it is; expected no 'finish'"
+            continue
+        yield from _in_run(scenario, run, threads, here)
+        if run.thread in [other.thread for other in before if isinstance(other, Run)]:
+            yield f"{here}.thread: got {run.thread!r} twice, expected a thread for each run"
     for place, position in enumerate(step.order):
         if not 0 <= position < len(step.runs):
             yield f"{path}.order[{place}]: got {position}, expected the position of one of the {len(step.runs)} runs, from 0"
 
 
 def _in_workflow_run(scenario: Scenario, step: RunWorkflow, path: str) -> Iterator[str]:
+    yield from _known(step.workflow, scenario.workflows, "a workflow", f"{path}.workflow")
+    yield from _in_leaving(step, path)
+    if step.thread is not None and not step.as_agent:
+        yield f"{path}.thread: only an agent has threads; expected 'as_agent': true"
+    if step.workflow not in scenario.workflows:
+        return
     agents = agents_in(scenario, step.workflow)
     inside = [scenario.workflows[name] for name in workflows_in(scenario, step.workflow)]
     for agent, replies in step.replies.items():
@@ -199,7 +248,7 @@ def _in_workflow_run(scenario: Scenario, step: RunWorkflow, path: str) -> Iterat
         } - {agent}
         if agent in scenario.agents:
             yield from _in_replies(scenario.agents[agent], replies, targets, here)
-    beside = [member for workflow in inside if workflow.pattern == "concurrent" for member in _members(scenario, workflow)]
+    beside = [member for workflow in inside for members in _side_by_side(workflow) for member in _members(scenario, members)]
     for place, agent in enumerate(step.finish):
         yield from _known(agent, beside, "an agent that runs beside others", f"{path}.finish[{place}]")
     managed = [name for workflow in inside if workflow.pattern in ("group_chat", "magentic") for name in workflow.participants]
@@ -207,9 +256,16 @@ def _in_workflow_run(scenario: Scenario, step: RunWorkflow, path: str) -> Iterat
         yield from _known(pick, managed, "a participant that a manager can pick", f"{path}.manager.picks[{place}]")
 
 
-def _members(scenario: Scenario, workflow: WorkflowSpec) -> Iterator[str]:
-    """The agents among a workflow's participants, with those inside of nested ones."""
-    for member in workflow.participants:
+def _side_by_side(workflow: WorkflowSpec) -> list[tuple[str, ...]]:
+    """The participants that work side by side."""
+    if workflow.pattern == "custom":
+        return [stage for stage in workflow.stages if len(stage) > 1]
+    return [workflow.participants] if workflow.pattern == "concurrent" else []
+
+
+def _members(scenario: Scenario, names: Iterable[str]) -> Iterator[str]:
+    """The agents among these participants, with those inside of nested ones."""
+    for member in names:
         yield from [member] if member in scenario.agents else agents_in(scenario, member)
 
 

@@ -65,27 +65,33 @@ class Run(Data, frozen=True, kw_only=True, tag_field="do", tag="run"):
     background: bool = False
 
 
-class Together(Data, frozen=True, kw_only=True, tag_field="do", tag="together"):
-    """Several runs in flight at once; `order` names, by position, whose service call is answered next."""
-
-    runs: tuple[Run, ...]
-    order: tuple[int, ...] = ()
-
-
 class RunWorkflow(Data, frozen=True, kw_only=True, tag_field="do", tag="run_workflow"):
     """Run a workflow once, directly or wrapped as an agent.
 
-    replies: for each agent, consumed by its service calls in this run. finish: the order in which participants that run side by
-    side finish their part.
+    thread: a thread of that agent, made for the first run that names it. replies: for each agent, consumed by its service calls in
+    this run. finish: the order in which participants that run side by side finish their part. abandons: after so many chunks and
+    outputs the consumer leaves the stream.
     """
 
     workflow: str
     say: tuple[str, ...]
     as_agent: bool = False
+    thread: str | None = None
     stream: bool = False
     replies: dict[str, tuple[ReplySpec, ...]] = {}
     finish: tuple[str, ...] = ()
     manager: ManagerSpec = ManagerSpec()
+    abandons: int | None = None
+
+
+class Together(Data, frozen=True, kw_only=True, tag_field="do", tag="together"):
+    """Several runs in flight at once, each on a thread or of a workflow of its own.
+
+    order: names, by position, whose service call is answered next; participants of these workflows finish in no other order.
+    """
+
+    runs: tuple[Run | RunWorkflow, ...]
+    order: tuple[int, ...] = ()
 
 
 class Respond(Data, frozen=True, kw_only=True, tag_field="do", tag="respond"):
@@ -150,7 +156,7 @@ class Scenario(Data, frozen=True, kw_only=True):
             if isinstance(step, Run):
                 yield step
             elif isinstance(step, Together):
-                yield from step.runs
+                yield from (run for run in step.runs if isinstance(run, Run))
 
     def kind_of(self, thread: str) -> ThreadKind:
         """The kind with which a thread was created, or the one that it was restored from."""

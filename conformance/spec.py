@@ -85,23 +85,38 @@ class AgentSpec(Data, frozen=True, kw_only=True):
 
 
 class ExecutorSpec(Data, frozen=True, kw_only=True):
-    """An executor of a custom workflow: its intermediate outputs, then, where given, its run-completed output."""
+    """An executor of a custom workflow: its intermediate outputs, then, where given, its run-completed output.
+
+    again: completes a second time, with this. asks: waits for someone's answer before it does anything; a refusal changes nothing.
+    raises: fails after its intermediate outputs.
+    """
 
     emits: tuple[str, ...] = ()
     completes: str | None = None
+    again: str | None = None
+    asks: bool = False
+    raises: str | None = None
 
 
 class WorkflowSpec(Data, frozen=True, kw_only=True):
     """How one workflow is built.
 
-    participants: names of agents or of other workflows (not for `custom`). For handoff the first one starts, each may hand off to
-    every other, and the run ends when a participant answers without handing off.
-    stages: for `custom`, the supersteps one after another, each with the names of executors that run side by side.
+    participants: names of agents or of other workflows; for handoff only agents: the first one starts, each may hand off to every
+    other, and the run ends when a participant answers without handing off.
+    aggregates: for `concurrent`, what an aggregator of the author's answers, whatever the participants said.
+    max_rounds: for `group_chat` and `magentic`, how many participants may speak. max_stalls, max_resets: for `magentic`, how often
+    there may be no progress before everything begins anew, and how often that may happen.
+    stages: for `custom`, the supersteps one after another, each with the names of executors and participants that work side by
+    side. A participant gets the run's input and what participants of earlier stages answered.
     """
 
     pattern: Pattern
     participants: tuple[str, ...] = ()
     intermediate_outputs: bool = False
+    aggregates: str | None = None
+    max_rounds: int | None = None
+    max_stalls: int | None = None
+    max_resets: int | None = None
     stages: tuple[tuple[str, ...], ...] = ()
     executors: dict[str, ExecutorSpec] = {}
 
@@ -130,7 +145,13 @@ class ReplySpec(Data, frozen=True, kw_only=True):
 
 
 class ManagerSpec(Data, frozen=True, kw_only=True):
-    """What the manager of a group chat or of Magentic does: picks participants in this order, then gives this answer."""
+    """What the manager of a group chat or of Magentic does: picks participants in this order, then gives this answer.
+
+    stalls: the picks, by position from 0, at which the manager of a Magentic workflow sees no progress. errs: after its picks it
+    names somebody who does not take part.
+    """
 
     picks: tuple[str, ...] = ()
     answer: str = "the manager's answer"
+    stalls: tuple[int, ...] = ()
+    errs: bool = False

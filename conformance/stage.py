@@ -36,6 +36,7 @@ from conformance.trace import (
 )
 from conformance.witness import Witness
 from conformance.world import World, stable
+from conformance.world.errors import Endless
 from conformance.world.guard import loopback_only
 from conformance.world.order import Order
 from conformance.world.script import Script
@@ -65,7 +66,7 @@ class Stage:
                 self.world.step = number
                 self.began = time.monotonic()
                 await self._perform(step)
-        except Stop:
+        except (Stop, Endless):
             pass
         finally:
             try:
@@ -93,14 +94,13 @@ class Stage:
                 await self._run(step, Order(), None)
             case Together():
                 order = Order(step.order)
-                ends = await asyncio.gather(
-                    *(self._run(run, order, place) for place, run in enumerate(step.runs)), return_exceptions=True
-                )
+                runs = (self._one_of_several(run, order, place) for place, run in enumerate(step.runs))
+                ends = await asyncio.gather(*runs, return_exceptions=True)
                 for end in ends:
                     if end is not None:
                         raise end
             case RunWorkflow():
-                await self._run_workflow(step)
+                await self._run_workflow(step, Order(step.finish), None)
             case Respond():
                 await self._respond(step)
             case Serialize():
@@ -110,6 +110,12 @@ class Stage:
             case Tamper():
                 await self._attempt(self._ensemble.tamper(step))
         await self._ensemble.describe(step, seconds=self._timeout)
+
+    async def _one_of_several(self, run: Run | RunWorkflow, order: Order, place: int) -> None:
+        if isinstance(run, Run):
+            await self._run(run, order, place)
+        else:
+            await self._run_workflow(run, order, place)
 
     async def _run(self, step: Run, order: Order, place: int | None) -> None:
         try:
@@ -150,20 +156,24 @@ class Stage:
             case None:
                 return None
 
-    async def _run_workflow(self, step: RunWorkflow) -> None:
-        script = self._script(step.replies, order=Order(step.finish), manager=step)
+    async def _run_workflow(self, step: RunWorkflow, order: Order, place: int | None) -> None:
+        script = self._script(step.replies, order=order, label=place, manager=step)
         turn = Turn(messages=tuple(Message(role="user", text=text) for text in step.say))
         with self.world.during(script):
             self.world.record(RunStarted, workflow=step.workflow)
             await self._attempt(self._workflow_run(step, turn, script), script)
+        if place is not None:
+            await order.left(place)
 
     async def _workflow_run(self, step: RunWorkflow, turn: Turn, script: Script) -> None:
-        workflow = await self._ensemble.workflow(step.workflow)
+        name, stream, abandons = step.workflow, step.stream, step.abandons
         if step.as_agent:
-            agent = await self.implementation.workflow_as_agent(step.workflow, workflow)
-            await self._witness.run(agent, None, turn, script, stream=step.stream)
+            agent = await self._ensemble.workflow_agent(name)
+            thread = await self._ensemble.workflow_thread(name, step.thread) if step.thread is not None else None
+            await self._witness.run(agent, thread, turn, script, stream=stream, abandons=abandons)
         else:
-            await self._witness.run_workflow(workflow, turn, script, stream=step.stream)
+            workflow = await self._ensemble.workflow(name)
+            await self._witness.run_workflow(workflow, turn, script, stream=stream, abandons=abandons)
 
     async def _respond(self, step: Respond) -> None:
         if step.request >= len(self._witness.waiting):

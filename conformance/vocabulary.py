@@ -67,6 +67,10 @@ Capability = Literal[
     "workflows.requests",  # a workflow can wait for someone's answer
     "workflows.as_agent",
     "workflows.nested",
+    "workflows.threads",  # a thread given to a workflow as an agent
+    "workflows.aggregator",  # a concurrent workflow with an aggregator of the author's
+    "workflows.limits",  # a bound on the rounds of a group chat or of Magentic
+    "workflows.resets",  # bounds on stalls and resets of Magentic
 ]
 
 AREAS: tuple[Area, ...] = get_args(Area)
@@ -93,6 +97,8 @@ class Policies(Data, frozen=True, kw_only=True):
 
     store_conflict_hosted: declared only where a hosted thread with `store` false leads to something else than `store_conflict`.
     injected_messages: whether a local thread also keeps what context providers add; None is read as `dropped`.
+    limit_answer: what the answer is where a limit ends a workflow: a notice that says so, or what the manager answers then.
+    failing_participant: whether a concurrent workflow fails with a participant of its own, or answers without it.
     """
 
     store_conflict: Literal["raise", "ignore", "transform"] | None = None
@@ -102,6 +108,8 @@ class Policies(Data, frozen=True, kw_only=True):
     provider_copy: Literal["none", "written"] | None = None
     injected_messages: Literal["dropped", "stored"] | None = None
     completion_signal: Literal["flag", "event_type", "return_value", "none"] | None = None
+    limit_answer: Literal["notice", "manager"] | None = None
+    failing_participant: Literal["fails", "left_out"] | None = None
 
 
 def plain(value: Any) -> Any:

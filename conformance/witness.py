@@ -51,9 +51,9 @@ class Witness:
         else:
             self._returned(await self._implementation.run(agent, thread, turn), agent, thread, script)
 
-    async def run_workflow(self, workflow: Any, turn: Turn, script: Script, *, stream: bool) -> None:
-        """Run a workflow until it is idle."""
-        await self._workflow(self._implementation.run_workflow(workflow, turn, stream=stream), workflow, script)
+    async def run_workflow(self, workflow: Any, turn: Turn, script: Script, *, stream: bool, abandons: int | None = None) -> None:
+        """Run a workflow until it is idle; `abandons`: leave its stream after so many chunks and outputs."""
+        await self._workflow(self._implementation.run_workflow(workflow, turn, stream=stream), workflow, script, abandons)
 
     async def _stream(
         self, seen: AsyncIterator[ChunkSeen | Response], agent: Any, thread: Any, script: Script, abandons: int | None = None
@@ -91,11 +91,15 @@ class Witness:
         for pending in response.pending:
             self._wait_for(pending, script, resume)
 
-    async def _workflow(self, seen: AsyncIterator[WorkflowSeen], workflow: Any, script: Script) -> None:
+    async def _workflow(
+        self, seen: AsyncIterator[WorkflowSeen], workflow: Any, script: Script, abandons: int | None = None
+    ) -> None:
         async def resume(answers: Sequence[Answer], stream: bool) -> None:
             await self._workflow(self._implementation.answer_workflow(workflow, answers, stream=stream), workflow, script)
 
+        taken = 0
         async for item in cast("AsyncIterator[object]", seen):
+            taken += isinstance(item, (ChunkSeen, OutputSeen))
             match item:
                 case ChunkSeen():
                     self._chunk(item)
@@ -107,6 +111,10 @@ class Witness:
                     self._world.record(Idle, pending=item.pending)
                 case _:
                     malformed(self._world, "run_workflow", repr(item), "ChunkSeen, OutputSeen, Pending or IdleSeen")
+            if taken == abandons:
+                await _leave(seen)
+                self._world.record(Abandoned, chunks=taken)
+                return
 
     def _chunk(self, chunk: ChunkSeen) -> None:
         self._world.record(Chunk, text=chunk.text, executor=chunk.executor, completed=chunk.completed)

@@ -195,6 +195,40 @@ RUN = RunWorkflow(workflow="w", say=("go",))
             PLAIN | {"tools", "tools.approval", "workflows", "workflows.sequential", "workflows.requests"},
         ),
         (
+            of_workflow(
+                RunWorkflow(workflow="w", say=("go",), as_agent=True, thread="t", stream=True, abandons=1),
+                agents={"a": AgentSpec()},
+                w=SEQUENTIAL,
+            ),
+            PLAIN | {"workflows", "workflows.sequential", "workflows.as_agent", "workflows.threads", "runs.streaming"},
+        ),
+        (
+            of_workflow(Together(runs=(RUN,)), agents={"a": AgentSpec()}, w=SEQUENTIAL),
+            PLAIN | {"workflows", "workflows.sequential", "runs.interleaved"},
+        ),
+        (
+            of_workflow(
+                RUN, agents={"a": AgentSpec()}, w=WorkflowSpec(pattern="concurrent", participants=("a",), aggregates="all")
+            ),
+            PLAIN | {"workflows", "workflows.concurrent", "workflows.aggregator"},
+        ),
+        (
+            of_workflow(
+                RUN,
+                agents={"a": AgentSpec()},
+                w=WorkflowSpec(pattern="magentic", participants=("a",), max_rounds=1, max_stalls=1),
+            ),
+            PLAIN | {"workflows", "workflows.magentic", "workflows.limits", "workflows.resets"},
+        ),
+        (
+            of_workflow(
+                RUN,
+                w=WorkflowSpec(pattern="custom", stages=(("x",),), executors={"x": ExecutorSpec(asks=True)}),
+                agents={},
+            ),
+            {"workflows", "workflows.custom", "workflows.requests"},
+        ),
+        (
             of_workflow(RUN, Respond(), agents={"a": AgentSpec()}, w=SEQUENTIAL),
             PLAIN | {"workflows", "workflows.sequential", "workflows.requests"},
         ),

@@ -108,14 +108,27 @@ def test_a_file_that_does_not_fit_names_file_and_field(text: str, said: str) -> 
             "$.steps[1].replies[0].handoff: got 'b', expected another participant of a handoff",
         ),
         (
-            f'{THREAD}, {{"do": "together", "runs": [{{"thread": "t", "say": []}}], "order": [0, 1]}}',
+            f'{THREAD}, {{"do": "together", "runs": [{{"do": "run", "thread": "t", "say": []}}], "order": [0, 1]}}',
             "$.steps[1].order[1]: got 1, expected the position of one of the 1 runs",
         ),
         (
-            f'{THREAD}, {{"do": "together", "runs": [{{"thread": "t", "say": []}}, {{"thread": "t", "say": []}}]}}',
+            f'{THREAD}, {{"do": "together", "runs": [{{"do": "run", "thread": "t", "say": []}}, {{"do": "run", "thread": "t", "say": []}}]}}',
             "$.steps[1].runs[1].thread: got 't' twice",
         ),
         ('{"do": "run_workflow", "workflow": "v", "say": []}', "$.steps[0].workflow: got 'v', expected a workflow"),
+        (
+            '{"do": "run_workflow", "workflow": "hand", "say": [], "thread": "t"}',
+            "$.steps[0].thread: only an agent has threads; expected 'as_agent': true",
+        ),
+        (
+            '{"do": "run_workflow", "workflow": "hand", "say": [], "abandons": 1}',
+            "$.steps[0].abandons: only a stream can be left; expected 'stream': true",
+        ),
+        (
+            '{"do": "together", "runs": [{"do": "run_workflow", "workflow": "hand", "say": []}, '
+            '{"do": "run_workflow", "workflow": "hand", "say": []}]}',
+            "$.steps[0].runs[1].workflow: got 'hand' twice, expected a workflow for each run",
+        ),
         (
             '{"do": "run_workflow", "workflow": "hand", "say": [], "replies": {"c": []}}',
             "$.steps[0].replies.c: got 'c', expected an agent that takes part",
@@ -161,7 +174,39 @@ def test_a_reference_that_does_not_hold_names_the_field_and_what_is_there(steps:
         ),
         (
             '"w": {"pattern": "custom", "stages": [["writer"]], "executors": {"written": {}}}',
-            "$.workflows.w.stages[0][0]: got 'writer', expected one of the executors; did you mean 'written'?",
+            "$.workflows.w.stages[0][0]: got 'writer', expected an executor or a participant; did you mean 'written'?",
+        ),
+        (
+            '"w": {"pattern": "sequential", "participants": ["a", "v"]}, "v": {"pattern": "concurrent", "participants": ["a"]}',
+            "$.workflows.w.participants[1]: got 'v', but agent 'a' takes part already",
+        ),
+        (
+            '"w": {"pattern": "handoff", "participants": ["a", "v"]}, "v": {"pattern": "concurrent", "participants": ["b"]}',
+            "$.workflows.w.participants[1]: got 'v', a workflow; only agents take part in a handoff",
+        ),
+        (
+            '"w": {"pattern": "custom", "stages": [["p"], ["p"]], "executors": {"p": {}}}',
+            "$.workflows.w.stages[1][0]: got 'p' twice",
+        ),
+        (
+            '"w": {"pattern": "custom", "participants": ["a"], "stages": [["p"]], "executors": {"p": {}}}',
+            "$.workflows.w.participants[0]: got 'a', which stands in no stage",
+        ),
+        (
+            '"w": {"pattern": "custom", "stages": [["p"]], "executors": {"p": {"again": "x"}}}',
+            "$.workflows.w.executors.p.again: nothing was completed before",
+        ),
+        (
+            '"w": {"pattern": "sequential", "participants": ["a"], "aggregates": "x"}',
+            "$.workflows.w.aggregates: a workflow of the pattern 'sequential' has none; expected concurrent",
+        ),
+        (
+            '"w": {"pattern": "group_chat", "participants": ["a"], "max_stalls": 1}',
+            "$.workflows.w.max_stalls: a workflow of the pattern 'group_chat' has none; expected magentic",
+        ),
+        (
+            '"w": {"pattern": "group_chat", "participants": ["a"], "max_rounds": 0}',
+            "$.workflows.w.max_rounds: got 0, expected at least 1",
         ),
     ],
 )

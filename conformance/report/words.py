@@ -10,6 +10,7 @@ from conformance.scenario import (
     CallSpec,
     ContextSpec,
     CreateThread,
+    ExecutorSpec,
     ManagerSpec,
     ReplySpec,
     Respond,
@@ -109,13 +110,28 @@ def _workflow(workflow: WorkflowSpec) -> Iterator[str]:
     if workflow.pattern == "custom":
         yield "custom, " + ", then ".join(" beside ".join(stage) for stage in workflow.stages)
         for name, executor in workflow.executors.items():
-            does = [f"outputs {text!r}" for text in executor.emits]
-            does += [f"completes with {executor.completes!r}"] if executor.completes is not None else []
-            yield f"{name} {' and '.join(does) or 'does nothing'}"
+            yield f"{name} {' and '.join(_executor(executor)) or 'does nothing'}"
     else:
         yield f"{workflow.pattern.replace('_', ' ')} of {', '.join(workflow.participants)}"
+    if workflow.aggregates is not None:
+        yield f"an aggregator that answers {workflow.aggregates!r}"
+    for what, most in (("rounds", workflow.max_rounds), ("stalls", workflow.max_stalls), ("resets", workflow.max_resets)):
+        if most is not None:
+            yield f"at most {most} {what}"
     if workflow.intermediate_outputs:
         yield "intermediate outputs on"
+
+
+def _executor(executor: ExecutorSpec) -> Iterator[str]:
+    if executor.asks:
+        yield "waits for an answer"
+    for text in executor.emits:
+        yield f"outputs {text!r}"
+    if executor.raises is not None:
+        yield f"raises {executor.raises!r}"
+    for text in (executor.completes, executor.again):
+        if text is not None:
+            yield f"completes with {text!r}"
 
 
 def _step(step: Step) -> str:
@@ -126,7 +142,7 @@ def _step(step: Step) -> str:
             return _run(step)
         case Together():
             order = f"; answered in the order {', '.join(str(place + 1) for place in step.order)}" if step.order else ""
-            return "together: " + " | ".join(f"({place}) {_run(run)}" for place, run in enumerate(step.runs, 1)) + order
+            return "together: " + " | ".join(f"({place}) {_step(run)}" for place, run in enumerate(step.runs, 1)) + order
         case RunWorkflow():
             return _workflow_run(step)
         case Respond():
@@ -179,13 +195,23 @@ def _on(agent: str | None) -> str:
 
 
 def _workflow_run(step: RunWorkflow) -> str:
-    options = (["as an agent"] if step.as_agent else []) + (["streaming"] if step.stream else [])
+    options = ["as an agent"] if step.as_agent else []
+    options += [f"on thread {step.thread}"] if step.thread is not None else []
+    options += ["streaming"] if step.stream else []
+    options += [f"left after {step.abandons} chunks or outputs"] if step.abandons is not None else []
     text = f"run workflow {step.workflow} with {_texts(step.say)}" + "".join(f", {option}" for option in options)
     for agent, replies in step.replies.items():
         text += _replies(replies, agent)
     if step.manager != ManagerSpec():
-        text += f"; the manager picks {', '.join(step.manager.picks) or 'nobody'} and answers {step.manager.answer!r}"
+        text += f"; the manager {' and '.join(_manager(step.manager))}"
     return text + (f"; they finish in the order {', '.join(step.finish)}" if step.finish else "")
+
+
+def _manager(manager: ManagerSpec) -> Iterator[str]:
+    yield f"picks {', '.join(manager.picks) or 'nobody'}"
+    if manager.stalls:
+        yield f"sees no progress at pick {' and '.join(str(place + 1) for place in manager.stalls)}"
+    yield "names somebody unknown" if manager.errs else f"answers {manager.answer!r}"
 
 
 def _replies(replies: Sequence[ReplySpec], agent: str = "the service") -> str:

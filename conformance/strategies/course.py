@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
-from conformance.cast import approvals_in
+from conformance.cast import requests_in
 from conformance.scenario import Respond, Restore, Run, Serialize, Step
 from conformance.strategies.common import Ending
 from conformance.strategies.conversation import MOST_THREADS, Conversation, OpenThread
@@ -57,7 +57,7 @@ class Course(Conversation):
         """
         on, waiting = thread or turn.thread, 0
         for step in turn.steps:
-            asked = approvals_in(self.scenario(), step)
+            asked = requests_in(self.scenario(), step)
             waiting += asked - isinstance(step, Respond)
             self.steps.append(self._taken(step, on, stream))
         self.left += waiting

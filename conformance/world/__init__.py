@@ -13,9 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from conformance.scenario import Scenario
-from conformance.trace import AnyEvent, Event
+from conformance.trace import AnyEvent, Broke, Event
 from conformance.world.chat_service import ChatService
 from conformance.world.context import ContextProvider
+from conformance.world.errors import Endless
 from conformance.world.history import HistoryStore
 from conformance.world.manager import Manager
 from conformance.world.observer import Observer
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 _UNSTABLE = re.compile(r"0x[0-9a-fA-F]{6,}|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|(?<![0-9a-zA-Z])[0-9a-f]{32}")
 
 
+MOST_EVENTS = 10_000
+"""Events after which a performance ends: what never rests would fill the memory before any timeout could stop it."""
+
+
 class World:
     """The fakes of one scenario and the events that they record."""
 
@@ -35,6 +40,7 @@ class World:
         self.scenario = scenario
         self.handoff_tool = handoff_tool
         self.events: list[AnyEvent] = []
+        self._endless = False
         self.step = 0
         self.scripts: list[Script] = []
         self.manager = Manager(self)
@@ -108,7 +114,12 @@ class World:
             self._current.reset(token)
 
     def record(self, event: type[Event], /, **fields: Any) -> None:
-        """Append an event, stamped with the step and the run that the caller belongs to."""
+        """Append an event, stamped with the step and the run that the caller belongs to. Raises Endless after too many."""
+        if len(self.events) >= MOST_EVENTS:
+            if not self._endless:
+                self._endless = True
+                self.events.append(Broke(step=self.step, cause="timeout", text=f"no end after {MOST_EVENTS} events"))
+            raise Endless
         script = self._current.get()
         if "run" not in fields and script is not None:
             fields["run"] = script.number

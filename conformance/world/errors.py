@@ -15,5 +15,9 @@ class ProviderError(Exception):
     """A history or context provider failed."""
 
 
+class Endless(BaseException):
+    """Too much happened for one scenario. Not an Exception: an implementation that goes on forever must not go on after it."""
+
+
 class OutsideConnection(OSError):
     """Something tried to reach an address outside of loopback; the guard refused it."""

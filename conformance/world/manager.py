@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from conformance.world import World
 
 
+STRANGER = "stranger"
+"""Whom a manager names that errs."""
+
+
 class Manager:
     """The scripted manager; an adapter wraps it into whatever its framework asks for decisions."""
 
@@ -15,9 +19,18 @@ class Manager:
         self._world = world
 
     def pick(self) -> str | None:
-        """The participant that speaks next; None when the conversation is over."""
-        picks = self._world.script.picks
-        return picks.popleft() if picks else None
+        """The participant that speaks next; None when the conversation is over. A manager that errs names somebody unknown."""
+        script = self._world.script
+        script.picked += 1
+        if script.picks:
+            return script.picks.popleft()
+        return STRANGER if script.manager.errs else None
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the manager of a Magentic workflow saw no progress when it picked last."""
+        script = self._world.script
+        return script.picked - 1 in script.manager.stalls
 
     def answer(self) -> str:
         """The summary, completion message or synthesized answer."""

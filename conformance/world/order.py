@@ -23,7 +23,8 @@ class Order:
             return
         async with self._moved:
             try:
-                await asyncio.wait_for(self._moved.wait_for(lambda: self._free(label)), PATIENCE)
+                async with asyncio.timeout(PATIENCE):  # `asyncio.wait_for` may swallow a cancellation
+                    await self._moved.wait_for(lambda: self._free(label))
             except TimeoutError:
                 self._ahead.clear()
                 self._moved.notify_all()

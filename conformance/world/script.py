@@ -37,6 +37,7 @@ class Script:
         self.label = label
         self.manager = manager or ManagerSpec()
         self.picks = deque(self.manager.picks)
+        self.picked = 0
         self.latest: dict[str, bool] = {}
         self.cancel: Callable[[], object] = _nothing
         self.cancelled = False
