@@ -1,4 +1,4 @@
-"""A survey: the fixtures, the configuration matrix and a pool of generated scenarios of one area, each judged by every rule.
+"""A survey: the fixtures, the matrix and a pool of generated scenarios of one area, each judged by every rule.
 
 Only tallies are kept, not the traces of the pool, so that a thorough survey needs little more memory than a quick one.
 """
@@ -38,7 +38,10 @@ def _no_matrix(_area: Area, _capabilities: frozenset[Capability], _policies: Pol
 
 @dataclass(frozen=True)
 class Material:
-    """What an area is judged with: fixtures, generated scenarios, what a scenario demands, and the configuration matrix."""
+    """What an area is judged with: fixtures, generated scenarios, what a scenario demands, and a matrix that must be complete.
+
+    matrix: the configuration matrix, or every order of finishing.
+    """
 
     fixtures: Callable[[Area], Sequence[tuple[str, Scenario]]]
     scenarios: Callable[[Area, frozenset[Capability]], SearchStrategy[Scenario]]
@@ -48,13 +51,19 @@ class Material:
 
 def shipped() -> Material:
     """The suite's own material."""
-    from conformance import cells, switches
+    from conformance import cells, orders, switches
     from conformance.fixtures import load
     from conformance.needs import needs
     from conformance.strategies import scenarios
 
     def matrix(area: Area, capabilities: frozenset[Capability], policies: Policies) -> Iterable[Scenario]:
-        return (*cells.scenarios(capabilities, policies), *switches.scenarios()) if area == "persistence" else ()
+        match area:
+            case "threads":
+                return ()
+            case "persistence":
+                return (*cells.scenarios(capabilities, policies), *switches.scenarios())
+            case "orchestration":
+                return orders.scenarios(capabilities)
 
     return Material(load, scenarios, needs, matrix)
 

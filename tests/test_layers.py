@@ -10,7 +10,20 @@ import conformance
 PACKAGE = Path(conformance.__file__).parent
 LAYERS = (
     ("", "vocabulary", "usage", "named", "data"),
-    ("spec", "scenario", "cast", "misfit", "references", "scenario_file", "needs", "fixtures", "strategies", "cells", "switches"),
+    (
+        "spec",
+        "scenario",
+        "cast",
+        "misfit",
+        "references",
+        "scenario_file",
+        "needs",
+        "fixtures",
+        "strategies",
+        "cells",
+        "switches",
+        "orders",
+    ),
     ("message", "evidence", "testimony", "trace", "exchange"),
     ("world",),
     ("implementation",),

@@ -3,66 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from conformance.rules.case import Case
 from conformance.rules.run import RunView
-from conformance.scenario import RunWorkflow, WorkflowSpec
+from conformance.scenario import ManagerSpec, RunWorkflow, WorkflowSpec
 from conformance.trace import Message, Part, ServiceReplied, ToolRaised, ToolReturned, parts
 
 
-def response_of(run: RunView, participant: str) -> list[Part]:
-    """A participant's response in this run: its replies, each with the results of its calls, in order."""
-    workflows = run.case.scenario.workflows
-    if participant in workflows:
-        return answer_of(run, workflows[participant])
-    return [part for turn in turns_of(run) if turn[0] == participant for part in turn[1]]
+@dataclass
+class Spell:
+    """A participant speaks: every reply up to one that asks for nothing more, each with the results of its calls.
+
+    at: where in the trace it ended. handoff: the id of the call by which it handed over.
+    """
+
+    agent: str
+    said: list[Part] = field(default_factory=list[Part])
+    at: int = 0
+    handoff: str | None = None
 
 
-def turns_of(run: RunView) -> list[tuple[str, list[Part]]]:
-    """Who spoke in a row, and what: every stretch of replies of one agent up to one that asks for nothing more."""
+def spells(run: RunView) -> list[Spell]:
+    """Who spoke in a run, and what, in the order in which they began."""
     ran = {event.id for _, event in run.events if isinstance(event, (ToolReturned, ToolRaised))}
-    turns: list[tuple[str, list[Part]]] = []
-    open_turn: dict[str, list[Part]] = {}
-    for _, reply in run.of(ServiceReplied):
-        if reply.agent not in open_turn:
-            open_turn[reply.agent] = []
-            turns.append((reply.agent, open_turn[reply.agent]))
-        said = open_turn[reply.agent]
-        said += parts([reply.message])
-        later = [other for _, other in run.of(ServiceReplied) if other.agent == reply.agent and other.call > reply.call]
+    replies = run.of(ServiceReplied)
+    found: list[Spell] = []
+    speaking: dict[str, Spell] = {}
+    for at, reply in replies:
+        if reply.agent not in speaking:
+            speaking[reply.agent] = Spell(reply.agent)
+            found.append(speaking[reply.agent])
+        spell = speaking[reply.agent]
+        spell.at = at
+        spell.said += parts([reply.message])
+        later = [other for _, other in replies if other.agent == reply.agent and other.call > reply.call]
         tools = [call for call in reply.message.calls if not is_handoff(run.case, call.tool)]
-        said += [("result", call.id) for call in tools if call.id in ran or later]
-        handed_over = len(tools) < len(reply.message.calls)
-        if not reply.message.calls or handed_over:
-            del open_turn[reply.agent]
-    return turns
+        spell.said += [("result", call.id) for call in tools if call.id in ran or later]
+        spell.handoff = next((call.id for call in reply.message.calls if call not in tools), None)
+        if not reply.message.calls or spell.handoff:
+            del speaking[reply.agent]
+    return found
 
 
-def answer_of(run: RunView, spec: WorkflowSpec) -> list[Part]:
-    """The answer that a workflow of this pattern must give."""
+def produced(run: RunView) -> list[Spell]:
+    """The same in the order in which they were done."""
+    return sorted(spells(run), key=lambda spell: spell.at)
+
+
+def response_of(run: RunView, participant: str) -> list[Part]:
+    """A participant's response in this run: everything that an agent said, or the answer of a child.
+
+    A handoff answers with nothing; what its participants said is its response all the same (ORC-26).
+    """
+    workflows = run.case.scenario.workflows
+    if participant not in workflows:
+        return [part for spell in spells(run) if spell.agent == participant for part in spell.said]
+    child = workflows[participant]
+    if child.pattern == "handoff":
+        return [part for spell in spells(run) if spell.agent in child.participants for part in spell.said]
+    return answer_of(run, child)
+
+
+def answer_of(run: RunView, workflow: WorkflowSpec) -> list[Part]:
+    """The answer that a workflow must give, where no limit ends it."""
     assert isinstance(run.spec, RunWorkflow)
-    match spec.pattern:
+    match workflow.pattern:
         case "sequential":
-            return response_of(run, spec.participants[-1])
+            return response_of(run, workflow.participants[-1])
+        case "concurrent" if workflow.aggregates is not None:
+            return [("assistant", workflow.aggregates)]
         case "concurrent":
-            return [part for _, part in owned(run, spec.participants)]
+            return [part for _, part in owned(run, workflow.participants)]
         case "group_chat" | "magentic":
             return [("assistant", run.spec.manager.answer)]
         case "handoff":
             return []
         case "custom":
-            completed = [spec.executors[name].completes for stage in spec.stages for name in stage]
-            return [("assistant", text) for text in completed if text is not None]
+            completed = [workflow.executors[name] for name in dict.fromkeys(completing(workflow))]
+            return [("assistant", text) for each in completed for text in (each.completes, each.again) if text is not None]
 
 
-def completing(spec: WorkflowSpec) -> list[str]:
-    """The executors of a custom workflow that complete the run, in the order in which they run."""
-    return [name for stage in spec.stages for name in stage if spec.executors[name].completes is not None]
+def answers(run: RunView, workflow: WorkflowSpec) -> list[list[Part]]:
+    """Every form that the answer may have: combined ones come in one of the stable orders."""
+    if workflow.pattern != "concurrent" or workflow.aggregates is not None:
+        return [answer_of(run, workflow)]
+    return [[part for _, part in owned(run, order)] for order in orders(workflow)]
 
 
-def orders(spec: WorkflowSpec) -> list[tuple[str, ...]]:
+def answering(workflow: WorkflowSpec) -> tuple[str, ...]:
+    """The participants whose responses are the answer."""
+    if workflow.pattern == "sequential":
+        return workflow.participants[-1:]
+    return workflow.participants if workflow.pattern == "concurrent" and workflow.aggregates is None else ()
+
+
+def completing(workflow: WorkflowSpec) -> list[str]:
+    """The executors of a custom workflow that complete the run, in the order in which they do, each as often as it does."""
+    staged = [name for stage in workflow.stages for name in stage if name in workflow.executors]
+    specs = [(name, workflow.executors[name]) for name in staged]
+    return [name for name, spec in specs for text in (spec.completes, spec.again) if text is not None]
+
+
+def orders(workflow: WorkflowSpec) -> list[tuple[str, ...]]:
     """The orders of participants that do not depend on who finished first: as configured, or by name."""
-    return [spec.participants, tuple(sorted(spec.participants))]
+    return [workflow.participants, tuple(sorted(workflow.participants))]
 
 
 def said(case: Case, messages: Sequence[Message]) -> list[Part]:
@@ -81,3 +127,20 @@ def owned(run: RunView, participants: Sequence[str]) -> list[tuple[str, Part]]:
 def is_handoff(case: Case, tool: str) -> bool:
     """Whether a call hands over to another agent: no agent has a tool of that name."""
     return not any(tool in agent.tools for agent in case.scenario.agents.values())
+
+
+def ended_by(manager: ManagerSpec, workflow: WorkflowSpec) -> Literal["answer", "limit", "either"]:
+    """What ends a group chat or a Magentic run: the manager's answer, or a limit; `either` after as many as it allows."""
+    spoken = stalls = resets = 0
+    for place in range(len(manager.picks)):
+        if spoken == workflow.max_rounds:
+            return "limit"
+        if workflow.max_stalls is not None:
+            stalls = stalls + 1 if place in manager.stalls else max(0, stalls - 1)
+            if stalls > workflow.max_stalls:
+                stalls, resets = 0, resets + 1
+                if workflow.max_resets is not None and resets > workflow.max_resets:
+                    return "limit"
+                continue
+        spoken += 1
+    return "either" if workflow.max_rounds == spoken or workflow.max_resets == resets else "answer"

@@ -34,17 +34,19 @@ class Case(Record):
         views: dict[int, RunView] = {}
         for at, event in enumerate(self.trace.events):
             if isinstance(event, RunStarted) and event.run is not None:
-                views[event.run] = RunView(self, event.run, at, self._spec_of(at, event))
+                views[event.run] = RunView(self, event.run, at, self._spec_of(event))
             if event.run in views:
                 views[event.run].events.append((at, event))
         return list(views.values())
 
-    def _spec_of(self, at: int, event: RunStarted) -> Run | RunWorkflow:
+    def _spec_of(self, event: RunStarted) -> Run | RunWorkflow:
         step = self.scenario.steps[event.step]
         if isinstance(step, Together):
-            earlier = [e for e in self.trace.events[:at] if isinstance(e, RunStarted) and e.step == event.step]
-            same = [run for run in step.runs if run.thread == event.thread]
-            return same[sum(1 for e in earlier if e.thread == event.thread)]
+            return next(
+                run
+                for run in step.runs
+                if (run.workflow == event.workflow if isinstance(run, RunWorkflow) else run.thread == event.thread)
+            )
         assert isinstance(step, (Run, RunWorkflow))
         return step
 

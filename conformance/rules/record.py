@@ -69,7 +69,7 @@ class Record:
         """The parts of messages as they compare with what happened.
 
         A result that does not hold what its tool returned is not that result. Results of one reply may come in any order, and an
-        empty text beside calls says nothing.
+        empty text beside calls of the same author says nothing.
         """
         found: list[Part] = []
         wrong: dict[Part, Part] = {
@@ -78,10 +78,13 @@ class Record:
             for result in message.results
             if result.id in self._values and not any(value in result.value for value in self._values[result.id])
         }
-        for part in parts(messages):
-            if part[0] == "call" and found and found[-1] == ("assistant", ""):
-                found.pop()
-            found.append(wrong.get(part, part))
+        author: str | None = None
+        for message in messages:
+            for part in parts([message]):
+                if part[0] == "call" and found and found[-1] == ("assistant", "") and author == message.author:
+                    found.pop()
+                found.append(wrong.get(part, part))
+            author = message.author
         return by_number(found)
 
     def spoken(self, messages: Sequence[Message], agent: AgentSpec) -> list[Part]:

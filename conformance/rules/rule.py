@@ -63,7 +63,13 @@ _MODULES = (
     "conflicts",
     "managed",
     "modes",
-    "orchestration",
+    "completion",
+    "payloads",
+    "visibility",
+    "wrapped",
+    "nested",
+    "beside",
+    "participants",
 )
 _AREAS: Mapping[str, Area] = {"THR": "threads", "PER": "persistence", "ORC": "orchestration"}
 

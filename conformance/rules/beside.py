@@ -1,0 +1,121 @@
+"""Rules on what works side by side: participants in every order of finishing, one that fails, and two workflows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.rules.answers import answers, said, spells
+from conformance.rules.case import Case
+from conformance.rules.completion import SIGNAL
+from conformance.rules.outputs import (
+    completed,
+    direct,
+    exactly_one,
+    faulty,
+    heard_texts,
+    left_to_author,
+    limited,
+    nests,
+    played,
+    texts,
+    told,
+)
+from conformance.rules.requests import show
+from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run import RunView
+from conformance.rules.twins import completions_alike, twins
+from conformance.scenario import RunWorkflow, Together
+from conformance.trace import RunReturned, ServiceFailed, ServiceReplied
+
+
+@rule("ORC-32", needs=["workflows.concurrent"], policies=SIGNAL)
+def every_order_of_finishing_gives_the_same_answer(case: Case) -> Iterator[Finding]:
+    """Concurrent with every order of finishing: the same answer, one completion.
+
+    Judged on runs with the same script but for that order, where the participants did finish in it. Leaves alone: what the answer
+    is (ORC-14).
+    """
+    for pair in twins(case, "finish", direct=True):
+        assert isinstance(pair.first.spec, RunWorkflow)
+        concurrent = case.scenario.workflows[pair.first.spec.workflow].pattern == "concurrent"
+        if concurrent and all(_in_its_order(run) for run in pair.runs):
+            yield completions_alike(pair)
+            for run in pair.runs:
+                yield exactly_one(run, [at for at, _ in completed(run)])
+
+
+@rule("ORC-33", needs=["workflows.concurrent"], policies=("completion_signal", "failing_participant"))
+def a_failing_participant_leads_to_one_end(case: Case) -> Iterator[Finding]:
+    """Concurrent with one failing participant: the run fails, or there is an answer without it, as declared; never both.
+
+    The policy `failing_participant`. Leaves alone: nested workflows.
+    """
+    for run, _, workflow in direct(case):
+        failed = {event.agent for _, event in run.of(ServiceFailed)}
+        if workflow.pattern != "concurrent" or not failed or nests(case, workflow):
+            continue
+        if run.ending in ("waiting", "abandoned", "unknown", "refused"):
+            continue
+        found = completed(run)
+        if case.policies.failing_participant == "fails":
+            right, expected = run.raised is not None and not found, "an error and no completion"
+        else:
+            others = texts(part for spell in spells(run) if spell.agent in failed for part in spell.said)
+            told_of = [text for _, output in found for text in heard_texts(case, output.messages) if text in others]
+            right = run.raised is None and len(found) == 1 and not told_of
+            if failed == set(workflow.participants):
+                right = not found
+            expected = f"one completion without {', '.join(sorted(failed))}, and no error"
+        yield finding(
+            right,
+            found[0][0] if found else run.events[-1][0],
+            expected=expected,
+            got=f"{'an' if run.raised else 'no'} error and {len(found)} completions",
+            also=[run.of(ServiceFailed)[0][0]],
+        )
+
+
+@rule("ORC-34", needs=["workflows", "runs.interleaved"], policies=SIGNAL)
+def interleaved_runs_do_not_mix(case: Case) -> Iterator[Finding]:
+    """Two runs of two workflow instances that interleave do not mix outputs.
+
+    Each has its own answer, and nothing that only the other one said is in its outputs or reaches its participants. Leaves alone:
+    runs that wait or fail, that there is an answer (ORC-01), and texts that both say.
+    """
+    for run, spec, workflow in played(case):
+        others = [other for other, its, _ in played(case) if _beside(case, run, other) and its.workflow != spec.workflow]
+        if not others or not run.succeeded or faulty(run) or left_to_author(case, spec.workflow):
+            continue
+        foreign = {text for other in others for text in told(other)} - set(told(run))
+        seen = [*completed(run), *run.of(RunReturned)[-1:]]
+        sent = [(view.at, view.request) for view in run.calls]
+        mixed = [at for at, event in (*seen, *sent) if foreign & set(heard_texts(case, event.messages))]
+        yield finding(
+            not mixed and len(seen) <= 1,
+            mixed[0] if mixed else seen[0][0] if seen else run.events[-1][0],
+            expected="no more than one answer, and nothing of the other run in it or in requests",
+            got=f"{len(seen)} answers, {len(mixed)} events with texts of the other run",
+            also=[others[0].at],
+        )
+        if spec.as_agent or workflow.pattern == "handoff" or limited(case, spec):
+            continue
+        for at, output in completed(run):
+            got = said(case, output.messages)
+            yield finding(
+                got in answers(run, workflow), at, expected=f"the answer {show(answers(run, workflow)[0])}", got=show(got)
+            )
+
+
+def _in_its_order(run: RunView) -> bool:
+    """Whether the participants finished as the script says; an order of some alone says so of these."""
+    assert isinstance(run.spec, RunWorkflow)
+    last: dict[str, int] = {reply.agent: at for at, reply in run.of(ServiceReplied)}
+    finished = [agent for agent in sorted(last, key=lambda agent: last[agent]) if agent in run.spec.finish]
+    return finished == list(dict.fromkeys(run.spec.finish))
+
+
+def _beside(case: Case, run: RunView, other: RunView) -> bool:
+    """Whether two runs belong to one step in which several are in flight."""
+    step = case.trace.events[run.at].step
+    together = isinstance(case.scenario.steps[step], Together)
+    return together and other is not run and case.trace.events[other.at].step == step

@@ -1,0 +1,125 @@
+"""Workflows that never come to an end: each scenario ends with a verdict in time, and the rest is judged all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from conformance.implementation import ChunkSeen, Implementation, OutputSeen, Turn, WorkflowSeen
+from conformance.judge import Judge
+from conformance.reference import Reference
+from conformance.rules.rule import catalogue
+from conformance.scenario import AgentSpec, ManagerSpec, ReplySpec, RunWorkflow, Scenario, WorkflowSpec
+from conformance.search import Profile
+from conformance.stage import perform
+from conformance.subject import subject
+from conformance.survey import shipped
+from conformance.trace import Broke, Chunk, Output, Raised, ServiceCalled
+from conformance.world import MOST_EVENTS, World
+from conformance.world.chat_service import ChatService, Reply, Request
+
+CHAT = Scenario(
+    agents={"a": AgentSpec(), "b": AgentSpec()},
+    workflows={"w": WorkflowSpec(pattern="group_chat", participants=("a", "b"), intermediate_outputs=True)},
+    steps=(RunWorkflow(workflow="w", say=("go",), manager=ManagerSpec(picks=("a", "b"), answer="done")),) * 2,
+)
+
+
+class NeverIdle(Reference):
+    """A workflow that goes on to wait for something after its last output."""
+
+    name = "never-idle"
+
+    async def run_workflow(self, workflow: Any, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
+        async for item in super().run_workflow(workflow, turn, stream=stream):
+            yield item
+            if isinstance(item, OutputSeen) and item.completed:
+                await asyncio.Event().wait()
+
+
+class Chatters(Reference):
+    """A workflow that outputs forever and never lets anybody else have a turn."""
+
+    name = "chatters"
+
+    async def run_workflow(self, workflow: Any, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
+        while True:
+            yield ChunkSeen(text="and")
+
+
+class _Silent(ChatService):
+    async def reply(self, request: Request) -> Reply:
+        if self.agent == "b" and self._world.scenario.workflows:
+            await asyncio.Event().wait()
+        return await super().reply(request)
+
+
+class NeverAnswers(Reference):
+    """A participant whose client waits for an answer that does not come."""
+
+    name = "never-answers"
+
+    async def open(self, world: World) -> None:
+        await super().open(world)
+        world.__dict__["_services"] = {name: _Silent(world, name, spec) for name, spec in world.scenario.agents.items()}
+
+
+class AsksForever(Reference):
+    """A workflow whose participant calls its service again and again."""
+
+    name = "asks-forever"
+
+    async def run_workflow(self, workflow: Any, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
+        while True:
+            await self.world.service("a").reply(Request(messages=turn.messages))
+        yield
+
+
+@pytest.mark.parametrize(
+    ("implementation", "says", "kind"),
+    [
+        (NeverIdle, "no end within 1 s", Output),
+        (NeverAnswers, "no end within 1 s", ServiceCalled),
+        (Chatters, f"no end after {MOST_EVENTS} events", Chunk),
+        (AsksForever, f"no end after {MOST_EVENTS} events", ServiceCalled),
+    ],
+)
+def test_what_never_ends_is_cut_off_with_all_that_was_seen(implementation: type[Implementation], says: str, kind: Any):
+    trace = perform(CHAT, implementation, timeout=1)
+    broken = trace.broken
+    assert isinstance(broken, Broke)
+    assert (broken.cause, broken.text) == ("timeout", says)
+    assert any(isinstance(event, kind) for event in trace.events)
+    assert all(event.step == 0 for event in trace.events)
+
+
+@pytest.mark.parametrize("implementation", [NeverIdle, NeverAnswers, Chatters, AsksForever])
+def test_it_ends_in_error_verdicts_and_the_other_areas_are_judged(implementation: type[Implementation]):
+    rules = [catalogue()[id] for id in ("ORC-16", "ORC-01", "THR-01")]
+    material = replace(shipped(), fixtures=lambda area: [("chat", CHAT)] if area == "orchestration" else [])
+    effort = Profile("quick", pool=5, shrink=0)
+    judge = Judge(subject(implementation), rules, effort=effort, material=material, timeout=1)
+    verdicts = {rule.id: judge.verdict(rule) for rule in rules}
+    assert verdicts["ORC-16"].verdict == verdicts["ORC-01"].verdict == "error"
+    assert "no end" in (verdicts["ORC-16"].reason or "")
+    assert verdicts["THR-01"].verdict == "pass"
+
+
+def test_a_manager_that_picks_somebody_unknown_is_judged_and_the_next_run_goes_on():
+    errs = RunWorkflow(
+        workflow="w", say=("go",), manager=ManagerSpec(picks=("a",), errs=True), replies={"a": (ReplySpec(text="x"),)}
+    )
+    scenario = Scenario(agents=CHAT.agents, workflows=CHAT.workflows, steps=(errs, CHAT.steps[0]))
+    trace = perform(scenario, Reference, timeout=1)
+    assert trace.broken is None
+    (raised,) = [event for event in trace.events if isinstance(event, Raised)]
+    assert "stranger" in raised.text
+    assert [event.step for event in trace.events if isinstance(event, Output) and event.completed] == [1]
+    for id in ("ORC-05", "ORC-06"):
+        judgement = catalogue()[id].judge(scenario, trace)
+        assert judgement.exercised
+        assert not judgement.violations
