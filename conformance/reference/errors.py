@@ -21,3 +21,11 @@ class Abandoned(Exception):
 
 class NoConversation(Exception):
     """The service was asked to keep a conversation and named none."""
+
+
+class UnknownParticipant(Invalid):
+    """A manager named somebody who does not take part in its workflow."""
+
+
+class ExecutorFailed(Exception):
+    """An executor of an author-written workflow failed."""

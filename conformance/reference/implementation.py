@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 import msgspec
@@ -50,10 +51,18 @@ class Reference(Implementation):
             "provider_copy": "none",
             "injected_messages": "dropped",
             "completion_signal": "flag",
+            "limit_answer": "notice",
+            "failing_participant": "fails",
         }
         self.policies = msgspec.convert({**declared, **policies}, Policies)
         self.caller = Caller()
         self._threads = 0
+        self._workflows: list[Workflow] = []
+
+    async def close(self) -> None:
+        """Leave nothing behind that still waits."""
+        for workflow in self._workflows:
+            await workflow.close()
 
     async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent] | None = None) -> Agent:
         """Build an agent; `inner`: those that it has as tools, under the names of the tools."""
@@ -63,11 +72,13 @@ class Reference(Implementation):
         """The flag of the agent's chat client."""
         return agent.supports_hosted()
 
-    async def create_thread(self, agent: Agent, kind: ThreadKind, conversation_id: str | None = None) -> Thread:
+    async def create_thread(self, agent: Agent | WorkflowAgent, kind: ThreadKind, conversation_id: str | None = None) -> Thread:
         """Create a thread, or a hosted one that continues a conversation."""
         self._threads += 1
         key = f"thread {self._threads}"
-        return agent.create_thread(key, kind) if conversation_id is None else agent.continue_conversation(key, conversation_id)
+        if conversation_id is None or isinstance(agent, WorkflowAgent):
+            return agent.create_thread(key, kind)
+        return agent.continue_conversation(key, conversation_id)
 
     async def describe_thread(self, agent: Agent, thread: Thread) -> ThreadState:
         """A thread is state: this is all of it."""
@@ -88,34 +99,43 @@ class Reference(Implementation):
     async def run(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> Response:
         """Run, not streaming."""
         asked = self.caller.asks(thread, turn)
+        if isinstance(agent, WorkflowAgent):
+            return await _last(self._got(thread, asked, agent.run(thread, asked, stream=False)))
         return self.caller.got(thread, asked, await agent.run(thread, asked, _nowhere, stream=False))
 
     def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Run, streaming."""
-
-        async def work(emit: Emit) -> Response:
-            asked = self.caller.asks(thread, turn)
-            return self.caller.got(thread, asked, await agent.run(thread, asked, emit, stream=True))
-
-        return _streamed(work)
+        asked = self.caller.asks(thread, turn)
+        if isinstance(agent, WorkflowAgent):
+            return self._got(thread, asked, agent.run(thread, asked, stream=True))
+        return self._got(thread, asked, _streamed(lambda emit: agent.run(thread, asked, emit, stream=True)))
 
     async def answer(self, agent: Agent | WorkflowAgent, thread: Any, answers: Sequence[Answer]) -> Response:
         """Resume, not streaming."""
+        if isinstance(agent, WorkflowAgent):
+            return await _last(self._got(thread, None, agent.resume(thread, answers, stream=False)))
         return self.caller.got(thread, None, await agent.resume(thread, answers, _nowhere, stream=False))
 
     def stream_answer(
         self, agent: Agent | WorkflowAgent, thread: Any, answers: Sequence[Answer]
     ) -> AsyncIterator[ChunkSeen | Response]:
         """Resume, streaming."""
+        if isinstance(agent, WorkflowAgent):
+            return self._got(thread, None, agent.resume(thread, answers, stream=True))
+        return self._got(thread, None, _streamed(lambda emit: agent.resume(thread, answers, emit, stream=True)))
 
-        async def work(emit: Emit) -> Response:
-            return self.caller.got(thread, None, await agent.resume(thread, answers, emit, stream=True))
-
-        return _streamed(work)
+    async def _got(
+        self, thread: Thread | None, asked: Turn | None, items: AsyncGenerator[ChunkSeen | Response]
+    ) -> AsyncGenerator[ChunkSeen | Response]:
+        """What a run gives its caller, who owns the response."""
+        async with aclosing(items):
+            async for item in items:
+                yield self.caller.got(thread, asked, item) if isinstance(item, Response) else item
 
     async def create_workflow(self, name: str, spec: WorkflowSpec, participants: Mapping[str, Any]) -> Workflow:
         """Build a workflow."""
-        return self.patterns[spec.pattern](name, spec, participants, self.world)
+        self._workflows.append(self.patterns[spec.pattern](name, spec, participants, self.world, self.policies))
+        return self._workflows[-1]
 
     def run_workflow(self, workflow: Workflow, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Run a workflow."""
@@ -123,7 +143,7 @@ class Reference(Implementation):
 
     def answer_workflow(self, workflow: Workflow, answers: Sequence[Answer], *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Answer pending requests."""
-        return workflow.respond(answers)
+        return workflow.respond(answers, stream=stream)
 
     async def workflow_as_agent(self, name: str, workflow: Workflow) -> WorkflowAgent:
         """Wrap a workflow."""
@@ -134,7 +154,16 @@ async def _nowhere(text: str) -> None:
     """Nobody listens."""
 
 
-async def _streamed(work: Callable[[Emit], Awaitable[Response]]) -> AsyncIterator[ChunkSeen | Response]:
+async def _last(items: AsyncGenerator[ChunkSeen | Response]) -> Response:
+    """The response of a run whose updates nobody wants."""
+    async with aclosing(items):
+        async for item in items:
+            if isinstance(item, Response):
+                return item
+    raise AssertionError("a run ends with its response, or raises")
+
+
+async def _streamed(work: Callable[[Emit], Awaitable[Response]]) -> AsyncGenerator[ChunkSeen | Response]:
     """What a run emits, then its response, as a stream. The run goes no further than its consumer, and is over when this is."""
     chunks: asyncio.Queue[str | None] = asyncio.Queue()
     left = False

@@ -1,13 +1,15 @@
-"""The five orchestrations and author-written workflows: who speaks when, and what the answer is."""
+"""The orchestrations: who speaks when, and what the answer is. Those with a manager, and author-written ones, stand apart."""
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import Mapping, Sequence
 
 from conformance.implementation import Response
-from conformance.reference.workflow import Workflow, WorkflowRun
+from conformance.reference.custom import Custom
+from conformance.reference.managed import Managed
+from conformance.reference.workflow import Workflow
+from conformance.reference.workflow_run import WorkflowRun
 from conformance.trace import Message
 from conformance.vocabulary import Pattern
 
@@ -30,54 +32,78 @@ class Sequential(Workflow):
 
 
 class Concurrent(Workflow):
-    """Side by side on the same input. The answer is everyone's response, in the order of the participants."""
+    """Side by side on the same input. The answer is everyone's response, in the order of the participants, or an aggregator's."""
 
     async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
-        """Every participant's response messages, each once, in an order that does not depend on who finished first."""
+        """What is made of the responses, in an order that does not depend on who finished first."""
         responses = await self.gather(run, messages)
         return Response(messages=self.aggregate(run, responses))
 
     async def gather(self, run: WorkflowRun, messages: Sequence[Message]) -> dict[str, Response]:
         """Everyone's response, in the order in which they finished."""
-        responses: dict[str, Response] = {}
+        failures: list[Exception] = []
 
-        async def one(name: str) -> None:
-            responses[name] = await run.participant(name, messages, shown=self.spec.intermediate_outputs)
-            run.strand_ended()
+        async def one(name: str) -> Response | None:
+            try:
+                return await run.participant(name, messages, shown=self.spec.intermediate_outputs)
+            except Exception as error:
+                self.tolerate(name, error)
+                failures.append(error)
+                return None
 
-        run.fork(len(self.spec.participants))
-        tasks = [asyncio.create_task(one(name)) for name in self.spec.participants]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-        run.join()
-        return responses
+        done = await run.side_by_side(self.spec.participants, one)
+        if len(failures) == len(done):
+            raise failures[0]
+        return {name: response for name, response in done.items() if response is not None}
+
+    def tolerate(self, participant: str, error: Exception) -> None:
+        """Raise what a participant raised, unless `failing_participant` says to answer without it."""
+        if self.policies.failing_participant != "left_out":
+            raise error
+        warnings.warn(f"workflow {self.name!r} answers without {participant!r}, which failed: {error}", stacklevel=2)
 
     def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
-        """The default aggregation."""
-        return tuple(message for name in self.spec.participants for message in responses[name].messages)
+        """What the author's aggregator answers; by default every response message, each once."""
+        if self.spec.aggregates is not None:
+            return (Message(role="assistant", text=self.spec.aggregates, author=self.name),)
+        return tuple(message for name in self.spec.participants if name in responses for message in responses[name].messages)
+
+    def streams(self, participant: str) -> bool:
+        """With the default aggregation everyone's chunks are the answer's."""
+        return self.spec.aggregates is None
 
 
 class Handoff(Workflow):
     """A participant hands over by calling a tool; the run ends when one answers without. The answer is empty."""
 
     async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
-        """Empty: every response was output as intermediate, whatever `intermediate_outputs` says."""
+        """Empty: every response was output as intermediate, whatever `intermediate_outputs` says.
+
+        Everyone gets the whole conversation, each call with its result: who gets control back sees what it did before.
+        """
         conversation = list(messages)
-        name = self.spec.participants[0]
-        while True:
+        response, name = Response(), self.first()
+        while name is not None:
             response = await run.participant(name, conversation, shown=True)
-            conversation += [message for message in response.messages if message.text]
-            target = self.target(response)
-            if target is None:
-                return self.completion(response)
-            name = target
+            conversation += response.messages
+            name = self.successor(name, response)
+        return self.completion(response)
+
+    def first(self) -> str | None:
+        """The participant that begins."""
+        return self.spec.participants[0]
+
+    def successor(self, participant: str, response: Response) -> str | None:
+        """The participant that goes on; a child has no tool to hand over with, whatever was called inside."""
+        return None if isinstance(self.participants[participant], Workflow) else self.target(response)
 
     def completion(self, last: Response) -> Response:
         """What the run-completed output holds."""
         return Response()
+
+    def response(self, run: WorkflowRun, answer: Response | None) -> Response:
+        """What the participants said: the answer is empty only because everyone has heard it already."""
+        return Response(messages=tuple(run.said))
 
     def target(self, response: Response) -> str | None:
         """The participant that a response hands over to."""
@@ -88,52 +114,6 @@ class Handoff(Workflow):
     def streams(self, participant: str) -> bool:
         """Everyone's response is output."""
         return True
-
-
-class Managed(Workflow):
-    """A manager picks who speaks next and gives the answer: group chat and Magentic."""
-
-    async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
-        """The manager's summary, completion message or synthesized answer; rounds are intermediate."""
-        conversation = list(messages)
-        while (name := self.world.manager.pick()) is not None:
-            response = await run.participant(name, conversation, shown=self.spec.intermediate_outputs)
-            conversation += response.messages
-        return self.conclude(run, conversation)
-
-    def conclude(self, run: WorkflowRun, conversation: Sequence[Message]) -> Response:
-        """The manager's last word."""
-        return Response(messages=(Message(role="assistant", text=self.world.manager.answer(), author="manager"),))
-
-
-class Custom(Workflow):
-    """An author-written workflow: executors in supersteps that output, complete, or do not."""
-
-    async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
-        """What the author's executors completed with. Several completions are reported, and only the last one counts."""
-        completions: list[tuple[str, Response]] = []
-        for stage in self.spec.stages:
-            for name in stage:
-                executor = self.spec.executors[name]
-                if self.spec.intermediate_outputs:
-                    for text in executor.emits:
-                        run.output(name, _said(text, name))
-                if executor.completes is not None:
-                    completions.append((name, _said(executor.completes, name)))
-        return self.settle(run, completions)
-
-    def settle(self, run: WorkflowRun, completions: Sequence[tuple[str, Response]]) -> Response | None:
-        """One completion a run, whatever the author wrote."""
-        if len(completions) > 1:
-            names = ", ".join(name for name, _ in completions)
-            warnings.warn(f"several executors of workflow {self.name!r} complete one run: {names}", stacklevel=2)
-            for name, response in completions[:-1]:
-                run.output(name, response)
-        return completions[-1][1] if completions else None
-
-
-def _said(text: str, author: str) -> Response:
-    return Response(messages=(Message(role="assistant", text=text, author=author),), author=author)
 
 
 PATTERNS: Mapping[Pattern, type[Workflow]] = {
