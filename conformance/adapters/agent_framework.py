@@ -9,19 +9,21 @@ from typing import Any, ClassVar
 from agent_framework import (
     Agent,
     AgentResponse,
+    AgentResponseUpdate,
     AgentSession,
     BaseChatClient,
     HistoryProvider,
-    SupportsAgentRun,
+    WorkflowAgent,
 )
 from agent_framework import Message as NativeMessage
 
 from conformance.adapters.agent_framework_agents import build, check
 from conformance.adapters.agent_framework_client import scripted_client
-from conformance.adapters.agent_framework_handed import Handed
+from conformance.adapters.agent_framework_handed import Handed, Runnable
 from conformance.adapters.agent_framework_histories import Histories
 from conformance.adapters.agent_framework_messages import said, to_native
 from conformance.adapters.agent_framework_profile import CONFLICT, ERRORS, POLICIES, THREADS_AND_PERSISTENCE, WORKFLOWS
+from conformance.adapters.agent_framework_requests import without_requests
 from conformance.adapters.agent_framework_threads import Sources, Thread, describe, overwrite
 from conformance.adapters.agent_framework_workflow_runs import WorkflowRuns
 from conformance.implementation import Answer, ChunkSeen, Response, ThreadState, Turn
@@ -99,8 +101,12 @@ class AgentFramework(WorkflowRuns):
             per_service_call=per_service_call,
         )
 
-    async def create_thread(self, agent: Agent[Any], kind: ThreadKind, conversation_id: str | None = None) -> Thread:
-        """Create a session: there is only one sort, with or without the id of a conversation that the service has."""
+    async def create_thread(self, agent: Runnable, kind: ThreadKind, conversation_id: str | None = None) -> Thread:
+        """Create a session: there is only one sort, with or without the id of a conversation that the service has.
+
+        On a workflow as an agent likewise, as the framework's sample of a workflow as an agent with a session has it; a history
+        provider for what is said there is the framework's own default.
+        """
         session = agent.create_session() if conversation_id is None else agent.get_session(conversation_id)
         self._asked[session.session_id] = kind
         return Thread(session, kind)
@@ -122,43 +128,53 @@ class AgentFramework(WorkflowRuns):
         """Set every text of the caller's messages and of what it got back."""
         overwrite(thread.owned, text)
 
-    async def run(self, agent: SupportsAgentRun, thread: Thread | None, turn: Turn) -> Response:
+    async def run(self, agent: Runnable, thread: Thread | None, turn: Turn) -> Response:
         """Run an agent, not streaming."""
         return await self._run(agent, Handed(thread, _input(turn), turn))
 
-    def stream(self, agent: SupportsAgentRun, thread: Thread | None, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
+    def stream(self, agent: Runnable, thread: Thread | None, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Run an agent, streaming."""
         return self._stream(agent, Handed(thread, _input(turn), turn))
 
-    async def answer(self, agent: SupportsAgentRun, thread: Thread | None, answers: Sequence[Answer]) -> Response:
+    async def answer(self, agent: Runnable, thread: Thread | None, answers: Sequence[Answer]) -> Response:
         """Resume by running the same session with the answers, not streaming."""
         return await self._run(agent, Handed(thread, self.requests.answered(answers)))
 
     def stream_answer(
-        self, agent: SupportsAgentRun, thread: Thread | None, answers: Sequence[Answer]
+        self, agent: Runnable, thread: Thread | None, answers: Sequence[Answer]
     ) -> AsyncIterator[ChunkSeen | Response]:
         """Resume, streaming."""
         return self._stream(agent, Handed(thread, self.requests.answered(answers)))
 
-    async def _run(self, agent: SupportsAgentRun, handed: Handed) -> Response:
-        return self._response(await agent.run(handed.messages, **handed.arguments()), handed)
+    async def _run(self, agent: Runnable, handed: Handed) -> Response:
+        return self._response(await agent.run(handed.messages, **_arguments(agent, handed)), handed)
 
-    async def _stream(self, agent: SupportsAgentRun, handed: Handed) -> AsyncIterator[ChunkSeen | Response]:
+    async def _stream(self, agent: Runnable, handed: Handed) -> AsyncIterator[ChunkSeen | Response]:
         # As a context manager it is closed where its consumer leaves it early.
-        async with agent.run(handed.messages, stream=True, **handed.arguments()) as stream:
+        async with agent.run(handed.messages, stream=True, **_arguments(agent, handed)) as stream:
             async for update in stream:
                 handed.back(update)
-                yield ChunkSeen(text=update.text)
+                yield ChunkSeen(text=update.text, executor=_executor(agent, update))
             yield self._response(await stream.get_final_response(), handed)
 
     def _response(self, response: AgentResponse[Any], handed: Handed) -> Response:
         handed.back(*response.messages)
         pending = self.requests.pending(response)
-        return Response(messages=said(response.messages), author=response.agent_id, pending=pending, given=handed.given())
+        messages = said(without_requests(response.messages))
+        return Response(messages=messages, author=response.agent_id, pending=pending, given=handed.given())
 
     def error_kind(self, error: BaseException) -> ErrorKind:
         """The neutral kind of a native exception."""
         return "conflict" if CONFLICT in str(error) else super().error_kind(error)
+
+
+def _arguments(agent: Runnable, handed: Handed) -> dict[str, Any]:
+    return handed.arguments(options=not isinstance(agent, WorkflowAgent))
+
+
+def _executor(agent: Runnable, update: AgentResponseUpdate) -> str | None:
+    """Whose update it is: a workflow as an agent signs the updates of its executors with their names."""
+    return update.author_name if isinstance(agent, WorkflowAgent) else None
 
 
 def _input(turn: Turn) -> list[NativeMessage]:

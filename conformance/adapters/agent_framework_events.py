@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
-from agent_framework import AgentResponse, AgentResponseUpdate, Content, WorkflowAgent, WorkflowEvent, WorkflowRunState
+from agent_framework import AgentResponse, AgentResponseUpdate, Content, WorkflowEvent, WorkflowRunState
 from agent_framework import Message as NativeMessage
 
 from conformance.adapters.agent_framework_messages import said
@@ -45,15 +45,6 @@ def output(event: WorkflowEvent[Any]) -> ChunkSeen | OutputSeen:
     if all(isinstance(item, NativeMessage) for item in items):
         return OutputSeen(executor=executor, completed=completed, payload="messages", messages=said(items))
     return OutputSeen(executor=executor, completed=completed, payload="other")
-
-
-def requests(messages: Sequence[NativeMessage]) -> Iterator[Content]:
-    """What waits for an answer in a response's messages: approvals, and the other requests of a workflow as an agent."""
-    for message in messages:
-        for content in message.contents:
-            asks = content.type == "function_call" and content.name == WorkflowAgent.REQUEST_INFO_FUNCTION_NAME
-            if asks or content.type == "function_approval_request":
-                yield content
 
 
 def tool_of(request: Content) -> str | None:

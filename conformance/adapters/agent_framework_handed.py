@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent_framework import Agent, WorkflowAgent
 from agent_framework import Message as NativeMessage
 
 from conformance.adapters.agent_framework_messages import said
 from conformance.adapters.agent_framework_threads import Owned, Thread
 from conformance.implementation import Turn
+
+Runnable = Agent[Any] | WorkflowAgent
+"""What a caller can run: an agent, or a workflow as one."""
 
 
 class Handed:
@@ -26,11 +30,10 @@ class Handed:
         self._store = self._options.get("store")
         self.back(*messages)
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self, *, options: bool = True) -> dict[str, Any]:
         """The keyword arguments of the run; a workflow that is wrapped as an agent takes no options."""
-        if self._thread is None:
-            return {"session": None}
-        return {"session": self._thread.session, "options": self._options}
+        session = self._thread.session if self._thread is not None else None
+        return {"session": session, "options": self._options} if options else {"session": session}
 
     def back(self, *messages: Owned) -> None:
         """The caller got these back."""

@@ -8,12 +8,13 @@ from typing import Any
 
 import httpx2
 import msgspec
-from agent_framework import Agent, BaseChatClient, FunctionInvocationLayer, FunctionTool, SupportsAgentRun
+from agent_framework import Agent, BaseChatClient, FunctionInvocationLayer, FunctionTool
 from agent_framework.openai import OpenAIChatClient, RawOpenAIChatClient
 from openai import AsyncOpenAI
 from pydantic import BaseModel, ConfigDict
 
 from conformance.adapters.agent_framework import AgentFramework
+from conformance.adapters.agent_framework_handed import Runnable
 from conformance.adapters.agent_framework_profile import THREADS_AND_PERSISTENCE
 from conformance.adapters.agent_framework_threads import Thread
 from conformance.implementation import ChunkSeen, Response, Turn
@@ -93,24 +94,24 @@ class AgentFrameworkOpenAI(AgentFramework):
             options["store"] = False
         return agent
 
-    async def create_thread(self, agent: Agent[Any], kind: ThreadKind, conversation_id: str | None = None) -> Thread:
+    async def create_thread(self, agent: Runnable, kind: ThreadKind, conversation_id: str | None = None) -> Thread:
         """Create a session, with the id under which a conversation is known on this wire."""
         return await super().create_thread(agent, kind, conversation_id and self._on_wire(agent, conversation_id))
 
-    async def run(self, agent: SupportsAgentRun, thread: Thread | None, turn: Turn) -> Response:
+    async def run(self, agent: Runnable, thread: Thread | None, turn: Turn) -> Response:
         """Run an agent, not streaming."""
         return await super().run(agent, thread, self._option_on_wire(agent, turn))
 
-    def stream(self, agent: SupportsAgentRun, thread: Thread | None, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
+    def stream(self, agent: Runnable, thread: Thread | None, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Run an agent, streaming."""
         return super().stream(agent, thread, self._option_on_wire(agent, turn))
 
-    def _option_on_wire(self, agent: SupportsAgentRun, turn: Turn) -> Turn:
+    def _option_on_wire(self, agent: Runnable, turn: Turn) -> Turn:
         if turn.conversation_id is None:
             return turn
         return msgspec.structs.replace(turn, conversation_id=self._on_wire(agent, turn.conversation_id))
 
-    def _on_wire(self, agent: SupportsAgentRun, id: str) -> str:
+    def _on_wire(self, agent: Runnable, id: str) -> str:
         """The name of a conversation on this wire: sessions have it, the scenario's own ids do not."""
         if id.startswith((CONVERSATION, RESPONSE)):
             return id

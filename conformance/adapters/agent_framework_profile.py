@@ -88,6 +88,10 @@ WORKFLOWS: frozenset[Capability] = frozenset(
         "workflows.requests",
         "workflows.as_agent",
         "workflows.nested",
+        "workflows.threads",
+        "workflows.aggregator",
+        "workflows.limits",
+        "workflows.resets",
     }
 )
 
@@ -106,6 +110,12 @@ POLICIES = Policies(
     injected_messages="dropped",
     # The type of an event: `output` is "final terminal output", `intermediate` is "non-terminal" (`WorkflowEventType`).
     completion_signal="event_type",
+    # At the limit a group chat "automatically completes with a default completion message" (`with_max_rounds`), and Magentic yields
+    # "a termination message" (`_check_within_limits_or_complete`): "Workflow terminated due to reaching maximum round count."
+    limit_answer="notice",
+    # What an executor raises ends the run: `failed` is "workflow terminated with error" (`WorkflowEventType`); its siblings are
+    # cancelled (`gather_cancelling_siblings_on_error`).
+    failing_participant="fails",
 )
 
 ERRORS: Mapping[type[BaseException], ErrorKind] = {

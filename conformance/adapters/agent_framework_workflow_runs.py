@@ -22,9 +22,14 @@ class WorkflowRuns(Implementation):
     Handoff: the framework refuses participants without per-service-call persistence, so every participant of a handoff is built
     with it, whatever its spec says.
 
-    Nesting: a workflow takes part in another as an agent, which the framework's guide on workflows as agents recommends for use "as
-    building blocks in larger agent systems or other workflows". Its other means, `WorkflowExecutor`, sends the child's answer in a
-    form that no next participant of an orchestration takes, and a group chat has no use for it.
+    Nesting: in an author-written workflow a child takes part by `WorkflowExecutor`, in an orchestration as an agent, which the
+    framework's guide on workflows as agents recommends for use "as building blocks in larger agent systems or other workflows". The
+    orchestrations take executors too, but no `WorkflowExecutor`: it takes what its child takes and sends what its child outputs,
+    while a sequence and a concurrent workflow hand on an `AgentExecutorResponse`, and a group chat and Magentic speak to executors
+    in messages of their own.
+
+    A run of a workflow that its consumer leaves is closed as its `ResponseStream` documents it: as a context manager, which closes
+    "on block exit, including an early consumer break".
     """
 
     def __init__(self) -> None:
@@ -40,29 +45,28 @@ class WorkflowRuns(Implementation):
         members = {member: self._member(member, participants[member], spec) for member in spec.participants}
         return BUILDERS[spec.pattern](name, spec, members, self.world)
 
-    def _member(self, name: str, participant: Agent[Any] | Workflow, spec: WorkflowSpec) -> SupportsAgentRun:
-        if isinstance(participant, Workflow):
-            return participant.as_agent(name=name)
-        return self.build_again(name, per_service_call=True) if spec.pattern == "handoff" else participant
+    def _member(self, name: str, participant: Agent[Any] | Workflow, spec: WorkflowSpec) -> SupportsAgentRun | Workflow:
+        if spec.pattern == "handoff" and not isinstance(participant, Workflow):
+            return self.build_again(name, per_service_call=True)
+        return participant
 
-    async def run_workflow(self, workflow: Workflow, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
+    def run_workflow(self, workflow: Workflow, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Run a workflow until it is idle."""
-        async for item in self._follow(workflow, stream, message=[to_native(message) for message in turn.messages]):
-            yield item
+        return self._follow(workflow, stream, message=[to_native(message) for message in turn.messages])
 
-    async def answer_workflow(self, workflow: Workflow, answers: Sequence[Answer], *, stream: bool) -> AsyncIterator[WorkflowSeen]:
+    def answer_workflow(self, workflow: Workflow, answers: Sequence[Answer], *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Answer pending requests and follow the workflow until it is idle again."""
         responses = {answer.id: self.requests.take(answer) for answer in answers}
         self._waiting[workflow.id].difference_update(responses)
-        async for item in self._follow(workflow, stream, responses=responses):
-            yield item
+        return self._follow(workflow, stream, responses=responses)
 
     async def _follow(self, workflow: Workflow, stream: bool, **what: Any) -> AsyncIterator[WorkflowSeen]:
         waiting = self._waiting.setdefault(workflow.id, set())
         if stream:
-            async for event in workflow.run(stream=True, **what):
-                for item in self._seen(event, waiting):
-                    yield item
+            async with workflow.run(stream=True, **what) as events:
+                async for event in events:
+                    for item in self._seen(event, waiting):
+                        yield item
             return
         result = await workflow.run(**what)
         # Without a stream the status events stand apart from the others; only the last one says how the workflow came to rest.

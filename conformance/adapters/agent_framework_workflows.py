@@ -1,4 +1,4 @@
-"""How `agent-framework` builds each workflow of a scenario.
+"""How `agent-framework` builds the five orchestrations of a scenario; for author-written workflows see `agent_framework_custom`.
 
 Outputs are designated by executor. The default of every orchestration is its answer as `output` and nothing else; intermediate
 outputs on means `intermediate_output_from="all_other"`. For a sequence the default has to be said along with it, else it is gone.
@@ -8,57 +8,51 @@ outputs on means `intermediate_output_from="all_other"`. For a sequence the defa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
-from agent_framework import Agent, SupportsAgentRun, Workflow, WorkflowBuilder
+from agent_framework import Agent, AgentExecutorResponse, AgentResponse, SupportsAgentRun, Workflow
 from agent_framework import Message as NativeMessage
-from agent_framework.orchestrations import (
-    ConcurrentBuilder,
-    GroupChatBuilder,
-    HandoffBuilder,
-    MagenticBuilder,
-    MagenticContext,
-    MagenticManagerBase,
-    MagenticProgressLedger,
-    MagenticProgressLedgerItem,
-    SequentialBuilder,
-)
+from agent_framework.orchestrations import ConcurrentBuilder, GroupChatBuilder, HandoffBuilder, MagenticBuilder, SequentialBuilder
 
-from conformance.adapters.agent_framework_client import ManagerClient
-from conformance.adapters.agent_framework_executors import Scripted, Stages
+from conformance.adapters.agent_framework_custom import custom
+from conformance.adapters.agent_framework_managers import ScriptedManager, group_chat_manager
+from conformance.adapters.agent_framework_patterns import Build, Participants
 from conformance.implementation import NotSupported
 from conformance.scenario import WorkflowSpec
 from conformance.vocabulary import Pattern
 from conformance.world import World
-from conformance.world.manager import Manager
-
-Participants = Mapping[str, SupportsAgentRun]
-"""The participants under their names, in the order of the spec: agents, or workflows as agents."""
 
 
 def sequential(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
     """One after another."""
     return SequentialBuilder(
         name=name,
-        participants=list(participants.values()),
+        participants=_as_agents(participants),
         output_from=[spec.participants[-1]],
         intermediate_output_from="all_other" if spec.intermediate_outputs else None,
     ).build()
 
 
 def concurrent(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
-    """Side by side."""
-    return ConcurrentBuilder(
+    """Side by side. What an author's aggregator answers is signed with the name of the workflow."""
+    builder = ConcurrentBuilder(
         name=name,
-        participants=list(participants.values()),
+        participants=_as_agents(participants),
         intermediate_output_from="all_other" if spec.intermediate_outputs else None,
-    ).build()
+    )
+    if (text := spec.aggregates) is not None:
+
+        async def aggregator(results: list[AgentExecutorResponse]) -> AgentResponse[Any]:
+            return AgentResponse(messages=[NativeMessage("assistant", [text], author_name=name)])
+
+        builder.with_aggregator(aggregator)
+    return builder.build()
 
 
 def handoff(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
     """Handing over. It "has no separate intermediate outputs channel": every participant is `output`, whatever the option says."""
-    agents = [cast("Agent[Any]", participant) for participant in participants.values() if isinstance(participant, Agent)]
+    agents: list[Agent[Any]] = [each for each in participants.values() if isinstance(each, Agent)]
     if len(agents) < len(participants):
         raise NotSupported("only an Agent can take part in a handoff, not a workflow as an agent")
     builder = HandoffBuilder(name=name, participants=agents).with_start_agent(agents[0])
@@ -67,48 +61,32 @@ def handoff(name: str, spec: WorkflowSpec, participants: Participants, world: Wo
 
 
 def group_chat(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
-    """A manager picks, here an agent that answers with the framework's structured decisions."""
-    return GroupChatBuilder(
+    """A manager picks, here an agent."""
+    builder = GroupChatBuilder(
         name=name,
-        participants=list(participants.values()),
-        orchestrator_agent=Agent(ManagerClient(world.manager), id="manager", name="manager"),
+        participants=_as_agents(participants),
+        orchestrator_agent=group_chat_manager(world.manager),
         intermediate_output_from="all_other" if spec.intermediate_outputs else None,
-    ).build()
+    )
+    return builder.with_max_rounds(spec.max_rounds).build()
 
 
 def magentic(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
-    """A manager plans, picks and synthesizes."""
+    """A manager plans, picks and synthesizes; the limits are the manager's."""
     return MagenticBuilder(
         name=name,
-        participants=list(participants.values()),
-        manager=ScriptedManager(world.manager),
+        participants=_as_agents(participants),
+        manager=ScriptedManager(world.manager, spec),
         intermediate_output_from="all_other" if spec.intermediate_outputs else None,
     ).build()
 
 
-def custom(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
-    """An author's own executors, stage after stage. Each of them is an output, an intermediate output, or hidden."""
-    for id, executor in spec.executors.items():
-        if executor.emits and executor.completes is not None:
-            raise NotSupported(f"outputs are designated by executor: {id!r} cannot both emit intermediate outputs and complete")
-    stages = Stages(spec.stages)
-    executors = {id: Scripted(id, executor) for id, executor in spec.executors.items()}
-    used = dict.fromkeys(id for stage in spec.stages for id in stage)
-    completing = [executors[id] for id in used if spec.executors[id].completes is not None]
-    emitting = [executors[id] for id in used if spec.executors[id].emits]
-    builder = WorkflowBuilder(
-        name=name,
-        start_executor=stages,
-        # Where nobody completes, the author designated someone who outputs nothing: without a designation everybody is `output`.
-        output_from=[*completing] or [stages],
-        intermediate_output_from=[*emitting] if spec.intermediate_outputs else None,
-    )
-    for id in used:
-        builder.add_edge(stages, executors[id]).add_edge(executors[id], stages)
-    return builder.build()
+def _as_agents(participants: Participants) -> list[SupportsAgentRun]:
+    """The participants of an orchestration, workflows among them as agents under the names that they have there."""
+    return [each.as_agent(name=name) if isinstance(each, Workflow) else each for name, each in participants.items()]
 
 
-BUILDERS: Mapping[Pattern, Callable[[str, WorkflowSpec, Participants, World], Workflow]] = {
+BUILDERS: Mapping[Pattern, Build] = {
     "sequential": sequential,
     "concurrent": concurrent,
     "handoff": handoff,
@@ -116,38 +94,3 @@ BUILDERS: Mapping[Pattern, Callable[[str, WorkflowSpec, Participants, World], Wo
     "magentic": magentic,
     "custom": custom,
 }
-
-
-class ScriptedManager(MagenticManagerBase):
-    """The scripted manager of a Magentic workflow: a fixed plan, progress until nobody is picked any more, then the answer."""
-
-    def __init__(self, manager: Manager) -> None:
-        super().__init__()
-        self._manager = manager
-
-    async def plan(self, magentic_context: MagenticContext) -> NativeMessage:
-        """The same plan for everything."""
-        return NativeMessage("assistant", ["ask those who know"], author_name="manager")
-
-    async def replan(self, magentic_context: MagenticContext) -> NativeMessage:
-        """The same plan again."""
-        return await self.plan(magentic_context)
-
-    async def create_progress_ledger(self, magentic_context: MagenticContext) -> MagenticProgressLedger:
-        """Who speaks next, on the task itself; satisfied when nobody does."""
-        speaker = self._manager.pick()
-
-        def item(answer: Any) -> MagenticProgressLedgerItem:
-            return MagenticProgressLedgerItem(reason="as scripted", answer=answer)
-
-        return MagenticProgressLedger(
-            is_request_satisfied=item(speaker is None),
-            is_in_loop=item(False),
-            is_progress_being_made=item(True),
-            next_speaker=item(speaker or ""),
-            instruction_or_question=item(magentic_context.task),
-        )
-
-    async def prepare_final_answer(self, magentic_context: MagenticContext) -> NativeMessage:
-        """The synthesized answer."""
-        return NativeMessage("assistant", [self._manager.answer()], author_name="manager")
