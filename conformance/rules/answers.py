@@ -8,7 +8,7 @@ from typing import Literal
 
 from conformance.rules.case import Case
 from conformance.rules.run import RunView
-from conformance.scenario import ManagerSpec, RunWorkflow, WorkflowSpec
+from conformance.scenario import ExecutorSpec, ManagerSpec, RunWorkflow, WorkflowSpec
 from conformance.trace import Message, Part, ServiceReplied, ToolRaised, ToolReturned, parts
 
 
@@ -101,9 +101,14 @@ def answering(workflow: WorkflowSpec) -> tuple[str, ...]:
 
 def completing(workflow: WorkflowSpec) -> list[str]:
     """The executors of a custom workflow that complete the run, in the order in which they do, each as often as it does."""
-    staged = [name for stage in workflow.stages for name in stage if name in workflow.executors]
-    specs = [(name, workflow.executors[name]) for name in staged]
+    names = [name for stage in workflow.stages for name in stage if name in workflow.executors]
+    specs = [(name, workflow.executors[name]) for name in names]
     return [name for name, spec in specs for text in (spec.completes, spec.again) if text is not None]
+
+
+def staged(workflow: WorkflowSpec) -> list[ExecutorSpec]:
+    """The executors of a custom workflow that have a part in it, in the order in which they run."""
+    return [workflow.executors[name] for stage in workflow.stages for name in stage if name in workflow.executors]
 
 
 def orders(workflow: WorkflowSpec) -> list[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from conformance.cast import agents_in, workflows_in
-from conformance.rules.answers import answering, completing, ended_by, said, spells
+from conformance.rules.answers import answering, completing, ended_by, said, spells, staged
 from conformance.rules.case import Case
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run import RunView
@@ -106,7 +106,7 @@ def faulty(run: RunView) -> bool:
     """Whether the run fails by its script, or may: a participant's service, an executor, or a manager that errs."""
     assert isinstance(run.spec, RunWorkflow)
     inside = _inside(run.case, run.spec.workflow)
-    raising = any(spec.raises is not None for each in inside for spec in each.executors.values())
+    raising = any(spec.raises is not None for each in inside for spec in staged(each))
     managed = any(each.pattern in _MANAGED for each in inside)
     return bool(run.of(ServiceFailed)) or raising or (managed and run.spec.manager.errs)
 
@@ -119,9 +119,15 @@ def fails(run: RunView) -> bool:
         return not (run.case.policies.failing_participant == "left_out" and any(each.pattern == "concurrent" for each in inside))
     if len(inside) > 1:
         return False
-    raising = any(spec.raises is not None for spec in inside[0].executors.values())
+    raising = any(spec.raises is not None for spec in staged(inside[0]))
     errs = inside[0].pattern in _MANAGED and run.spec.manager.errs and not limited(run.case, run.spec)
     return raising or errs
+
+
+def again(case: Case, run: RunView) -> bool:
+    """Whether the workflow of a run was run before."""
+    runs = [(other, its) for other, its in case.workflow_runs() if other.at < run.at]
+    return any(isinstance(run.spec, RunWorkflow) and its.workflow == run.spec.workflow for _, its in runs)
 
 
 def waited(run: RunView) -> bool:
@@ -161,7 +167,7 @@ def told(run: RunView) -> Counter[str]:
     found = Counter(run.spec.say) + texts(part for spell in spells(run) for part in spell.said)
     for workflow in _inside(run.case, run.spec.workflow):
         made = [run.spec.manager.answer if workflow.pattern in _MANAGED else None, workflow.aggregates]
-        for executor in workflow.executors.values():
+        for executor in staged(workflow):
             made += [*executor.emits, executor.completes, executor.again]
         found.update(text for text in made if text)
     return found

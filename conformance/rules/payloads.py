@@ -9,6 +9,7 @@ from conformance.rules.answers import answer_of, answering, answers, ended_by, o
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import (
+    again,
     completed,
     direct,
     faulty,
@@ -157,11 +158,18 @@ def a_limit_ends_with_an_answer(case: Case) -> Iterator[Finding]:
     """When a limit on rounds, stalls or resets ends a run, there is exactly one completion, and it says what is declared for that.
 
     The policy `limit_answer`: a notice, which is nobody's reply and speaks of the limit, or the manager's answer. Leaves alone:
-    runs whose manager would end them after the last round that is allowed, and streams of which only chunks complete (ORC-09).
+    runs whose manager would end them after the last round that is allowed, later runs that raise (ORC-06), and streams of which
+    only chunks complete (ORC-09).
     """
     for run, spec, workflow in direct(case):
         managed = workflow.pattern in ("group_chat", "magentic") and ended_by(spec.manager, workflow) == "limit"
-        if not managed or nests(case, workflow) or faulty(run) or run.ending in ("waiting", "abandoned", "unknown", "refused"):
+        if (
+            not managed
+            or nests(case, workflow)
+            or (run.raised and again(case, run))
+            or faulty(run)
+            or run.ending in ("waiting", "abandoned", "unknown", "refused")
+        ):
             continue
         found = completed(run)
         if not found and any(chunk.completed for _, chunk in run.of(Chunk)):
@@ -202,7 +210,7 @@ def edge_sizes_answer_alike(case: Case) -> Iterator[Finding]:
             continue
         if _no_edge(run, workflow):
             continue
-        if run.raised and len(workflow.participants) == 1 and run.number == 0:
+        if run.raised and len(workflow.participants) == 1 and not again(case, run):
             yield finding(False, run.raised[0], expected="an answer", got=error(run.raised[1]))
         if not run.succeeded or (workflow.pattern == "handoff" and spec.stream):
             continue

@@ -15,6 +15,7 @@ from conformance.rules.outputs import (
     nests,
     returned,
     texts,
+    told,
     unasked,
     waited,
     wrapped,
@@ -171,7 +172,7 @@ def a_thread_keeps_the_conversation_of_a_workflow(case: Case) -> Iterator[Findin
     """A thread given to a workflow as an agent keeps the conversation over two runs, without intermediate messages as answers.
 
     Kept: whoever is asked first in a later run hears the inputs and answers of the earlier ones. Leaves alone: how often (ORC-35),
-    and earlier runs that did not come to their own end.
+    what is missing from the answer (ORC-23), and earlier runs that did not come to their own end.
     """
     runs = list(wrapped(case))
     for place, (run, spec, workflow) in enumerate(runs):
@@ -198,12 +199,14 @@ def a_thread_keeps_the_conversation_of_a_workflow(case: Case) -> Iterator[Findin
             )
         plain = not workflow.intermediate_outputs and workflow.pattern != "handoff" and not waited(run)
         if plain and run.succeeded and not faulty(run) and not limited(case, spec):
-            got = returned(run)
+            wanted = texts(answer_of(run, workflow))
+            others = {text for other, _ in [*earlier, (run, spec)] for text in told(other) if text not in wanted}
+            more = sorted(others & set(texts(returned(run))))
             yield finding(
-                got in answers(run, workflow),
+                not more,
                 run.of(RunReturned)[-1][0],
-                expected=f"the answer of this run alone: {show(answer_of(run, workflow))}",
-                got=show(got),
+                expected=f"no more than the answer of this run: {show(answer_of(run, workflow))}",
+                got=f"also {', '.join(more)}",
             )
 
 

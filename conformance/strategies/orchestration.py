@@ -1,114 +1,132 @@
-"""Random scenarios of the orchestration area: every pattern, as agent or not, with tools, approvals, nesting and failures."""
+"""Random scenarios of the orchestration area: runs of workflows of every pattern, alone, again, on threads, as twins, together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from string import ascii_lowercase
+from collections.abc import Callable
 
+import msgspec
 from hypothesis import strategies as st
 
-from conformance.scenario import AgentSpec, ExecutorSpec, Scenario, WorkflowSpec
-from conformance.strategies.common import services, tools
+from conformance.scenario import Scenario, Together
+from conformance.strategies.parts import beside
 from conformance.strategies.pen import Pen
-from conformance.strategies.workflow_run import Play
-from conformance.vocabulary import PATTERN_CAPABILITIES, Pattern
+from conformance.strategies.play import Play
+from conformance.strategies.topics import ALL, CALM, patterns, topics
+from conformance.strategies.workflow_run import draft, ordered
+from conformance.strategies.workflow_twins import differences, twins
+from conformance.strategies.workflows import add_workflow
 
-_SIZES: Mapping[Pattern, tuple[int, ...]] = {
-    "sequential": (2, 3, 4, 1),
-    "concurrent": (2, 3, 4, 1),
-    "handoff": (2, 3, 4),
-    "group_chat": (1, 2, 3),
-    "magentic": (1, 2, 3),
-    "custom": (1, 2, 3),
-}
 _NAMES = ("w", "x", "y")
-MOST_RUNS = len(_NAMES)
-_EXECUTORS = ("planner", "writer", "critic", "editor", "printer", "reader")
+_RUNS = (1, 2, 3, 2)  # one alone shows nothing here, but that is where shrinking ends which does not need the others
+_RUNS_ON_THREADS = (1, 2, 3, 4, 3)
+_THREADS = ("t", "u", "t", "t", "t", "u", None, "t")
 
 
 def scenario(pen: Pen) -> Scenario:
-    """One workflow that is run once or twice, with an answer to every request that it waits for, but sometimes the last."""
-    patterns: list[Pattern] = [
-        pattern
-        for pattern, need in PATTERN_CAPABILITIES.items()
-        if pen.can("workflows", need) and (pattern == "custom" or services(pen))
-    ]
-    play = Play(pen)
-    for _ in range(pen.count(MOST_RUNS) if patterns else 0):
-        if play.suspended:
+    """One workflow that is run once or a few times, or two of them."""
+    if not patterns(pen):
+        return Scenario()
+    sorts: list[Callable[[Pen], Scenario]] = [_once] * 10 + [_again] * 3
+    if pen.can("workflows.as_agent"):
+        sorts += [_on_threads] * 5
+    if differences(pen):
+        sorts += [twins] * 8
+    if pen.can("runs.interleaved"):
+        sorts += [_together] * 3
+    if pen.can("runs.streaming"):
+        sorts += [_left] * 3
+    return pen.pick(sorts)(pen)
+
+
+def _once(pen: Pen) -> Scenario:
+    """A run of each of a few workflows, with an answer to every request that it waits for, but rarely to the last ones."""
+    play = Play(pen, topics(pen))
+    for _ in range(pen.count(len(_NAMES))):
+        pen.part(_a_run_of_its_own(pen, play))
+    return play.scenario()
+
+
+@st.composite
+def _a_run_of_its_own(draw: st.DrawFn, shared: Pen, play: Play) -> None:
+    pen = shared.used_by(draw)
+    name = next(name for name in _NAMES if name not in play.workflows)
+    add_workflow(pen, play, name)
+    _a_run(pen, play, name)
+
+
+def _again(pen: Pen) -> Scenario:
+    """Several runs of one workflow; the first may fail, or wait for an answer that nobody gives."""
+    play = Play(pen, topics(pen))
+    add_workflow(pen, play, "w")
+    for _ in range(pen.pick(_RUNS)):
+        pen.part(_another_run(pen, play))
+    return play.scenario()
+
+
+@st.composite
+def _another_run(draw: st.DrawFn, shared: Pen, play: Play) -> None:
+    pen = shared.used_by(draw)
+    _a_run(pen, play, "w", drops=pen.rarely(2))
+
+
+def _a_run(pen: Pen, play: Play, name: str, *, drops: bool | None = None) -> None:
+    drawn = draft(pen, play, name)
+    run = ordered(pen, drawn)
+    play.take(run, drawn.rests, play.answers(drawn.rests, drops=drops))
+
+
+def _on_threads(pen: Pen) -> Scenario:
+    """Several runs of a workflow as an agent, on two threads or on none; an answer that nobody gives is the end."""
+    play = Play(pen, topics(pen, ALL - {"authoring"}))
+    add_workflow(pen, play, "w")
+    for _ in range(pen.pick(_RUNS_ON_THREADS)):
+        pen.part(_a_run_on_a_thread(pen, play))
+        if play.left:
             break
-        pen.part(_a_run(pen, play, patterns))
-    return Scenario(agents=play.agents, workflows=play.workflows, steps=tuple(play.steps))
+    return play.scenario()
 
 
 @st.composite
-def _a_run(draw: st.DrawFn, shared: Pen, play: Play, patterns: Sequence[Pattern]) -> None:
-    """A run of the latest workflow, or of a new one."""
+def _a_run_on_a_thread(draw: st.DrawFn, shared: Pen, play: Play) -> None:
     pen = shared.used_by(draw)
-    new = pen.number(3) > 0
-    if new or not play.tops:
-        play.tops.append(_NAMES[len(play.tops)])
-        _add_workflow(pen, play, play.tops[-1], patterns)
-    play.run(play.tops[-1])
+    thread = pen.pick(_THREADS)
+    drawn = draft(pen, play, "w", as_agent=True, thread=thread if pen.can("workflows.threads") else None)
+    play.take(ordered(pen, drawn), drawn.rests, play.answers(drawn.rests))
 
 
-def _add_workflow(pen: Pen, play: Play, name: str, patterns: Sequence[Pattern]) -> None:
-    twice: list[Pattern] = [each for each in patterns if each in ("handoff", "custom")]
-    choices: list[Pattern] = [*patterns, *twice]
-    pattern = pen.pick(choices)
-    if pattern == "custom":
-        play.workflows[name] = _custom(pen)
-        return
-    members = _agents(pen, play, pen.pick(_SIZES[pattern]))
-    if pattern in ("sequential", "concurrent") and pen.can("workflows.nested") and pen.rarely(4):
-        children: list[Pattern] = [each for each in patterns if each not in ("custom", "handoff")]
-        _put_child(pen, play, members, f"{name}-child", pen.pick(children))
-    play.workflows[name] = WorkflowSpec(pattern=pattern, participants=tuple(members), intermediate_outputs=_shown(pen))
+def _together(pen: Pen) -> Scenario:
+    """Two workflows in flight at once, sometimes two instances of one orchestration."""
+    play = Play(pen, topics(pen))
+    add_workflow(pen, play, "w")
+    alike = pen.rarely(4)
+    if alike:
+        play.workflows["x"] = play.workflows["w"]
+    else:
+        add_workflow(pen, play, "x")
+    drafts = [draft(pen, play, name) for name in _NAMES[:2]]
+    order = pen.shuffled(place for place, each in enumerate(drafts) for _ in range(each.service_calls))
+    rests = beside([each.rests for each in drafts])
+    if pen.number(7) == 0:  # shrinking ends here where it takes no two
+        play.take(drafts[0].run, drafts[0].rests, play.answers(drafts[0].rests))
+    else:
+        together = Together(runs=tuple(each.run for each in drafts), order=tuple(order))
+        play.take(together, rests, play.answers(rests))
+    return play.scenario()
 
 
-def _agents(pen: Pen, play: Play, count: int) -> list[str]:
-    """New agents; their names."""
-    names: list[str] = []
-    for _ in range(count):
-        names.append(ascii_lowercase[len(play.agents)])
-        play.agents[names[-1]] = pen.part(_an_agent(pen))
-    return names
+def _left(pen: Pen) -> Scenario:
+    """Runs of a workflow whose stream the consumer leaves, and one that comes to its end."""
+    play = Play(pen, topics(pen, CALM))
+    add_workflow(pen, play, "w")
+    runs = pen.pick(_RUNS)
+    for place in range(runs):
+        pen.part(_a_run_or_less(pen, play, is_last=place == runs - 1))
+    return play.scenario()
 
 
 @st.composite
-def _an_agent(draw: st.DrawFn, shared: Pen) -> AgentSpec:
-    """Most agents are plain."""
+def _a_run_or_less(draw: st.DrawFn, shared: Pen, play: Play, *, is_last: bool) -> None:
     pen = shared.used_by(draw)
-    boxes: list[Sequence[str]] = [("weather",)]
-    if pen.can("workflows.requests"):
-        boxes += [("pay",), ("weather", "pay")]
-    box = tools(pen, *boxes) if pen.rarely(2) else {}
-    return AgentSpec(service=pen.pick(services(pen)) if pen.rarely(4) else services(pen)[0], tools=box)
-
-
-def _put_child(pen: Pen, play: Play, members: list[str], name: str, pattern: Pattern) -> None:
-    """Put a workflow in the place of one participant, which takes part in the child with others."""
-    place = pen.number(len(members) - 1)
-    inside = [members[place], *_agents(pen, play, pen.pick((1, 0, 2)))]
-    play.workflows[name] = WorkflowSpec(pattern=pattern, participants=tuple(inside), intermediate_outputs=_shown(pen))
-    members[place] = name
-
-
-def _shown(pen: Pen) -> bool:
-    return pen.can("workflows.intermediate_outputs") and pen.rarely(2)
-
-
-def _custom(pen: Pen) -> WorkflowSpec:
-    """Executors in supersteps, one after another or side by side; one of them completes the run, sometimes others too."""
-    names = _EXECUTORS[: pen.pick(_SIZES["custom"])]
-    completing = pen.number(len(names) - 1)
-    executors: dict[str, ExecutorSpec] = {}
-    for place, name in enumerate(names):
-        completes = place == completing or pen.rarely(2)
-        emits = pen.rarely(8) if completes else pen.rarely(2)
-        executors[name] = ExecutorSpec(emits=(pen.text(),) if emits else (), completes=pen.text() if completes else None)
-    stages: list[tuple[str, ...]] = []
-    for name in names:
-        beside = bool(stages) and pen.rarely(2)
-        stages.append((*stages.pop(), name) if beside else (name,))
-    return WorkflowSpec(pattern="custom", stages=tuple(stages), executors=executors, intermediate_outputs=_shown(pen))
+    drawn = draft(pen, play, "w")
+    leaves, seen, run = pen.mostly() and not is_last, 1 + pen.rarely(2), ordered(pen, drawn)
+    play.take(msgspec.structs.replace(drawn.run, stream=True, abandons=seen) if leaves else run, (), ())
