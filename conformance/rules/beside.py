@@ -7,20 +7,11 @@ from collections.abc import Iterator
 from conformance.rules.answers import spells
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
-from conformance.rules.outputs import (
-    completed,
-    direct,
-    exactly_one,
-    faulty,
-    heard_texts,
-    left_to_author,
-    nests,
-    played,
-    texts,
-    told,
-)
+from conformance.rules.outputs import completed, exactly_one
+from conformance.rules.plays import direct, faulty, left_to_author, nests, played
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
+from conformance.rules.texts import heard_texts, texts, told
 from conformance.rules.twins import completions_alike, twins
 from conformance.scenario import RunWorkflow, Together
 from conformance.trace import RunReturned, ServiceFailed, ServiceReplied

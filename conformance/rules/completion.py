@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from conformance.rules.answers import completing
 from conformance.rules.case import Case
-from conformance.rules.outputs import (
-    completed,
-    direct,
-    exactly_one,
-    fails,
-    faulty,
-    heard_texts,
-    left_to_author,
-    played,
-    told,
-)
+from conformance.rules.outputs import completed, exactly_one
+from conformance.rules.plays import direct, fails, left_to_author, played
 from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run import RunView
-from conformance.scenario import RunWorkflow, WorkflowSpec
-from conformance.trace import Chunk, Idle, Output, Raised, RequestPending, RunReturned, Warned
+from conformance.scenario import WorkflowSpec
+from conformance.trace import Chunk, Idle, Output, RequestPending
 
 SIGNAL = ("completion_signal",)
 
@@ -132,113 +122,6 @@ def a_run_that_fails_does_not_complete(case: Case) -> Iterator[Finding]:
             expected="an error for the consumer, and no run-completed output",
             got=f"{'an' if raised else 'no'} error, and {len(done)} run-completed outputs",
         )
-
-
-@rule("ORC-06", needs=["workflows"], policies=SIGNAL)
-def runs_do_not_leak_into_each_other(case: Case) -> Iterator[Finding]:
-    """The second run on the same workflow has its own completion, with nothing of the first run's answer.
-
-    A failed or suspended-and-dropped first run does not poison it. Leaves alone: how many completions there are (ORC-01), what
-    participants are sent (ORC-35), runs after one whose consumer left its stream (ORC-38), and texts that both runs say.
-    """
-    runs = list(played(case))
-    for place, (run, spec, _) in enumerate(runs):
-        earlier = [other for other, its, _ in runs[:place] if its.workflow == spec.workflow and other.events[-1][0] < run.at]
-        left = any(other.ending in ("abandoned", "unknown", "refused") for other in earlier)
-        if (
-            not earlier
-            or left
-            or faulty(run)
-            or run.ending in ("abandoned", "unknown", "refused")
-            or left_to_author(case, spec.workflow)
-        ):
-            continue
-        found = _ends(run, spec)
-        expected = any(_ends(other, its) for other, its, _ in runs[:place] if other in earlier and its.stream == spec.stream)
-        leaked = _leaked(case, run, earlier, found)
-        own = run.ending == "waiting" or (run.succeeded and (bool(found) or not expected))
-        yield finding(
-            own and not leaked,
-            leaked[0] if leaked else run.raised[0] if run.raised else run.events[-1][0],
-            expected="a completion of its own, with nothing of an earlier run in it",
-            got=f"{len(leaked)} answers with texts of earlier runs" if own else f"{len(found)} completions; the run {run.ending}",
-            also=[earlier[-1].events[-1][0]],
-        )
-
-
-@rule("ORC-07", needs=["workflows", "workflows.custom"])
-def several_completions_are_detected(case: Case) -> Iterator[Finding]:
-    """A custom workflow in which several executors complete is detected: a warning or an error names the executors.
-
-    One after another, in the same superstep, or one of them twice.
-    """
-    for run, _, workflow in direct(case):
-        names = completing(workflow) if workflow.pattern == "custom" else []
-        if len(names) < 2 or run.ending in ("unknown", "refused", "waiting", "abandoned") or faulty(run):
-            continue
-        told = [(at, event.text) for at, event in run.events if isinstance(event, (Warned, Raised))]
-        named = {name for name in names for _, text in told if name in text}
-        failed_fast = run.raised is not None and len(named) > 1
-        yield finding(
-            named == set(names) or failed_fast,
-            told[0][0] if told else run.events[-1][0],
-            expected=f"a warning or an error that names {', '.join(dict.fromkeys(names))}",
-            got=f"{len(told)} warnings and errors, which name {', '.join(sorted(named)) or 'none of them'}",
-        )
-
-
-@rule("ORC-08", level="SHOULD", needs=["workflows", "workflows.custom"])
-def an_end_without_completion_is_reported(case: Case) -> Iterator[Finding]:
-    """A custom workflow that ends without completing is reported: a warning, or an implementation-made completion."""
-    for run, _, workflow in direct(case):
-        if workflow.pattern != "custom" or completing(workflow) or not run.succeeded or faulty(run):
-            continue
-        reported = [at for at, _ in (*run.of(Warned), *completed(run))]
-        yield finding(
-            bool(reported),
-            reported[0] if reported else run.events[-1][0],
-            expected="a warning, or a run-completed output made by the implementation",
-            got="an end that nobody can tell from a run that is still to be completed",
-        )
-
-
-@rule("ORC-38", needs=["workflows", "runs.streaming"])
-def an_abandoned_workflow_can_be_used_again(case: Case) -> Iterator[Finding]:
-    """A consumer that abandons a workflow's stream can use the workflow again, or is told clearly that it cannot.
-
-    Told: an error before any participant is called. Leaves alone: runs that fail by their own script, and how many completions
-    there are (ORC-01).
-    """
-    runs = list(played(case))
-    for place, (run, spec, _) in enumerate(runs):
-        earlier = [other for other, its, _ in runs[:place] if its.workflow == spec.workflow]
-        if not any(other.ending == "abandoned" for other in earlier) or faulty(run) or left_to_author(case, spec.workflow):
-            continue
-        if run.ending in ("abandoned", "unknown", "refused"):
-            continue
-        found = _ends(run, spec)
-        leaked = _leaked(case, run, earlier, found)
-        refused = run.raised is not None and not run.calls and not found
-        shown = bool(found) or bool(run.of(Chunk))
-        done = run.ending == "waiting" or (run.succeeded and shown and not leaked)
-        yield finding(
-            done or refused,
-            leaked[0] if leaked else run.raised[0] if run.raised else run.events[-1][0],
-            expected="a run with a completion of its own, or an error before any participant is called",
-            got=f"{len(run.calls)} service calls, {len(found)} completions, {len(leaked)} with texts of the abandoned run",
-            also=[earlier[-1].events[-1][0]],
-        )
-
-
-def _ends(run: RunView, spec: RunWorkflow) -> list[tuple[int, Output | RunReturned]]:
-    """What a run ended with: its run-completed outputs, or its last response as an agent."""
-    return [*(run.of(RunReturned)[-1:] if spec.as_agent else completed(run))]
-
-
-def _leaked(case: Case, run: RunView, earlier: Sequence[RunView], found: Sequence[tuple[int, Output | RunReturned]]) -> list[int]:
-    """Where texts that only earlier runs said are in what a run ended with."""
-    foreign = {text for other in earlier for text in told(other)} - set(told(run))
-    return [at for at, end in found if foreign & set(heard_texts(case, end.messages))]
 
 
 def _outputs_beside(workflow: WorkflowSpec) -> bool:

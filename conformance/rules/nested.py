@@ -10,26 +10,14 @@ from conformance.cast import agents_in
 from conformance.rules.answers import answers, response_of, said
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
-from conformance.rules.outputs import (
-    answered,
-    completed,
-    direct,
-    exactly_one,
-    faulty,
-    heard_texts,
-    left_to_author,
-    limited,
-    played,
-    said_inside,
-    texts,
-    told,
-    unasked,
-)
+from conformance.rules.outputs import completed, exactly_one
+from conformance.rules.plays import answered, approvals, direct, faulty, left_to_author, limited, played, unasked
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
+from conformance.rules.texts import heard_texts, said_inside, texts, told
 from conformance.scenario import WorkflowSpec
-from conformance.trace import RequestPending, ServiceReplied, ToolCalled
+from conformance.trace import RequestPending, ToolCalled
 
 
 @rule("ORC-29", needs=["workflows", "workflows.nested"], policies=SIGNAL)
@@ -73,7 +61,7 @@ def a_childs_request_suspends_its_parent(case: Case) -> Iterator[Finding]:
     """
     for run, spec, workflow in played(case):
         inside = [agent for child in _children(case, workflow) for agent in agents_in(case.scenario, child)]
-        asked = [(at, call) for call, (at, agent) in _waiting_calls(run).items() if agent in inside]
+        asked = [at for at, agent, _ in approvals(run) if agent in inside]
         own = workflow.executors
         silent = [name for name in unasked(run, spec.workflow) if name not in own]
         if faulty(run) or run.ending in ("abandoned", "unknown", "refused") or left_to_author(case, spec.workflow):
@@ -91,20 +79,21 @@ def a_childs_request_suspends_its_parent(case: Case) -> Iterator[Finding]:
         early = [at for at, _ in completed(run)] if run.ending == "waiting" else []
         yield finding(
             bool(pending) and not early and run.raised is None,
-            early[0] if early else run.raised[0] if run.raised else asked[0][0],
+            early[0] if early else run.raised[0] if run.raised else asked[0],
             expected="a parent that waits for an answer",
             got=f"{len(pending)} requests, {len(early)} completions, the run {run.ending}",
         )
         if not run.succeeded or not pending:
             continue
-        granted = [event.id for _, event in run.of(ToolCalled) if event.id in _waiting_calls(run)]
-        approvals = [step for request, step in answered(case) if request.run == run.number and request.tool and step.approve]
+        waiting = {call.id for _, _, call in approvals(run)}
+        granted = [event.id for _, event in run.of(ToolCalled) if event.id in waiting]
+        approved = [step for request, step in answered(case) if request.run == run.number and request.tool and step.approve]
         yield finding(
-            len(granted) == len(approvals),
+            len(granted) == len(approved),
             run.events[-1][0],
-            expected=f"{len(approvals)} calls done, as approved",
+            expected=f"{len(approved)} calls done, as approved",
             got=f"{len(granted)} calls done",
-            also=[asked[0][0]],
+            also=[asked[0]],
         )
 
 
@@ -173,12 +162,3 @@ def _overheard(run: RunView, workflow: WorkflowSpec, child: str, other: str) -> 
             for text in heard_texts(run.case, view.request.messages):
                 if text in inside and text not in known:
                     yield view.at, view.request.agent, text
-
-
-def _waiting_calls(run: RunView) -> dict[str, tuple[int, str]]:
-    """The calls of a run that need approval: where in the trace each was made, and by which agent."""
-    found: dict[str, tuple[int, str]] = {}
-    for at, reply in run.of(ServiceReplied):
-        tools = run.case.scenario.agents[reply.agent].tools
-        found |= {call.id: (at, reply.agent) for call in reply.message.calls if call.tool in tools and tools[call.tool].approval}
-    return found

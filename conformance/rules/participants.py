@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from conformance.cast import workflows_in
 from conformance.rules.answers import Spell, spells
 from conformance.rules.case import Case
-from conformance.rules.outputs import heard_texts, played, told, wrapped
+from conformance.rules.plays import played, wrapped
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import CallView, RunView
+from conformance.rules.texts import heard_texts, told
 from conformance.scenario import RunWorkflow
 from conformance.trace import Part
 

@@ -11,7 +11,8 @@ import msgspec
 
 from conformance.rules.answers import said
 from conformance.rules.case import Case
-from conformance.rules.outputs import Played, completed, faulty, played
+from conformance.rules.outputs import completed
+from conformance.rules.plays import Played, faulty, played
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run import RunView

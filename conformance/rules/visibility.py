@@ -9,21 +9,13 @@ from typing import Literal
 from conformance.rules.answers import answer_of, answering, produced, response_of
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
-from conformance.rules.outputs import (
-    completed,
-    direct,
-    faulty,
-    intermediate,
-    left_to_author,
-    limited,
-    nests,
-    texts,
-    waited,
-)
+from conformance.rules.outputs import completed, intermediate
+from conformance.rules.plays import direct, faulty, left_to_author, limited, nests, waited
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.siblings import by_order
+from conformance.rules.texts import texts
 from conformance.rules.twins import completions_alike, twins
 from conformance.scenario import RunWorkflow, WorkflowSpec
 from conformance.trace import Chunk, Output, Part

@@ -7,25 +7,13 @@ from collections.abc import Iterator
 
 from conformance.rules.answers import answer_of, answers, produced, response_of, said, spells
 from conformance.rules.case import Case
-from conformance.rules.outputs import (
-    faulty,
-    heard_texts,
-    left_to_author,
-    limited,
-    nests,
-    returned,
-    texts,
-    told,
-    unasked,
-    waited,
-    wrapped,
-)
-from conformance.rules.requests import outcome, show
+from conformance.rules.plays import faulty, left_to_author, limited, nests, waited, wrapped
+from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.twins import responses_alike, twins
 from conformance.scenario import RunWorkflow, WorkflowSpec
-from conformance.trace import Chunk, Part, RequestPending, RunReturned, ServiceReplied
+from conformance.trace import Chunk, Part, RunReturned
 
 _AS_AGENT = ("workflows", "workflows.as_agent")
 
@@ -127,89 +115,6 @@ def a_handoff_as_an_agent_returns_what_was_said(case: Case) -> Iterator[Finding]
             )
 
 
-@rule("ORC-27", needs=[*_AS_AGENT, "workflows.requests"])
-def as_an_agent_a_request_can_be_answered(case: Case) -> Iterator[Finding]:
-    """A pending request inside a workflow as an agent surfaces in the agent's response, and answering it resumes the same run.
-
-    When all are answered the run ends with its answer. Leaves alone: the rest of the response (ORC-23 ff.).
-    """
-    for run, spec, workflow in wrapped(case):
-        asked, silent = _asking(run), unasked(run, spec.workflow)
-        if run.ending in ("abandoned", "unknown", "refused") or faulty(run):
-            continue
-        if silent or (run.raised and waited(run)):
-            yield finding(
-                False,
-                run.events[-1][0],
-                expected=f"a request of {', '.join(silent)}" if silent else "a run that goes on when its request is answered",
-                got="an end of the run without it" if silent else outcome(run),
-            )
-        if not asked or run.raised:
-            continue
-        tools = {tool for _, tool in asked}
-        surfaced = [event.tool for _, event in run.of(RequestPending)]
-        yield finding(
-            tools <= set(surfaced),
-            run.of(RequestPending)[0][0] if surfaced else run.events[-1][0],
-            expected=f"requests for {', '.join(sorted(tools))} in the response",
-            got=f"requests for {', '.join(map(str, surfaced)) or 'nothing'}",
-            also=[asked[0][0]],
-        )
-        if run.succeeded and surfaced and not left_to_author(case, spec.workflow) and not limited(case, spec):
-            last = [part for part in _wanted(run, workflow) if part[0] == "assistant"][-1:]
-            got = returned(run)
-            yield finding(
-                all(part in got for part in last),
-                run.of(RunReturned)[-1][0] if run.of(RunReturned) else run.events[-1][0],
-                expected=f"the answer, after the last request was answered: {show(last)}",
-                got=show(got),
-                also=[run.of(RequestPending)[0][0]],
-            )
-
-
-@rule("ORC-28", needs=[*_AS_AGENT, "workflows.threads"])
-def a_thread_keeps_the_conversation_of_a_workflow(case: Case) -> Iterator[Finding]:
-    """A thread given to a workflow as an agent keeps the conversation over two runs, without intermediate messages as answers.
-
-    Kept: whoever is asked first in a later run hears the inputs and answers of the earlier ones. Leaves alone: how often (ORC-35),
-    what is missing from the answer (ORC-23), and earlier runs that did not come to their own end.
-    """
-    runs = list(wrapped(case))
-    for place, (run, spec, workflow) in enumerate(runs):
-        earlier = [(other, its) for other, its, _ in runs[:place] if _same_thread(spec, its)]
-        sound = [(other, its) for other, its in earlier if other.succeeded and not faulty(other) and not limited(case, its)]
-        if (
-            not earlier
-            or not run.calls
-            or left_to_author(case, spec.workflow)
-            or any(other.ending == "unknown" for other, _ in earlier)
-        ):
-            continue
-        request = run.calls[0].request
-        heard = heard_texts(case, [*request.held, *request.messages])
-        kept = [text for other, its in sound for text in (*its.say, *texts(_wanted(other, workflow)))]
-        missing = [text for text in dict.fromkeys(kept) if text not in heard]
-        if sound:
-            yield finding(
-                not missing,
-                run.calls[0].at,
-                expected=f"the conversation so far: {', '.join(dict.fromkeys(kept))}",
-                got=f"a request without {', '.join(missing)}",
-                also=[sound[-1][0].events[-1][0]],
-            )
-        plain = not workflow.intermediate_outputs and workflow.pattern != "handoff" and not waited(run)
-        if plain and run.succeeded and not faulty(run) and not limited(case, spec):
-            wanted = texts(answer_of(run, workflow))
-            others = {text for other, _ in [*earlier, (run, spec)] for text in told(other) if text not in wanted}
-            more = sorted(others & set(texts(returned(run))))
-            yield finding(
-                not more,
-                run.of(RunReturned)[-1][0],
-                expected=f"no more than the answer of this run: {show(answer_of(run, workflow))}",
-                got=f"also {', '.join(more)}",
-            )
-
-
 def _answered(case: Case) -> Iterator[tuple[RunView, RunWorkflow, WorkflowSpec]]:
     """Runs as agents that came to an answer, with nobody asked and nothing failed."""
     for run, spec, workflow in wrapped(case):
@@ -243,25 +148,3 @@ def _shown(run: RunView, workflow: WorkflowSpec) -> tuple[list[Part], list[Part]
         return [], answer
     others = [part for spell in produced(run) for part in spell.said]
     return others[: len(others) - len(answer)] if workflow.pattern == "sequential" else others, answer
-
-
-def _wanted(run: RunView, workflow: WorkflowSpec) -> list[Part]:
-    """The answer as a conversation goes on with it: of a handoff, what its participants said."""
-    if workflow.pattern == "handoff":
-        return [part for spell in spells(run) for part in spell.said]
-    return answer_of(run, workflow)
-
-
-def _asking(run: RunView) -> list[tuple[int, str]]:
-    """The calls of participants that need approval: where in the trace, and of which tool."""
-    agents = run.case.scenario.agents
-    return [
-        (at, call.tool)
-        for at, reply in run.of(ServiceReplied)
-        for call in reply.message.calls
-        if call.tool in agents[reply.agent].tools and agents[reply.agent].tools[call.tool].approval
-    ]
-
-
-def _same_thread(spec: RunWorkflow, other: RunWorkflow) -> bool:
-    return spec.thread is not None and (spec.thread, spec.workflow) == (other.thread, other.workflow)

@@ -1,0 +1,42 @@
+"""Texts, by which rules recognize who said what, whatever role or form it is told in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from conformance.cast import agents_in
+from conformance.rules.answers import spells, staged
+from conformance.rules.case import Case
+from conformance.rules.plays import MANAGED, inside
+from conformance.rules.run import RunView
+from conformance.scenario import RunWorkflow
+from conformance.trace import Message, Part
+
+
+def texts(said: Iterable[Part]) -> Counter[str]:
+    """The texts among parts, whatever role they are told in: what one participant said, another may hear as a user's."""
+    return Counter(part[1] for part in said if part[0] in ("user", "assistant") and part[1])
+
+
+def heard_texts(case: Case, messages: Iterable[Message]) -> Counter[str]:
+    """The texts of messages."""
+    return texts(case.heard(list(messages)))
+
+
+def told(run: RunView) -> Counter[str]:
+    """Every text of a run: its input and what everybody in it said, the manager and executors too."""
+    assert isinstance(run.spec, RunWorkflow)
+    found = Counter(run.spec.say) + texts(part for spell in spells(run) for part in spell.said)
+    for workflow in inside(run.case, run.spec.workflow):
+        made = [run.spec.manager.answer if workflow.pattern in MANAGED else None, workflow.aggregates]
+        for executor in staged(workflow):
+            made += [*executor.emits, executor.completes, executor.again]
+        found.update(text for text in made if text)
+    return found
+
+
+def said_inside(run: RunView, workflow: str) -> Counter[str]:
+    """The texts of all participants of a workflow, also those of workflows in it."""
+    members = agents_in(run.case.scenario, workflow)
+    return texts(part for spell in spells(run) if spell.agent in members for part in spell.said)
