@@ -155,6 +155,7 @@ def _overheard(run: RunView, workflow: WorkflowSpec, child: str, other: str) -> 
     inside = said_inside(run, other)
     beside = workflow.pattern == "concurrent" or any(child in stage and other in stage for stage in workflow.stages)
     known = told(run) - inside
+    known += Counter(text for other, _, _ in played(run.case) if other is not run for text in told(other))
     if not beside:
         known += texts(response_of(run, other))
     for view in run.calls:

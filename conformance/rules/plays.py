@@ -115,7 +115,7 @@ def unasked(run: RunView, workflow: str) -> list[str]:
 
 def answered(case: Case) -> Iterator[tuple[RequestPending, Respond]]:
     """Every request that a step answered, with that step."""
-    known: set[str | None] = set()
+    known: set[tuple[int | None, str | None]] = set()
     waiting: list[RequestPending] = []
     events = iter(event for _, event in case.of(RequestPending))
     ahead = next(events, None)
@@ -123,9 +123,9 @@ def answered(case: Case) -> Iterator[tuple[RequestPending, Respond]]:
         if isinstance(step, Respond) and step.request < len(waiting):
             yield waiting.pop(step.request), step
         while ahead is not None and ahead.step == number:
-            if ahead.id not in known:
+            if (ahead.run, ahead.id) not in known:
                 waiting.append(ahead)
-                known.add(ahead.id)
+                known.add((ahead.run, ahead.id))
             ahead = next(events, None)
 
 

@@ -17,24 +17,24 @@ from conformance.strategies.workflow_twins import differences, twins
 from conformance.strategies.workflows import add_workflow
 
 _NAMES = ("w", "x", "y")
-_RUNS = (1, 2, 3, 2)  # one alone shows nothing here, but that is where shrinking ends which does not need the others
-_RUNS_ON_THREADS = (1, 2, 3, 4, 3)
-_THREADS = ("t", "u", "t", "t", "t", "u", None, "t")
+_RUNS = (1, 2, 3, 2, 3, 2)  # one alone shows nothing here, but that is where shrinking ends which does not need the others
+_RUNS_ON_THREADS = (1, 2, 3, 4, 3, 4)
+_THREADS = (None, "t", "u", "t", "t", "u", "t", "t")
 
 
 def scenario(pen: Pen) -> Scenario:
     """One workflow that is run once or a few times, or two of them."""
     if not patterns(pen):
         return Scenario()
-    sorts: list[Callable[[Pen], Scenario]] = [_once] * 10 + [_again] * 3
+    sorts: list[Callable[[Pen], Scenario]] = [_once] * 11 + [_again] * 3
     if pen.can("workflows.as_agent"):
-        sorts += [_on_threads] * 5
+        sorts += [_on_threads] * 6
     if differences(pen):
         sorts += [twins] * 8
     if pen.can("runs.interleaved"):
         sorts += [_together] * 3
     if pen.can("runs.streaming"):
-        sorts += [_left] * 3
+        sorts += [_left] * 4
     return pen.pick(sorts)(pen)
 
 

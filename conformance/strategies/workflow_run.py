@@ -38,11 +38,10 @@ class Draft:
 
 def draft(pen: Pen, play: Play, name: str, *, explicit: bool = False, troubled: bool = True, **fields: Any) -> Draft:
     """A run of a workflow. explicit: every reply stands in its script. troubled: it may have to wait, and it may fail."""
-    say, stream, several = pen.say(), pen.stream(), pen.rarely(4)
-    if play.workflows[name].pattern == "magentic" and not several:
+    say, stream, wrapped = pen.say(), pen.stream(), pen.number(5)
+    if play.workflows[name].pattern == "magentic":
         say = say[:1]  # a task is one message
-    wrapped, rare = pen.number(2) == 2, pen.rarely(2) and bool(play.topics & {"failing", "authoring", "limiting"})
-    as_agent = wrapped and not rare and pen.can("workflows.as_agent")
+    as_agent = wrapped > (4 if play.topics & {"failing", "authoring", "limiting"} else 3) and pen.can("workflows.as_agent")
     work, manager = _work(pen, play, name, troubled=troubled)
     every = parts(work)
     failing = _failing(pen, play, every, troubled=troubled)
@@ -133,8 +132,8 @@ def _path(pen: Pen, play: Play, members: tuple[str, ...]) -> tuple[Part, ...]:
 def _failing(pen: Pen, play: Play, every: list[Part], *, troubled: bool) -> Part | None:
     """The part that fails: an executor's or the manager's where it is written so, else an agent's, mostly of the first run."""
     agents = [part for part in every if part.is_agents]
-    wanted, also, place = pen.number(7) > 0, pen.rarely(2), pen.number(max(0, len(agents) - 1))
     written = next((part for part in every if part.fails or (part.executor is not None and part.executor.raises is not None)), None)
-    if written is not None or not agents or not (troubled and (also if play.steps else wanted) and "failing" in play.topics):
+    if written is not None or not agents or not troubled or "failing" not in play.topics:
         return written
-    return agents[place]
+    wanted, place = pen.number(7), pen.number(len(agents) - 1)
+    return agents[place] if wanted > (3 if play.steps else 0) else None
