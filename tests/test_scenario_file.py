@@ -12,6 +12,7 @@ from conformance.scenario_file import WIDTH, ScenarioError, check, decode, encod
 
 AGENTS = '"agents": {"a": {"tools": {"pay": {"approval": true}}}, "b": {}}'
 DATA = '{"do": "serialize", "thread": "t"}'
+RUN = '{"do": "run", "thread": "t", "say": []}'
 THREAD = '{"do": "create_thread", "thread": "t", "agent": "a"}'
 ASKING = '"a": {"tools": {"ask": {"agent": "b"}}}, "b": {}'
 
@@ -108,11 +109,11 @@ def test_a_file_that_does_not_fit_names_file_and_field(text: str, said: str) -> 
             "$.steps[1].replies[0].handoff: got 'b', expected another participant of a handoff",
         ),
         (
-            f'{THREAD}, {{"do": "together", "runs": [{{"do": "run", "thread": "t", "say": []}}], "order": [0, 1]}}',
+            f'{THREAD}, {{"do": "together", "runs": [{RUN}], "order": [0, 1]}}',
             "$.steps[1].order[1]: got 1, expected the position of one of the 1 runs",
         ),
         (
-            f'{THREAD}, {{"do": "together", "runs": [{{"do": "run", "thread": "t", "say": []}}, {{"do": "run", "thread": "t", "say": []}}]}}',
+            f'{THREAD}, {{"do": "together", "runs": [{RUN}, {RUN}]}}',
             "$.steps[1].runs[1].thread: got 't' twice",
         ),
         ('{"do": "run_workflow", "workflow": "v", "say": []}', "$.steps[0].workflow: got 'v', expected a workflow"),

@@ -95,6 +95,7 @@ def test_hardly_a_scenario_is_drawn_twice(area: Area) -> None:
 @pytest.mark.parametrize(
     ("area", "count", "least", "capabilities"),
     [
+        pytest.param("threads", 300, 5, ALL, id="threads"),
         pytest.param("persistence", 300, 5, ALL, id="persistence"),
         pytest.param("persistence", 300, 5, NO_SWITCHES, id="persistence, no switches"),
         pytest.param("persistence", 300, 5, ALWAYS_AN_ID, id="persistence, always an id"),
@@ -322,6 +323,7 @@ def has_one_id_twice(scenario: Scenario) -> bool:
         pytest.param(goes_on_restored, [CreateThread, Serialize, Restore, Run], id="restored"),
         pytest.param(has_damage, [CreateThread, Serialize, Restore], id="damaged"),
         pytest.param(has(Tamper), [CreateThread, Run, Tamper, Run], id="tampered"),
+        pytest.param(has(Together), [CreateThread, CreateThread, Together], id="together"),
         pytest.param(some_run(lambda run: run.agent), [CreateThread, Run], id="elsewhere"),
         pytest.param(some_run(lambda run: run.inner), [CreateThread, Run], id="inner"),
         pytest.param(has_an_option, [CreateThread, Run], id="option"),
@@ -375,6 +377,7 @@ def in_a_tool(run: Run) -> bool:
         pytest.param(rejected, [CreateThread, Run, Respond], id="rejected"),
         pytest.param(some_run(lambda run: run.per_service_call is not None), [CreateThread, Run], id="switched"),
         pytest.param(goes_on_restored, [CreateThread, Serialize, Restore, Run], id="restored"),
+        pytest.param(has(Together), [CreateThread, CreateThread, Together], id="together"),
         pytest.param(conflict_on_a_later_turn, [CreateThread, Run, Run], id="later conflict"),
         pytest.param(some_speaker(lambda agent: agent.limit), [CreateThread, Run], id="limit"),
         pytest.param(some_speaker(lambda agent: agent.decorated), [CreateThread, Run], id="decorated"),
