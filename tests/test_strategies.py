@@ -31,6 +31,7 @@ from conformance.scenario import (
     ServiceSpec,
     Step,
     Tamper,
+    Together,
     WorkflowSpec,
 )
 from conformance.scenario_file import check, encode
