@@ -21,6 +21,7 @@ class Order:
         """Return when it is this label's turn."""
         if not self._ahead:
             return
+        await asyncio.sleep(0)  # so that whoever is to be in flight at once has begun before the first one passes
         async with self._moved:
             try:
                 async with asyncio.timeout(PATIENCE):  # `asyncio.wait_for` may swallow a cancellation
