@@ -80,10 +80,10 @@ def interleaved_runs_do_not_mix(case: Case) -> Iterator[Finding]:
         sent = [(view.at, view.request) for view in run.calls]
         mixed = [at for at, event in (*seen, *sent) if foreign & set(heard_texts(case, event.messages))]
         yield finding(
-            not mixed and len(seen) <= 1,
+            not mixed,
             mixed[0] if mixed else seen[0][0] if seen else run.events[-1][0],
-            expected="no more than one answer, and nothing of the other run in it or in requests",
-            got=f"{len(seen)} answers, {len(mixed)} events with texts of the other run",
+            expected="nothing of the other run in answers and requests",
+            got=f"{len(mixed)} of them with texts of the other run",
             also=[others[0].at],
         )
 

@@ -78,7 +78,7 @@ def a_thread_keeps_the_conversation_of_a_workflow(case: Case) -> Iterator[Findin
             continue
         request = run.calls[0].request
         heard = heard_texts(case, [*request.held, *request.messages])
-        kept = [text for other, its in sound for text in (*its.say, *texts(_wanted(other, workflow)))]
+        kept = [text for other, its in sound for text in (*its.say, *(texts(_wanted(other, workflow)) & texts(returned(other))))]
         missing = [text for text in dict.fromkeys(kept) if text not in heard]
         if sound:
             yield finding(

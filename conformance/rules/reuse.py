@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.case import Case
@@ -13,6 +14,8 @@ from conformance.rules.run import RunView
 from conformance.rules.texts import heard_texts, told
 from conformance.scenario import RunWorkflow
 from conformance.trace import Chunk, Output, RunReturned
+
+_ABOUT_RUNS = re.compile(r"\brun|progress|abandon|busy|restart|state|cancel", re.I)
 
 
 @rule("ORC-06", needs=["workflows"], policies=SIGNAL)
@@ -51,8 +54,8 @@ def runs_do_not_leak_into_each_other(case: Case) -> Iterator[Finding]:
 def an_abandoned_workflow_can_be_used_again(case: Case) -> Iterator[Finding]:
     """A consumer that abandons a workflow's stream can use the workflow again, or is told clearly that it cannot.
 
-    Told: an error before any participant is called. Leaves alone: runs that fail by their own script, and how many completions
-    there are (ORC-01).
+    Told: an error that speaks of runs or of the workflow's state. Leaves alone: runs that fail by their own script, and how many
+    completions there are (ORC-01).
     """
     runs = list(played(case))
     for place, (run, spec, _) in enumerate(runs):
@@ -63,13 +66,13 @@ def an_abandoned_workflow_can_be_used_again(case: Case) -> Iterator[Finding]:
             continue
         found = _ends(run, spec)
         leaked = _leaked(case, run, earlier, found)
-        refused = run.raised is not None and not run.calls and not found
+        refused = run.raised is not None and bool(_ABOUT_RUNS.search(run.raised[1].text)) and not found
         shown = bool(found) or bool(run.of(Chunk))
         done = run.ending == "waiting" or (run.succeeded and shown and not leaked)
         yield finding(
             done or refused,
             leaked[0] if leaked else run.raised[0] if run.raised else run.events[-1][0],
-            expected="a run with a completion of its own, or an error before any participant is called",
+            expected="a run with a completion of its own, or an error that tells of the earlier one",
             got=f"{len(run.calls)} service calls, {len(found)} completions, {len(leaked)} with texts of the abandoned run",
             also=[earlier[-1].events[-1][0]],
         )
