@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from conformance.cast import agents_in
 from conformance.rules.case import Case
 from conformance.rules.run import RunView
 from conformance.scenario import ExecutorSpec, ManagerSpec, RunWorkflow, WorkflowSpec
@@ -52,6 +53,35 @@ def produced(run: RunView) -> list[Spell]:
     return sorted(spells(run), key=lambda spell: spell.at)
 
 
+def conversation(spells: Iterable[Spell]) -> list[Part]:
+    """What was said in some spells, one after another; an empty text right before a call of the same agent says nothing."""
+    found: list[Part] = []
+    latest = None
+    for spell in spells:
+        for part in spell.said:
+            if part[0] == "call" and latest == spell.agent and found[-1] == ("assistant", ""):
+                found.pop()
+            found.append(part)
+            latest = spell.agent
+    return found
+
+
+def misattributed(run: RunView, messages: Sequence[Message]) -> list[str]:
+    """The participants that sign messages which they did not say, but another one, the manager or an executor did."""
+    assert isinstance(run.spec, RunWorkflow)
+    owners: dict[Part, set[str]] = {}
+    for spell in spells(run):
+        for part in spell.said:
+            owners.setdefault(part, set()).add(spell.agent)
+    members = agents_in(run.case.scenario, run.spec.workflow)
+    return [
+        message.author
+        for message in messages
+        for part in parts([message])
+        if part[0] in ("assistant", "call") and message.author in members and message.author not in owners.get(part, ())
+    ]
+
+
 def response_of(run: RunView, participant: str) -> list[Part]:
     """A participant's response in this run: everything that an agent said, or the answer of a child.
 
@@ -59,10 +89,10 @@ def response_of(run: RunView, participant: str) -> list[Part]:
     """
     workflows = run.case.scenario.workflows
     if participant not in workflows:
-        return [part for spell in spells(run) if spell.agent == participant for part in spell.said]
+        return conversation(spell for spell in spells(run) if spell.agent == participant)
     child = workflows[participant]
     if child.pattern == "handoff":
-        return [part for spell in spells(run) if spell.agent in child.participants for part in spell.said]
+        return conversation(spell for spell in spells(run) if spell.agent in child.participants)
     return answer_of(run, child)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.rules.answers import answer_of, spells
+from conformance.rules.answers import answer_of, answering, conversation, spells
 from conformance.rules.case import Case
 from conformance.rules.outputs import returned
-from conformance.rules.plays import approvals, faulty, left_to_author, limited, unasked, waited, wrapped
+from conformance.rules.plays import approvals, as_answered, faulty, left_to_author, limited, unasked, waited, wrapped
 from conformance.rules.requests import outcome, show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
@@ -22,7 +22,8 @@ _AS_AGENT = ("workflows", "workflows.as_agent")
 def as_an_agent_a_request_can_be_answered(case: Case) -> Iterator[Finding]:
     """A pending request inside a workflow as an agent surfaces in the agent's response, and answering it resumes the same run.
 
-    When all are answered the run ends with its answer. Leaves alone: the rest of the response (ORC-23 ff.).
+    When all are answered the calls that were approved are done, no others, and the run ends with its answer. Leaves alone: the rest
+    of the response (ORC-23 ff.).
     """
     for run, spec, workflow in wrapped(case):
         asked, silent = approvals(run), unasked(run, spec.workflow)
@@ -49,6 +50,7 @@ def as_an_agent_a_request_can_be_answered(case: Case) -> Iterator[Finding]:
         if run.succeeded and surfaced and not left_to_author(case, spec.workflow) and not limited(case, spec):
             last = [part for part in _wanted(run, workflow) if part[0] == "assistant"][-1:]
             got = returned(run)
+            yield as_answered(run)
             yield finding(
                 all(part in got for part in last),
                 run.of(RunReturned)[-1][0] if run.of(RunReturned) else run.events[-1][0],
@@ -62,8 +64,9 @@ def as_an_agent_a_request_can_be_answered(case: Case) -> Iterator[Finding]:
 def a_thread_keeps_the_conversation_of_a_workflow(case: Case) -> Iterator[Finding]:
     """A thread given to a workflow as an agent keeps the conversation over two runs, without intermediate messages as answers.
 
-    Kept: whoever is asked first in a later run hears the inputs and answers of the earlier ones. Leaves alone: how often (ORC-35),
-    what is missing from the answer (ORC-23), and earlier runs that did not come to their own end.
+    Kept: whoever is asked first in a later run hears the inputs and answers of the earlier ones, and of a sequence without
+    intermediate outputs nothing that others said on the way. Leaves alone: how often (ORC-35), what is missing from the answer
+    (ORC-23), and earlier runs that did not come to their own end.
     """
     runs = list(wrapped(case))
     for place, (run, spec, workflow) in enumerate(runs):
@@ -80,12 +83,14 @@ def a_thread_keeps_the_conversation_of_a_workflow(case: Case) -> Iterator[Findin
         heard = heard_texts(case, [*request.held, *request.messages])
         kept = [text for other, its in sound for text in (*its.say, *(texts(_wanted(other, workflow)) & texts(returned(other))))]
         missing = [text for text in dict.fromkeys(kept) if text not in heard]
+        work = [text for other, _ in sound for text in _work_before(other, workflow, request.agent)]
+        exposed = [text for text in dict.fromkeys(work) if text in heard and text not in (*kept, *spec.say)]
         if sound:
             yield finding(
-                not missing,
+                not missing and not exposed,
                 run.calls[0].at,
-                expected=f"the conversation so far: {', '.join(dict.fromkeys(kept))}",
-                got=f"a request without {', '.join(missing)}",
+                expected=f"the conversation so far, and no work on it: {', '.join(dict.fromkeys(kept))}",
+                got=f"a request without {', '.join(missing) or 'nothing'}, and with {', '.join(exposed) or 'nothing else'}",
                 also=[sound[-1][0].events[-1][0]],
             )
         plain = not workflow.intermediate_outputs and workflow.pattern != "handoff" and not waited(run)
@@ -101,10 +106,18 @@ def a_thread_keeps_the_conversation_of_a_workflow(case: Case) -> Iterator[Findin
             )
 
 
+def _work_before(run: RunView, workflow: WorkflowSpec, agent: str) -> list[str]:
+    """What participants of a sequence said on the way to its answer; somebody may remember its own words."""
+    if workflow.pattern != "sequential" or workflow.intermediate_outputs:
+        return []
+    others = [spell for spell in spells(run) if spell.agent not in (agent, *answering(workflow))]
+    return [*texts(conversation(others))] if all(name in run.case.scenario.agents for name in answering(workflow)) else []
+
+
 def _wanted(run: RunView, workflow: WorkflowSpec) -> list[Part]:
     """The answer as a conversation goes on with it: of a handoff, what its participants said."""
     if workflow.pattern == "handoff":
-        return [part for spell in spells(run) for part in spell.said]
+        return conversation(spells(run))
     return answer_of(run, workflow)
 
 

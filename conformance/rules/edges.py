@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.rules.answers import answer_of, answering, answers, ended_by, response_of, said, spells
+from conformance.rules.answers import answer_of, answering, answers, conversation, ended_by, response_of, said, spells
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed
@@ -83,7 +83,7 @@ def edge_sizes_answer_alike(case: Case) -> Iterator[Finding]:
         if not run.succeeded or (workflow.pattern == "handoff" and spec.stream):
             continue
         handoff = workflow.pattern == "handoff"
-        expected = [part for spell in spells(run) for part in spell.said] if handoff else answer_of(run, workflow)
+        expected = conversation(spells(run)) if handoff else answer_of(run, workflow)
         shown = [part for _, output in run.of(Output) for part in said(case, output.messages)]
         got = [shown] if handoff else [said(case, output.messages) for _, output in completed(run)]
         if not got:

@@ -11,13 +11,13 @@ from conformance.rules.answers import answers, response_of, said
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed, exactly_one
-from conformance.rules.plays import answered, approvals, direct, faulty, left_to_author, limited, played, unasked
+from conformance.rules.plays import approvals, as_answered, direct, faulty, left_to_author, limited, played, unasked
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.texts import heard_texts, said_inside, texts, told
 from conformance.scenario import WorkflowSpec
-from conformance.trace import RequestPending, ToolCalled
+from conformance.trace import RequestPending
 
 
 @rule("ORC-29", needs=["workflows", "workflows.nested"], policies=SIGNAL)
@@ -85,16 +85,7 @@ def a_childs_request_suspends_its_parent(case: Case) -> Iterator[Finding]:
         )
         if not run.succeeded or not pending:
             continue
-        waiting = {call.id for _, _, call in approvals(run)}
-        granted = [event.id for _, event in run.of(ToolCalled) if event.id in waiting]
-        approved = [step for request, step in answered(case) if request.run == run.number and request.tool and step.approve]
-        yield finding(
-            len(granted) == len(approved),
-            run.events[-1][0],
-            expected=f"{len(approved)} calls done, as approved",
-            got=f"{len(granted)} calls done",
-            also=[asked[0]],
-        )
+        yield as_answered(run)
 
 
 @rule("ORC-31", needs=["workflows", "workflows.nested"], policies=SIGNAL)

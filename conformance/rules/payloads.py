@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance.rules.answers import answer_of, orders, owned, said, spells
+from conformance.rules.answers import answer_of, conversation, misattributed, orders, owned, said, spells
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed
@@ -20,19 +20,21 @@ from conformance.vocabulary import Pattern
 def the_answer_is_a_response(case: Case) -> Iterator[Finding]:
     """The payload of a run-completed output is an agent response, never a bare list of messages; for handoff it is empty.
 
-    Leaves alone: author-written workflows, whose payload is the author's.
+    A response has messages with authors, and nobody signs what somebody else said. Leaves alone: author-written workflows, whose
+    payload is the author's.
     """
     for run, _, workflow in direct(case):
         if workflow.pattern == "custom":
             continue
         for at, output in completed(run):
-            signed = all(message.author for message in output.messages if message.role == "assistant")
+            authors = [message.author for message in output.messages if message.role == "assistant"]
+            signed = all(authors) and not misattributed(run, output.messages)
             right = output.payload == "response" and (not output.messages if workflow.pattern == "handoff" else signed)
             yield finding(
                 right,
                 at,
                 expected="an empty response" if workflow.pattern == "handoff" else "an agent response, its messages with authors",
-                got=f"a payload of kind {output.payload}: {show(case.heard(output.messages))}" + ("" if signed else ", unsigned"),
+                got=f"a payload of kind {output.payload}: {show(case.heard(output.messages))}, by {', '.join(map(str, authors))}",
             )
 
 
@@ -106,8 +108,8 @@ def handoff_outputs_everything_as_intermediate(case: Case) -> Iterator[Finding]:
             continue
         found = completed(run)
         shown = [part for _, output in run.of(Output) if not output.completed for part in said(case, output.messages)]
-        expected = [part for spell in spells(run) for part in spell.said]
-        everything = shown == expected
+        expected = conversation(spells(run))
+        everything = shown == expected and not any(misattributed(run, output.messages) for _, output in run.of(Output))
         if spec.stream:
             streamed = "".join(chunk.text for _, chunk in run.of(Chunk) if not chunk.completed)
             everything = everything or _in_order([part[1] for part in expected if part[0] == "assistant"], streamed)

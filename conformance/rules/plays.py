@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from conformance.cast import workflows_in
 from conformance.rules.answers import completing, ended_by, staged
 from conformance.rules.case import Case
+from conformance.rules.rule import Finding, finding
 from conformance.rules.run import RunView
 from conformance.scenario import Respond, RunWorkflow, WorkflowSpec
-from conformance.trace import Abandoned, Call, RequestPending, ServiceFailed, ServiceReplied
+from conformance.trace import Abandoned, Call, RequestPending, ServiceFailed, ServiceReplied, ToolCalled
 
 Played = tuple[RunView, RunWorkflow, WorkflowSpec]
 """A run of a workflow: what happened, what was asked for, and how the workflow is built."""
@@ -95,6 +96,21 @@ def approvals(run: RunView) -> list[tuple[int, str, Call]]:
         for call in reply.message.calls
         if call.tool in agents[reply.agent].tools and agents[reply.agent].tools[call.tool].approval
     ]
+
+
+def as_answered(run: RunView) -> Finding:
+    """Whether as many calls that need approval were done in a run as were approved."""
+    asked = approvals(run)
+    done = [(at, event.id) for at, event in run.of(ToolCalled) if event.id in {call.id for _, _, call in asked}]
+    mine = [step for request, step in answered(run.case) if request.run == run.number and request.tool]
+    approved = sum(step.approve for step in mine)
+    return finding(
+        len(done) == approved,
+        done[-1][0] if done else run.events[-1][0],
+        expected=f"{approved} of {len(asked)} calls done, as approved",
+        got=f"{len(done)} calls done",
+        also=[at for at, _, _ in asked],
+    )
 
 
 def unasked(run: RunView, workflow: str) -> list[str]:

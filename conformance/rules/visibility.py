@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from conformance.rules.answers import answer_of, answering, produced, response_of
+from conformance.rules.answers import answer_of, answering, conversation, misattributed, produced, response_of
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed, intermediate
@@ -117,12 +117,14 @@ def with_intermediates_each_response_is_shown_once(case: Case) -> Iterator[Findi
             last = [part for part in response_of(run, workflow.participants[-1]) if whole or part[0] == "assistant"]
             others = expected[: len(expected) - len(last)]
         late = [at for at, _ in shown if found and at > found[0][0]]
+        foreign = [name for _, output in run.of(Output) for name in misattributed(run, output.messages)]
         how = "letters" if spec.stream and not whole else "any order" if workflow.pattern == "concurrent" else "in order"
         yield finding(
-            (_alike(got, expected, how) or _alike(got, others, how)) and not late and len(found) <= 1,
+            (_alike(got, expected, how) or _alike(got, others, how)) and not (late or foreign) and len(found) <= 1,
             late[0] if late else (found[0][0] if found else run.events[-1][0]),
             expected=f"as intermediate, before the completion: {show(expected)}",
-            got=f"{show(got)}, {len(late)} of the outputs too late, {len(found)} completions",
+            got=f"{show(got)}, {len(late)} of the outputs too late, {len(found)} completions"
+            + (f", signed by {', '.join(foreign)} instead" if foreign else ""),
         )
 
 
@@ -161,7 +163,7 @@ def _responses(run: RunView, workflow: WorkflowSpec, *, texts_only: bool) -> lis
         staged = [workflow.executors[name] for stage in workflow.stages for name in stage]
         said: list[Part] = [("assistant", text) for executor in staged for text in executor.emits]
     else:
-        said = [part for spell in produced(run) for part in spell.said]
+        said = [part for spell in produced(run) for part in conversation([spell])]
     return [part for part in said if part[0] == "assistant"] if texts_only else said
 
 

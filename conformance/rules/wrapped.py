@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.rules.answers import answer_of, answers, produced, response_of, said, spells
+from conformance.rules.answers import answer_of, answers, conversation, misattributed, produced, response_of, said, spells
 from conformance.rules.case import Case
 from conformance.rules.plays import faulty, left_to_author, limited, nests, waited, wrapped
 from conformance.rules.requests import show
@@ -31,8 +31,9 @@ def as_an_agent_the_answer_is_the_response(case: Case) -> Iterator[Finding]:
         for at, response in run.of(RunReturned):
             expected, got = answers(run, workflow), said(case, response.messages)
             kept = {message.author for message in response.messages}
+            theirs = (spec.workflow not in kept or _own_word(workflow)) and not misattributed(run, response.messages)
             yield finding(
-                got in expected and response.author == spec.workflow and (spec.workflow not in kept or _own_word(workflow)),
+                got in expected and response.author == spec.workflow and theirs,
                 at,
                 expected=f"{show(expected[0])} as a response by {spec.workflow!r}, messages by their own authors",
                 got=f"{show(got)} as a response by {response.author!r}, messages by {', '.join(sorted(map(str, kept)))}",
@@ -104,7 +105,7 @@ def a_handoff_as_an_agent_returns_what_was_said(case: Case) -> Iterator[Finding]
     for run, _, workflow in _answered(case):
         if workflow.pattern != "handoff":
             continue
-        expected = [part for spell in spells(run) for part in spell.said]
+        expected = conversation(spells(run))
         for at, response in run.of(RunReturned):
             got = said(case, response.messages)
             yield finding(
@@ -132,7 +133,7 @@ def _shown(run: RunView, workflow: WorkflowSpec) -> tuple[list[Part], list[Part]
     """What the response of a workflow as an agent begins with, and the answer that it ends with."""
     answer = answer_of(run, workflow)
     if workflow.pattern == "handoff":
-        return [part for spell in spells(run) for part in spell.said], []
+        return conversation(spells(run)), []
     if not workflow.intermediate_outputs:
         return [], answer
     if workflow.pattern == "custom":
@@ -146,5 +147,5 @@ def _shown(run: RunView, workflow: WorkflowSpec) -> tuple[list[Part], list[Part]
         return first, answer
     if workflow.pattern == "concurrent" and workflow.aggregates is None:
         return [], answer
-    others = [part for spell in produced(run) for part in spell.said]
+    others = conversation(produced(run))
     return others[: len(others) - len(answer)] if workflow.pattern == "sequential" else others, answer
