@@ -38,8 +38,8 @@ class Mutant(Reference):
     @classmethod
     def area(cls) -> Area:
         """The area that it is written for: a module, or a package of modules, of `conformance.mutants`; else the first."""
-        areas: list[Area] = [area for area in AREAS if area in cls.__module__.split(".")]
-        return areas[0] if areas else AREAS[0]
+        path = cls.__module__.split(".")
+        return min(AREAS, key=lambda area: path.index(area) if area in path else len(path))
 
 
 def mutants() -> dict[str, type[Mutant]]:

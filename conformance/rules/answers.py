@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from conformance.cast import agents_in
 from conformance.rules.case import Case
 from conformance.rules.run import RunView
 from conformance.scenario import ExecutorSpec, ManagerSpec, RunWorkflow, WorkflowSpec
@@ -64,22 +63,6 @@ def conversation(spells: Iterable[Spell]) -> list[Part]:
             found.append(part)
             latest = spell.agent
     return found
-
-
-def misattributed(run: RunView, messages: Sequence[Message]) -> list[str]:
-    """The participants that sign messages which they did not say, but another one, the manager or an executor did."""
-    assert isinstance(run.spec, RunWorkflow)
-    owners: dict[Part, set[str]] = {}
-    for spell in spells(run):
-        for part in spell.said:
-            owners.setdefault(part, set()).add(spell.agent)
-    members = agents_in(run.case.scenario, run.spec.workflow)
-    return [
-        message.author
-        for message in messages
-        for part in parts([message])
-        if part[0] in ("assistant", "call") and message.author in members and message.author not in owners.get(part, ())
-    ]
 
 
 def response_of(run: RunView, participant: str) -> list[Part]:

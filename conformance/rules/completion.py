@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.rules.answers import completing
+from conformance.rules.answers import completing, spells
 from conformance.rules.case import Case
 from conformance.rules.outputs import completed, exactly_one
-from conformance.rules.plays import direct, fails, left_to_author, played
+from conformance.rules.plays import MANAGED, direct, fails, faulty, left_to_author, nests, played, waited
 from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run import RunView
+from conformance.rules.texts import texts
 from conformance.scenario import WorkflowSpec
-from conformance.trace import Chunk, Idle, Output, RequestPending
+from conformance.trace import Chunk, Idle, Output, RequestPending, ServiceFailed
 
 SIGNAL = ("completion_signal",)
 
@@ -79,10 +81,11 @@ def a_suspended_run_is_not_completed(case: Case) -> Iterator[Finding]:
     """
     for run, spec, _ in direct(case):
         pending = run.of(RequestPending)
-        if not pending or left_to_author(case, spec.workflow) or run.ending in ("raised", "unknown", "refused"):
+        if not pending or left_to_author(case, spec.workflow) or faulty(run) or run.ending in ("unknown", "refused"):
             continue
         last_step = max(event.step for _, event in run.events)
-        early = [at for at, event in completed(run) if event.step < last_step or run.ending == "waiting"]
+        open_end = run.ending in ("waiting", "raised")
+        early = [at for at, event in completed(run) if event.step < last_step or open_end]
         yield finding(
             not early,
             early[0] if early else pending[0][0],
@@ -90,7 +93,7 @@ def a_suspended_run_is_not_completed(case: Case) -> Iterator[Finding]:
             got=f"{len(early)} run-completed outputs while the run was suspended",
             also=[pending[0][0]],
         )
-        rested = [(at, idle) for at, idle in run.of(Idle) if idle.step < last_step or run.ending == "waiting"]
+        rested = [(at, idle) for at, idle in run.of(Idle) if idle.step < last_step or open_end]
         said_done = [at for at, idle in rested if not idle.pending]
         yield finding(
             not said_done,
@@ -107,21 +110,36 @@ def a_suspended_run_is_not_completed(case: Case) -> Iterator[Finding]:
 def a_run_that_fails_does_not_complete(case: Case) -> Iterator[Finding]:
     """A run that fails has no run-completed output; the error reaches the consumer.
 
-    It fails where a participant or an executor does. Where a manager names somebody unknown, an implementation may go on without:
+    Intermediate outputs already emitted stay valid: in a stream, whoever spoke one after another before the failure was heard. It
+    fails where a participant or an executor does. Where a manager names somebody unknown, an implementation may go on without:
     then there is no error, but never both. Leaves alone: concurrent workflows that answer without the failing participant (ORC-33),
     what was output before the failure, and completions in author-written workflows in which somebody else fails.
     """
-    for run, spec, _ in played(case):
+    for run, spec, workflow in played(case):
         if not fails(run) or run.ending in ("waiting", "abandoned", "unknown", "refused"):
             continue
-        done = [] if completing(case.scenario.workflows[spec.workflow]) else [at for at, _ in completed(run)]
+        done = [] if completing(workflow) else [at for at, _ in completed(run)]
         raised = run.raised is not None
+        withdrawn = _withdrawn(run, workflow) if spec.stream else []
         yield finding(
-            (raised and not done) or (spec.manager.errs and not raised),
+            (raised and not done and not withdrawn) or (spec.manager.errs and not raised),
             done[0] if done else run.events[-1][0],
-            expected="an error for the consumer, and no run-completed output",
-            got=f"{'an' if raised else 'no'} error, and {len(done)} run-completed outputs",
+            expected="an error for the consumer, no run-completed output, and what was said until then",
+            got=f"{'an' if raised else 'no'} error, {len(done)} run-completed outputs"
+            + (f", and nothing of {', '.join(withdrawn)}" if withdrawn else ""),
         )
+
+
+def _withdrawn(run: RunView, workflow: WorkflowSpec) -> list[str]:
+    """Texts that a consumer should have seen before the run failed: those of intermediate outputs, by participants in turn."""
+    in_turn = workflow.pattern == "handoff" or (workflow.pattern in ("sequential", *MANAGED) and workflow.intermediate_outputs)
+    if not in_turn or nests(run.case, workflow) or waited(run):
+        return []
+    failed = {event.agent for _, event in run.of(ServiceFailed)}
+    said = texts(part for spell in spells(run) if spell.agent not in failed for part in spell.said)
+    chunks = "".join(chunk.text for _, chunk in run.of(Chunk))
+    outputs = texts(part for _, output in run.of(Output) for part in run.case.heard(output.messages))
+    return [text for text in said if text not in outputs and text not in chunks]
 
 
 def _outputs_beside(workflow: WorkflowSpec) -> bool:

@@ -13,7 +13,7 @@ from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.texts import heard_texts, texts, told
 from conformance.scenario import RunWorkflow, WorkflowSpec
-from conformance.trace import Part, RequestPending, RunReturned
+from conformance.trace import Part, RequestPending
 
 _AS_AGENT = ("workflows", "workflows.as_agent")
 
@@ -53,7 +53,7 @@ def as_an_agent_a_request_can_be_answered(case: Case) -> Iterator[Finding]:
             yield as_answered(run)
             yield finding(
                 all(part in got for part in last),
-                run.of(RunReturned)[-1][0] if run.of(RunReturned) else run.events[-1][0],
+                run.events[-1][0],
                 expected=f"the answer, after the last request was answered: {show(last)}",
                 got=show(got),
                 also=[run.of(RequestPending)[0][0]],
@@ -100,7 +100,7 @@ def a_thread_keeps_the_conversation_of_a_workflow(case: Case) -> Iterator[Findin
             more = sorted(others & set(texts(returned(run))))
             yield finding(
                 not more,
-                run.of(RunReturned)[-1][0],
+                run.events[-1][0],
                 expected=f"no more than the answer of this run: {show(answer_of(run, workflow))}",
                 got=f"also {', '.join(more)}",
             )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance.rules.answers import answer_of, conversation, misattributed, orders, owned, said, spells
+from conformance.rules.answers import answer_of, conversation, orders, owned, said, spells
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed
 from conformance.rules.plays import direct, faulty, left_to_author, limited, nests
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.texts import heard_texts, texts, told
+from conformance.rules.texts import heard_texts, misattributed, texts, told
 from conformance.trace import Chunk, Output
 from conformance.vocabulary import Pattern
 

@@ -50,7 +50,7 @@ def runs_do_not_leak_into_each_other(case: Case) -> Iterator[Finding]:
         )
 
 
-@rule("ORC-38", needs=["workflows", "runs.streaming"])
+@rule("ORC-38", needs=["workflows", "runs.streaming"], policies=SIGNAL)
 def an_abandoned_workflow_can_be_used_again(case: Case) -> Iterator[Finding]:
     """A consumer that abandons a workflow's stream can use the workflow again, or is told clearly that it cannot.
 

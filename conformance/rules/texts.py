@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from conformance.cast import agents_in
 from conformance.rules.answers import spells, staged
@@ -11,7 +11,7 @@ from conformance.rules.case import Case
 from conformance.rules.plays import MANAGED, inside
 from conformance.rules.run import RunView
 from conformance.scenario import RunWorkflow
-from conformance.trace import Message, Part
+from conformance.trace import Message, Part, parts
 
 
 def texts(said: Iterable[Part]) -> Counter[str]:
@@ -40,3 +40,19 @@ def said_inside(run: RunView, workflow: str) -> Counter[str]:
     """The texts of all participants of a workflow, also those of workflows in it."""
     members = agents_in(run.case.scenario, workflow)
     return texts(part for spell in spells(run) if spell.agent in members for part in spell.said)
+
+
+def misattributed(run: RunView, messages: Sequence[Message]) -> list[str]:
+    """The participants that sign messages which they did not say, but another one, the manager or an executor did."""
+    assert isinstance(run.spec, RunWorkflow)
+    owners: dict[Part, set[str]] = {("assistant", text): set() for text in told(run)}
+    for spell in spells(run):
+        for part in spell.said:
+            owners.setdefault(part, set()).add(spell.agent)
+    members = agents_in(run.case.scenario, run.spec.workflow)
+    return [
+        message.author
+        for message in messages
+        for part in parts([message])
+        if part[0] in ("assistant", "call") and message.author in members and message.author not in owners.get(part, members)
+    ]

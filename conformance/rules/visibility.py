@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from conformance.rules.answers import answer_of, answering, conversation, misattributed, produced, response_of
+from conformance.rules.answers import answer_of, answering, conversation, produced, response_of
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed, intermediate
@@ -15,7 +15,7 @@ from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.siblings import by_order
-from conformance.rules.texts import texts
+from conformance.rules.texts import misattributed, texts
 from conformance.rules.twins import completions_alike, twins
 from conformance.scenario import RunWorkflow, WorkflowSpec
 from conformance.trace import Chunk, Output, Part
@@ -117,7 +117,8 @@ def with_intermediates_each_response_is_shown_once(case: Case) -> Iterator[Findi
             last = [part for part in response_of(run, workflow.participants[-1]) if whole or part[0] == "assistant"]
             others = expected[: len(expected) - len(last)]
         late = [at for at, _ in shown if found and at > found[0][0]]
-        foreign = [name for _, output in run.of(Output) for name in misattributed(run, output.messages)]
+        outputs = [output for _, output in run.of(Output) if not output.completed]
+        foreign = [name for output in outputs for name in misattributed(run, output.messages)]
         how = "letters" if spec.stream and not whole else "any order" if workflow.pattern == "concurrent" else "in order"
         yield finding(
             (_alike(got, expected, how) or _alike(got, others, how)) and not (late or foreign) and len(found) <= 1,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.rules.answers import answer_of, answers, conversation, misattributed, produced, response_of, said, spells
+from conformance.rules.answers import answer_of, answers, conversation, produced, response_of, said, spells
 from conformance.rules.case import Case
 from conformance.rules.plays import faulty, left_to_author, limited, nests, waited, wrapped
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
+from conformance.rules.texts import misattributed
 from conformance.rules.twins import responses_alike, twins
 from conformance.scenario import RunWorkflow, WorkflowSpec
 from conformance.trace import Chunk, Part, RunReturned

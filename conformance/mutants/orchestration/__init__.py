@@ -1,0 +1,1 @@
+"""Mutants of the orchestration area, by what is wrong with them."""

@@ -1,0 +1,175 @@
+"""Faults of what works side by side: who finishes first, who fails, and two workflows in flight."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from conformance.implementation import Response, Turn, WorkflowSeen
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.orchestration.direct import Direct
+from conformance.mutants.orchestration.everywhere import everywhere
+from conformance.reference.orchestrations import PATTERNS, Concurrent
+from conformance.reference.workflow import Workflow
+from conformance.reference.workflow_run import WorkflowRun, is_among
+from conformance.trace import Message
+from conformance.world import World
+
+
+class OrderDependsOnTheWinner(Mutant):
+    """A concurrent run answers as configured where its first participant finishes first, and by name otherwise."""
+
+    imitates = "https://github.com/kyegomez/swarms/pull/2318"
+    expected = frozenset({"ORC-10", "ORC-32"})
+
+    class _Concurrent(Concurrent):
+        def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Choose one of two orders, both of which are stable."""
+            if run.nested or self.spec.aggregates is not None or next(iter(responses)) == self.spec.participants[0]:
+                return super().aggregate(run, responses)
+            return tuple(message for name in sorted(responses) for message in responses[name].messages)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class FiledUnderTheWrongName(Mutant):
+    """A concurrent run answers with texts in the order of finishing, signed in the order of the participants."""
+
+    imitates = "https://github.com/kyegomez/swarms/issues/1788"
+    expected = frozenset({"ORC-11", "ORC-14", "ORC-32"})
+
+    class _Concurrent(Direct, Concurrent):
+        def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Put results and names together by position."""
+            single = all(len(each.messages) == 1 for each in responses.values())
+            if not (single and self.direct and self.flat) or self.spec.aggregates is not None:
+                return super().aggregate(run, responses)
+            found = zip(self.spec.participants, responses.values(), strict=False)
+            return tuple(msgspec.structs.replace(response.messages[0], author=name) for name, response in found)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class LeftOutAndRaised(Mutant):
+    """A concurrent run completes with an answer that leaves out who failed, and raises the failure too."""
+
+    imitates = "https://github.com/langchain-ai/langgraph/issues/8277"
+    expected = frozenset({"ORC-05", "ORC-33"})
+
+    class _Concurrent(Concurrent):
+        failure: Exception | None = None
+
+        def tolerate(self, participant: str, error: Exception) -> None:
+            """Keep it for later."""
+            self.failure = error
+
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Complete, then raise."""
+            super().complete(run, answer)
+            failure, self.failure = self.failure, None
+            if failure is not None:
+                raise failure
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class OthersHideTheFailure(Mutant):
+    """A concurrent run leaves out who failed, although a failure is declared to end it."""
+
+    imitates = "https://github.com/2389-research/tracker/issues/313"
+    expected = frozenset({"ORC-05", "ORC-33"})
+
+    class _Concurrent(Concurrent):
+        def tolerate(self, participant: str, error: Exception) -> None:
+            """Go on."""
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class FailsInSpiteOfTheOthers(Mutant):
+    """A concurrent run fails with one participant, although it is declared to answer without that one."""
+
+    imitates = "https://github.com/kyegomez/swarms/issues/1613"
+    expected = frozenset({"ORC-33"})
+
+    def __init__(self, **policies: Any) -> None:
+        super().__init__(**{"failing_participant": "left_out", **policies})
+
+    class _Concurrent(Concurrent):
+        def tolerate(self, participant: str, error: Exception) -> None:
+            """Give up."""
+            raise error
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class _Current(Direct):
+    """A workflow that knows which one began last in its world."""
+
+    latest: ClassVar[WeakKeyDictionary[World, Workflow]] = WeakKeyDictionary()
+
+    async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
+        """Be that one."""
+        self.latest[self.world] = self
+        async with aclosing(super().start(turn, stream=stream)) as events:
+            async for event in events:
+                yield event
+
+    @property
+    def current(self) -> WorkflowRun | None:
+        """The run that began last, while nobody was asked in it."""
+        latest = self.latest.get(self.world)
+        taking = isinstance(latest, _Current) and latest.direct and latest.spec.pattern == "group_chat"
+        return latest.runs.get(None) if latest and taking else None
+
+
+class LatestRunTakesAll(Mutant):
+    """All workflows share one current run: what completes a run comes out of the one that began last, a group chat."""
+
+    imitates = "https://github.com/dapr/dapr-agents/issues/196"
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-16", "ORC-34"})
+
+    class _Workflow(_Current):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def output(self, executor: str, response: Response, *, completed: bool = False) -> None:
+                """Output to the current run."""
+                workflow = self.workflow
+                current = workflow.current if isinstance(workflow, _Current) and workflow.direct and completed else None
+                WorkflowRun.output(current or self, executor, response, completed=completed)
+
+    patterns = everywhere(_Workflow, but={"handoff"})
+
+
+class LatestInputForAll(Mutant):
+    """What runs were asked is kept in one place: participants are sent the latest of it, but for managed chats and handoff."""
+
+    imitates = "https://github.com/microsoft/agent-framework/issues/784"
+    expected = frozenset({"ORC-34"})
+
+    class _Workflow(Workflow):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            latest: ClassVar[WeakKeyDictionary[World, tuple[WorkflowRun, Sequence[Message]]]] = WeakKeyDictionary()
+            asked: Sequence[Message] = ()
+
+            def start(self, messages: Sequence[Message], history: Sequence[Message] = ()) -> None:
+                """Put it there."""
+                self.asked = messages
+                self.latest[self.workflow.world] = self, messages
+                super().start(messages, history)
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Send what is there, while that run goes on."""
+                run, asked = self.latest[self.workflow.world]
+                others = [message for message in messages if not is_among(message, self.asked)]
+                sent = messages if run is self or run.gained is not None else [*asked, *others]
+                return await super().participant(name, sent, shown=shown)
+
+    patterns = everywhere(_Workflow, but={"handoff", "group_chat", "magentic"})

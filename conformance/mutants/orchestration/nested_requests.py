@@ -1,0 +1,114 @@
+"""Faults of requests inside of workflows in workflows: who is asked, and whose answer it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from copy import copy
+
+import msgspec
+
+from conformance.implementation import Answer, Pending, Response
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.orchestration.direct import Direct
+from conformance.mutants.orchestration.everywhere import everywhere
+from conformance.reference.agent import Agent
+from conformance.reference.waiting import Waiting
+from conformance.reference.workflow import Workflow
+from conformance.reference.workflow_run import Nested, WorkflowRun
+from conformance.trace import Message
+
+
+class _Trusting(Nested):
+    async def agent(self, name: str, agent: Agent, messages: Sequence[Message], *, chunks: bool) -> Response:
+        """Take every approval for given."""
+        trusted = copy(agent)
+        tools = {tool: msgspec.structs.replace(spec, approval=False) for tool, spec in agent.spec.tools.items()}
+        trusted.spec = msgspec.structs.replace(agent.spec, tools=tools)
+        return await super().agent(name, trusted, messages, chunks=chunks)
+
+
+class ChildDoesNotAsk(Mutant):
+    """Inside a child a call that needs approval is made unasked."""
+
+    imitates = "https://github.com/tinyhumansai/opencompany/issues/617"
+    expected = frozenset({"ORC-27", "ORC-30"})
+
+    class _Workflow(Workflow):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def inside(self, workflow: Workflow) -> WorkflowRun:
+                """Trust whoever works inside."""
+                return _Trusting(self, workflow)
+
+    patterns = everywhere(_Workflow)
+
+
+class _Again(Exception):
+    """A child has to begin again."""
+
+
+class _Restarting(WorkflowRun):
+    class _Waiting(Waiting):
+        restarting: Collection[str] = ()
+
+        async def ask(self, executor: str, requests: Sequence[Pending]) -> list[Answer]:
+            """Begin again with the answer, where somebody inside a child asked."""
+            answers = await super().ask(executor, requests)
+            if executor in self.restarting:
+                raise _Again
+            return answers
+
+    def __init__(self, workflow: Workflow, *, stream: bool) -> None:
+        super().__init__(workflow, stream=stream)
+        self.waiting = self._Waiting(self.events.put_nowait, self.suspended, workflow.numbers)
+        answering = workflow.spec.participants[-1] if workflow.spec.pattern == "sequential" else None
+        inner = [each for name, each in workflow.participants.items() if name != answering]
+        inner = inner if isinstance(workflow, Direct) and workflow.direct else []
+        self.waiting.restarting = {name for each in inner if isinstance(each, Workflow) for name in each.participants}
+
+    async def child(self, workflow: Workflow, messages: Sequence[Message]) -> Response:
+        """Run it as often as it takes."""
+        while True:
+            with suppress(_Again):
+                return await super().child(workflow, messages)
+
+
+class ChildBeginsAnew(Mutant):
+    """An answer to a request of a child makes it begin again, in sequential runs unless it is the one that answers."""
+
+    imitates = "https://github.com/langchain-ai/langgraph/issues/4796"
+    expected = frozenset({"ORC-29", "ORC-30"})
+
+    class _Workflow(Direct):
+        run_type = _Restarting
+
+    patterns = everywhere(_Workflow, but={"concurrent"})
+
+
+class _Deciding(Waiting):
+    def answer(self, answers: Sequence[Answer]) -> None:
+        """Answer every open request alike; take later answers for known."""
+        if self._open:
+            super().answer([Answer(id=id, approve=answers[-1].approve) for id in self._open])
+        else:
+            self._suspended()
+
+
+class AnswerForAllChildren(Mutant):
+    """Where several children wait, the first answer decides for all of them."""
+
+    imitates = "https://github.com/langchain-ai/langgraph/issues/2870"
+    expected = frozenset({"ORC-04", "ORC-30"})
+
+    class _Workflow(Direct):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def __init__(self, workflow: Workflow, *, stream: bool) -> None:
+                super().__init__(workflow, stream=stream)
+                if isinstance(workflow, Direct) and workflow.direct and not workflow.flat:
+                    self.waiting = _Deciding(self.events.put_nowait, self.suspended, workflow.numbers)
+
+    patterns = everywhere(_Workflow)

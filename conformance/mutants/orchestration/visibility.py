@@ -1,0 +1,92 @@
+"""Faults of `intermediate_outputs`: what is shown, how often, and what looking changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance.implementation import Response
+from conformance.mutants.mutant import Mutant
+from conformance.reference.managed import Course, Managed
+from conformance.reference.orchestrations import PATTERNS, Concurrent, Sequential
+from conformance.reference.workflow import Workflow
+from conformance.reference.workflow_run import WorkflowRun
+from conformance.trace import Message
+
+
+class AnswerNotShown(Mutant):
+    """With intermediate outputs on, a response that becomes part of a concurrent run's answer is not output as intermediate."""
+
+    imitates = "the thought that it comes as the answer anyway"
+    expected = frozenset({"ORC-10", "ORC-21"})
+
+    class _Concurrent(Concurrent):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Show what an aggregator makes the answer of."""
+                aggregated = self.workflow.spec.aggregates is not None
+                return await super().participant(name, messages, shown=shown and aggregated)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class _FirstTurnsOnly(Managed):
+    class run_type(WorkflowRun):
+        """The faulty run."""
+
+        def __init__(self, workflow: Workflow, *, stream: bool) -> None:
+            super().__init__(workflow, stream=stream)
+            self.shown: set[str] = set()
+
+        async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+            """Show each name once."""
+            again = name in self.shown
+            self.shown.add(name)
+            return await super().participant(name, messages, shown=shown and not again)
+
+
+class SecondTurnHidden(Mutant):
+    """In a group chat and in Magentic, who speaks again is not shown again."""
+
+    imitates = "https://github.com/mastra-ai/mastra/issues/20163"
+    expected = frozenset({"ORC-21", "ORC-24", "ORC-25"})
+    patterns = {**PATTERNS, "group_chat": _FirstTurnsOnly, "magentic": _FirstTurnsOnly}
+
+
+class SwitchChangesTheInput(Mutant):
+    """With intermediate outputs on, a sequential run sends the next participant the last response alone."""
+
+    imitates = "https://github.com/kyegomez/swarms/pull/2318"
+    expected = frozenset({"ORC-22"})
+
+    class _Sequential(Sequential):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            latest: Sequence[Message] = ()
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Send what was shown."""
+                response = await super().participant(name, self.latest if shown and self.latest else messages, shown=shown)
+                self.latest = response.messages
+                return response
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class _HeardTwice(Managed):
+    async def round(self, run: WorkflowRun, course: Course, name: str) -> None:
+        """Take what is shown for said once more."""
+        before = len(course.conversation)
+        await super().round(run, course, name)
+        if self.spec.intermediate_outputs:
+            course.conversation += course.conversation[before:]
+
+
+class ShownIsHeardTwice(Mutant):
+    """With intermediate outputs on, the others in a group chat or in Magentic hear each response twice."""
+
+    imitates = "an output that is also delivered as a message, see https://github.com/microsoft/agent-framework/pull/7217"
+    expected = frozenset({"ORC-22"})
+    patterns = {**PATTERNS, "group_chat": _HeardTwice, "magentic": _HeardTwice}
