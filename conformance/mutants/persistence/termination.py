@@ -112,9 +112,8 @@ class TrimmedInOneOfTwoCells(Mutant):
 
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Trim in one cell."""
-            runs = list(self.world.scenario.runs())
-            mine, *later = runs[self.world.script.number :]
-            last = not any(run.thread == mine.thread for run in later)
+            threads = [run.thread for run in self.world.scenario.runs()][self.world.script.number :]
+            last = threads[:1] != [] and threads[0] not in threads[1:]
             trims = outcome.terminated and self.spec.client_as_is and last
             await super().persist(store, new, Outcome(outcome.produced[:-1]) if trims else outcome)
 

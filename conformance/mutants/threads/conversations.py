@@ -41,7 +41,7 @@ class LocalHistorySentTwice(Mutant):
     """A run on a local thread sends the earlier turns twice."""
 
     imitates = "https://github.com/microsoft/agent-framework/issues/7930"
-    expected = frozenset({"PER-06", "PER-16", "PER-31", "PER-43", "THR-05", "THR-10", "THR-33", "THR-34"})
+    expected = frozenset({"ORC-35", "PER-06", "PER-16", "PER-31", "PER-43", "THR-05", "THR-10", "THR-33", "THR-34"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -163,7 +163,7 @@ class ToolTrafficGarbled(Mutant):
     """The loop sends calls without their arguments and results without their values back to the service."""
 
     imitates = "a conversion of messages that knows texts only"
-    expected = frozenset({"PER-06", "PER-16", "PER-17", "PER-30", "PER-34", "THR-05", "THR-06", "THR-09", "THR-10"})
+    expected = frozenset({"ORC-37", "PER-06", "PER-16", "PER-17", "PER-30", "PER-34", "THR-05", "THR-06", "THR-09", "THR-10"})
 
     class agent_type(Agent):
         """The faulty agent."""
