@@ -77,22 +77,10 @@ class Conversation:
         self.steps.append(CreateThread(thread=thread.name, agent=agent, kind=kind, with_id=with_id))
         return thread
 
-    def some_thread(self) -> OpenThread:
-        """A thread for the next run: one that is open, or a new one on some agent."""
-        pen = self.pen
-        new, place, agent, hosted = pen.rarely(4), pen.number(MOST_THREADS - 1), pen.pick(list(self.agents)), pen.number(2) > 0
-        if self.threads and not (new and len(self.threads) < MOST_THREADS):
-            return self.threads[place % len(self.threads)]
-        return self.open_thread(agent, "hosted" if hosted and self.can_be_hosted(self.agents[agent]) else "local")
-
     def can_be_hosted(self, agent: AgentSpec) -> bool:
         """Whether a hosted thread on this agent is nothing special: its service keeps conversations, and nobody else does."""
         keeps = agent.service.keeps != "nothing" and not agent.service.surprising
         return keeps and agent.history == "default" and self.pen.can("threads.hosted")
-
-    def can_interleave(self) -> bool:
-        """Whether runs on several threads may be in flight at once."""
-        return len(self.threads) > 1 and self.pen.can("runs.interleaved")
 
     def run(
         self,
