@@ -1,0 +1,133 @@
+"""Random scenarios of workflows: twins of one script, and what comes up in them, small once it is shrunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from drawing import drawn, smallest
+from msgspec import structs
+
+from conformance.cast import workflow_runs_of
+from conformance.needs import needs
+from conformance.scenario import (
+    AgentSpec,
+    ExecutorSpec,
+    ManagerSpec,
+    RunWorkflow,
+    Scenario,
+    Step,
+    WorkflowSpec,
+)
+from conformance.vocabulary import Capability
+
+
+def twin_scripts(scenario: Scenario) -> list[str]:
+    """The scripts of the runs of a scenario, without workflow, streaming and order."""
+    runs = [run for step in scenario.steps for run in workflow_runs_of(step)]
+    return [repr(structs.replace(run, workflow="", stream=False, finish=())) for run in runs]
+
+
+def other_stream(one: RunWorkflow, other: RunWorkflow, scenario: Scenario) -> bool:
+    return not one.stream and other.stream and one.finish == other.finish
+
+
+def other_outputs(one: RunWorkflow, other: RunWorkflow, scenario: Scenario) -> bool:
+    shown = [scenario.workflows[run.workflow].intermediate_outputs for run in (one, other)]
+    return shown == [False, True] and (one.stream, one.finish) == (other.stream, other.finish)
+
+
+def other_order(one: RunWorkflow, other: RunWorkflow, scenario: Scenario) -> bool:
+    return one.finish != other.finish and one.stream == other.stream
+
+
+@pytest.mark.parametrize("differ", [other_stream, other_outputs, other_order])
+def test_twins_of_workflows_have_one_script_in_which_every_reply_stands(
+    differ: Callable[[RunWorkflow, RunWorkflow, Scenario], bool],
+) -> None:
+    def twins(scenario: Scenario) -> bool:
+        runs = [step for step in scenario.steps if isinstance(step, RunWorkflow)]
+        if [run.workflow for run in runs] != ["w", "x"] or len(set(twin_scripts(scenario))) > 1:
+            return False
+        one, other = (scenario.workflows[name] for name in ("w", "x"))
+        alike = structs.replace(one, intermediate_outputs=False) == structs.replace(other, intermediate_outputs=False)
+        return alike and bool(runs[0].replies) and differ(runs[0], runs[1], scenario)
+
+    assert sum(map(twins, drawn("orchestration", 300))) >= 10
+
+
+def some_workflow(proves: Callable[[WorkflowSpec], object]) -> Callable[[Scenario], bool]:
+    return lambda scenario: any(proves(workflow) for workflow in scenario.workflows.values())
+
+
+def some_executor(proves: Callable[[ExecutorSpec], object]) -> Callable[[Scenario], bool]:
+    return some_workflow(lambda workflow: any(map(proves, workflow.executors.values())))
+
+
+def some_workflow_run(proves: Callable[[RunWorkflow], object]) -> Callable[[Scenario], bool]:
+    return lambda scenario: any(proves(run) for step in scenario.steps for run in workflow_runs_of(step))
+
+
+def control_comes_back(run: RunWorkflow) -> bool:
+    return any(sum(bool(reply.handoff) for reply in replies) > 1 for replies in run.replies.values())
+
+
+def has_two_children(scenario: Scenario) -> bool:
+    return any(sum(name in scenario.workflows for name in workflow.participants) > 1 for workflow in scenario.workflows.values())
+
+
+def left_and_used_again(scenario: Scenario) -> bool:
+    runs = [step for step in scenario.steps if isinstance(step, RunWorkflow)]
+    left = [place for place, run in enumerate(runs) if run.abandons]
+    return bool(left) and any(run.workflow == runs[left[0]].workflow for run in runs[left[0] + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("proves", "steps"),
+    [
+        pytest.param(some_workflow_run(control_comes_back), [RunWorkflow], id="comes back"),
+        pytest.param(has_two_children, [RunWorkflow], id="two children"),
+        pytest.param(some_workflow(lambda workflow: workflow.max_rounds), [RunWorkflow], id="rounds"),
+        pytest.param(some_workflow(lambda workflow: workflow.aggregates), [RunWorkflow], id="aggregates"),
+        pytest.param(some_executor(lambda executor: executor.again), [RunWorkflow], id="again"),
+        pytest.param(some_workflow_run(lambda run: run.manager.errs), [RunWorkflow], id="errs"),
+        pytest.param(left_and_used_again, [RunWorkflow, RunWorkflow], id="left"),
+    ],
+)
+def test_what_comes_up_in_orchestration_shrinks_too(proves: Callable[[Scenario], bool], steps: list[type[Step]]) -> None:
+    shrunk = smallest("orchestration", proves)
+    assert [type(step) for step in shrunk.steps] == steps
+    assert sum(agent != AgentSpec() for agent in shrunk.agents.values()) <= 1
+    assert len(shrunk.agents) <= 6
+
+
+def test_a_workflow_shrinks_to_plain_participants() -> None:
+    def chats_as_an_agent(scenario: Scenario) -> bool:
+        workflows = scenario.workflows.items()
+        chats = [name for name, workflow in workflows if workflow.pattern == "group_chat" and workflow.max_rounds is None]
+        return any(isinstance(step, RunWorkflow) and step.as_agent and step.workflow in chats for step in scenario.steps)
+
+    expected = Scenario(
+        agents={"a": AgentSpec()},
+        workflows={"w": WorkflowSpec(pattern="group_chat", participants=("a",))},
+        steps=(RunWorkflow(workflow="w", say=("one",), as_agent=True, manager=ManagerSpec(picks=("a",))),),
+    )
+    assert smallest("orchestration", chats_as_an_agent) == expected
+
+
+def test_an_order_of_finishing_shrinks_to_one_plain_run() -> None:
+    def finishes_out_of_order(scenario: Scenario) -> bool:
+        return any(isinstance(step, RunWorkflow) and list(step.finish) != sorted(step.finish) for step in scenario.steps)
+
+    shrunk = smallest("orchestration", finishes_out_of_order)
+    assert len(shrunk.steps) == 1
+    assert all(agent == AgentSpec() for agent in shrunk.agents.values())
+
+
+def test_an_approval_shrinks_to_one_request() -> None:
+    wanted: frozenset[Capability] = frozenset({"workflows.requests"})
+    shrunk = smallest("orchestration", lambda scenario: needs(scenario) >= wanted)
+    run = shrunk.steps[0]
+    assert isinstance(run, RunWorkflow)
+    assert len(shrunk.steps) <= 2
+    assert sum(len(replies) for replies in run.replies.values()) <= 3
