@@ -113,7 +113,7 @@ def a_run_that_fails_does_not_complete(case: Case) -> Iterator[Finding]:
     Intermediate outputs already emitted stay valid: in a stream, whoever spoke one after another before the failure was heard. It
     fails where a participant or an executor does. Where a manager names somebody unknown, an implementation may go on without:
     then there is no error, but never both. Leaves alone: concurrent workflows that answer without the failing participant (ORC-33),
-    what was output before the failure, and completions in author-written workflows in which somebody else fails.
+    and completions in author-written workflows in which somebody else fails.
     """
     for run, spec, workflow in played(case):
         if not fails(run) or run.ending in ("waiting", "abandoned", "unknown", "refused"):
