@@ -114,14 +114,12 @@ def answering(workflow: WorkflowSpec) -> tuple[str, ...]:
 
 def completing(workflow: WorkflowSpec) -> list[str]:
     """The executors of a custom workflow that complete the run, in the order in which they do, each as often as it does."""
-    names = [name for stage in workflow.stages for name in stage if name in workflow.executors]
-    specs = [(name, workflow.executors[name]) for name in names]
-    return [name for name, spec in specs for text in (spec.completes, spec.again) if text is not None]
+    return [name for name, spec in staged(workflow).items() for text in (spec.completes, spec.again) if text is not None]
 
 
-def staged(workflow: WorkflowSpec) -> list[ExecutorSpec]:
-    """The executors of a custom workflow that have a part in it, in the order in which they run."""
-    return [workflow.executors[name] for stage in workflow.stages for name in stage if name in workflow.executors]
+def staged(workflow: WorkflowSpec) -> dict[str, ExecutorSpec]:
+    """The executors of a custom workflow that have a part in it, by name, in the order in which they run."""
+    return {name: workflow.executors[name] for stage in workflow.stages for name in stage if name in workflow.executors}
 
 
 def orders(workflow: WorkflowSpec) -> list[tuple[str, ...]]:

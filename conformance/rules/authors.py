@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from conformance.rules.answers import completing
 from conformance.rules.case import Case
 from conformance.rules.outputs import completed
-from conformance.rules.plays import direct, faulty
+from conformance.rules.plays import cut_off, direct, faulty
 from conformance.rules.rule import Finding, finding, rule
 from conformance.trace import Raised, Warned
 
@@ -20,7 +20,7 @@ def several_completions_are_detected(case: Case) -> Iterator[Finding]:
     """
     for run, _, workflow in direct(case):
         names = completing(workflow) if workflow.pattern == "custom" else []
-        if len(names) < 2 or run.ending in ("unknown", "refused", "waiting", "abandoned") or faulty(run):
+        if len(names) < 2 or run.ending == "waiting" or cut_off(run) or faulty(run):
             continue
         told = [(at, event.text) for at, event in run.events if isinstance(event, (Warned, Raised))]
         named = {name for name in names for _, text in told if name in text}

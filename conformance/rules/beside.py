@@ -8,7 +8,7 @@ from conformance.rules.answers import spells
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed, exactly_one
-from conformance.rules.plays import direct, faulty, left_to_author, nests, played
+from conformance.rules.plays import cut_off, direct, faulty, left_to_author, nests, played
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.texts import heard_texts, texts, told
@@ -43,7 +43,7 @@ def a_failing_participant_leads_to_one_end(case: Case) -> Iterator[Finding]:
         failed = {event.agent for _, event in run.of(ServiceFailed)}
         if workflow.pattern != "concurrent" or not failed or nests(case, workflow):
             continue
-        if run.ending in ("waiting", "abandoned", "unknown", "refused"):
+        if run.ending == "waiting" or cut_off(run):
             continue
         found = completed(run)
         if case.policies.failing_participant == "fails":

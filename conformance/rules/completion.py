@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from conformance.rules.answers import completing, spells
 from conformance.rules.case import Case
 from conformance.rules.outputs import completed, exactly_one
-from conformance.rules.plays import MANAGED, direct, fails, faulty, left_to_author, nests, played, waited
+from conformance.rules.plays import MANAGED, cut_off, direct, fails, faulty, left_to_author, nests, played, waited
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.texts import texts
@@ -116,7 +116,7 @@ def a_run_that_fails_does_not_complete(case: Case) -> Iterator[Finding]:
     and completions in author-written workflows in which somebody else fails.
     """
     for run, spec, workflow in played(case):
-        if not fails(run) or run.ending in ("waiting", "abandoned", "unknown", "refused"):
+        if not fails(run) or run.ending == "waiting" or cut_off(run):
             continue
         done = [] if completing(workflow) else [at for at, _ in completed(run)]
         raised = run.raised is not None

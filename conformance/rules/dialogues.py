@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.rules.answers import answer_of, answering, conversation, spells
+from conformance.rules.answers import answer_of, answering, conversation, response_of, spells
 from conformance.rules.case import Case
 from conformance.rules.outputs import returned
-from conformance.rules.plays import approvals, as_answered, faulty, left_to_author, limited, unasked, waited, wrapped
+from conformance.rules.plays import approvals, as_answered, cut_off, faulty, left_to_author, limited, unasked, waited, wrapped
 from conformance.rules.requests import outcome, show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.texts import heard_texts, texts, told
 from conformance.scenario import RunWorkflow, WorkflowSpec
-from conformance.trace import Part, RequestPending
+from conformance.trace import RequestPending
 
 _AS_AGENT = ("workflows", "workflows.as_agent")
 
@@ -25,9 +25,9 @@ def as_an_agent_a_request_can_be_answered(case: Case) -> Iterator[Finding]:
     When all are answered the calls that were approved are done, no others, and the run ends with its answer. Leaves alone: the rest
     of the response (ORC-23 ff.).
     """
-    for run, spec, workflow in wrapped(case):
+    for run, spec, _ in wrapped(case):
         asked, silent = approvals(run), unasked(run, spec.workflow)
-        if run.ending in ("abandoned", "unknown", "refused") or faulty(run):
+        if cut_off(run) or faulty(run):
             continue
         if silent or (run.raised and waited(run)):
             yield finding(
@@ -48,7 +48,7 @@ def as_an_agent_a_request_can_be_answered(case: Case) -> Iterator[Finding]:
             also=[asked[0][0]],
         )
         if run.succeeded and surfaced and not left_to_author(case, spec.workflow) and not limited(case, spec):
-            last = [part for part in _wanted(run, workflow) if part[0] == "assistant"][-1:]
+            last = [part for part in response_of(run, spec.workflow) if part[0] == "assistant"][-1:]
             got = returned(run)
             yield as_answered(run)
             yield finding(
@@ -81,7 +81,9 @@ def a_thread_keeps_the_conversation_of_a_workflow(case: Case) -> Iterator[Findin
             continue
         request = run.calls[0].request
         heard = heard_texts(case, [*request.held, *request.messages])
-        kept = [text for other, its in sound for text in (*its.say, *(texts(_wanted(other, workflow)) & texts(returned(other))))]
+        kept = [
+            text for other, its in sound for text in (*its.say, *(texts(response_of(other, its.workflow)) & texts(returned(other))))
+        ]
         missing = [text for text in dict.fromkeys(kept) if text not in heard]
         work = [text for other, _ in sound for text in _work_before(other, workflow, request.agent)]
         exposed = [text for text in dict.fromkeys(work) if text in heard and text not in (*kept, *spec.say)]
@@ -112,13 +114,6 @@ def _work_before(run: RunView, workflow: WorkflowSpec, agent: str) -> list[str]:
         return []
     others = [spell for spell in spells(run) if spell.agent not in (agent, *answering(workflow))]
     return [*texts(conversation(others))] if all(name in run.case.scenario.agents for name in answering(workflow)) else []
-
-
-def _wanted(run: RunView, workflow: WorkflowSpec) -> list[Part]:
-    """The answer as a conversation goes on with it: of a handoff, what its participants said."""
-    if workflow.pattern == "handoff":
-        return conversation(spells(run))
-    return answer_of(run, workflow)
 
 
 def _same_thread(spec: RunWorkflow, other: RunWorkflow) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.rules.answers import answer_of, answering, answers, conversation, ended_by, response_of, said, spells
+from conformance.rules.answers import answer_of, answering, answers, ended_by, response_of, said, spells
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed
-from conformance.rules.plays import again, direct, faulty, left_to_author, limited, nests
+from conformance.rules.plays import MANAGED, again, cut_off, direct, faulty, left_to_author, limited, nests
 from conformance.rules.requests import error, show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
@@ -30,13 +30,14 @@ def a_limit_ends_with_an_answer(case: Case) -> Iterator[Finding]:
     only chunks complete (ORC-09).
     """
     for run, spec, workflow in direct(case):
-        managed = workflow.pattern in ("group_chat", "magentic") and ended_by(spec.manager, workflow) == "limit"
+        managed = workflow.pattern in MANAGED and ended_by(spec.manager, workflow) == "limit"
         if (
             not managed
             or nests(case, workflow)
             or (run.raised and again(case, run))
             or faulty(run)
-            or run.ending in ("waiting", "abandoned", "unknown", "refused")
+            or run.ending == "waiting"
+            or cut_off(run)
         ):
             continue
         found = completed(run)
@@ -83,7 +84,7 @@ def edge_sizes_answer_alike(case: Case) -> Iterator[Finding]:
         if not run.succeeded or (workflow.pattern == "handoff" and spec.stream):
             continue
         handoff = workflow.pattern == "handoff"
-        expected = conversation(spells(run)) if handoff else answer_of(run, workflow)
+        expected = response_of(run, spec.workflow)
         shown = [part for _, output in run.of(Output) for part in said(case, output.messages)]
         got = [shown] if handoff else [said(case, output.messages) for _, output in completed(run)]
         if not got:

@@ -11,7 +11,19 @@ from conformance.rules.answers import answers, response_of, said
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed, exactly_one
-from conformance.rules.plays import approvals, as_answered, direct, faulty, left_to_author, limited, played, unasked
+from conformance.rules.plays import (
+    approvals,
+    as_answered,
+    children,
+    cut_off,
+    direct,
+    faulty,
+    left_to_author,
+    limited,
+    nests,
+    played,
+    unasked,
+)
 from conformance.rules.requests import show
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
@@ -29,8 +41,13 @@ def a_child_completes_itself_only(case: Case) -> Iterator[Finding]:
     completes.
     """
     for run, spec, workflow in direct(case):
-        children = _children(case, workflow)
-        if not children or not run.succeeded or faulty(run) or left_to_author(case, spec.workflow) or limited(case, spec):
+        if (
+            not nests(case, workflow)
+            or not run.succeeded
+            or faulty(run)
+            or left_to_author(case, spec.workflow)
+            or limited(case, spec)
+        ):
             continue
         if completed(run):
             yield exactly_one(run, [at for at, _ in completed(run)])
@@ -60,11 +77,11 @@ def a_childs_request_suspends_its_parent(case: Case) -> Iterator[Finding]:
     What was approved is done, what was rejected is not, and the parent goes on. Leaves alone: who reports the request.
     """
     for run, spec, workflow in played(case):
-        inside = [agent for child in _children(case, workflow) for agent in agents_in(case.scenario, child)]
+        inside = [agent for child in children(case, workflow) for agent in agents_in(case.scenario, child)]
         asked = [at for at, agent, _ in approvals(run) if agent in inside]
         own = workflow.executors
         silent = [name for name in unasked(run, spec.workflow) if name not in own]
-        if faulty(run) or run.ending in ("abandoned", "unknown", "refused") or left_to_author(case, spec.workflow):
+        if faulty(run) or cut_off(run) or left_to_author(case, spec.workflow):
             continue
         if silent:
             yield finding(
@@ -96,12 +113,10 @@ def two_children_do_not_mix(case: Case) -> Iterator[Finding]:
     answer; side by side not even that. Leaves alone: texts that were also said elsewhere.
     """
     for run, spec, workflow in played(case):
-        children = _children(case, workflow)
-        if len(children) < 2 or not run.succeeded or faulty(run) or left_to_author(case, spec.workflow) or limited(case, spec):
+        found = children(case, workflow)
+        if len(found) < 2 or not run.succeeded or faulty(run) or left_to_author(case, spec.workflow) or limited(case, spec):
             continue
-        leaks = [
-            leak for child in children for other in children if child != other for leak in _overheard(run, workflow, child, other)
-        ]
+        leaks = [leak for child in found for other in found if child != other for leak in _overheard(run, workflow, child, other)]
         yield finding(
             not leaks,
             leaks[0][0] if leaks else run.at,
@@ -117,10 +132,6 @@ def two_children_do_not_mix(case: Case) -> Iterator[Finding]:
                 expected=f"the answer that the children lead to: {show(answers(run, workflow)[0])}",
                 got=show(said(case, output.messages)),
             )
-
-
-def _children(case: Case, workflow: WorkflowSpec) -> list[str]:
-    return [name for name in workflow.participants if name in case.scenario.workflows]
 
 
 def _followed(case: Case, workflow: WorkflowSpec) -> Iterator[tuple[str, list[str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance.rules.answers import answer_of, conversation, orders, owned, said, spells
+from conformance.rules.answers import answer_of, orders, owned, response_of, said
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed
@@ -108,7 +108,7 @@ def handoff_outputs_everything_as_intermediate(case: Case) -> Iterator[Finding]:
             continue
         found = completed(run)
         shown = [part for _, output in run.of(Output) if not output.completed for part in said(case, output.messages)]
-        expected = conversation(spells(run))
+        expected = response_of(run, spec.workflow)
         everything = shown == expected and not any(misattributed(run, output.messages) for _, output in run.of(Output))
         if spec.stream:
             streamed = "".join(chunk.text for _, chunk in run.of(Chunk) if not chunk.completed)

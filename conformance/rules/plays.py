@@ -55,16 +55,21 @@ def limited(case: Case, spec: RunWorkflow) -> bool:
     return any(ended_by(spec.manager, each) != "answer" for each in managed)
 
 
+def children(case: Case, workflow: WorkflowSpec) -> list[str]:
+    """The workflows that take part in a workflow."""
+    return [name for name in workflow.participants if name in case.scenario.workflows]
+
+
 def nests(case: Case, workflow: WorkflowSpec) -> bool:
     """Whether a workflow has others as participants."""
-    return any(name in case.scenario.workflows for name in workflow.participants)
+    return bool(children(case, workflow))
 
 
 def faulty(run: RunView) -> bool:
     """Whether the run fails by its script, or may: a participant's service, an executor, or a manager that errs."""
     assert isinstance(run.spec, RunWorkflow)
     involved = inside(run.case, run.spec.workflow)
-    raising = any(spec.raises is not None for each in involved for spec in staged(each))
+    raising = any(spec.raises is not None for each in involved for spec in staged(each).values())
     managed = any(each.pattern in MANAGED for each in involved)
     return bool(run.of(ServiceFailed)) or raising or (managed and run.spec.manager.errs)
 
@@ -77,7 +82,7 @@ def fails(run: RunView) -> bool:
         return not (run.case.policies.failing_participant == "left_out" and any(each.pattern == "concurrent" for each in involved))
     if len(involved) > 1:
         return False
-    raising = any(spec.raises is not None for spec in staged(involved[0]))
+    raising = any(spec.raises is not None for spec in staged(involved[0]).values())
     errs = involved[0].pattern in MANAGED and run.spec.manager.errs and not limited(run.case, run.spec)
     return raising or errs
 
@@ -85,6 +90,11 @@ def fails(run: RunView) -> bool:
 def waited(run: RunView) -> bool:
     """Whether the run waited for someone's answer at some point."""
     return bool(run.of(RequestPending))
+
+
+def cut_off(run: RunView) -> bool:
+    """Whether nobody can say what the run would have come to: its consumer left, it broke, or it cannot be expressed."""
+    return run.ending in ("abandoned", "unknown", "refused")
 
 
 def approvals(run: RunView) -> list[tuple[int, str, Call]]:
@@ -118,15 +128,13 @@ def unasked(run: RunView, workflow: str) -> list[str]:
 
     Left out are workflows that a manager or a handoff may pass by.
     """
-    scenario = run.case.scenario
-    spec = scenario.workflows[workflow]
-    if not run.succeeded or spec.pattern in ("handoff", "group_chat", "magentic"):
+    spec = run.case.scenario.workflows[workflow]
+    if not run.succeeded or spec.pattern in ("handoff", *MANAGED):
         return []
-    children = [name for name in spec.participants if name in scenario.workflows]
-    own = [name for stage in spec.stages for name in stage if name in spec.executors and spec.executors[name].asks]
+    own = [name for name, executor in staged(spec).items() if executor.asks]
     got = [event.executor for _, event in run.of(RequestPending) if event.tool is None]
     missing = own[len(got) :]
-    return [*missing, *(name for child in children for name in unasked(run, child))]
+    return [*missing, *(name for child in children(run.case, spec) for name in unasked(run, child))]
 
 
 def answered(case: Case) -> Iterator[tuple[RequestPending, Respond]]:

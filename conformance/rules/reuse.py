@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from conformance.rules.case import Case
 from conformance.rules.completion import SIGNAL
 from conformance.rules.outputs import completed
-from conformance.rules.plays import faulty, left_to_author, played
+from conformance.rules.plays import cut_off, faulty, left_to_author, played
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run import RunView
 from conformance.rules.texts import heard_texts, told
@@ -28,14 +28,8 @@ def runs_do_not_leak_into_each_other(case: Case) -> Iterator[Finding]:
     runs = list(played(case))
     for place, (run, spec, _) in enumerate(runs):
         earlier = [other for other, its, _ in runs[:place] if its.workflow == spec.workflow and other.events[-1][0] < run.at]
-        left = any(other.ending in ("abandoned", "unknown", "refused") for other in earlier)
-        if (
-            not earlier
-            or left
-            or faulty(run)
-            or run.ending in ("abandoned", "unknown", "refused")
-            or left_to_author(case, spec.workflow)
-        ):
+        left = any(cut_off(other) for other in earlier)
+        if not earlier or left or faulty(run) or cut_off(run) or left_to_author(case, spec.workflow):
             continue
         found = _ends(run, spec)
         expected = any(_ends(other, its) for other, its, _ in runs[:place] if other in earlier and its.stream == spec.stream)
@@ -62,7 +56,7 @@ def an_abandoned_workflow_can_be_used_again(case: Case) -> Iterator[Finding]:
         earlier = [other for other, its, _ in runs[:place] if its.workflow == spec.workflow]
         if not any(other.ending == "abandoned" for other in earlier) or faulty(run) or left_to_author(case, spec.workflow):
             continue
-        if run.ending in ("abandoned", "unknown", "refused"):
+        if cut_off(run):
             continue
         found = _ends(run, spec)
         leaked = _leaked(case, run, earlier, found)

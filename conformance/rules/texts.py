@@ -30,7 +30,7 @@ def told(run: RunView) -> Counter[str]:
     found = Counter(run.spec.say) + texts(part for spell in spells(run) for part in spell.said)
     for workflow in inside(run.case, run.spec.workflow):
         made = [run.spec.manager.answer if workflow.pattern in MANAGED else None, workflow.aggregates]
-        for executor in staged(workflow):
+        for executor in staged(workflow).values():
             made += [*executor.emits, executor.completes, executor.again]
         found.update(text for text in made if text)
     return found

@@ -103,10 +103,10 @@ def a_handoff_as_an_agent_returns_what_was_said(case: Case) -> Iterator[Finding]
     Leaves alone: pending requests (ORC-27), results of handoffs, which not every framework has, and an empty text that a
     participant said itself.
     """
-    for run, _, workflow in _answered(case):
+    for run, spec, workflow in _answered(case):
         if workflow.pattern != "handoff":
             continue
-        expected = conversation(spells(run))
+        expected = response_of(run, spec.workflow)
         for at, response in run.of(RunReturned):
             got = said(case, response.messages)
             yield finding(
