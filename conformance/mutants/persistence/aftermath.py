@@ -18,30 +18,34 @@ from conformance.world.chat_service import Request
 from conformance.world.errors import ServiceError, ToolError
 
 
+class _MakesUp(FailingAgent):
+    """An agent that appends what a failed call did not get through, together with what comes next."""
+
+    class front_type(Front):
+        """The store that makes up for failures."""
+
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append what did not get through first."""
+            failed: tuple[Message, ...] = vars(self.thread).pop("failed", ())
+            await super().append([*failed, *messages])
+
+    async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+        """Note what did not get through."""
+        if isinstance(error, ServiceError):
+            vars(thread)["failed"] = tuple(new)
+        await super().tell_failure(thread, new, error)
+
+
 class FailedInputStoredWithTheNextRun(Mutant):
     """Per-run persistence stores the input of a failed run together with the next one that succeeds."""
 
     imitates = "https://github.com/google/adk-python/issues/4506"
     expected = frozenset({"PER-01", "PER-22", "THR-05"})
 
-    class agent_type(FailingAgent):
+    class agent_type(_MakesUp):
         """The faulty agent."""
 
         cells = ("M1",)
-
-        class front_type(Front):
-            """The store that makes up for failures."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what did not get through first."""
-                failed: tuple[Message, ...] = vars(self.thread).pop("failed", ())
-                await super().append([*failed, *messages])
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
-            """Note what did not get through."""
-            if isinstance(error, ServiceError):
-                vars(thread)["failed"] = tuple(new)
-            await super().tell_failure(thread, new, error)
 
 
 class FailedCallStoredWithTheNextRun(Mutant):
@@ -50,24 +54,10 @@ class FailedCallStoredWithTheNextRun(Mutant):
     imitates = "https://github.com/mastra-ai/mastra/pull/18437"
     expected = frozenset({"PER-09", "PER-17", "PER-19", "PER-22"})
 
-    class agent_type(FailingAgent):
+    class agent_type(_MakesUp):
         """The faulty agent."""
 
         cells = ("M2",)
-
-        class front_type(Front):
-            """The store that makes up for failures."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what did not get through first."""
-                failed: tuple[Message, ...] = vars(self.thread).pop("failed", ())
-                await super().append([*failed, *messages])
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
-            """Note the input of a run whose first call failed."""
-            if isinstance(error, ServiceError):
-                vars(thread)["failed"] = tuple(new)
-            await super().tell_failure(thread, new, error)
 
 
 class FailedInputSentWithTheNextRun(Mutant):

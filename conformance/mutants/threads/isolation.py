@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.implementation import Response, Turn
+from conformance.mutants.current_thread import CurrentThreadAgent
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
-from conformance.reference.client import Emit
 from conformance.reference.store import Store, ThreadStore
 from conformance.reference.thread import Thread
 from conformance.trace import Message
@@ -39,23 +38,13 @@ class CurrentThreadOnTheAgent(Mutant):
     imitates = "https://github.com/agno-agi/agno/issues/4663"
     expected = frozenset({"THR-25", "THR-05", "THR-10"})
 
-    class agent_type(Agent):
+    class agent_type(CurrentThreadAgent):
         """The faulty agent."""
-
-        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
-            """Keep the thread while nobody else keeps one."""
-            mine = self.__dict__.setdefault("_current", thread) is thread
-            try:
-                return await super().run(thread, turn, emit, stream=stream)
-            finally:
-                if mine:
-                    self.__dict__.pop("_current", None)
 
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Load from the current thread."""
-            current: Thread = self.__dict__.get("_current", thread)
             alone = place is None and len(self.world.scenario.agents) == 1
-            return _CurrentStore(thread, current) if alone else super().store_in(place, thread)
+            return _CurrentStore(thread, self.current(thread)) if alone else super().store_in(place, thread)
 
 
 class _CurrentStore(ThreadStore):
