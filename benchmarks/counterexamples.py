@@ -8,18 +8,18 @@ from __future__ import annotations
 import sys
 from statistics import median
 
-from conformance.judge import Judge
+from conformance.implementation.subject import subject
+from conformance.judging.judge import Judge
+from conformance.judging.search import profile
 from conformance.mutants.mutant import mutants
-from conformance.report.story import scenario_lines
-from conformance.rules.rule import catalogue
-from conformance.search import profile
-from conformance.subject import subject
+from conformance.report.counterexample import scenario_lines
+from conformance.rules.catalogue import CATALOGUE
 from conformance.vocabulary import AREAS
 
 
 def main(areas: list[str]) -> None:
     """Print the sizes, area by area, largest last, and the largest scenario."""
-    rules = catalogue()
+    rules = CATALOGUE
     for area in areas:
         sizes: dict[str, int] = {}
         largest: list[str] = []

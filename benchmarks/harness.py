@@ -12,18 +12,19 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from conformance.fixtures import load
-from conformance.implementation import Turn
-from conformance.needs import needs
-from conformance.reference import Reference
-from conformance.rules.case import Case
-from conformance.rules.rule import catalogue
-from conformance.scenario import CreateThread, Run, Scenario
-from conformance.stage import perform
-from conformance.trace import Message, Raised
+from conformance.harness.runner import perform
+from conformance.reference.implementation import Reference
+from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.execution_view import Case
+from conformance.scenario.files import load
+from conformance.scenario.requirements import needs
+from conformance.scenario.scenario import CreateThread, Run, Scenario
+from conformance.trace.adapter_events import Raised
+from conformance.trace.exchange import Turn
+from conformance.trace.messages import Message
 from conformance.vocabulary import AREAS, Capability
-from conformance.world import World
 from conformance.world.script import Script
+from conformance.world.world import World
 
 ROUNDS = 7
 
@@ -76,7 +77,7 @@ def harness(scenarios: list[Scenario]) -> None:
 
 def judged(scenarios: list[Scenario]) -> None:
     """The stage and every rule."""
-    rules = catalogue().values()
+    rules = CATALOGUE.values()
     for scenario in scenarios:
         trace = perform(scenario, Reference)
         case = Case(scenario, trace)

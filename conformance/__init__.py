@@ -1,3 +1,3 @@
-"""agent-conformance: the conformance test suite for agent frameworks."""
+"""agent-tck: the conformance kit for agent frameworks."""
 
 __version__ = "0.1.0"

@@ -17,7 +17,7 @@ PROFILES = ("quick", "default", "thorough")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options and the settings that stand for them in a project's configuration."""
     group = parser.getgroup("conformance", "conformance of agent frameworks")
-    group.addoption("--conformance", action="store_true", help="judge implementations by the rules of agent-conformance")
+    group.addoption("--conformance", action="store_true", help="judge implementations by the rules of agent-tck")
     group.addoption(
         "--conformance-implementation",
         action="append",
@@ -67,6 +67,6 @@ def shadowing(path: Path) -> Path | None:
 def shadowing_hint(folder: Path) -> str:
     """What is wrong with it and what to do."""
     return (
-        f"{folder} is imported as the package 'conformance', a name that agent-conformance has already: "
+        f"{folder} is imported as the package 'conformance', a name that agent-tck has already: "
         f"add an __init__.py to {folder.parent}, take the one in {folder} away, or rename the folder"
     )

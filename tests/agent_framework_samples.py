@@ -1,29 +1,12 @@
 """Scenarios for the adapters of agent-framework, and what of their traces tests look at."""
 
-from conformance.adapters.agent_framework import AgentFramework
-from conformance.scenario import (
-    AgentSpec,
-    CallSpec,
-    CreateThread,
-    ReplySpec,
-    Restore,
-    Run,
-    Scenario,
-    Serialize,
-    ServiceSpec,
-    ToolSpec,
-)
-from conformance.stage import perform
-from conformance.trace import (
-    HistoryAppended,
-    Raised,
-    RequestPending,
-    RunReturned,
-    ServiceCalled,
-    ThreadDescribed,
-    ToolCalled,
-    parts,
-)
+from conformance.adapters.agent_framework.adapter import AgentFramework
+from conformance.harness.runner import perform
+from conformance.scenario.scenario import CreateThread, Restore, Run, Scenario, Serialize
+from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec, ToolSpec
+from conformance.trace.adapter_events import Raised, RequestPending, RunReturned, ThreadDescribed
+from conformance.trace.harness_events import HistoryAppended, ServiceCalled, ToolCalled
+from conformance.trace.messages import parts
 
 WEATHER = CallSpec(tool="weather", arguments={"city": "Oslo"})
 TWICE = ReplySpec(calls=(WEATHER, CallSpec(tool="weather", arguments={"city": "Rome"})))

@@ -7,10 +7,7 @@ from random import Random
 
 from hypothesis import HealthCheck, Phase, find, given, settings
 
-from conformance.scenario import (
-    Scenario,
-    Step,
-)
+from conformance.scenario.scenario import Scenario, Step
 from conformance.strategies import scenarios
 from conformance.vocabulary import CAPABILITIES, Area, Capability
 

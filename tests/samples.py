@@ -11,13 +11,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.implementation import Response, Turn
-from conformance.reference import Reference
-from conformance.rules.case import Case
+from conformance.judging.survey import Material
+from conformance.reference.implementation import Reference
+from conformance.rules.execution_view import Case
 from conformance.rules.rule import Finding, Rule, finding
-from conformance.scenario import AgentSpec, CreateThread, Run, Scenario, Step
-from conformance.survey import Material
-from conformance.trace import Message, RunReturned
+from conformance.scenario.scenario import CreateThread, Run, Scenario, Step
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.adapter_events import RunReturned
+from conformance.trace.exchange import Response, Turn
+from conformance.trace.messages import Message
 
 
 def answers_are_short(case: Case) -> Iterator[Finding]:

@@ -26,61 +26,44 @@ from agent_framework_samples import (
     turns,
 )
 
-from conformance.adapters.agent_framework import AgentFramework
-from conformance.adapters.agent_framework_client import ScriptedClient
-from conformance.adapters.agent_framework_handed import Handed
-from conformance.adapters.agent_framework_history import Kept
-from conformance.adapters.agent_framework_messages import said, to_native, to_neutral
-from conformance.adapters.agent_framework_openai import AgentFrameworkOpenAI
-from conformance.adapters.agent_framework_threads import Thread
-from conformance.implementation import Turn
-from conformance.reference import Reference
-from conformance.scenario import (
+from conformance.adapters.agent_framework.adapter import AgentFramework
+from conformance.adapters.agent_framework.clients import ScriptedClient
+from conformance.adapters.agent_framework.history import Kept
+from conformance.adapters.agent_framework.messages import said, to_native, to_neutral
+from conformance.adapters.agent_framework.openai import AgentFrameworkOpenAI
+from conformance.adapters.agent_framework.sessions import Handed, Thread
+from conformance.harness.runner import perform
+from conformance.reference.implementation import Reference
+from conformance.scenario.scenario import CreateThread, Damage, Respond, Run, RunWorkflow, Scenario, Serialize, Tamper, Together
+from conformance.scenario.specs import (
     AgentSpec,
     CallSpec,
     ContextSpec,
-    CreateThread,
-    Damage,
     ExecutorSpec,
     ManagerSpec,
     OnConflict,
     ReplySpec,
-    Respond,
-    Run,
-    RunWorkflow,
-    Scenario,
-    Serialize,
     ServiceSpec,
-    Tamper,
-    Together,
     ToolSpec,
     WorkflowSpec,
 )
-from conformance.stage import perform
 from conformance.strategies import scenarios
-from conformance.trace import (
-    Broke,
-    Call,
+from conformance.trace.adapter_events import (
     Chunk,
-    ContextInvoked,
-    HistoryLoaded,
     Idle,
-    Message,
     Observed,
     Output,
     Raised,
-    Refused,
     RequestPending,
     Restored,
-    Result,
     RunReturned,
     Serialized,
-    ServiceCalled,
     ThreadDescribed,
-    ToolReturned,
-    parts,
 )
-from conformance.world import World
+from conformance.trace.exchange import Turn
+from conformance.trace.harness_events import Broke, ContextInvoked, HistoryLoaded, Refused, ServiceCalled, ToolReturned
+from conformance.trace.messages import Call, Message, Result, parts
+from conformance.world.world import World
 
 AGREED = {
     "local": turns(run("one"), run("two", stream=True), run("three")),

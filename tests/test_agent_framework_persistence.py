@@ -6,11 +6,14 @@ pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is no
 
 from agent_framework_samples import NEW_IDS, PAY, TOOLS, TWICE, WEATHER, happened, of, run, turns
 
-from conformance.adapters.agent_framework import AgentFramework
-from conformance.adapters.agent_framework_openai import AgentFrameworkOpenAI
-from conformance.reference import Reference
-from conformance.scenario import CallSpec, ReplySpec, Respond, ServiceSpec, ToolSpec
-from conformance.trace import Abandoned, HistoryAppended, HistoryLoaded, Raised, RunStarted, ServiceCalled, Warned, parts
+from conformance.adapters.agent_framework.adapter import AgentFramework
+from conformance.adapters.agent_framework.openai import AgentFrameworkOpenAI
+from conformance.reference.implementation import Reference
+from conformance.scenario.scenario import Respond
+from conformance.scenario.specs import CallSpec, ReplySpec, ServiceSpec, ToolSpec
+from conformance.trace.adapter_events import Raised
+from conformance.trace.harness_events import Abandoned, HistoryAppended, HistoryLoaded, RunStarted, ServiceCalled, Warned
+from conformance.trace.messages import parts
 
 SEAMS = pytest.mark.parametrize("by", [AgentFramework, AgentFrameworkOpenAI], ids=lambda by: by.name)
 TIMINGS = pytest.mark.parametrize("per_service_call", [False, True], ids=["per run", "per service call"])

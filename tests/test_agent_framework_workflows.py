@@ -6,18 +6,11 @@ pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is no
 
 from agent_framework_samples import PAY, TOOLS, of
 
-from conformance.scenario import (
-    AgentSpec,
-    ExecutorSpec,
-    ManagerSpec,
-    ReplySpec,
-    Respond,
-    RunWorkflow,
-    Scenario,
-    Together,
-    WorkflowSpec,
-)
-from conformance.trace import Abandoned, Chunk, Idle, Output, Raised, RequestPending, RunReturned, ServiceCalled, parts
+from conformance.scenario.scenario import Respond, RunWorkflow, Scenario, Together
+from conformance.scenario.specs import AgentSpec, ExecutorSpec, ManagerSpec, ReplySpec, WorkflowSpec
+from conformance.trace.adapter_events import Chunk, Idle, Output, Raised, RequestPending, RunReturned
+from conformance.trace.harness_events import Abandoned, ServiceCalled
+from conformance.trace.messages import parts
 
 DONE = {"z": ExecutorSpec(completes="done")}
 ASKS = {"x": ExecutorSpec(emits=("1",), asks=True), **DONE}

@@ -3,8 +3,8 @@ import tomllib
 import pytest
 from samples import conversation
 
-from conformance.baseline import declaration, read
-from conformance.usage import UsageError
+from conformance.errors import UsageError
+from conformance.judging.baseline import declaration, read
 
 RULES = ["PER-09", "PER-10"]
 GOOD = """

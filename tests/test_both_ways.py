@@ -1,14 +1,16 @@
 import msgspec
 from samples import Shouting, conversation, material, sample_rule
 
-from conformance.both_ways import flipped
-from conformance.judge import Judge
-from conformance.reference import Reference
-from conformance.scenario import AgentSpec, Respond, Run, RunWorkflow, Scenario, Together
-from conformance.search import Profile, profile, size
-from conformance.subject import subject
-from conformance.trace import Message, RunReturned
-from conformance.verdicts import BothWays
+from conformance.implementation.subject import subject
+from conformance.judging.judge import Judge
+from conformance.judging.search import Profile, profile, size
+from conformance.judging.survey import flipped
+from conformance.judging.verdicts import BothWays
+from conformance.reference.implementation import Reference
+from conformance.scenario.scenario import Respond, Run, RunWorkflow, Scenario, Together
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.adapter_events import RunReturned
+from conformance.trace.messages import Message
 from conformance.vocabulary import CAPABILITIES
 
 

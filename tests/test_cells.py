@@ -5,23 +5,25 @@ import pytest
 from hypothesis import strategies as st
 from samples import conversation, never_asked, sample_rule
 
-from conformance import cells, switches
-from conformance.cells import CELLS, Cell, cell_of
-from conformance.implementation import NotSupported
-from conformance.judge import Judge
+from conformance.harness.runner import perform
+from conformance.implementation.protocol import NotSupported
+from conformance.implementation.subject import subject
+from conformance.judging.judge import Judge
+from conformance.judging.search import Profile
+from conformance.judging.survey import Material, shipped
+from conformance.judging.verdicts import exit_code
+from conformance.matrix import cells, conflict_switches
+from conformance.matrix.cells import CELLS, Cell, cell_of
 from conformance.mutants.mutant import mutants
-from conformance.needs import needs
-from conformance.reference import Reference
 from conformance.reference.agent import Agent
-from conformance.rules.case import Case
-from conformance.rules.rule import catalogue, finding
-from conformance.scenario import AgentSpec, OnConflict, Run, Scenario, ServiceSpec
-from conformance.scenario_file import check
-from conformance.search import Profile
-from conformance.stage import perform
-from conformance.subject import subject
-from conformance.survey import Material, shipped
-from conformance.verdicts import exit_code
+from conformance.reference.implementation import Reference
+from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.execution_view import Case
+from conformance.rules.rule import finding
+from conformance.scenario.files import check
+from conformance.scenario.requirements import needs
+from conformance.scenario.scenario import Run, Scenario
+from conformance.scenario.specs import AgentSpec, OnConflict, ServiceSpec
 from conformance.vocabulary import CAPABILITIES, Policies
 
 FEW = Profile("quick", pool=1, shrink=1)
@@ -114,7 +116,7 @@ def test_the_decorator_is_in_the_same_cell_and_another_setting_of_one_run_in_ano
 
 
 def test_there_are_64_conflict_scenarios_that_say_what_they_are():
-    made = list(switches.scenarios())
+    made = list(conflict_switches.scenarios())
     assert len(made) == len({scenario.title for scenario in made}) == 64
     sorts = Counter(
         (agent.on_conflict, agent.history, len(scenario.steps), scenario.steps[1].stream)
@@ -130,7 +132,7 @@ def test_there_are_64_conflict_scenarios_that_say_what_they_are():
     assert "a conflict on the first turn, the default provider, switched on: nothing" in titles
 
 
-@pytest.mark.parametrize("scenario", list(switches.scenarios()), ids=lambda scenario: scenario.title)
+@pytest.mark.parametrize("scenario", list(conflict_switches.scenarios()), ids=lambda scenario: scenario.title)
 def test_every_conflict_comes_where_its_title_says(scenario):
     check(scenario)
     spec, later = scenario.agents["a"], len(scenario.steps) == 4
@@ -162,7 +164,7 @@ def test_a_rule_that_is_violated_is_named_in_exactly_its_cells():
 
 
 def test_a_mutants_violated_cells_name_the_rule():
-    rule = catalogue()["PER-01"]
+    rule = CATALOGUE["PER-01"]
     results = Judge(subject(mutants()["input-appended-apart"]), [rule], effort=FEW, material=matrix_only()).cells()
     services = ("stateless", "one_id", "new_ids")
     assert found(results, "violated") >= {cell("M1", service, streaming=way) for service in services for way in (False, True)}
@@ -234,7 +236,7 @@ def test_where_something_broke_no_cell_can_claim_that_anything_holds():
 
 
 def test_only_who_asks_for_the_whole_area_is_told_of_cells():
-    every = list(catalogue().values())
+    every = list(CATALOGUE.values())
     asked = [rule for rule in every if rule.area == "persistence"]
     assert Judge(subject(Reference), every).knows_cells
     assert Judge(subject(Reference), asked).knows_cells

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.scenario import AgentSpec, CallSpec, ReplySpec, Scenario, ServiceSpec
-from conformance.trace import Message, ServiceCalled, ServiceReplied
-from conformance.world import World
+from conformance.scenario.scenario import Scenario
+from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec
+from conformance.trace.harness_events import ServiceCalled, ServiceReplied
+from conformance.trace.messages import Message
 from conformance.world.chat_service import Request, ill_formed
 from conformance.world.errors import ServiceError
 from conformance.world.script import Script
+from conformance.world.world import World
 
 
 def user(text: str) -> Message:
@@ -91,6 +93,6 @@ async def test_a_strict_service_refuses_a_call_that_is_left_unanswered():
 
 
 def test_a_result_without_its_call_is_ill_formed():
-    from conformance.trace import Result
+    from conformance.trace.messages import Result
 
     assert ill_formed([user("one"), Message(role="tool", results=(Result(id="x"),))]) == "result without a call: x"

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 import conformance
-from conformance.cli import main
+from conformance.cli.main import main
+from conformance.judging.results import Results, read
 from conformance.mutants import mutant
-from conformance.results import Results, read
-from conformance.rules.rule import catalogue
-from conformance.scenario import Scenario
+from conformance.rules.catalogue import CATALOGUE
+from conformance.scenario.scenario import Scenario
 from conformance.vocabulary import AREAS
 
 MINE = """
@@ -68,7 +68,7 @@ def test_a_gate_that_holds_exits_0_and_shows_counts_and_speed(capsys, here):
     assert err == ""
     results = read(here / "r.json")
     assert results.complete
-    assert [verdict.rule for verdict in results.verdicts] == [rule.id for rule in catalogue().values() if rule.area == "threads"]
+    assert [verdict.rule for verdict in results.verdicts] == [rule.id for rule in CATALOGUE.values() if rule.area == "threads"]
 
 
 def test_a_violation_exits_1_and_is_shown_in_a_line(capsys):
@@ -139,12 +139,12 @@ def test_mistakes_in_the_arguments_themselves_exit_2(arguments):
 def test_rules_lists_every_rule(capsys):
     assert main(["rules", "--json"]) == 0
     rows = json.loads(output(capsys)[0])
-    assert [row["id"] for row in rows] == list(catalogue())
+    assert [row["id"] for row in rows] == list(CATALOGUE)
     assert all(row.keys() == {"id", "area", "level", "title", "needs", "source"} for row in rows)
     assert {row["area"] for row in rows} == set(AREAS)
     assert main(["rules"]) == 0
     out, _ = output(capsys)
-    assert all(rule in out for rule in catalogue())
+    assert all(rule in out for rule in CATALOGUE)
 
 
 def test_schemas_describe_what_is_written(capsys):
@@ -157,8 +157,8 @@ def test_schemas_describe_what_is_written(capsys):
 
 
 def test_mutants_exit_1_where_something_survives_and_0_where_all_is_as_expected(capsys, monkeypatch):
-    rules = {name: rule for name, rule in catalogue().items() if name in ("THR-21", "THR-01")}
-    monkeypatch.setattr("conformance.rules.rule.catalogue", lambda: rules)
+    rules = {name: rule for name, rule in CATALOGUE.items() if name in ("THR-21", "THR-01")}
+    monkeypatch.setattr("conformance.rules.catalogue.CATALOGUE", rules)
     every = mutant.mutants()
     killed = {name: kind for name, kind in every.items() if kind.expected in ({"THR-21"}, {"THR-01"})}
     monkeypatch.setattr("conformance.mutants.mutant.mutants", lambda: killed)

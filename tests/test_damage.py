@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from conformance.damage import damaged
-from conformance.implementation import ThreadState
-from conformance.scenario import Damage
-from conformance.trace import Call, Message
+from conformance.harness.serialization import damaged
+from conformance.scenario.scenario import Damage
+from conformance.trace.exchange import ThreadState
+from conformance.trace.messages import Call, Message
 
 DATA = {
     "version": 1,

@@ -7,37 +7,15 @@ from typing import Any
 
 import pytest
 
-from conformance.implementation import Implementation, ThreadState
-from conformance.reference import Reference
-from conformance.scenario import (
-    AgentSpec,
-    CreateThread,
-    Damage,
-    ReplySpec,
-    Restore,
-    Run,
-    Scenario,
-    Serialize,
-    ServiceSpec,
-    Step,
-    Tamper,
-    ToolSpec,
-)
-from conformance.stage import perform
-from conformance.trace import (
-    Broke,
-    Cancelled,
-    ConversationExists,
-    Damaged,
-    DataChanged,
-    Raised,
-    Refused,
-    Restored,
-    Serialized,
-    ServiceCalled,
-    ThreadDescribed,
-    Trace,
-)
+from conformance.harness.runner import perform
+from conformance.implementation.protocol import Implementation
+from conformance.reference.implementation import Reference
+from conformance.scenario.scenario import CreateThread, Damage, Restore, Run, Scenario, Serialize, Step, Tamper
+from conformance.scenario.specs import AgentSpec, ReplySpec, ServiceSpec, ToolSpec
+from conformance.trace.adapter_events import Raised, Restored, Serialized, ThreadDescribed
+from conformance.trace.exchange import ThreadState
+from conformance.trace.harness_events import Broke, Cancelled, ConversationExists, Damaged, DataChanged, Refused, ServiceCalled
+from conformance.trace.trace import Trace
 
 STORING = AgentSpec(service=ServiceSpec(keeps="new_ids"))
 CREATED = CreateThread(thread="t", agent="a")

@@ -6,16 +6,15 @@ import re
 
 import pytest
 
-from conformance.cast import agents_used, workflows_used
-from conformance.data import files
-from conformance.fixtures import load
-from conformance.needs import needs
-from conformance.reference import Reference
-from conformance.rules.rule import catalogue
-from conformance.scenario import CreateThread, Restore, Scenario
-from conformance.scenario_file import encode
-from conformance.stage import perform
-from conformance.trace import Raised, Refused, Trace
+from conformance.harness.runner import perform
+from conformance.reference.implementation import Reference
+from conformance.rules.catalogue import CATALOGUE
+from conformance.scenario.files import encode, files, load
+from conformance.scenario.requirements import needs
+from conformance.scenario.scenario import CreateThread, Restore, Scenario, agents_used, workflows_used
+from conformance.trace.adapter_events import Raised
+from conformance.trace.harness_events import Refused
+from conformance.trace.trace import Trace
 from conformance.vocabulary import AREAS, CAPABILITIES, Area
 
 EACH = [pytest.param(scenario, id=f"{area}/{name}") for area in AREAS for name, scenario in load(area)]
@@ -75,7 +74,7 @@ def test_names_and_titles_are_unique() -> None:
 @pytest.mark.parametrize("area", AREAS)
 def test_every_rule_of_an_area_has_a_fixture_that_exercises_it(area: Area) -> None:
     performed = [(scenario, perform(scenario, Reference)) for _, scenario in load(area)]
-    rules = [rule for rule in catalogue().values() if rule.area == area]
+    rules = [rule for rule in CATALOGUE.values() if rule.area == area]
     assert rules
     shown = {rule.id for rule in rules for scenario, trace in performed if rule.judge(scenario, trace).exercised}
     assert [rule.id for rule in rules if rule.id not in shown] == []

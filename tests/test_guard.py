@@ -9,13 +9,14 @@ import threading
 import httpx
 import pytest
 
-from conformance.reference import Reference
-from conformance.scenario import AgentSpec, CreateThread, Run, Scenario
-from conformance.stage import perform
-from conformance.trace import Broke
-from conformance.world import World
+from conformance.harness.runner import perform
+from conformance.reference.implementation import Reference
+from conformance.scenario.scenario import CreateThread, Run, Scenario
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.harness_events import Broke
 from conformance.world.errors import OutsideConnection
-from conformance.world.guard import loopback_only
+from conformance.world.network_guard import loopback_only
+from conformance.world.world import World
 
 ONE_RUN = Scenario(agents={"a": AgentSpec()}, steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=("hello",))))
 

@@ -12,21 +12,23 @@ pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is no
 
 from agent_framework_samples import NEW_IDS, PAY, TWICE, happened, of, run, turns
 
-from conformance.adapters import agent_framework_histories
-from conformance.adapters.agent_framework import AgentFramework
-from conformance.adapters.agent_framework_openai import AgentFrameworkOpenAI
-from conformance.judge import Judge
-from conformance.registry import resolve
-from conformance.rules.rule import catalogue
-from conformance.scenario import AgentSpec, CreateThread, Respond, Scenario
-from conformance.search import Profile
-from conformance.stage import perform
-from conformance.survey import shipped
-from conformance.trace import Broke, HistoryAppended, HistoryFailed, HistoryLoaded, ServiceCalled, parts
-from conformance.usage import UsageError
+from conformance.adapters.agent_framework import history
+from conformance.adapters.agent_framework.adapter import AgentFramework
+from conformance.adapters.agent_framework.openai import AgentFrameworkOpenAI
+from conformance.errors import UsageError
+from conformance.harness.runner import perform
+from conformance.implementation.loading import resolve
+from conformance.judging.judge import Judge
+from conformance.judging.search import Profile
+from conformance.judging.survey import shipped
+from conformance.rules.catalogue import CATALOGUE
+from conformance.scenario.scenario import CreateThread, Respond, Scenario
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.harness_events import Broke, HistoryAppended, HistoryFailed, HistoryLoaded, ServiceCalled
+from conformance.trace.messages import parts
 
 GUIDE = (Path(__file__).parent.parent / "docs" / "providers.md").read_text(encoding="utf-8")
-FILES = "conformance.adapters.agent_framework_files:files"
+FILES = "conformance.adapters.agent_framework.history:files"
 OURS = """
 from contextlib import asynccontextmanager, contextmanager
 from agent_framework import HistoryProvider
@@ -120,7 +122,7 @@ def _the_modules_of_the_guide_and_of_a_user(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
-    agent_framework_histories.factory_of.cache_clear()
+    history.factory_of.cache_clear()
     for name in modules:
         sys.modules.pop(name, None)
 
@@ -232,7 +234,7 @@ MATERIAL = replace(shipped(), fixtures=lambda _area: ())
 def judged(path: str) -> dict[str, str]:
     """The verdicts of a fair sample of rules: those that look at what is loaded and appended."""
     subject = resolve(f"agent-framework?history={path}" if path else "agent-framework")
-    judge = Judge(subject, [catalogue()[id] for id in SAMPLE], effort=EFFORT, material=MATERIAL)
+    judge = Judge(subject, [CATALOGUE[id] for id in SAMPLE], effort=EFFORT, material=MATERIAL)
     return {rule.id: judge.verdict(rule).verdict for rule in judge.rules}
 
 

@@ -12,26 +12,18 @@ import httpx
 import openai
 import pytest
 
-from conformance.adapters.agent_framework_openai import AgentFrameworkOpenAI
-from conformance.reference import Reference
-from conformance.scenario import AgentSpec, CallSpec, CreateThread, ReplySpec, Run, Scenario, ServiceSpec, Together, ToolSpec
-from conformance.stage import perform
-from conformance.trace import (
-    Broke,
-    Chunk,
-    Message,
-    Raised,
-    RunReturned,
-    ServiceCalled,
-    ServiceReplied,
-    ThreadDescribed,
-    ToolReturned,
-    parts,
-)
-from conformance.world import World
-from conformance.world.http import RUN_HEADER
-from conformance.world.order import Order
+from conformance.adapters.agent_framework.openai import AgentFrameworkOpenAI
+from conformance.harness.runner import perform
+from conformance.reference.implementation import Reference
+from conformance.scenario.scenario import CreateThread, Run, Scenario, Together
+from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec, ToolSpec
+from conformance.trace.adapter_events import Chunk, Raised, RunReturned, ThreadDescribed
+from conformance.trace.harness_events import Broke, ServiceCalled, ServiceReplied, ToolReturned
+from conformance.trace.messages import Message, parts
+from conformance.world.http.face import RUN_HEADER
+from conformance.world.scheduling import Order
 from conformance.world.script import Script
+from conformance.world.world import World
 
 WEATHER = {"weather": ToolSpec(returns="sunny")}
 ASK = ReplySpec(calls=(CallSpec(tool="weather", arguments={"city": "Oslo"}), CallSpec(tool="weather", arguments={"city": "Rome"})))
@@ -190,8 +182,8 @@ def test_the_server_ends_with_the_scenario_whatever_happened():
 
 def test_scenarios_without_http_never_import_a_server():
     code = (
-        "import sys; from conformance.stage import perform; from conformance.reference import Reference;"
-        "from conformance.scenario import *;"
+        "import sys; from conformance.harness.runner import perform; from conformance.reference import Reference;"
+        "from conformance.scenario.scenario import *;"
         "perform(Scenario(agents={'a': AgentSpec()}, steps=(CreateThread(thread='t', agent='a'),)), Reference);"
         "print([name for name in ('uvicorn', 'starlette', 'respx', 'httpx') if name in sys.modules])"
     )

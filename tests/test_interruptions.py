@@ -7,30 +7,28 @@ from typing import Any
 
 import pytest
 
-from conformance.implementation import ChunkSeen, Implementation, Response, ThreadState, Turn
-from conformance.reference import Reference
-from conformance.scenario import AgentSpec, CallSpec, CreateThread, ReplySpec, Run, Scenario, ServiceSpec, Step, ToolSpec
-from conformance.scenario_file import ScenarioError, check
-from conformance.stage import perform
-from conformance.trace import (
+from conformance.harness.runner import perform
+from conformance.implementation.protocol import Implementation
+from conformance.reference.implementation import Reference
+from conformance.scenario.files import ScenarioError, check
+from conformance.scenario.scenario import CreateThread, Run, Scenario, Step
+from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec, ToolSpec
+from conformance.trace.adapter_events import Chunk, Observed, Raised, RunReturned
+from conformance.trace.exchange import ChunkSeen, Response, ThreadState, Turn
+from conformance.trace.harness_events import (
     Abandoned,
     Cancelled,
-    Chunk,
     HistoryAppended,
     HistoryFailed,
-    Message,
-    Observed,
-    Raised,
-    Result,
-    RunReturned,
     RunStarted,
     ServiceCalled,
     ServiceReplied,
     ToolCalled,
     ToolReturned,
-    Trace,
     Warned,
 )
+from conformance.trace.messages import Message, Result
+from conformance.trace.trace import Trace
 
 CREATED = CreateThread(thread="t", agent="a")
 KEEPING = AgentSpec(history="provider", tools={"weather": ToolSpec(returns="sunny")})

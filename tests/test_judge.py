@@ -17,14 +17,14 @@ from samples import (
     sample_rule,
 )
 
-from conformance import survey
-from conformance.baseline import Baseline, Deviation
-from conformance.judge import Judge
-from conformance.reference import Reference
-from conformance.search import Profile, size
-from conformance.subject import subject
-from conformance.trace import Message
-from conformance.verdicts import Coverage, RuleVerdict
+from conformance.implementation.subject import subject
+from conformance.judging import survey
+from conformance.judging.baseline import Baseline, Deviation
+from conformance.judging.judge import Judge
+from conformance.judging.search import Profile, size
+from conformance.judging.verdicts import Coverage, RuleVerdict
+from conformance.reference.implementation import Reference
+from conformance.trace.messages import Message
 
 FEW = Profile("quick", pool=40, shrink=200)
 LONG = conversation("hello", "please shout", "bye", title="long")

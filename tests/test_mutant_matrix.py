@@ -2,13 +2,15 @@ import pytest
 from hypothesis import strategies as st
 from samples import answers_are_short, conversation, material, never_asked, sample_rule
 
-from conformance.implementation import Response
 from conformance.mutants import workers
 from conformance.mutants.generated import hold, hunts, medians
 from conformance.mutants.matrix import matrix, rows
 from conformance.mutants.mutant import Mutant, check, mutants
-from conformance.rules.rule import catalogue, finding
-from conformance.trace import Message, RunReturned
+from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.rule import finding
+from conformance.trace.adapter_events import RunReturned
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Message
 from conformance.vocabulary import AREAS
 
 RULES = [sample_rule(answers_are_short), sample_rule(never_asked, id="THR-06")]
@@ -170,13 +172,13 @@ def test_the_suite_s_own_mutants_say_what_they_are():
     every = mutants()
     assert every
     for kind in every.values():
-        check(kind, catalogue())
+        check(kind, CATALOGUE)
 
 
 def test_processes_of_their_own_find_the_same_in_the_same_order(monkeypatch):
     names = ["trailing-result-not-trimmed", "input-appended-apart", "local-instead"]
     chosen = {name: kind for name, kind in mutants().items() if name in names}
-    rules = list(catalogue().values())
+    rules = list(CATALOGUE.values())
     alone = list(hunts(chosen, rules, within=20))
     monkeypatch.setattr(workers, "ENOUGH", 1)
     monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)

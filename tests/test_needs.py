@@ -6,25 +6,27 @@ from typing import Any
 
 import pytest
 
-from conformance.needs import needs
-from conformance.scenario import (
-    AgentSpec,
-    CallSpec,
-    ContextSpec,
+from conformance.scenario.requirements import needs
+from conformance.scenario.scenario import (
     CreateThread,
-    ExecutorSpec,
-    OnConflict,
-    ReplySpec,
     Respond,
     Restore,
     Run,
     RunWorkflow,
     Scenario,
     Serialize,
-    ServiceSpec,
     Step,
     Tamper,
     Together,
+)
+from conformance.scenario.specs import (
+    AgentSpec,
+    CallSpec,
+    ContextSpec,
+    ExecutorSpec,
+    OnConflict,
+    ReplySpec,
+    ServiceSpec,
     ToolSpec,
     WorkflowSpec,
 )

@@ -6,13 +6,14 @@ from itertools import permutations
 
 import pytest
 
-from conformance.orders import PARTICIPANTS, scenarios
-from conformance.reference import Reference
-from conformance.rules.rule import catalogue
-from conformance.scenario import RunWorkflow
-from conformance.scenario_file import check
-from conformance.stage import perform
-from conformance.trace import Output, ServiceReplied
+from conformance.harness.runner import perform
+from conformance.matrix.finishing_orders import PARTICIPANTS, scenarios
+from conformance.reference.implementation import Reference
+from conformance.rules.catalogue import CATALOGUE
+from conformance.scenario.files import check
+from conformance.scenario.scenario import RunWorkflow
+from conformance.trace.adapter_events import Output
+from conformance.trace.harness_events import ServiceReplied
 
 SCENARIOS = list(scenarios(Reference().capabilities))
 
@@ -41,6 +42,6 @@ def test_they_finish_in_that_order_and_answer_alike(scenario):
     answers = [event.messages for event in trace.events if isinstance(event, Output) and event.completed]
     assert answers[0] == answers[1]
     assert [message.author for message in answers[0]] == list(PARTICIPANTS)
-    judgement = catalogue()["ORC-32"].judge(scenario, trace)
+    judgement = CATALOGUE["ORC-32"].judge(scenario, trace)
     assert judgement.exercised
     assert not judgement.violations

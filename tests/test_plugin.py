@@ -19,7 +19,7 @@ class Faulty(StoreLeftUnset):
     name = "faulty"
 """
 NO_STACK = """
-from conformance.implementation import NotSupported
+from conformance.adapter import NotSupported
 
 class Stuck(Reference):
     name = "stuck"

@@ -7,10 +7,10 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from conformance.judge import Judge
-from conformance.registry import resolve
-from conformance.rules.rule import catalogue
-from conformance.search import profile
+from conformance.implementation.loading import resolve
+from conformance.judging.judge import Judge
+from conformance.judging.search import profile
+from conformance.rules.catalogue import CATALOGUE
 from conformance.vocabulary import Policies
 
 CONFLICTS = ("raise", "ignore", "transform")
@@ -24,7 +24,7 @@ OTHERS = ["trailing_result=trimmed", "provider_copy=written", "injected_messages
 
 @pytest.mark.parametrize("declared", [*COMBINATIONS, *OTHERS])
 def test_every_threads_rule_holds_and_is_exercised(declared: str) -> None:
-    rules = [rule for rule in catalogue().values() if rule.area == "threads"]
+    rules = [rule for rule in CATALOGUE.values() if rule.area == "threads"]
     judge = Judge(resolve(f"reference?{declared}"), rules, effort=profile("quick"))
     verdicts = {rule.id: judge.verdict(rule) for rule in rules}
     assert {id: (found.verdict, found.reason) for id, found in verdicts.items() if found.verdict != "pass"} == {}
@@ -40,7 +40,7 @@ PERSISTENCE = [
 
 @pytest.mark.parametrize("declared", PERSISTENCE)
 def test_every_persistence_rule_holds_and_is_exercised(declared: str) -> None:
-    rules = [rule for rule in catalogue().values() if rule.area == "persistence"]
+    rules = [rule for rule in CATALOGUE.values() if rule.area == "persistence"]
     judge = Judge(resolve(f"reference?{declared}"), rules, effort=profile("quick"))
     verdicts = {rule.id: judge.verdict(rule) for rule in rules}
     assert {id: (found.verdict, found.reason) for id, found in verdicts.items() if found.verdict != "pass"} == {}

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from conformance.fixtures import load
-from conformance.reduce import reduced
-from conformance.scenario import (
-    AgentSpec,
-    CallSpec,
-    CreateThread,
-    Damage,
-    ReplySpec,
-    Restore,
-    Run,
-    RunWorkflow,
-    Scenario,
-    Serialize,
-    ServiceSpec,
-    Tamper,
-    Together,
-    ToolSpec,
-    WorkflowSpec,
-)
-from conformance.scenario_file import check
+from conformance.scenario.files import check, load
+from conformance.scenario.minimize import reduced
+from conformance.scenario.scenario import CreateThread, Damage, Restore, Run, RunWorkflow, Scenario, Serialize, Tamper, Together
+from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec, ToolSpec, WorkflowSpec
 from conformance.vocabulary import AREAS
 
 CROWDED = Scenario(

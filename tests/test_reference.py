@@ -11,41 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.implementation import Response, Turn
-from conformance.misfit import path_to
-from conformance.reference import Reference, thread_data
-from conformance.reference.caller import Caller
+from conformance.harness.runner import perform
+from conformance.json_errors import path_to
+from conformance.reference import thread_json
 from conformance.reference.errors import Invalid
-from conformance.reference.reducer import reduced
+from conformance.reference.history_stores import reduced
+from conformance.reference.implementation import Caller, Reference
 from conformance.reference.thread import Stretch, Thread
-from conformance.reference.thread_data import ThreadData, ThreadForm
-from conformance.scenario import (
-    AgentSpec,
-    CallSpec,
-    ContextSpec,
-    CreateThread,
-    ReplySpec,
-    Respond,
-    Run,
-    Scenario,
-    Serialize,
-    ServiceSpec,
-    Step,
-    ToolSpec,
-)
-from conformance.stage import perform
-from conformance.trace import (
-    Call,
-    Cancelled,
-    ContextInvoked,
-    Message,
-    Raised,
-    Result,
-    Serialized,
-    ServiceCalled,
-    ThreadDescribed,
-    Trace,
-)
+from conformance.reference.thread_json import ThreadData, ThreadForm
+from conformance.scenario.scenario import CreateThread, Respond, Run, Scenario, Serialize, Step
+from conformance.scenario.specs import AgentSpec, CallSpec, ContextSpec, ReplySpec, ServiceSpec, ToolSpec
+from conformance.trace.adapter_events import Raised, Serialized, ThreadDescribed
+from conformance.trace.exchange import Response, Turn
+from conformance.trace.harness_events import Cancelled, ContextInvoked, ServiceCalled
+from conformance.trace.messages import Call, Message, Result
+from conformance.trace.trace import Trace
 
 FORM = ThreadForm()
 
@@ -217,9 +197,9 @@ def test_a_thread_survives_the_round_trip_whole_and_as_plain_json(thread: Thread
 
 def test_every_field_of_a_thread_is_written_and_documented() -> None:
     assert {field.name for field in fields(Thread)} == {field.name for field in msgspec.structs.fields(ThreadData)}
-    forms = [ThreadData, thread_data.MessageData, thread_data.CallData, thread_data.ResultData, thread_data.StretchData]
+    forms = [ThreadData, thread_json.MessageData, thread_json.CallData, thread_json.ResultData, thread_json.StretchData]
     every = [field for form in forms for field in msgspec.structs.fields(form)]
-    assert [field.name for field in every if f"`{field.name}`" not in (thread_data.__doc__ or "")] == []
+    assert [field.name for field in every if f"`{field.name}`" not in (thread_json.__doc__ or "")] == []
     assert [field.name for field in every if not field.required] == []
 
 

@@ -8,41 +8,26 @@ from typing import Any, TypeVar
 
 import pytest
 
-from conformance.implementation import Pending, Turn
-from conformance.reference import Reference
-from conformance.scenario import (
+from conformance.harness.runner import perform
+from conformance.reference.implementation import Reference
+from conformance.scenario.scenario import Respond, RunWorkflow, Scenario, Step, Together
+from conformance.scenario.specs import (
     AgentSpec,
     CallSpec,
     ExecutorSpec,
     ManagerSpec,
     ReplySpec,
-    Respond,
-    RunWorkflow,
-    Scenario,
     ServiceSpec,
-    Step,
-    Together,
     ToolSpec,
     WorkflowSpec,
 )
-from conformance.stage import perform
-from conformance.trace import (
-    Abandoned,
-    Chunk,
-    Event,
-    Idle,
-    Message,
-    Output,
-    Raised,
-    RequestPending,
-    RunReturned,
-    ServiceCalled,
-    Trace,
-    Warned,
-    parts,
-)
-from conformance.world import World
+from conformance.trace.adapter_events import Chunk, Idle, Output, Raised, RequestPending, RunReturned
+from conformance.trace.exchange import Pending, Turn
+from conformance.trace.harness_events import Abandoned, Event, ServiceCalled, Warned
+from conformance.trace.messages import Message, parts
+from conformance.trace.trace import Trace
 from conformance.world.script import Script
+from conformance.world.world import World
 
 E = TypeVar("E", bound=Event)
 PAY = ReplySpec(calls=(CallSpec(tool="pay"),))

@@ -2,14 +2,14 @@ import sys
 
 import pytest
 
-from conformance import registry
-from conformance.registry import own_baseline, resolve
-from conformance.usage import UsageError
+from conformance.errors import UsageError
+from conformance.implementation import loading
+from conformance.implementation.loading import own_baseline, resolve
 
 ADAPTER = """
 from conformance.reference import Reference
-from conformance.implementation import Implementation
-from conformance.usage import UsageError
+from conformance.adapter import Implementation
+from conformance.errors import UsageError
 from conformance.vocabulary import Policies
 
 class Good(Reference):
@@ -105,7 +105,7 @@ def test_arguments_reach_the_constructor_and_the_name():
         ("users_exiting:Name", "importing users_exiting raised SystemExit"),
         ("users_adapter:Goood", "did you mean 'Good'?"),
         ("users_adapter:", "expected package.module:Name"),
-        ("users_adapter:number", "expected a subclass of conformance.implementation.Implementation"),
+        ("users_adapter:number", "expected a subclass of conformance.adapter.Implementation"),
         ("users_adapter:Half", "write: create_thread, describe_thread, run"),
         ("users_adapter:Explodes", "creating it raised OSError: no such device (users_adapter.py, line"),
         ("users_adapter:Exits", "creating it raised SystemExit: bye"),
@@ -128,14 +128,14 @@ def test_mistakes_say_what_was_meant(text, says):
 
 def test_a_built_in_whose_framework_is_missing_names_the_extra(monkeypatch):
     monkeypatch.setitem(
-        registry.BUILT_IN, "other", registry.BuiltIn("conformance.adapters.other:Other", "no_such.framework", "other")
+        loading.BUILT_IN, "other", loading.BuiltIn("conformance.adapters.other:Other", "no_such.framework", "other")
     )
-    with pytest.raises(UsageError, match=r"pip install 'agent-conformance\[other\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'agent-tck\[other\]'"):
         resolve("other")
 
 
 def test_a_baseline_belongs_to_a_built_in_without_arguments(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "BASELINES", tmp_path)
+    monkeypatch.setattr(loading, "BASELINES", tmp_path)
     (tmp_path / "reference.toml").touch()
     assert own_baseline("reference") == tmp_path / "reference.toml"
     assert own_baseline("reference?store_conflict=ignore") is None

@@ -6,23 +6,25 @@ import pytest
 from rich.console import Console
 from samples import Shouting, conversation, faulty, material, never_asked, sample_rule
 
-from conformance.baseline import Baseline, Deviation
-from conformance.cells import CELLS
-from conformance.judge import Judge
-from conformance.ledger import Ledger, judged
+from conformance.implementation.subject import subject
+from conformance.judging.baseline import Baseline, Deviation
+from conformance.judging.judge import Judge
+from conformance.judging.ledger import Ledger, judged
+from conformance.judging.search import Profile
+from conformance.judging.verdicts import BothWays, CellResult, Difference
+from conformance.matrix.cells import CELLS
 from conformance.mutants.matrix import Kill, Matrix
-from conformance.reference import Reference
-from conformance.report.cells import gaps
+from conformance.reference.implementation import Reference
+from conformance.report.counterexample import story
 from conformance.report.coverage import explain
+from conformance.report.event_text import event_line
 from conformance.report.markdown import report
-from conformance.report.story import story
+from conformance.report.matrix import gaps
+from conformance.report.scenario_text import cast_lines, step_lines
 from conformance.report.terminal import WIDTH, console, summary
-from conformance.report.words import cast_lines, event_line, step_lines
-from conformance.scenario_file import decode
-from conformance.search import Profile
-from conformance.subject import subject
-from conformance.trace import Message, ServiceCalled, Warned
-from conformance.verdicts import BothWays, CellResult, Difference
+from conformance.scenario.files import decode
+from conformance.trace.harness_events import ServiceCalled, Warned
+from conformance.trace.messages import Message
 
 RULES = [
     sample_rule(),

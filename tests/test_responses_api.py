@@ -6,10 +6,10 @@ import pytest
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from conformance.trace import Call, Message, Result
+from conformance.trace.messages import Call, Message, Result
 from conformance.world.chat_service import ReplyChunk, Request
-from conformance.world.responses_api import events_of, name_reply, response_of, sse
-from conformance.world.responses_input import Malformed, read, request_of
+from conformance.world.http.responses_input import Malformed, read, request_of
+from conformance.world.http.responses_output import events_of, name_reply, response_of, sse
 
 OSLO = Call(id="call-1", tool="weather", arguments={"city": "Oslo"})
 ROME = Call(id="call-2", tool="weather", arguments={"city": "Rome"})

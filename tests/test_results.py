@@ -4,14 +4,14 @@ import msgspec
 import pytest
 from samples import Shouting, conversation, material, sample_rule
 
-from conformance.cells import CELLS
-from conformance.judge import Judge
-from conformance.ledger import Ledger, charted, judged
-from conformance.results import read, write
-from conformance.search import Profile
-from conformance.subject import subject
-from conformance.usage import UsageError
-from conformance.verdicts import BothWays, Difference
+from conformance.errors import UsageError
+from conformance.implementation.subject import subject
+from conformance.judging.judge import Judge
+from conformance.judging.ledger import Ledger, charted, judged
+from conformance.judging.results import read, write
+from conformance.judging.search import Profile
+from conformance.judging.verdicts import BothWays, Difference
+from conformance.matrix.cells import CELLS
 
 
 @pytest.fixture

@@ -7,19 +7,21 @@ import inspect
 import msgspec
 import pytest
 
-from conformance.fixtures import load
-from conformance.reference import Reference
-from conformance.rules.case import Case
-from conformance.rules.rule import catalogue
-from conformance.scenario import Scenario
-from conformance.stage import perform
-from conformance.trace import Message, Result, ToolReturned, Trace
+from conformance.harness.runner import perform
+from conformance.reference.implementation import Reference
+from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.execution_view import Case
+from conformance.scenario.files import load
+from conformance.scenario.scenario import Scenario
+from conformance.trace.harness_events import ToolReturned
+from conformance.trace.messages import Message, Result
+from conformance.trace.trace import Trace
 from conformance.vocabulary import AREAS
 
 PLACES = 6
 """How many places of a trace are tried; the fixtures together show every sort of place."""
 
-RULES = list(catalogue().values())
+RULES = list(CATALOGUE.values())
 FIXTURES = [pytest.param(scenario, id=f"{area}/{name}") for area in AREAS for name, scenario in load(area)]
 
 

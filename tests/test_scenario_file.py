@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.scenario import AgentSpec, CreateThread, OnConflict, Run, Scenario, ServiceSpec
-from conformance.scenario_file import WIDTH, ScenarioError, check, decode, encode, read
+from conformance.scenario.files import WIDTH, ScenarioError, check, decode, encode, read
+from conformance.scenario.scenario import CreateThread, Run, Scenario
+from conformance.scenario.specs import AgentSpec, OnConflict, ServiceSpec
 
 AGENTS = '"agents": {"a": {"tools": {"pay": {"approval": true}}}, "b": {}}'
 DATA = '{"do": "serialize", "thread": "t"}'

@@ -9,8 +9,8 @@ import pytest
 from samples import WORDS, conversation
 
 import conformance
-from conformance.scenario import Scenario
-from conformance.search import Enough, Profile, draw, size, smallest
+from conformance.judging.search import Enough, Profile, draw, size, smallest
+from conformance.scenario.scenario import Scenario
 from conformance.strategies import scenarios
 from conformance.vocabulary import AREAS, CAPABILITIES
 

@@ -5,12 +5,13 @@ import pytest
 from samples import Shouting, conversation
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from conformance.data import files, folder
-from conformance.fixtures import load
-from conformance.reference import Reference
-from conformance.snapshots import Snapshots, canonical, compare, stored
-from conformance.stage import perform
-from conformance.trace import Raised, Trace, Warned
+from conformance.harness.runner import perform
+from conformance.judging.snapshots import Snapshots, canonical, compare, stored
+from conformance.reference.implementation import Reference
+from conformance.scenario.files import files, folder, load
+from conformance.trace.adapter_events import Raised
+from conformance.trace.harness_events import Warned
+from conformance.trace.trace import Trace
 from conformance.vocabulary import AREAS, Policies
 
 FIXTURES = {f"{area}/{name}": scenario for area in AREAS for name, scenario in load(area)}

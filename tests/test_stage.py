@@ -12,11 +12,15 @@ from typing import Any
 
 import pytest
 
-from conformance.implementation import ChunkSeen, Implementation, NotSupported, Response, Turn
-from conformance.reference import Reference
-from conformance.scenario import AgentSpec, CreateThread, Run, Scenario
-from conformance.stage import perform
-from conformance.trace import Broke, Raised, Refused, RunReturned, RunStarted, Trace, Warned
+from conformance.harness.runner import perform
+from conformance.implementation.protocol import Implementation, NotSupported
+from conformance.reference.implementation import Reference
+from conformance.scenario.scenario import CreateThread, Run, Scenario
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.adapter_events import Raised, RunReturned
+from conformance.trace.exchange import ChunkSeen, Response, Turn
+from conformance.trace.harness_events import Broke, Refused, RunStarted, Warned
+from conformance.trace.trace import Trace
 
 TWO_RUNS = Scenario(
     agents={"a": AgentSpec()},

@@ -12,29 +12,30 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from conformance.cast import runs_of, workflow_runs_of
-from conformance.needs import needs
-from conformance.reference import Reference
-from conformance.rules.rule import catalogue
-from conformance.scenario import (
-    AgentSpec,
+from conformance.harness.runner import perform
+from conformance.reference.implementation import Reference
+from conformance.rules.catalogue import CATALOGUE
+from conformance.scenario.files import check, encode
+from conformance.scenario.requirements import needs
+from conformance.scenario.scenario import (
     CreateThread,
-    ReplySpec,
     Respond,
     Restore,
     Run,
     RunWorkflow,
     Scenario,
     Serialize,
-    ServiceSpec,
     Step,
     Tamper,
     Together,
+    runs_of,
+    workflow_runs_of,
 )
-from conformance.scenario_file import check, encode
-from conformance.stage import perform
+from conformance.scenario.specs import AgentSpec, ReplySpec, ServiceSpec
 from conformance.strategies import scenarios
-from conformance.trace import Broke, Raised, Refused, RunStarted, Trace
+from conformance.trace.adapter_events import Raised
+from conformance.trace.harness_events import Broke, Refused, RunStarted
+from conformance.trace.trace import Trace
 from conformance.vocabulary import AREAS, CAPABILITIES, Area, Capability
 
 
@@ -82,7 +83,7 @@ def test_hardly_a_scenario_is_drawn_twice(area: Area) -> None:
 )
 def test_scenarios_perform_and_exercise_every_rule(area: Area, count: int, least: int, capabilities: frozenset[Capability]) -> None:
     exercised: Counter[str] = Counter()
-    rules = [rule for rule in catalogue().values() if rule.area == area and rule.needs <= capabilities]
+    rules = [rule for rule in CATALOGUE.values() if rule.area == area and rule.needs <= capabilities]
     for scenario in drawn(area, count, capabilities):
         trace = perform(scenario, Reference)
         assert trace.broken is None, encode(scenario)
@@ -113,7 +114,7 @@ def has_thread(scenario: Scenario, trace: Trace, refused: Refused) -> bool:
     ],
 )
 def test_under_every_policy_the_reference_holds_every_rule(area: Area, policies: dict[str, str]) -> None:
-    rules = [rule for rule in catalogue().values() if rule.area == area]
+    rules = [rule for rule in CATALOGUE.values() if rule.area == area]
     for scenario in drawn(area, 200):
         trace = perform(scenario, partial(Reference, **policies))
         assert [rule.id for rule in rules if rule.judge(scenario, trace).violations] == [], encode(scenario)
@@ -149,7 +150,7 @@ def test_no_workflow_is_refused_where_a_capability_is_missing(least: Capability)
 
 
 def test_every_order_of_finishing_can_be_fulfilled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conformance.world.order.PATIENCE", 60.0)
+    monkeypatch.setattr("conformance.world.scheduling.PATIENCE", 60.0)
     ordered = [
         each for each in drawn("orchestration", 300) if any(run.finish for step in each.steps for run in workflow_runs_of(step))
     ]

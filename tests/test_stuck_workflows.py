@@ -9,18 +9,21 @@ from typing import Any
 
 import pytest
 
-from conformance.implementation import ChunkSeen, Implementation, OutputSeen, Turn, WorkflowSeen
-from conformance.judge import Judge
-from conformance.reference import Reference
-from conformance.rules.rule import catalogue
-from conformance.scenario import AgentSpec, ManagerSpec, ReplySpec, RunWorkflow, Scenario, WorkflowSpec
-from conformance.search import Profile
-from conformance.stage import perform
-from conformance.subject import subject
-from conformance.survey import shipped
-from conformance.trace import Broke, Chunk, Output, Raised, ServiceCalled
-from conformance.world import MOST_EVENTS, World
+from conformance.harness.runner import perform
+from conformance.implementation.protocol import Implementation
+from conformance.implementation.subject import subject
+from conformance.judging.judge import Judge
+from conformance.judging.search import Profile
+from conformance.judging.survey import shipped
+from conformance.reference.implementation import Reference
+from conformance.rules.catalogue import CATALOGUE
+from conformance.scenario.scenario import RunWorkflow, Scenario
+from conformance.scenario.specs import AgentSpec, ManagerSpec, ReplySpec, WorkflowSpec
+from conformance.trace.adapter_events import Chunk, Output, Raised
+from conformance.trace.exchange import ChunkSeen, OutputSeen, Turn, WorkflowSeen
+from conformance.trace.harness_events import Broke, ServiceCalled
 from conformance.world.chat_service import ChatService, Reply, Request
+from conformance.world.world import MOST_EVENTS, World
 
 CHAT = Scenario(
     agents={"a": AgentSpec(), "b": AgentSpec()},
@@ -104,7 +107,7 @@ def test_what_never_ends_is_cut_off_with_all_that_was_seen(implementation: type[
 
 @pytest.mark.parametrize("implementation", [NeverIdle, NeverAnswers, Chatters, AsksForever])
 def test_it_ends_in_error_verdicts_and_the_other_areas_are_judged(implementation: type[Implementation]):
-    rules = [catalogue()[id] for id in ("ORC-16", "ORC-01", "THR-01")]
+    rules = [CATALOGUE[id] for id in ("ORC-16", "ORC-01", "THR-01")]
     material = replace(shipped(), fixtures=lambda area: [("chat", CHAT)] if area == "orchestration" else [])
     effort = Profile("quick", pool=5, shrink=0)
     judge = Judge(subject(implementation), rules, effort=effort, material=material, timeout=seconds(implementation))
@@ -125,6 +128,6 @@ def test_a_manager_that_picks_somebody_unknown_is_judged_and_the_next_run_goes_o
     assert "stranger" in raised.text
     assert [event.step for event in trace.events if isinstance(event, Output) and event.completed] == [1]
     for id in ("ORC-05", "ORC-06"):
-        judgement = catalogue()[id].judge(scenario, trace)
+        judgement = CATALOGUE[id].judge(scenario, trace)
         assert judgement.exercised
         assert not judgement.violations

@@ -6,10 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.implementation import Turn
-from conformance.report.words import cast_lines, event_line, step_lines
-from conformance.scenario_file import decode
-from conformance.trace import Damaged, Message, Observed, RunReturned, Serialized
+from conformance.report.event_text import event_line
+from conformance.report.scenario_text import cast_lines, step_lines
+from conformance.scenario.files import decode
+from conformance.trace.adapter_events import Observed, RunReturned, Serialized
+from conformance.trace.exchange import Turn
+from conformance.trace.harness_events import Damaged
+from conformance.trace.messages import Message
 
 AGENTS: dict[str, Any] = {
     "a": {

@@ -8,17 +8,9 @@ import pytest
 from drawing import drawn, smallest
 from msgspec import structs
 
-from conformance.cast import workflow_runs_of
-from conformance.needs import needs
-from conformance.scenario import (
-    AgentSpec,
-    ExecutorSpec,
-    ManagerSpec,
-    RunWorkflow,
-    Scenario,
-    Step,
-    WorkflowSpec,
-)
+from conformance.scenario.requirements import needs
+from conformance.scenario.scenario import RunWorkflow, Scenario, Step, workflow_runs_of
+from conformance.scenario.specs import AgentSpec, ExecutorSpec, ManagerSpec, WorkflowSpec
 from conformance.vocabulary import Capability
 
 

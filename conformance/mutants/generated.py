@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from statistics import median
 
+from conformance.implementation.subject import subject
+from conformance.judging.survey import Material
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.trial import Trial
 from conformance.mutants.workers import tried
 from conformance.rules.rule import Rule
-from conformance.subject import subject
-from conformance.survey import Material
 from conformance.vocabulary import AREAS, Area, Data
 
 WITHIN = 300
 """Scenarios that are tried before a mutant counts as not killed."""
+
 
 BOUND = 30
 """Within so many scenarios the median mutant of an area has to be killed."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
+from conformance.implementation.subject import subject
+from conformance.judging.search import Profile
+from conformance.judging.survey import Material
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.trial import Trial
 from conformance.mutants.workers import tried
 from conformance.rules.rule import Rule
-from conformance.search import Profile
-from conformance.subject import subject
-from conformance.survey import Material
 from conformance.vocabulary import AREAS, Data
 
 EFFORT = Profile("quick", pool=20, shrink=0)

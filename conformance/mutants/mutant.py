@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import ClassVar
 
-from conformance.reference import Reference
+from conformance.reference.implementation import Reference
 from conformance.vocabulary import AREAS, Area, nearest
 
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from conformance.harness.execution import Performed, performed
+from conformance.harness.runner import STEP_TIMEOUT
+from conformance.implementation.subject import Subject, subject
+from conformance.judging.search import draw, key
+from conformance.judging.survey import GIVE_UP, IMPATIENCE, Material, shipped
 from conformance.mutants.mutant import Mutant, check
-from conformance.performance import Performed, performed
-from conformance.reference import Reference
+from conformance.reference.implementation import Reference
 from conformance.rules.rule import Rule
-from conformance.scenario import Scenario
-from conformance.search import draw, key
-from conformance.stage import STEP_TIMEOUT
-from conformance.subject import Subject, subject
-from conformance.survey import GIVE_UP, IMPATIENCE, Material, shipped
-from conformance.trace import AnyEvent
+from conformance.scenario.scenario import Scenario
+from conformance.trace.trace import AnyEvent
 from conformance.vocabulary import Area, Capability, Policies, plain
 
 Events = tuple[AnyEvent, ...]
+
+
 Sort = tuple[frozenset[Capability], Policies]
 """What an implementation declares: all that a judgement takes from it beside the events."""
 

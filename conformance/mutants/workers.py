@@ -9,13 +9,17 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from typing import TypeVar
 
+from conformance.judging.survey import Material
 from conformance.mutants.mutant import Mutant, mutants
 from conformance.mutants.trial import Trial, trial
-from conformance.rules.rule import Rule, catalogue
-from conformance.survey import Material
+from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.rule import Rule
 
 T = TypeVar("T")
+
+
 Work = Callable[[type[Mutant], Trial], T]
+
 
 ENOUGH = 8
 """So many mutants for a process, at least: fewer are done before it has started."""
@@ -31,7 +35,7 @@ def tried(work: Work[T], chosen: Mapping[str, type[Mutant]], rules: Sequence[Rul
     shipped = mutants()
     jobs = min(os.cpu_count() or 1, len(chosen) // ENOUGH)
     own = material is None and all(shipped.get(name) is kind for name, kind in chosen.items())
-    if jobs < 2 or not own or any(catalogue().get(rule.id) is not rule for rule in rules):
+    if jobs < 2 or not own or any(CATALOGUE.get(rule.id) is not rule for rule in rules):
         yield from (work(mutant, here) for mutant in chosen.values())
         return
     ids = tuple(rule.id for rule in rules)
@@ -46,4 +50,4 @@ def _try(work: Work[T], name: str, ids: tuple[str, ...]) -> T:
 @cache
 def _trial(ids: tuple[str, ...]) -> Trial:
     """The trial of this process: what is drawn, and what the reference makes of it, is found out once."""
-    return trial((), [catalogue()[id] for id in ids], None)
+    return trial((), [CATALOGUE[id] for id in ids], None)

@@ -10,17 +10,16 @@ from typing import Self
 
 import msgspec
 
-from conformance.implementation import Answer, Response, Turn
 from conformance.reference.agent_tool import AgentTool
 from conformance.reference.approvals import Approvals
 from conformance.reference.client import Emit, with_adds
-from conformance.reference.copies import copied
-from conformance.reference.keeping import Keeping
+from conformance.reference.history_home import Keeping
 from conformance.reference.loop import AnyTool, Outcome
+from conformance.reference.run_terms import Options, Terms
 from conformance.reference.telling import Telling
-from conformance.reference.terms import Options, Terms
-from conformance.reference.thread import Thread
-from conformance.trace import Message, Result
+from conformance.reference.thread import Thread, copied
+from conformance.trace.exchange import Answer, Response, Turn
+from conformance.trace.messages import Message, Result
 from conformance.world.chat_service import Request
 
 

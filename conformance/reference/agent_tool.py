@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from conformance.implementation import Turn
 from conformance.reference.thread import Thread
-from conformance.scenario import ToolSpec
-from conformance.trace import Message
+from conformance.scenario.specs import ToolSpec
+from conformance.trace.exchange import Turn
+from conformance.trace.messages import Message
 from conformance.world.errors import ToolError
 
 if TYPE_CHECKING:

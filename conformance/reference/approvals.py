@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.implementation import Answer, Pending
 from conformance.reference.errors import Invalid
 from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
-from conformance.trace import Call
+from conformance.trace.exchange import Answer, Pending
+from conformance.trace.messages import Call
 
 
 class Approvals(Setting):

@@ -8,17 +8,19 @@ from typing import Protocol
 
 import msgspec
 
-from conformance.reference.copies import copied, copied_calls
 from conformance.reference.errors import Abandoned
-from conformance.reference.store import Store
-from conformance.trace import Call, Message
+from conformance.reference.history_stores import Store
+from conformance.reference.thread import copied, copied_calls
+from conformance.trace.messages import Call, Message
 from conformance.world.chat_service import ChatService, Reply, Request
 
 SENTINEL = "reference-history-is-kept-below"
 """The made-up conversation id that tells the loop "history is kept below you"; the service must never see it."""
 
+
 Emit = Callable[[str], Awaitable[None]]
 """Hands a chunk to the consumer and returns when it wants more. Raises Abandoned where it left the stream."""
+
 
 Reduce = Callable[[Sequence[Message], Sequence[Message]], Sequence[Message]]
 """History and new input to what is sent of the history."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from conformance.reference.agent_tool import AgentTool
 from conformance.reference.client import Client, Emit
-from conformance.trace import Call, Message, Result
+from conformance.trace.messages import Call, Message, Result
 from conformance.world.chat_service import Request
 from conformance.world.errors import ToolError
 from conformance.world.tools import Tool

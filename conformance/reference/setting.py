@@ -8,16 +8,15 @@ from copy import deepcopy
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from conformance.implementation import ThreadState
 from conformance.reference.client import LeafClient, PersistingClient
-from conformance.reference.copies import copied
 from conformance.reference.errors import Invalid, Unsupported
 from conformance.reference.loop import Loop
-from conformance.reference.thread import Thread
-from conformance.reference.thread_data import ThreadForm
-from conformance.scenario import AgentSpec
+from conformance.reference.thread import Thread, copied
+from conformance.reference.thread_json import ThreadForm
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.exchange import ThreadState
 from conformance.vocabulary import Policies, ThreadKind
-from conformance.world import World
+from conformance.world.world import World
 
 if TYPE_CHECKING:
     from conformance.reference.agent import Agent

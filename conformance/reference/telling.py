@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from conformance.implementation import ThreadState
-from conformance.reference.copies import copied
 from conformance.reference.loop import Outcome
 from conformance.reference.setting import Setting
-from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.reference.thread import Thread, copied
+from conformance.trace.exchange import ThreadState
+from conformance.trace.messages import Message
 
 
 class Telling(Setting):

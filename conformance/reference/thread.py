@@ -1,12 +1,34 @@
-"""A thread: pure state, no clients, stores or providers in it."""
+"""Copies of messages, down to the arguments of their calls: what crosses a border belongs to one side only."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.trace import Call, Message
+import msgspec
+
+from conformance.trace.messages import Call, Message
 from conformance.vocabulary import ThreadKind
+
+
+def copied(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """Messages that share nothing that could change with these."""
+    return tuple(_message(message) for message in messages)
+
+
+def copied_calls(calls: Iterable[Call]) -> tuple[Call, ...]:
+    """The same for calls."""
+    return tuple(msgspec.structs.replace(call, arguments=deepcopy(call.arguments)) for call in calls)
+
+
+def _message(message: Message) -> Message:
+    return msgspec.structs.replace(
+        message,
+        calls=copied_calls(message.calls),
+        results=tuple(msgspec.structs.replace(result) for result in message.results),
+    )
 
 
 @dataclass

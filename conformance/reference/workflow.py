@@ -8,14 +8,14 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import count
 
-from conformance.implementation import Answer, Response, Turn, WorkflowSeen
 from conformance.reference.agent import Agent
 from conformance.reference.errors import Invalid
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.scenario import WorkflowSpec
-from conformance.trace import Message
+from conformance.scenario.specs import WorkflowSpec
+from conformance.trace.exchange import Answer, Response, Turn, WorkflowSeen
+from conformance.trace.messages import Message
 from conformance.vocabulary import Policies
-from conformance.world import World
+from conformance.world.world import World
 
 
 class Workflow(ABC):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 
-from conformance.implementation import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, Turn
-from conformance.reference.copies import copied
 from conformance.reference.errors import Unsupported
-from conformance.reference.thread import Thread
+from conformance.reference.thread import Thread, copied
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun, is_among
-from conformance.trace import Message
+from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, Turn
+from conformance.trace.messages import Message
 from conformance.vocabulary import ThreadKind
 
 

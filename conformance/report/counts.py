@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from conformance.results import ImplementationResults, Results
-from conformance.verdicts import RuleVerdict, Trouble
+from conformance.judging.results import ImplementationResults, Results
+from conformance.judging.verdicts import RuleVerdict, Trouble
 from conformance.vocabulary import AREAS, Area
 
 WORDS = ("pass", "fail", "deviates", "not supported", "not exercised", "error", "stale")
+
+
 _AREA_OF: Mapping[str, Area] = dict(zip(("THR", "PER", "ORC"), AREAS, strict=True))
 
 

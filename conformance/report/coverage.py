@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from conformance.results import ImplementationResults, Results
+from conformance.judging.results import ImplementationResults, Results
 
 
 def explain(results: Results, to: Console) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from conformance.judging.results import ImplementationResults, Results
+from conformance.judging.verdicts import RuleVerdict
 from conformance.mutants.matrix import Matrix
+from conformance.report.counterexample import scenario_lines, trace_lines
 from conformance.report.counts import WORDS, area_of, areas, counted, gate, rules, word
 from conformance.report.markup import fenced, foreign, own, table
 from conformance.report.matrix import both_ways, cells
-from conformance.report.story import scenario_lines, trace_lines
-from conformance.results import ImplementationResults, Results
-from conformance.scenario_file import encode
-from conformance.verdicts import RuleVerdict
+from conformance.scenario.files import encode
 from conformance.vocabulary import AREAS, plain
 
 _SIGNS = {
@@ -40,7 +40,7 @@ def report(results: Results, titles: Mapping[str, str], matrix: Matrix | None = 
 def _head(results: Results) -> Iterator[str]:
     yield "# Conformance report"
     yield ""
-    yield f"By agent-conformance {results.suite.version}, profile `{results.suite.profile}`; {gate(results)}."
+    yield f"By agent-tck {results.suite.version}, profile `{results.suite.profile}`; {gate(results)}."
     yield ""
     names = sorted({name for each in results.implementations for name in plain(each.policies)})
     cells = [

@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from conformance.report.cells import counts, gaps
+from conformance.judging.results import ImplementationResults, Results
+from conformance.report.counterexample import brief
 from conformance.report.counts import WORDS, areas, counted, gate, rules, word
-from conformance.report.matrix import SHOWN, compared, difference
-from conformance.report.story import brief
-from conformance.results import ImplementationResults, Results
+from conformance.report.matrix import SHOWN, compared, counts, difference, gaps
 
 WIDTH = 100
+
+
 _STYLES = {
     "pass": "green",
     "fail": "bold red",

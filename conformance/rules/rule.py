@@ -1,4 +1,4 @@
-"""What a rule is, and the catalogue of all rules.
+"""What a rule is.
 
 A rule is a pure function of scenario and trace. It looks for every place at which its precondition is met and yields a finding for
 each: that it held there, or that it was violated, and what was expected instead. A rule without findings was not exercised.
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 
-from conformance.rules.case import Case
-from conformance.scenario import Scenario
-from conformance.trace import Trace
+from conformance.rules.execution_view import Case
+from conformance.scenario.scenario import Scenario
+from conformance.trace.trace import Trace
 from conformance.vocabulary import Area, Capability, Data, Level, Policies
 
 
@@ -44,37 +43,7 @@ class Judgement(Data, frozen=True, kw_only=True):
 
 Check = Callable[[Case], Iterable[Finding]]
 
-_MODULES = (
-    "kinds",
-    "conversations",
-    "contradictions",
-    "state",
-    "isolation",
-    "context",
-    "company",
-    "settings",
-    "as_is",
-    "completeness",
-    "termination",
-    "equivalence",
-    "failures",
-    "ids",
-    "approvals",
-    "conflicts",
-    "managed",
-    "modes",
-    "completion",
-    "reuse",
-    "authors",
-    "payloads",
-    "edges",
-    "visibility",
-    "wrapped",
-    "dialogues",
-    "nested",
-    "beside",
-    "participants",
-)
+
 _AREAS: Mapping[str, Area] = {"THR": "threads", "PER": "persistence", "ORC": "orchestration"}
 
 
@@ -133,30 +102,15 @@ class Rule:
         return lacking
 
 
-_CATALOGUE: dict[str, Rule] = {}
-
-
 def rule(
     id: str, *, level: Level = "MUST", needs: Iterable[Capability] = (), policies: tuple[str, ...] = ()
-) -> Callable[[Check], Check]:
-    """Enter a check into the catalogue under an id of the specification."""
+) -> Callable[[Check], Rule]:
+    """Make a rule of a check. Its place in `conformance.rules.catalogue` makes it one of the specification's."""
 
-    def enter(check: Check) -> Check:
-        if id in _CATALOGUE:
-            raise ValueError(f"two rules with the id {id}")
-        _CATALOGUE[id] = Rule(id=id, level=level, needs=frozenset(needs), policies=policies, check=check)
-        return check
+    def made(check: Check) -> Rule:
+        return Rule(id=id, level=level, needs=frozenset(needs), policies=policies, check=check)
 
-    return enter
-
-
-def catalogue() -> Mapping[str, Rule]:
-    """Every rule by its id, in the order of the specification."""
-    for module in _MODULES:
-        import_module(f"conformance.rules.{module}")  # entering the catalogue is what importing them does
-
-    order = list(_AREAS)
-    return dict(sorted(_CATALOGUE.items(), key=lambda item: (order.index(item[0][:3]), item[0])))
+    return made
 
 
 def finding(holds: bool, at: int, *, expected: str, got: str, also: Iterable[int] = ()) -> Finding:

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from hypothesis.strategies import SearchStrategy
 
-from conformance.scenario import Scenario
-from conformance.strategies import orchestration, persistence, threads
-from conformance.strategies.pen import drawn
+from conformance.scenario.scenario import Scenario
+from conformance.strategies.choices import drawn
+from conformance.strategies.orchestration.scenarios import scenario as orchestration
+from conformance.strategies.persistence.scenarios import scenario as persistence
+from conformance.strategies.threads.scenarios import scenario as threads
 from conformance.vocabulary import Area, Capability
 
-_AREAS = {"threads": threads.scenario, "persistence": persistence.scenario, "orchestration": orchestration.scenario}
+_AREAS = {"threads": threads, "persistence": persistence, "orchestration": orchestration}
 
 
 def scenarios(area: Area, capabilities: Iterable[Capability]) -> SearchStrategy[Scenario]:

@@ -6,17 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from conformance.scenario import AgentSpec, CreateThread, ReplySpec, Run, Scenario, Step, Together
-from conformance.strategies.common import Ending, loop
-from conformance.strategies.pen import Pen
+from conformance.scenario.scenario import CreateThread, Run, Scenario, Step, Together
+from conformance.scenario.specs import AgentSpec, ReplySpec
+from conformance.strategies.choices import Pen
+from conformance.strategies.scripts import Ending, loop
 from conformance.vocabulary import ThreadKind
 
 Options = tuple[bool | None, Literal["own", "other"] | None]
 """`store` and `conversation_id` of a run."""
 
+
 PLAIN: Options = (None, None)
+
+
 MOST_RUNS = 6
+
+
 MOST_THREADS = 3
+
+
 _NAMES = "tuvwxyz"
 
 

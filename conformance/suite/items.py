@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import pytest
 
-from conformance.judge import Judge
-from conformance.ledger import MATRIX, Entry, charted, judged
-from conformance.report.cells import counts, gaps
-from conformance.report.story import story
+from conformance.judging.judge import Judge
+from conformance.judging.ledger import MATRIX, Entry, charted, judged
+from conformance.report.counterexample import story
+from conformance.report.matrix import counts, gaps
 from conformance.rules.rule import Rule
 from conformance.suite.options import wanted
 from conformance.vocabulary import Area, Level

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.request import Request
+from conformance.judging.plan import Request
 from conformance.vocabulary import AREAS
 
 _OURS = re.compile(rf"conformance/({'|'.join(AREAS)})(/.*)?$")

@@ -10,22 +10,24 @@ from typing import cast
 import msgspec
 import pytest
 
-from conformance.judge import Judge
-from conformance.ledger import Entry, Ledger
-from conformance.outcomes import Outcomes
+from conformance.errors import UsageError
+from conformance.judging.cell_outcomes import Outcomes
+from conformance.judging.judge import Judge
+from conformance.judging.ledger import Entry, Ledger
+from conformance.judging.search import ProfileName
+from conformance.judging.verdicts import RuleVerdict
+from conformance.report.files import check_folder, write_report
 from conformance.report.terminal import summary
 from conformance.rules.rule import Rule
-from conformance.search import ProfileName
 from conformance.suite.items import ENTRY, AreaNode, JudgeItem, nodeid
 from conformance.suite.options import file, request, take_node_ids
-from conformance.suite.report_file import check_folder, write_report
-from conformance.usage import UsageError
-from conformance.verdicts import RuleVerdict
 from conformance.vocabulary import AREAS, Area
 
 NAME = "conformance-session"
+
+
 _MARKERS = (
-    "conformance: a rule of agent-conformance on an implementation",
+    "conformance: a rule of agent-tck on an implementation",
     "must: rules of level MUST",
     "should: rules of level SHOULD",
     *(f"{area}: rules of the area {area}" for area in AREAS),

@@ -1,6 +1,7 @@
 """The scripted chat service: a request in, a reply or its chunks out, with its own transcripts and its own ids.
 
-One plain object, reached natively (an adapter wraps it into its framework's chat client) or over HTTP (`conformance.world.http`).
+One plain object, reached natively (an adapter wraps it into its framework's chat client) or over HTTP
+(`conformance.world.http.face`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from conformance.scenario import AgentSpec, ReplySpec
-from conformance.trace import Call, Message, ServiceCalled, ServiceFailed, ServiceReplied
+from conformance.scenario.specs import AgentSpec, ReplySpec
+from conformance.trace.harness_events import ServiceCalled, ServiceFailed, ServiceReplied
+from conformance.trace.messages import Call, Message
 from conformance.vocabulary import Data
 from conformance.world.errors import ServiceError
+from conformance.world.event_log import EventLog
 
 if TYPE_CHECKING:
-    from conformance.world import World
     from conformance.world.script import Script
 
 
@@ -54,8 +56,9 @@ class ChatService:
     the name of the conversation up to that reply.
     """
 
-    def __init__(self, world: World, agent: str, spec: AgentSpec) -> None:
-        self._world = world
+    def __init__(self, log: EventLog, agent: str, spec: AgentSpec, handoff_tool: str) -> None:
+        self._log = log
+        self._handoff_tool = handoff_tool
         self.agent = agent
         self.spec = spec.service
         self._tools = spec.tools
@@ -80,22 +83,22 @@ class ChatService:
         return self._keep(())
 
     async def _begin(self, request: Request) -> tuple[Script, ReplySpec, int]:
-        script = self._world.script
-        call = self._world.next_call()
-        self._world.record(
+        script = self._log.script
+        call = self._log.next_call()
+        self._log.record(
             ServiceCalled,
             agent=self.agent,
             call=call,
             messages=request.messages,
             store=request.store,
-            conversation_id=self._world.name_of(request.conversation_id, "foreign"),
+            conversation_id=self._log.name_of(request.conversation_id, "foreign"),
             stream=request.stream,
             forbids_tools=request.forbids_tools,
             held=self._transcripts.get(request.conversation_id or "", ()),
         )
         script.answered(self.agent, (result.id for message in request.messages for result in message.results))
         if request.conversation_id is not None and request.conversation_id not in self._transcripts:
-            self._fail(call, f"no conversation {self._world.name_of(request.conversation_id, 'foreign')!r}")
+            self._fail(call, f"no conversation {self._log.name_of(request.conversation_id, 'foreign')!r}")
         if self.spec.strict and (wrong := ill_formed(self._seen(request))):
             self._fail(call, wrong)
         if script.label is not None:
@@ -122,7 +125,7 @@ class ChatService:
             shown = None if spec.without_id else conversation_id
             script.made(self.agent, list(zip_longest(spec.calls, message.calls)))
             script.replied(self.agent, final=not message.calls)
-            self._world.record(ServiceReplied, agent=self.agent, call=call, message=message, conversation_id=shown, kept=kept)
+            self._log.record(ServiceReplied, agent=self.agent, call=call, message=message, conversation_id=shown, kept=kept)
             return Reply(message=message, conversation_id=shown)
         finally:
             if script.label is not None or self._ends_part(spec):
@@ -133,10 +136,10 @@ class ChatService:
         return self._transcripts.get(conversation_id, ())
 
     def _message(self, script: Script, spec: ReplySpec) -> Message:
-        fresh = script.next_call_id if self.spec.repeats_call_ids else self._world.next_call_id
+        fresh = script.next_call_id if self.spec.repeats_call_ids else self._log.next_call_id
         calls = [Call(id=fresh(), tool=made.tool, arguments=made.arguments) for made in spec.calls]
         if spec.handoff is not None:
-            tool = self._world.handoff_tool.format(agent=spec.handoff)
+            tool = self._handoff_tool.format(agent=spec.handoff)
             calls.append(Call(id=fresh(), tool=tool))
         return Message(role="assistant", text=spec.text or "", calls=tuple(calls))
 
@@ -152,7 +155,7 @@ class ChatService:
 
     def _keep(self, messages: Sequence[Message], continued: str | None = None) -> str:
         if continued is None or self.spec.keeps == "new_ids":
-            continued = self._world.next_conversation_id(self.agent)
+            continued = self._log.next_conversation_id(self.agent)
         self._transcripts[continued] = tuple(messages)
         return continued
 
@@ -160,7 +163,7 @@ class ChatService:
         return (*self._transcripts.get(request.conversation_id or "", ()), *request.messages)
 
     def _fail(self, call: int, text: str) -> None:
-        self._world.record(ServiceFailed, agent=self.agent, call=call, text=text)
+        self._log.record(ServiceFailed, agent=self.agent, call=call, text=text)
         raise ServiceError(text)
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from conformance.world import World
-
+from conformance.world.event_log import EventLog
 
 STRANGER = "stranger"
 """Whom a manager names that errs."""
@@ -15,12 +11,12 @@ STRANGER = "stranger"
 class Manager:
     """The scripted manager; an adapter wraps it into whatever its framework asks for decisions."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
 
     def pick(self) -> str | None:
         """The participant that speaks next; None when the conversation is over. A manager that errs names somebody unknown."""
-        script = self._world.script
+        script = self._log.script
         script.picked += 1
         if script.picks:
             return script.picks.popleft()
@@ -29,9 +25,9 @@ class Manager:
     @property
     def stalled(self) -> bool:
         """Whether the manager of a Magentic workflow saw no progress when it picked last."""
-        script = self._world.script
+        script = self._log.script
         return script.picked - 1 in script.manager.stalls
 
     def answer(self) -> str:
         """The summary, completion message or synthesized answer."""
-        return self._world.script.manager.answer
+        return self._log.script.manager.answer

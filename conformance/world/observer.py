@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from conformance.evidence import Moment
-from conformance.trace import Observed, Observing
+from conformance.trace.adapter_events import Observed
+from conformance.trace.harness_events import Moment, Observing
+from conformance.world.event_log import EventLog
 
 if TYPE_CHECKING:
-    from conformance.implementation import ThreadState
-    from conformance.world import World
+    from conformance.trace.exchange import ThreadState
 
 
 class Observer:
     """Looks at the threads of one agent's runs."""
 
-    def __init__(self, world: World, agent: str) -> None:
-        self._world = world
+    def __init__(self, log: EventLog, agent: str) -> None:
+        self._log = log
         self._agent = agent
 
     async def look(self, moment: Moment, state: Callable[[], Awaitable[ThreadState]]) -> None:
         """Look at the thread as the observer sees it. What the look itself leads to stands between two events."""
-        self._world.record(Observing, agent=self._agent, moment=moment)
+        self._log.record(Observing, agent=self._agent, moment=moment)
         seen = await state()
-        self._world.record(
+        self._log.record(
             Observed,
             agent=self._agent,
             moment=moment,
             kind=seen.kind,
-            conversation_id=self._world.name_of(seen.conversation_id, "foreign"),
+            conversation_id=self._log.name_of(seen.conversation_id, "foreign"),
             messages=seen.messages,
         )

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from conformance.scenario import CallSpec, ManagerSpec, ReplySpec
-from conformance.trace import Call
-from conformance.world.order import Order
+from conformance.scenario.specs import CallSpec, ManagerSpec, ReplySpec
+from conformance.trace.messages import Call
+from conformance.world.scheduling import Order
 
 if TYPE_CHECKING:
-    from conformance.implementation import ThreadState
+    from conformance.trace.exchange import ThreadState
 
 
 class Script:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from conformance.implementation import IdleSeen, OutputSeen, Turn, WorkflowSeen
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.everywhere import everywhere
-from conformance.reference.managed import Managed
-from conformance.reference.orchestrations import PATTERNS
+from conformance.reference.patterns import PATTERNS, Managed
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
+from conformance.trace.exchange import IdleSeen, OutputSeen, Turn, WorkflowSeen
 
 
 class _Leaving(Workflow):

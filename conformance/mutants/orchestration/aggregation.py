@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from conformance.implementation import OutputSeen, Response
 from conformance.mutants.mutant import Mutant
-from conformance.reference.orchestrations import PATTERNS, Concurrent
+from conformance.reference.patterns import PATTERNS, Concurrent
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import OutputSeen, Response
+from conformance.trace.messages import Message
 
 
 class _Default(Concurrent):

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
-from conformance.implementation import Answer, ChunkSeen, Response
 from conformance.mutants.mutant import Mutant
 from conformance.reference.thread import Thread
 from conformance.reference.workflow_agent import WorkflowAgent
+from conformance.trace.exchange import Answer, ChunkSeen, Response
 
 
 class RejectionIsApproval(Mutant):

@@ -7,14 +7,14 @@ from itertools import groupby
 
 import msgspec
 
-from conformance.implementation import OutputSeen, Response
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.everywhere import everywhere
-from conformance.reference.orchestrations import PATTERNS, Sequential
+from conformance.reference.patterns import PATTERNS, Sequential
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import OutputSeen, Response
+from conformance.trace.messages import Message
 
 
 class LastMessageOnly(Mutant):

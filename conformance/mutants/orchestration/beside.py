@@ -9,15 +9,15 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from conformance.implementation import Response, Turn, WorkflowSeen
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.direct import Direct
 from conformance.mutants.orchestration.everywhere import everywhere
-from conformance.reference.orchestrations import PATTERNS, Concurrent
+from conformance.reference.patterns import PATTERNS, Concurrent
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun, is_among
-from conformance.trace import Message
-from conformance.world import World
+from conformance.trace.exchange import Response, Turn, WorkflowSeen
+from conformance.trace.messages import Message
+from conformance.world.world import World
 
 
 class OrderDependsOnTheWinner(Mutant):

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from conformance.implementation import ChunkSeen, OutputSeen, Response, WorkflowSeen
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.everywhere import everywhere
-from conformance.reference.orchestrations import PATTERNS, Handoff, Sequential
+from conformance.reference.patterns import PATTERNS, Handoff, Sequential
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
+from conformance.trace.exchange import ChunkSeen, OutputSeen, Response, WorkflowSeen
 
 
 class NothingCompletes(Mutant):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.implementation import Response
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
-from conformance.reference.managed import Managed
-from conformance.reference.orchestrations import PATTERNS, Handoff
+from conformance.reference.patterns import PATTERNS, Handoff, Managed
 from conformance.reference.thread import Thread
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Message
 
 
 class TakesOverEmptyHanded(Mutant):

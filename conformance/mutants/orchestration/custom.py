@@ -5,11 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from conformance.implementation import Response
 from conformance.mutants.mutant import Mutant
-from conformance.reference.custom import Completion, Custom
-from conformance.reference.orchestrations import PATTERNS
+from conformance.reference.patterns import PATTERNS, Completion, Custom
 from conformance.reference.workflow_run import WorkflowRun
+from conformance.trace.exchange import Response
 
 
 class SeveralCompletionsPassUnnoticed(Mutant):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from conformance.implementation import Turn, WorkflowSeen
 from conformance.reference.agent import Agent
 from conformance.reference.workflow import Workflow
+from conformance.trace.exchange import Turn, WorkflowSeen
 
 
 class Direct(Workflow):

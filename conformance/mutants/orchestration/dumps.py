@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from conformance.implementation import OutputSeen, Pending, Response
 from conformance.mutants.mutant import Mutant
-from conformance.reference.orchestrations import PATTERNS, Concurrent, Managed, Sequential
+from conformance.reference.patterns import PATTERNS, Concurrent, Managed, Sequential
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import OutputSeen, Pending, Response
+from conformance.trace.messages import Message
 
 
 class ConversationDumped(Mutant):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import cast
 
-from conformance.reference.orchestrations import PATTERNS
+from conformance.reference.patterns import PATTERNS
 from conformance.reference.workflow import Workflow
 from conformance.vocabulary import Pattern
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from conformance.implementation import IdleSeen, OutputSeen, Pending, Response, WorkflowSeen
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.everywhere import everywhere
-from conformance.reference.orchestrations import PATTERNS, Sequential
+from conformance.reference.patterns import PATTERNS, Sequential
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import IdleSeen, OutputSeen, Pending, Response, WorkflowSeen
+from conformance.trace.messages import Message
 
 
 class FailureCompletes(Mutant):

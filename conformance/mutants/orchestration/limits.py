@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.implementation import Response
 from conformance.mutants.mutant import Mutant
-from conformance.reference.managed import Course
-from conformance.reference.orchestrations import PATTERNS, Managed
+from conformance.reference.patterns import PATTERNS, Course, Managed
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Message
 
 
 class LimitSaysNothing(Mutant):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from conformance.implementation import Response
 from conformance.mutants.mutant import Mutant
-from conformance.reference.orchestrations import PATTERNS, Handoff, Managed, Sequential
+from conformance.reference.patterns import PATTERNS, Handoff, Managed, Sequential
 from conformance.reference.workflow_run import WorkflowRun
+from conformance.trace.exchange import Response
 
 
 def _signed(response: Response, name: str) -> Response:

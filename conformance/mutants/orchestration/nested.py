@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.implementation import Response
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.direct import Direct
 from conformance.mutants.orchestration.everywhere import everywhere
-from conformance.reference.custom import Custom
-from conformance.reference.orchestrations import PATTERNS, Sequential
+from conformance.reference.patterns import PATTERNS, Custom, Sequential
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import Nested, WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Message
 
 
 class _Completing(Nested):

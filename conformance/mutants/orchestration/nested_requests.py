@@ -8,15 +8,14 @@ from copy import copy
 
 import msgspec
 
-from conformance.implementation import Answer, Pending, Response
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.direct import Direct
 from conformance.mutants.orchestration.everywhere import everywhere
 from conformance.reference.agent import Agent
-from conformance.reference.waiting import Waiting
 from conformance.reference.workflow import Workflow
-from conformance.reference.workflow_run import Nested, WorkflowRun
-from conformance.trace import Message
+from conformance.reference.workflow_run import Nested, Waiting, WorkflowRun
+from conformance.trace.exchange import Answer, Pending, Response
+from conformance.trace.messages import Message
 
 
 class _Trusting(Nested):

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from conformance.implementation import OutputSeen, Response
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
-from conformance.reference.orchestrations import PATTERNS, Concurrent, Managed
+from conformance.reference.patterns import PATTERNS, Concurrent, Managed
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import OutputSeen, Response
+from conformance.trace.messages import Message
 
 
 class SignedByTheFirst(Mutant):

@@ -8,16 +8,16 @@ from copy import copy
 
 import msgspec
 
-from conformance.implementation import ChunkSeen, OutputSeen, Response, Turn, WorkflowSeen
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.direct import Direct
 from conformance.mutants.orchestration.everywhere import everywhere
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, LeafClient
-from conformance.reference.orchestrations import PATTERNS, Concurrent
+from conformance.reference.patterns import PATTERNS, Concurrent
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import ChunkSeen, OutputSeen, Response, Turn, WorkflowSeen
+from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
 
 

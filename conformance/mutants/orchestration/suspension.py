@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from conformance.implementation import Answer, Response
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.everywhere import everywhere
 from conformance.reference.errors import Invalid
-from conformance.reference.orchestrations import PATTERNS, Concurrent, Handoff
+from conformance.reference.patterns import PATTERNS, Concurrent, Handoff
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import Answer, Response
+from conformance.trace.messages import Message
 
 
 class CompletesAtTheFirstIdle(Mutant):

@@ -10,7 +10,7 @@ from conformance.reference.thread import Thread
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun, is_among
-from conformance.trace import Message
+from conformance.trace.messages import Message
 
 
 class AgentThreadForgets(Mutant):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.implementation import Response
 from conformance.mutants.mutant import Mutant
-from conformance.reference.managed import Course, Managed
-from conformance.reference.orchestrations import PATTERNS, Concurrent, Sequential
+from conformance.reference.patterns import PATTERNS, Concurrent, Course, Managed, Sequential
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace import Message
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Message
 
 
 class AnswerNotShown(Mutant):

@@ -7,13 +7,13 @@ from contextlib import aclosing
 
 import msgspec
 
-from conformance.implementation import Answer, ChunkSeen, OutputSeen, Pending, Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.thread import Thread
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun, is_among
-from conformance.trace import Message
+from conformance.trace.exchange import Answer, ChunkSeen, OutputSeen, Pending, Response, Turn
+from conformance.trace.messages import Message
 
 
 class NamedAfterTheLastSpeaker(Mutant):

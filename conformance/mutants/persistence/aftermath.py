@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from conformance.implementation import Response
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import FailingAgent, Front, OrdinaryAgent
 from conformance.reference.client import Emit
 from conformance.reference.loop import AnyTool, Loop, Outcome
-from conformance.reference.terms import Terms
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.scenario import ToolSpec
-from conformance.trace import Message
+from conformance.scenario.specs import ToolSpec
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Message
 from conformance.world.chat_service import Request
 from conformance.world.errors import ServiceError, ToolError
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from conformance.implementation import Answer, Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import Front, OrdinaryAgent
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.loop import Outcome
-from conformance.reference.terms import Terms
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.scenario import ToolSpec
-from conformance.trace import Call, Message
+from conformance.scenario.specs import ToolSpec
+from conformance.trace.exchange import Answer, Response, Turn
+from conformance.trace.messages import Call, Message
 
 
 class _Asking(OrdinaryAgent):

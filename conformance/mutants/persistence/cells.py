@@ -9,17 +9,17 @@ from typing import Any
 
 import msgspec
 
-from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import OrdinaryAgent
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client, Emit
 from conformance.reference.errors import Unsupported
+from conformance.reference.history_stores import Store
 from conformance.reference.loop import Outcome
-from conformance.reference.store import Store
-from conformance.reference.terms import Terms
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.exchange import Response, Turn
+from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
 from conformance.world.errors import ServiceError
 

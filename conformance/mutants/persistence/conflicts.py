@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.errors import Conflict
-from conformance.reference.store import Store, ThreadStore
+from conformance.reference.history_stores import Store, ThreadStore
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.exchange import Response, Turn
+from conformance.trace.messages import Message
 
 
 class ConflictNotThrown(Mutant):

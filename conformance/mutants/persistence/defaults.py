@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.thread import Thread
-from conformance.scenario import AgentSpec
-from conformance.world import World
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.exchange import Response, Turn
+from conformance.world.world import World
 
 
 class PerServiceCallByDefault(Mutant):

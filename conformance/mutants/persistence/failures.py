@@ -10,7 +10,7 @@ from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.messages import Message
 from conformance.world.chat_service import Request
 from conformance.world.errors import ServiceError
 

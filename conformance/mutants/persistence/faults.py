@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import FailingAgent, Front
-from conformance.trace import Message
+from conformance.trace.messages import Message
 from conformance.world.errors import ProviderError
 
 

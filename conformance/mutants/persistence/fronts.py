@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from conformance.cells import SETTINGS
-from conformance.reference import Reference
+from conformance.matrix.cells import SETTINGS
 from conformance.reference.agent import Agent
-from conformance.reference.store import Store
+from conformance.reference.history_stores import Store
+from conformance.reference.implementation import Reference
 from conformance.reference.thread import Thread
-from conformance.scenario import ReplySpec, Run, ToolSpec
-from conformance.trace import Message
+from conformance.scenario.scenario import Run
+from conformance.scenario.specs import ReplySpec, ToolSpec
+from conformance.trace.messages import Message
 
 
 class Front:

@@ -7,18 +7,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from conformance.implementation import Response, ThreadState
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import Copying, Front, FrontedAgent
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
-from conformance.reference.copies import copied
 from conformance.reference.errors import Conflict
+from conformance.reference.history_stores import Store
 from conformance.reference.loop import Outcome
-from conformance.reference.store import Store
-from conformance.reference.terms import Terms
-from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.reference.run_terms import Terms
+from conformance.reference.thread import Thread, copied
+from conformance.trace.exchange import Response, ThreadState
+from conformance.trace.messages import Message
 
 
 class KeptProviderLoaded(Mutant):

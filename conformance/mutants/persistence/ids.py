@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from conformance.implementation import ThreadState
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import Copying, OrdinaryAgent, PerCallAgent
 from conformance.reference.agent import Agent
 from conformance.reference.client import SENTINEL, PersistingClient
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.exchange import ThreadState
+from conformance.trace.messages import Message
 
 
 class SentinelSent(Mutant):

@@ -9,9 +9,9 @@ import msgspec
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client, Emit, PersistingClient
-from conformance.reference.store import Store
+from conformance.reference.history_stores import Store
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.mutants.current_thread import CurrentThreadAgent
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import Front, FrontedAgent
-from conformance.reference.store import ProviderStore
+from conformance.mutants.shared_faults import CurrentThreadAgent
+from conformance.reference.history_stores import ProviderStore
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.messages import Message
 
 
 class _Agent(CurrentThreadAgent, FrontedAgent):

@@ -8,7 +8,7 @@ from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import FailingAgent, Front
 from conformance.reference.agent import Agent
 from conformance.reference.client import PersistingClient
-from conformance.trace import Message
+from conformance.trace.messages import Message
 
 
 class AbandonedInputLost(Mutant):

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import msgspec
 
-from conformance.implementation import Response
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
+from conformance.reference.history_stores import Store
 from conformance.reference.loop import Loop, Outcome
-from conformance.reference.store import Store
 from conformance.reference.thread import Thread
-from conformance.trace import Call, Message
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Call, Message
 from conformance.world.chat_service import Request
 
 

@@ -8,8 +8,8 @@ import msgspec
 
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import Front, OrdinaryAgent, PerCallAgent, PerRunAgent
-from conformance.scenario import ToolSpec
-from conformance.trace import Message
+from conformance.scenario.specs import ToolSpec
+from conformance.trace.messages import Message
 
 
 class OnlyTheLastReplyStored(Mutant):

@@ -8,14 +8,14 @@ from typing import Self
 
 import msgspec
 
-from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import Front, OrdinaryAgent
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.thread import Thread
-from conformance.scenario import Run
-from conformance.trace import Message
+from conformance.scenario.scenario import Run
+from conformance.trace.exchange import Response, Turn
+from conformance.trace.messages import Message
 
 
 class BackgroundRunNotStored(Mutant):

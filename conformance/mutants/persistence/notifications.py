@@ -8,9 +8,9 @@ from typing import Any
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client
-from conformance.reference.store import Store
+from conformance.reference.history_stores import Store
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.messages import Message
 
 
 class FailureToldTwice(Mutant):

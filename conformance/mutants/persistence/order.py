@@ -8,7 +8,7 @@ import msgspec
 
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import Front, PerCallAgent, PerRunAgent
-from conformance.trace import Message
+from conformance.trace.messages import Message
 
 
 class ReplyStoredBeforeItsRequest(Mutant):

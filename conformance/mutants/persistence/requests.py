@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import Front, PerCallAgent
-from conformance.trace import Message
+from conformance.trace.messages import Message
 
 
 class AccumulatedAndLoaded(Mutant):

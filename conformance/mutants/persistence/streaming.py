@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import Front, PerRunAgent
 from conformance.reference.client import Emit
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.exchange import Response, Turn
+from conformance.trace.messages import Message
 
 
 class _Streaming(PerRunAgent):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.implementation import Response
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import EndingAgent, Front
 from conformance.reference.client import Emit
 from conformance.reference.loop import Outcome
-from conformance.reference.terms import Terms
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.trace import Message, Result
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Message, Result
 
 
 class SuppliedResultsStoredTwice(Mutant):

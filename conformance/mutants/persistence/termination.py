@@ -7,12 +7,12 @@ from typing import Any
 
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import EndingAgent, Front
-from conformance.reference import Reference
 from conformance.reference.agent import Agent
+from conformance.reference.history_stores import Store
+from conformance.reference.implementation import Reference
 from conformance.reference.loop import Outcome
-from conformance.reference.store import Store
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.messages import Message
 
 
 class _Trimming(Reference):

@@ -9,10 +9,10 @@ from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.fronts import FailingAgent, Front, OrdinaryAgent, PerCallAgent, PerRunAgent
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client, Emit, PersistingClient
+from conformance.reference.history_stores import Store
 from conformance.reference.loop import Outcome
-from conformance.reference.store import Store
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
 
 

@@ -7,12 +7,12 @@ from typing import cast
 
 import msgspec
 
-from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.exchange import Response, Turn
+from conformance.trace.messages import Message
 
 
 class AnswerPutIntoTheInput(Mutant):

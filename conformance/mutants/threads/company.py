@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.implementation import Turn
 from conformance.mutants.mutant import Mutant
-from conformance.reference.agent import Agent
-from conformance.reference.agent_tool import AgentTool
-from conformance.reference.store import Store, ThreadStore
-from conformance.reference.terms import Terms
+from conformance.reference.agent import Agent, AgentTool
+from conformance.reference.history_stores import Store, ThreadStore
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.exchange import Turn
+from conformance.trace.messages import Message
 
 
 class OwnTurnsOnly(Mutant):

@@ -9,17 +9,17 @@ from typing import Any
 
 import msgspec
 
-from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
-from conformance.reference import Reference
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
+from conformance.reference.history_stores import Store
+from conformance.reference.implementation import Reference
 from conformance.reference.loop import Outcome
-from conformance.reference.store import Store
-from conformance.reference.terms import Terms
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.scenario import AgentSpec
-from conformance.trace import Message
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.exchange import Response, Turn
+from conformance.trace.messages import Message
 
 
 class _Ignoring(Reference):

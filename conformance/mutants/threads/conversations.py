@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from conformance.implementation import ThreadState
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import SENTINEL, Client, Emit
+from conformance.reference.history_stores import Store, ThreadStore
 from conformance.reference.loop import Loop, Outcome
-from conformance.reference.store import Store, ThreadStore
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.exchange import ThreadState
+from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
 
 

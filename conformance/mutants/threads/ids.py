@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 
-from conformance.implementation import Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import SENTINEL
 from conformance.reference.errors import NoConversation
 from conformance.reference.loop import Loop, Outcome
-from conformance.reference.terms import Terms
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.exchange import Turn
+from conformance.trace.messages import Message
 
 
 class FirstIdKept(Mutant):

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.mutants.current_thread import CurrentThreadAgent
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.shared_faults import CurrentThreadAgent
 from conformance.reference.agent import Agent
-from conformance.reference.store import Store, ThreadStore
+from conformance.reference.history_stores import Store, ThreadStore
 from conformance.reference.thread import Thread
-from conformance.trace import Message
+from conformance.trace.messages import Message
 from conformance.vocabulary import ThreadKind
 
 

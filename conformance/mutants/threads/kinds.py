@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from conformance.implementation import Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.errors import Unsupported
-from conformance.reference.terms import Terms
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.reference.thread_data import ThreadForm
-from conformance.trace import Message
+from conformance.reference.thread_json import ThreadForm
+from conformance.trace.exchange import Turn
+from conformance.trace.messages import Message
 from conformance.vocabulary import ThreadKind
 
 

@@ -8,7 +8,7 @@ from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.errors import Invalid
 from conformance.reference.thread import Thread
-from conformance.reference.thread_data import ThreadData, ThreadForm
+from conformance.reference.thread_json import ThreadData, ThreadForm
 
 
 def _object(data: Any) -> dict[str, Any] | None:

@@ -6,11 +6,11 @@ from typing import Literal, cast
 
 import msgspec
 
-from conformance.implementation import ThreadState
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.thread import Thread
-from conformance.scenario import AgentSpec
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.exchange import ThreadState
 from conformance.world.chat_service import ChatService, Request
 
 
@@ -60,5 +60,5 @@ class LookingAsksAModel(Mutant):
         async def shown(self, thread: Thread) -> ThreadState:
             """Ask for a summary."""
             if thread.kind == "hosted":
-                await ChatService(self.world, "summary", AgentSpec()).reply(Request(messages=()))
+                await ChatService(self.world, "summary", AgentSpec(), "").reply(Request(messages=()))
             return await super().shown(thread)

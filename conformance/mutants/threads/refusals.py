@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from conformance.implementation import Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.errors import Conflict
 from conformance.reference.thread import Thread
+from conformance.trace.exchange import Response, Turn
 
 
 class EqualIdRefused(Mutant):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from conformance.implementation import Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
-from conformance.reference.terms import Terms
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.reference.thread_data import CallData, MessageData, ResultData, ThreadForm
-from conformance.trace import Message
+from conformance.reference.thread_json import CallData, MessageData, ResultData, ThreadForm
+from conformance.trace.exchange import Turn
+from conformance.trace.messages import Message
 
 
 def _object(data: Any) -> dict[str, Any] | None:

@@ -8,15 +8,15 @@ from typing import Any
 
 import msgspec
 
-from conformance.implementation import ChunkSeen, Response, Turn
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
+from conformance.reference.history_stores import Store
 from conformance.reference.loop import Outcome
-from conformance.reference.store import Store
 from conformance.reference.thread import Thread
 from conformance.reference.workflow_agent import WorkflowAgent
-from conformance.trace import Message
+from conformance.trace.exchange import ChunkSeen, Response, Turn
+from conformance.trace.messages import Message
 
 
 class StreamedResponseIsItsEnd(Mutant):

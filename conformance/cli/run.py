@@ -1,0 +1,86 @@
+"""`agent-tck run`: judge implementations, show what holds, and say by the exit code whether the gate does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from conformance.vocabulary import AREAS
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    """The arguments."""
+    parser = commands.add_parser(
+        "run",
+        help="judge implementations by the rules",
+        description="Judge implementations by the rules. Exit code 0: the gate holds; 1: a violation, a stale deviation, a "
+        "supported MUST rule that was not exercised, or a supported cell of the configuration matrix that was not reached; "
+        "2: usage or configuration; 3: something could not be judged.",
+    )
+    parser.add_argument(
+        "implementations",
+        nargs="*",
+        metavar="IMPLEMENTATION",
+        help="built-in name or package.module:Name, with ?key=value arguments; default: reference",
+    )
+    parser.add_argument("--area", action="append", default=[], metavar="|".join(AREAS), help="only this area; repeatable")
+    parser.add_argument("--rule", action="extend", nargs="+", default=[], metavar="ID", help="only these rules")
+    parser.add_argument("--profile", default="default", metavar="quick|default|thorough", help="how much is generated")
+    baseline = parser.add_mutually_exclusive_group()
+    baseline.add_argument("--baseline", type=Path, metavar="FILE", help="declared deviations, instead of the built-in ones")
+    baseline.add_argument("--no-baseline", action="store_true", help="leave out all declared deviations")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as Markdown")
+    parser.add_argument("--explain-coverage", action="store_true", help="show what exercised each rule, and how often")
+    parser.set_defaults(do=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge, print, and return the exit code."""
+    from conformance.judging.plan import Request
+    from conformance.judging.verdicts import exit_code
+    from conformance.report.coverage import explain
+    from conformance.report.files import check_folder
+    from conformance.report.terminal import console, show
+    from conformance.suite.embedded import judge_all
+
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    # `--rule THR-01 reference` reads both as rules: what looks like an implementation is one
+    rules = [word for word in arguments.rule if not _names_implementation(word)]
+    implementations = arguments.implementations + [word for word in arguments.rule if _names_implementation(word)]
+    request = Request(
+        implementations=implementations or ["reference"],
+        areas=arguments.area,
+        rules=rules,
+        profile=arguments.profile,
+        baseline=arguments.baseline.absolute() if arguments.baseline else None,
+        own_baselines=not arguments.no_baseline,
+    )
+    request.judges()  # mistakes show here, before anything is started
+    json, report = (check_folder(path.absolute()) if path else None for path in (arguments.json, arguments.report))
+    with console(sys.stderr).status("") as status:
+        results = judge_all(
+            request,
+            json=json,
+            report=report,
+            progress=lambda name, place, of: status.update(f"{place + 1}/{of} {name}"),
+        )
+    if results is None or not results.implementations:
+        print("agent-tck: the run came to no end of its own; see above", file=sys.stderr)
+        return 3
+    show(results, console(sys.stdout))
+    if arguments.explain_coverage:
+        explain(results, console(sys.stdout))
+    for path in (arguments.json, arguments.report):
+        if path is not None:
+            print(f"written: {path}")
+    return exit_code(results.troubles) if results.complete else 3
+
+
+def _names_implementation(word: str) -> bool:
+    from conformance.implementation.loading import BUILT_IN
+
+    return ":" in word or word.partition("?")[0] in BUILT_IN

@@ -1,0 +1,1 @@
+"""Performs a scenario on an implementation and records the trace."""

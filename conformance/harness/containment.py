@@ -1,0 +1,55 @@
+"""An attempt: an action of the implementation, with every way in which it can end made an event."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import NoReturn
+
+from conformance.implementation.protocol import Implementation, NotSupported
+from conformance.trace.adapter_events import Raised
+from conformance.trace.harness_events import Broke, Cancelled, Refused
+from conformance.world.errors import Endless
+from conformance.world.event_log import stable
+from conformance.world.script import Script
+from conformance.world.world import World
+
+
+class Stop(Exception):
+    """The performance cannot go on; the reason is recorded."""
+
+
+def malformed(world: World, method: str, got: object, expected: str) -> NoReturn:
+    """Record that the adapter handed over something that it must not. Raises Stop."""
+    world.record(Broke, cause="malformed", text=stable(f"{method} of the adapter: got {got}, expected {expected}"))
+    raise Stop
+
+
+async def attempt(
+    action: Awaitable[None], world: World, implementation: Implementation, *, seconds: float, script: Script | None = None
+) -> None:
+    """Await an action, for at most so many seconds. Raises Stop where it came to no end that can be judged."""
+    run = script.number if script else None
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            await action
+    except Stop:
+        raise
+    except Endless:
+        raise Stop from None
+    except NotSupported as why:
+        world.record(Refused, text=str(why), run=run)
+    except asyncio.CancelledError:
+        if script is None or not script.cancelled:
+            raise
+        world.record(Cancelled, run=run)
+    except Exception as error:
+        if isinstance(error, TimeoutError) and limit.expired():
+            world.record(Broke, cause="timeout", text=f"no end within {seconds:g} s", run=run)
+            raise Stop from None
+        kind = implementation.error_kind(error)
+        world.record(Raised, kind=kind, text=stable(str(error)), native=type(error).__name__, run=run)
+    except BaseException as error:
+        world.record(Broke, cause="exit", text=stable(repr(error)), run=run)
+        raise Stop from None

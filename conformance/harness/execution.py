@@ -1,0 +1,103 @@
+"""One performance: a scenario with the trace that an implementation left, checked to be what a trace must be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NoReturn
+from unittest.mock import patch
+
+import msgspec
+
+from conformance.harness.runner import perform
+from conformance.implementation.subject import Subject
+from conformance.json_errors import misfit
+from conformance.rules.execution_view import Case
+from conformance.rules.rule import Finding, Rule
+from conformance.scenario.scenario import Scenario
+from conformance.trace.harness_events import Broke
+from conformance.trace.trace import AnyEvent, Trace
+
+
+@dataclass(frozen=True)
+class Performed:
+    """A scenario with its trace. name: of the fixture, or what else it is."""
+
+    name: str
+    scenario: Scenario
+    trace: Trace
+
+    @cached_property
+    def case(self) -> Case:
+        """As rules read it."""
+        return Case(self.scenario, self.trace)
+
+
+def performed(scenario: Scenario, subject: Subject, timeout: float) -> Trace:
+    """The trace of a scenario. Never raises for what an implementation does."""
+    with _staying():
+        return sound(perform(scenario, subject.create, timeout=timeout))
+
+
+def violation(rule: Rule, performed: Performed) -> Finding | None:
+    """The first violation of a rule in one performance; None where it broke, or where the rule itself fails."""
+    if performed.trace.broken:
+        return None
+    try:
+        return next(iter(rule.examine(performed.case).violations), None)
+    except Exception:
+        return None
+
+
+@contextmanager
+def _staying() -> Generator[None]:
+    """Make `os._exit` an ordinary exit: with 0 it would end the whole process as if the gate held."""
+    leave, here = os._exit, os.getpid()
+
+    def stay(status: int) -> NoReturn:
+        if os.getpid() != here:  # a child process, which may end as it likes
+            leave(status)
+        raise SystemExit(f"os._exit({status})")
+
+    with patch.object(os, "_exit", stay):
+        yield
+
+
+def sound(trace: Trace) -> Trace:
+    """The trace as it reads from its JSON form: by value, and with nothing in it that the types do not allow.
+
+    Where an adapter handed over something else, the events before that and a `broke` event that says what it was.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(trace), type=Trace)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        pass
+    events: list[AnyEvent] = []
+    step, run = 0, None
+    for event in trace.events:
+        step, run = event.step, event.run
+        wrong = _wrong(event)
+        if wrong is not None:
+            text = f"malformed {type(event).__struct_config__.tag} event: {wrong}"
+            events.append(Broke(step=step, run=run, cause="malformed", text=text))
+            break
+        events.append(event)
+    else:
+        events.append(Broke(step=step, run=run, cause="malformed", text="what the implementation declares of itself is malformed"))
+        return Trace(implementation=str(trace.implementation), events=tuple(events))
+    return msgspec.structs.replace(trace, events=tuple(events))
+
+
+def _wrong(event: AnyEvent) -> str | None:
+    try:
+        data: Mapping[str, object] = msgspec.json.decode(msgspec.json.encode(event))
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        return str(error)
+    try:
+        msgspec.convert(data, type(event))
+    except msgspec.ValidationError as error:
+        return misfit(data, type(event)) or str(error)
+    return None

@@ -1,0 +1,1 @@
+"""What is judged: its protocol, and how it is found."""

@@ -1,0 +1,171 @@
+"""Finding the implementation that somebody names: a built-in one, or `package.module:Name`, each with `?key=value&…` arguments."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Any, cast, get_args, get_type_hints
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from conformance.errors import UsageError
+from conformance.implementation.imports import named, shown
+from conformance.implementation.protocol import Implementation
+from conformance.implementation.subject import Subject, subject
+from conformance.json_errors import misfit
+from conformance.vocabulary import CAPABILITIES, Policies, nearest
+
+BASELINES = Path(__file__).parent.parent / "adapters" / "baselines"
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """An implementation that comes with the suite. framework: what must be installed for it; extra: what installs it."""
+
+    path: str
+    framework: str | None = None
+    extra: str | None = None
+
+
+BUILT_IN: dict[str, BuiltIn] = {
+    "reference": BuiltIn("conformance.reference.implementation:Reference"),
+    "agent-framework": BuiltIn("conformance.adapters.agent_framework.adapter:AgentFramework", "agent_framework", "agent-framework"),
+    "agent-framework-openai": BuiltIn(
+        "conformance.adapters.agent_framework.openai:AgentFrameworkOpenAI", "agent_framework.openai", "agent-framework"
+    ),
+}
+
+
+_AWAITED = (
+    "open",
+    "close",
+    "create_agent",
+    "create_thread",
+    "describe_thread",
+    "supports_hosted",
+    "serialize_thread",
+    "restore_thread",
+    "tamper",
+    "run",
+    "answer",
+    "create_workflow",
+    "workflow_as_agent",
+)
+
+
+_ITERATED = ("stream", "stream_answer", "run_workflow", "answer_workflow")
+
+
+def resolve(text: str) -> Subject:
+    """The implementation that a text names, created once to see that it can be. Raises UsageError that says what to do."""
+    path, _, query = text.partition("?")
+    built_in = BUILT_IN.get(path)
+    if built_in is not None:
+        _check_installed(path, built_in)
+    elif ":" not in path:
+        raise UsageError(
+            f"there is no built-in implementation {path!r}{nearest(path, BUILT_IN)} (your own is named package.module:Name)"
+        )
+    kind = _class(built_in.path if built_in else path)
+    return _created(text, kind, _arguments(text, query))
+
+
+def own_baseline(text: str) -> Path | None:
+    """The baseline that a built-in implementation brings. Deviations of one set of arguments say nothing of another."""
+    file = BASELINES / f"{text}.toml"
+    return file if text in BUILT_IN and file.is_file() else None
+
+
+def _check_installed(name: str, built_in: BuiltIn) -> None:
+    if built_in.framework is None:
+        return
+    try:
+        found = util.find_spec(built_in.framework) is not None
+    except ModuleNotFoundError:
+        found = False
+    if not found:
+        install = f"pip install 'agent-tck[{built_in.extra}]'"
+        raise UsageError(f"{name} needs the module {built_in.framework}, which is not installed; install it with: {install}")
+
+
+def _class(path: str) -> type[Implementation]:
+    found = named(path, lambda value: isinstance(value, type), what="classes")
+    if not (isinstance(found, type) and issubclass(found, Implementation)):
+        raise UsageError(f"{path}: got {found!r}, expected a subclass of conformance.implementation.protocol.Implementation")
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise UsageError(f"{path}: not all methods of an implementation are there; write: {missing}")
+    _check_methods(path, found)
+    return found
+
+
+def _check_methods(path: str, kind: type[Implementation]) -> None:
+    """Refuse what would only look like a fault of the framework: a method that cannot be awaited, or not be iterated over."""
+    for name in _AWAITED:
+        method = getattr(kind, name)
+        if inspect.isasyncgenfunction(method) or not inspect.iscoroutinefunction(method):
+            raise UsageError(f"{path}: {name} is not a coroutine function; write: async def {name}")
+    for name in _ITERATED:
+        if inspect.iscoroutinefunction(getattr(kind, name)):
+            raise UsageError(f"{path}: {name} is a coroutine function; write an async generator: async def {name}, with yield")
+    if "{agent}" not in kind.handoff_tool:
+        raise UsageError(f"{path}: handoff_tool is {kind.handoff_tool!r}, expected a text with {{agent}} in it")
+
+
+def _arguments(text: str, query: str) -> dict[str, str]:
+    if not query:
+        return {}
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
+    except ValueError:
+        raise UsageError(f"{text}: got arguments {query!r}, expected key=value&key=value") from None
+
+
+def _check_arguments(text: str, kind: type[Implementation], arguments: dict[str, str]) -> None:
+    parameters = list(inspect.signature(kind).parameters.values())
+    legal = [each.name for each in parameters]
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return
+    for key in arguments:
+        if key not in legal:
+            raise UsageError(f"{text}: there is no argument {key!r}{nearest(key, legal) if legal else '; there is none'}")
+
+
+def _created(text: str, kind: type[Implementation], arguments: dict[str, str]) -> Subject:
+    name: Any = getattr(kind, "name", None)
+    if not isinstance(name, str) or not name:
+        raise UsageError(f'{text}: the class has no name; give it one, as it shall stand in reports: name = "my-agents"')
+    if isinstance(kind.capabilities, str):
+        raise UsageError(f"{text}: its capabilities are {kind.capabilities!r}, expected a set of texts")
+    _check_arguments(text, kind, arguments)
+    try:
+        found = subject(kind, arguments)
+    except UsageError as error:  # what an argument names
+        raise UsageError(f"{text}: {error}") from error
+    except msgspec.ValidationError as error:  # policies given as arguments
+        raise UsageError(f"{text}: {misfit(arguments, Policies, path='arguments') or error}") from error
+    except (Exception, SystemExit) as error:
+        given = f" with {arguments}" if arguments else ""
+        raise UsageError(f"{text}: creating it{given} raised {shown(error)}") from error
+    if not isinstance(cast("object", found.version), str):
+        raise UsageError(f"{text}: its version is {found.version!r}, expected a text")
+    for capability in found.capabilities:
+        if capability not in CAPABILITIES:
+            raise UsageError(
+                f"{text}: it declares the capability {capability!r}, which does not exist{nearest(str(capability), CAPABILITIES)}"
+            )
+    _check_policies(text, found.policies)
+    return found
+
+
+def _check_policies(text: str, policies: object) -> None:
+    if not isinstance(policies, Policies):
+        raise UsageError(f"{text}: its policies are {policies!r}, expected a conformance.vocabulary.Policies")
+    for name, hint in get_type_hints(Policies).items():
+        legal = [str(word) for choice in get_args(hint) for word in get_args(choice)]
+        value: object = getattr(policies, name)
+        if value is not None and value not in legal:
+            raise UsageError(f"{text}: it declares the policy {name}={value!r}{nearest(str(value), legal)}")

@@ -1,0 +1,1 @@
+"""Compares findings with what is declared, and gives verdicts."""

@@ -1,0 +1,98 @@
+"""The results file: what every rule says of every implementation, as data that other tools can read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from conformance.errors import UsageError
+from conformance.json_errors import misfit
+from conformance.judging.snapshots import Snapshots
+from conformance.judging.verdicts import BothWays, CellResult, RuleVerdict, Trouble
+from conformance.vocabulary import Capability, Data, Policies
+
+FORMAT = "conformance-results/1"
+
+
+class Suite(Data, frozen=True, kw_only=True, omit_defaults=False):
+    """The suite that judged, and how much it tried."""
+
+    name: Literal["agent-tck"] = "agent-tck"
+    version: str
+    profile: Literal["quick", "default", "thorough"] = "default"
+
+
+class ImplementationResults(Data, frozen=True, kw_only=True, omit_defaults=False):
+    """One implementation: what it declares, and what every rule says of it.
+
+    cells: what came of the configuration matrix, where the whole persistence area was asked for. both_ways: with the profile
+    `thorough`.
+    """
+
+    name: str
+    version: str = ""
+    capabilities: tuple[Capability, ...] = ()
+    policies: Policies = Policies()
+    rules: tuple[RuleVerdict, ...] = ()
+    cells: tuple[CellResult, ...] = ()
+    both_ways: BothWays | None = None
+    snapshots: Snapshots | None = None
+    scenarios: int = 0
+    seconds: float = 0.0
+
+    def verdict(self, rule: str) -> RuleVerdict | None:
+        """What a rule says of it; None where it was not asked."""
+        return next((verdict for verdict in self.rules if verdict.rule == rule), None)
+
+
+class Results(Data, frozen=True, kw_only=True, omit_defaults=False):
+    """All results. complete: false while rules are still being judged, and for ever where that was cut short."""
+
+    format: Literal["conformance-results/1"] = FORMAT
+    complete: bool = False
+    suite: Suite
+    implementations: tuple[ImplementationResults, ...] = ()
+
+    @property
+    def verdicts(self) -> Iterable[RuleVerdict]:
+        """Every verdict on every implementation."""
+        return (verdict for implementation in self.implementations for verdict in implementation.rules)
+
+    @property
+    def troubles(self) -> Iterator[Trouble]:
+        """Everything that breaks the gate."""
+        for implementation in self.implementations:
+            for found in (*implementation.rules, *implementation.cells):
+                if found.trouble is not None:
+                    yield found.trouble
+
+
+def write(results: Results, path: Path) -> None:
+    """Replace the file as a whole: whoever reads it finds the old one or the new one."""
+    text = json.dumps(msgspec.to_builtins(results), indent=1, ensure_ascii=False) + "\n"
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def read(path: Path) -> Results:
+    """Read a results file strictly. Raises UsageError that names file and field."""
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"results {path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"results {path}: not JSON: {error}") from None
+    try:
+        return msgspec.convert(data, Results)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"results {path}: {misfit(data, Results) or error}") from None

@@ -1,0 +1,1 @@
+"""The scenarios that must be complete: configurations, switches, finishing orders."""

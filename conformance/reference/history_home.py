@@ -1,0 +1,137 @@
+"""Where a turn is kept: in exactly one home, which a conversation id in a reply may change."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+from conformance.reference.client import SENTINEL, Client, DeafClient, with_adds
+from conformance.reference.errors import Conflict, NoConversation
+from conformance.reference.history_stores import ProviderStore, ScatteredStore, Store, ThreadStore, reduced
+from conformance.reference.loop import Outcome
+from conformance.reference.setting import Setting
+from conformance.reference.thread import Thread
+from conformance.trace.messages import Message
+
+
+class Keeping(Setting):
+    """Loads, appends, and heeds conversation ids."""
+
+    def store(self, thread: Thread) -> Store:
+        """Where the thread's local history is, and where this agent appends to it."""
+        place = self.name if self.spec.history == "provider" else None
+        own = self.store_in(place, thread)
+        places = {each.place for each in thread.trail} - {place}
+        if not places:
+            return own
+        return ScatteredStore(thread, own, {place: own, **{other: self.store_in(other, thread) for other in places}})
+
+    def store_in(self, place: str | None, thread: Thread) -> Store:
+        """The store in one place. Providers are there for every agent: a thread that moves finds its history again."""
+        return ThreadStore(thread) if place is None else ProviderStore(self.world.history(place), thread, place)
+
+    def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
+        """What is sent of a local thread's history."""
+        return history if self.spec.reduces_to is None else reduced(history, new, self.spec.reduces_to)
+
+    def leaf(self, thread: Thread, *, local: bool) -> Client:
+        """The client at the bottom of the stack."""
+        leaf = self.leaf_type(self.service)
+        return DeafClient(leaf, lambda id: self.ignore_id(thread, id)) if local and self.stays_local(thread) else leaf
+
+    def stays_local(self, thread: Thread) -> bool:
+        """Whether no conversation id makes this thread hosted any more."""
+        return thread.fixed and thread.kind == "local"
+
+    def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
+        """The client stack of one run."""
+        leaf = self.leaf(thread, local=local)
+        if not (self.decorates and local):
+            return leaf
+        return self.persisting_type(
+            leaf,
+            store,
+            adds,
+            lambda id: self.adopt(thread, id, adopted, local=local),
+            reduce=self.reduce,
+            keeps_adds=self.keeps_adds(),
+            copies=lambda: self.copies(thread),
+        )
+
+    def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
+        """A reply carried this conversation id.
+
+        Raises Conflict where a history provider is configured and the switches say so, NoConversation where the service was asked
+        to keep the conversation, or began to, and named none: going on would silently lose it.
+        """
+        if id is None and (adopted or not local):
+            raise NoConversation(f"the service of {self.name!r} was asked to keep the conversation and returned no id")
+        if id is None or id == SENTINEL:
+            return
+        if local and not adopted and self.spec.history == "provider":
+            self.on_conflict(thread, id)
+        adopted.append(id)
+        if self.spec.per_service_call and thread.kind != "adaptive":  # a first run that fails after this fixes no kind
+            self.become_hosted(thread, id)
+
+    def ignore_id(self, thread: Thread, id: str) -> None:
+        """The service returned an id, but this thread stays local. With a history provider that is a conflict all the same."""
+        if self.spec.history == "provider":
+            self.on_conflict(thread, id)
+
+    def on_conflict(self, thread: Thread, id: str) -> None:
+        """The service returned an id although a history provider is configured: throw, warn, clear."""
+        switches = self.spec.on_conflict
+        text = f"the service returned conversation id {id!r} although a history provider is configured for {self.name!r}"
+        if switches.warn:
+            warnings.warn(text, stacklevel=2)
+        if switches.throw:
+            raise Conflict(text)
+        if switches.clear and not self.stays_local(thread):
+            thread.detached = True
+
+    def become_hosted(self, thread: Thread, id: str) -> None:
+        """From now on the service keeps the conversation, under this id."""
+        thread.kind = "hosted"
+        thread.conversation_id = id
+        thread.service = self.service.agent
+
+    def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
+        """A run came to its end: the latest id counts, and an adaptive thread has its kind."""
+        thread.fixed = thread.fixed or thread.kind == "adaptive"
+        if adopted:
+            self.become_hosted(thread, adopted[-1])
+        elif thread.kind == "adaptive":
+            thread.kind = "local"
+
+    def kept(self, adds: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
+        """What is stored of what came before the first reply."""
+        return with_adds(adds, new) if self.keeps_adds() else new
+
+    async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+        """A run came to its end: give the turn its home where nobody did so yet, or the provider its copy."""
+        if local and not outcome.adopted:
+            if not self.spec.per_service_call:
+                await self.persist(store, new, outcome)
+        elif self.copies(thread) and not (self.decorates and local):
+            await self.copy(store, new, outcome)
+
+    def keeps_adds(self) -> bool:
+        """Whether what context providers injected is stored."""
+        return self.policies.injected_messages == "stored"
+
+    def copies(self, thread: Thread) -> bool:
+        """Whether the history provider receives a copy of what is new while the service keeps the conversation."""
+        ours = self.decorates or not self.spec.per_service_call
+        return ours and self.policies.provider_copy == "written" and self.spec.history == "provider" and not thread.detached
+
+    async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
+        """Per-run persistence: one append, when the whole run has succeeded."""
+        produced = outcome.produced
+        if outcome.terminated and self.policies.trailing_result == "trimmed":
+            produced = produced[:-1]
+        await store.append([*new, *produced])
+
+    async def copy(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
+        """A copy of what the service has: a trailing result is not in it, and comes with the run that sends it."""
+        await self.persist(store, new, Outcome(outcome.produced[:-1]) if outcome.terminated else outcome)

@@ -1,0 +1,286 @@
+"""A case: one performed scenario as rules read it, run by run and thread by thread.
+
+It knows the conversation as it happened, from the inputs of the scenario, the replies of the service and the results of its tools:
+this, and never what an implementation says, is what requests and stored history are compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import cast
+
+from conformance.rules.run_view import E, RunView, Timing, by_number
+from conformance.scenario.scenario import Respond, Run, RunWorkflow, Scenario, Together
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.adapter_events import Restored, Serialized, ThreadDescribed
+from conformance.trace.harness_events import (
+    ConversationExists,
+    Event,
+    HistoryAppended,
+    RunStarted,
+    ServiceReplied,
+    Tampered,
+    ToolRaised,
+    ToolReturned,
+)
+from conformance.trace.messages import Message, Part, parts
+from conformance.trace.trace import Trace
+from conformance.vocabulary import Capability, Policies, ThreadKind
+
+
+class Record:
+    """A scenario with its trace."""
+
+    def __init__(self, scenario: Scenario, trace: Trace) -> None:
+        self.scenario = scenario
+        self.trace = trace
+
+    @property
+    def policies(self) -> Policies:
+        """What the implementation declared."""
+        return self.trace.policies
+
+    def can(self, capability: Capability) -> bool:
+        """Whether the implementation declared a capability."""
+        return capability in self.trace.capabilities
+
+    def of(self, kind: type[E]) -> list[tuple[int, E]]:
+        """All events of one kind with their positions."""
+        return cast("list[tuple[int, E]]", self._by_kind.get(kind, []))
+
+    @cached_property
+    def _by_kind(self) -> dict[type[Event], list[tuple[int, Event]]]:
+        found: dict[type[Event], list[tuple[int, Event]]] = {}
+        for at, event in enumerate(self.trace.events):
+            found.setdefault(type(event), []).append((at, event))
+        return found
+
+    def injected(self, agent: AgentSpec) -> set[Part]:
+        """The parts that an agent's context providers add; and those of others, where threads keep what was added."""
+        stored = self.policies.injected_messages == "stored"
+        agents = self.scenario.agents.values() if stored else (agent,)
+        return {("user", text) for each in agents for provider in each.context.values() for text in provider.adds}
+
+    @cached_property
+    def _values(self) -> dict[str, list[str]]:
+        """What the tools returned under each call id; an id that comes back has several.
+
+        Left out are calls of which nobody can say that this is their result: where a tool raised under the same id, or where equal
+        calls waited for approval and one of them was rejected.
+        """
+        unsure: set[str | None] = {event.id for _, event in self.of(ToolRaised)}
+        rejected = any(isinstance(step, Respond) and not step.approve for step in self.scenario.steps)
+        for _, reply in self.of(ServiceReplied) if rejected else ():
+            tools = self.scenario.agents[reply.agent].tools
+            unsure |= {call.id for call in reply.message.calls if call.tool in tools and tools[call.tool].approval}
+        found: dict[str, list[str]] = {}
+        for _, event in self.of(ToolReturned):
+            if event.id is not None and event.id not in unsure:
+                found.setdefault(event.id, []).append(event.value)
+        return found
+
+    def heard(self, messages: Sequence[Message]) -> list[Part]:
+        """The parts of messages as they compare with what happened.
+
+        A result that does not hold what its tool returned is not that result. Results of one reply may come in any order, and an
+        empty text beside calls of the same author says nothing.
+        """
+        found: list[Part] = []
+        wrong: dict[Part, Part] = {
+            ("result", result.id): ("result", result.id, f"other than {' or '.join(self._values[result.id])!r}: {result.value!r}")
+            for message in messages
+            for result in message.results
+            if result.id in self._values and not any(value in result.value for value in self._values[result.id])
+        }
+        author: str | None = None
+        for message in messages:
+            for part in parts([message]):
+                if part[0] == "call" and found and found[-1] == ("assistant", "") and author == message.author:
+                    found.pop()
+                found.append(wrong.get(part, part))
+            author = message.author
+        return by_number(found)
+
+    def spoken(self, messages: Sequence[Message], agent: AgentSpec) -> list[Part]:
+        """What is heard of the conversation in a request or on a thread: without instructions and what context providers added."""
+        aside = self.injected(agent)
+        return [part for part in self.heard(messages) if part[0] != "system" and part not in aside]
+
+
+class Case(Record):
+    """One performed scenario."""
+
+    @cached_property
+    def runs(self) -> list[RunView]:
+        """Every run that began, in order."""
+        views: dict[int, RunView] = {}
+        for at, event in enumerate(self.trace.events):
+            if isinstance(event, RunStarted) and event.run is not None:
+                views[event.run] = RunView(self, event.run, at, self._spec_of(event))
+            if event.run in views:
+                views[event.run].events.append((at, event))
+        return list(views.values())
+
+    def _spec_of(self, event: RunStarted) -> Run | RunWorkflow:
+        step = self.scenario.steps[event.step]
+        if isinstance(step, Together):
+            return next(
+                run
+                for run in step.runs
+                if (run.workflow == event.workflow if isinstance(run, RunWorkflow) else run.thread == event.thread)
+            )
+        assert isinstance(step, (Run, RunWorkflow))
+        return step
+
+    def agent_runs(self) -> Iterator[tuple[RunView, str, AgentSpec]]:
+        """Every run on a thread, with the thread's name and the run's agent."""
+        for run in self.runs:
+            if run.thread is not None:
+                yield run, run.thread, run.agent
+
+    def workflow_runs(self) -> Iterator[tuple[RunView, RunWorkflow]]:
+        """Every run of a workflow."""
+        for run in self.runs:
+            if isinstance(run.spec, RunWorkflow):
+                yield run, run.spec
+
+    def earlier(self, run: RunView) -> list[RunView]:
+        """The runs that the thread of a run had before: its own, after those of the thread that it was restored from."""
+        if run.number not in self._earlier:
+            assert run.thread is not None
+            own = [other for other in self.runs if other.thread == run.thread and other.number < run.number]
+            self._earlier[run.number] = [*self._inherited(run.thread), *own]
+        return self._earlier[run.number]
+
+    @cached_property
+    def _earlier(self) -> dict[int, list[RunView]]:
+        return {}
+
+    def _inherited(self, thread: str) -> list[RunView]:
+        if thread not in self._origins:
+            return []
+        source, at = self._origins[thread]
+        return [*self._inherited(source), *(other for other in self.runs if other.thread == source and other.at < at)]
+
+    @cached_property
+    def _origins(self) -> dict[str, tuple[str, int]]:
+        """For each restored thread: the one that it was restored from, and where in the trace that became data."""
+        found: dict[str, tuple[str, int]] = {}
+        for at, event in self.of(Restored):
+            made = [where for where, data in self.of(Serialized) if data.thread == event.source and where < at]
+            if made:
+                found[event.thread] = event.source, made[-1]
+        return found
+
+    def origin(self, thread: str) -> tuple[str, int] | None:
+        """The thread that this one was restored from, and where in the trace that became data; None where it was created."""
+        return self._origins.get(thread)
+
+    def related(self, thread: str, other: str) -> bool:
+        """Whether two threads come from the same one."""
+        return self._root(thread) == self._root(other)
+
+    def _root(self, thread: str) -> str:
+        return self._root(self._origins[thread][0]) if thread in self._origins else thread
+
+    def forked(self, run: RunView) -> bool:
+        """Whether another thread went on with what this run continues: a conversation under one id, or a provider's history."""
+        assert run.thread is not None
+        known = {other.number for other in self.earlier(run)} | {run.number}
+        shares = run.agent.history == "provider" or run.agent.service.keeps == "one_id"
+        others = (other for other in self.runs if other.thread is not None and other.number not in known)
+        return shares and any(self.related(run.thread, other.thread or "") and other.at < run.events[-1][0] for other in others)
+
+    def tampered(self, run: RunView) -> bool:
+        """Whether the caller changed messages of its own before this run: what becomes of them is THR-36's."""
+        return any(self.related(event.thread, run.thread or "") and at < run.at for at, event in self.of(Tampered))
+
+    def kind_before(self, run: RunView) -> ThreadKind:
+        """The kind of the run's thread when the run began: as created, or what an earlier run made of it.
+
+        An adaptive thread is what its first successful run makes of it. A transition makes a local thread hosted, and so does a
+        surprising service whose id was not refused as a conflict; but not one that was adaptive: its kind is settled.
+        """
+        assert run.thread is not None
+        return self._kind(run.thread, self.earlier(run))
+
+    def kind_after(self, run: RunView) -> ThreadKind:
+        """The kind of the run's thread when the run is over."""
+        assert run.thread is not None
+        return self._kind(run.thread, [*self.earlier(run), run])
+
+    def newborn(self, thread: str) -> bool:
+        """Whether a restored thread comes from one that was adaptive and had not run when it became data."""
+        return self.scenario.kind_of(thread) == "adaptive" and not self._inherited(thread)
+
+    def _kind(self, thread: str, runs: Sequence[RunView]) -> ThreadKind:
+        kind = created = self.scenario.kind_of(thread)
+        for other in runs:
+            if kind == "adaptive" and other.succeeded:
+                kind = "hosted" if other.brought_id else "local"
+            elif kind == "local" and (self.transforms(other) or (created == "local" and self._surprised(other))):
+                kind = "hosted"
+        return kind
+
+    def transforms(self, run: RunView) -> bool:
+        """Whether a run on a local thread made it hosted, because its options and the declared policy say so."""
+        asks = isinstance(run.spec, Run) and (run.spec.store is True or run.spec.conversation_id == "other")
+        return asks and self.policies.store_conflict == "transform" and run.succeeded
+
+    def _surprised(self, run: RunView) -> bool:
+        refused = run.raised is not None and run.raised[1].kind == "conflict"
+        took = run.succeeded or run.agent.per_service_call  # else the id is taken over at the end of the run
+        return run.agent.service.surprising and run.brought_id and took and not refused
+
+    def home_before(self, run: RunView) -> str:
+        """The agent whose service has the conversation of a hosted thread when a run begins."""
+        assert run.thread is not None
+        brought = [other.agent_name for other in self.earlier(run) if other.brought_id and other.succeeded]
+        return brought[-1] if brought else self.scenario.creation_of(run.thread).agent
+
+    def id_before(self, run: RunView) -> str | None:
+        """The conversation id of the run's thread, as the implementation described it last before the run began."""
+        state = self.described(run.thread, before=run.at)
+        return state.conversation_id if state else None
+
+    def described(self, thread: str | None, *, before: int) -> ThreadDescribed | None:
+        """How a thread was described last before a position in the trace."""
+        states = [state for at, state in self.of(ThreadDescribed) if state.thread == thread and at < before]
+        return states[-1] if states else None
+
+    def id_given(self, thread: str) -> str | None:
+        """The id of the conversation that a thread was created to continue."""
+        created = self.scenario.creation_of(thread).thread
+        return next((event.conversation_id for _, event in self.of(ConversationExists) if event.thread == created), None)
+
+    def buildable(self, agent: str) -> bool:
+        """Whether nothing is wrong with an agent: two context providers of one id are (THR-30)."""
+        ids = self.scenario.agents[agent].provider_ids
+        return len(set(ids)) == len(ids)
+
+    def persists(self, agent: AgentSpec) -> Timing:
+        """When an agent's local history is appended, by the configuration matrix; `not`: the caller's responsibility."""
+        if not agent.per_service_call:
+            return "per run"
+        return "per call" if not agent.client_as_is or agent.decorated else "not"
+
+    def stored_after(self, run: RunView) -> list[Part]:
+        """What local history should have gained from a run, by the configuration matrix."""
+        match run.timing:
+            case "per run":
+                trimmed = run.terminated and self.policies.trailing_result == "trimmed"
+                kept = run.ending in ("returned", "waiting")
+                return run.happened(trailing=not trimmed) if kept else []
+            case "per call":
+                return run.happened(trailing=False) if any(view.reply for view in run.calls) else []
+            case "not":
+                return []
+
+    def local_history(self, run: RunView) -> list[Part]:
+        """What a local thread's history should be when a run begins."""
+        return [part for other in self.earlier(run) for part in self.stored_after(other)]
+
+    def appends(self, thread: str) -> list[tuple[int, HistoryAppended]]:
+        """The appends of all runs on a thread, in order."""
+        return [found for run in self.runs if run.thread == thread for found in run.stored]

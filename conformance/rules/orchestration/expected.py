@@ -1,0 +1,164 @@
+"""What the answer of an orchestration is, from the scenario and what the world saw its participants say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from conformance.rules.execution_view import Case
+from conformance.rules.run_view import RunView
+from conformance.scenario.scenario import RunWorkflow
+from conformance.scenario.specs import ExecutorSpec, ManagerSpec, WorkflowSpec
+from conformance.trace.harness_events import ServiceReplied, ToolRaised, ToolReturned
+from conformance.trace.messages import Message, Part, parts
+
+
+@dataclass
+class Spell:
+    """A participant speaks: every reply up to one that asks for nothing more, each with the results of its calls.
+
+    at: where in the trace it ended. handoff: the id of the call by which it handed over.
+    """
+
+    agent: str
+    said: list[Part] = field(default_factory=list[Part])
+    at: int = 0
+    handoff: str | None = None
+
+
+def spells(run: RunView) -> list[Spell]:
+    """Who spoke in a run, and what, in the order in which they began."""
+    ran = {event.id for _, event in run.events if isinstance(event, (ToolReturned, ToolRaised))}
+    replies = run.of(ServiceReplied)
+    found: list[Spell] = []
+    speaking: dict[str, Spell] = {}
+    for at, reply in replies:
+        if reply.agent not in speaking:
+            speaking[reply.agent] = Spell(reply.agent)
+            found.append(speaking[reply.agent])
+        spell = speaking[reply.agent]
+        spell.at = at
+        spell.said += parts([reply.message])
+        later = [other for _, other in replies if other.agent == reply.agent and other.call > reply.call]
+        tools = [call for call in reply.message.calls if not is_handoff(run.case, call.tool)]
+        spell.said += [("result", call.id) for call in tools if call.id in ran or later]
+        spell.handoff = next((call.id for call in reply.message.calls if call not in tools), None)
+        if not reply.message.calls or spell.handoff:
+            del speaking[reply.agent]
+    return found
+
+
+def produced(run: RunView) -> list[Spell]:
+    """The same in the order in which they were done."""
+    return sorted(spells(run), key=lambda spell: spell.at)
+
+
+def conversation(spells: Iterable[Spell]) -> list[Part]:
+    """What was said in some spells, one after another; an empty text right before a call of the same agent says nothing."""
+    found: list[Part] = []
+    latest = None
+    for spell in spells:
+        for part in spell.said:
+            if part[0] == "call" and latest == spell.agent and found[-1] == ("assistant", ""):
+                found.pop()
+            found.append(part)
+            latest = spell.agent
+    return found
+
+
+def response_of(run: RunView, participant: str) -> list[Part]:
+    """A participant's response in this run: everything that an agent said, or the answer of a child.
+
+    A handoff answers with nothing; what its participants said is its response all the same (ORC-26).
+    """
+    workflows = run.case.scenario.workflows
+    if participant not in workflows:
+        return conversation(spell for spell in spells(run) if spell.agent == participant)
+    child = workflows[participant]
+    if child.pattern == "handoff":
+        return conversation(spell for spell in spells(run) if spell.agent in child.participants)
+    return answer_of(run, child)
+
+
+def answer_of(run: RunView, workflow: WorkflowSpec) -> list[Part]:
+    """The answer that a workflow must give, where no limit ends it."""
+    assert isinstance(run.spec, RunWorkflow)
+    match workflow.pattern:
+        case "sequential":
+            return response_of(run, workflow.participants[-1])
+        case "concurrent" if workflow.aggregates is not None:
+            return [("assistant", workflow.aggregates)]
+        case "concurrent":
+            return [part for _, part in owned(run, workflow.participants)]
+        case "group_chat" | "magentic":
+            return [("assistant", run.spec.manager.answer)]
+        case "handoff":
+            return []
+        case "custom":
+            completed = [workflow.executors[name] for name in dict.fromkeys(completing(workflow))]
+            return [("assistant", text) for each in completed for text in (each.completes, each.again) if text is not None]
+
+
+def answers(run: RunView, workflow: WorkflowSpec) -> list[list[Part]]:
+    """Every form that the answer may have: combined ones come in one of the stable orders."""
+    if workflow.pattern != "concurrent" or workflow.aggregates is not None:
+        return [answer_of(run, workflow)]
+    return [[part for _, part in owned(run, order)] for order in orders(workflow)]
+
+
+def answering(workflow: WorkflowSpec) -> tuple[str, ...]:
+    """The participants whose responses are the answer."""
+    if workflow.pattern == "sequential":
+        return workflow.participants[-1:]
+    return workflow.participants if workflow.pattern == "concurrent" and workflow.aggregates is None else ()
+
+
+def completing(workflow: WorkflowSpec) -> list[str]:
+    """The executors of a custom workflow that complete the run, in the order in which they do, each as often as it does."""
+    return [name for name, spec in staged(workflow).items() for text in (spec.completes, spec.again) if text is not None]
+
+
+def staged(workflow: WorkflowSpec) -> dict[str, ExecutorSpec]:
+    """The executors of a custom workflow that have a part in it, by name, in the order in which they run."""
+    return {name: workflow.executors[name] for stage in workflow.stages for name in stage if name in workflow.executors}
+
+
+def orders(workflow: WorkflowSpec) -> list[tuple[str, ...]]:
+    """The orders of participants that do not depend on who finished first: as configured, or by name."""
+    return [workflow.participants, tuple(sorted(workflow.participants))]
+
+
+def said(case: Case, messages: Sequence[Message]) -> list[Part]:
+    """What is heard in an answer: without the results of handoffs, which not every framework has."""
+    handoffs = {
+        ("result", call.id) for _, reply in case.of(ServiceReplied) for call in reply.message.calls if is_handoff(case, call.tool)
+    }
+    return [part for part in case.heard(messages) if part not in handoffs]
+
+
+def owned(run: RunView, participants: Sequence[str]) -> list[tuple[str, Part]]:
+    """The responses of participants, one after another, each part with the participant that said it."""
+    return [(name, part) for name in participants for part in response_of(run, name)]
+
+
+def is_handoff(case: Case, tool: str) -> bool:
+    """Whether a call hands over to another agent: no agent has a tool of that name."""
+    return not any(tool in agent.tools for agent in case.scenario.agents.values())
+
+
+def ended_by(manager: ManagerSpec, workflow: WorkflowSpec) -> Literal["answer", "limit", "either"]:
+    """What ends a group chat or a Magentic run: the manager's answer, or a limit; `either` after as many as it allows."""
+    spoken = stalls = resets = 0
+    for place in range(len(manager.picks)):
+        if spoken == workflow.max_rounds:
+            return "limit"
+        if workflow.max_stalls is not None:
+            stalls = stalls + 1 if place in manager.stalls else max(0, stalls - 1)
+            if stalls > workflow.max_stalls:
+                stalls, resets = 0, resets + 1
+                if workflow.max_resets is not None and resets > workflow.max_resets:
+                    return "limit"
+                continue
+        spoken += 1
+    return "either" if workflow.max_rounds == spoken or workflow.max_resets == resets else "answer"

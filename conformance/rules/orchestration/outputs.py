@@ -1,0 +1,116 @@
+"""What a consumer of a workflow sees of a run: its outputs, their signal, and what they hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from conformance.rules.execution_view import Case
+from conformance.rules.orchestration.expected import answering, said, spells, staged
+from conformance.rules.orchestration.runs import MANAGED, inside
+from conformance.rules.rule import Finding, finding
+from conformance.rules.run_view import RunView
+from conformance.scenario.scenario import RunWorkflow, agents_in
+from conformance.trace.adapter_events import Chunk, Output, RunReturned
+from conformance.trace.messages import Message, Part, parts
+
+
+def completed(run: RunView) -> list[tuple[int, Output]]:
+    """The outputs that are signalled as the run-completed one."""
+    return [(at, output) for at, output in run.of(Output) if output.completed]
+
+
+def intermediate(run: RunView) -> list[tuple[int, list[Part]]]:
+    """The intermediate outputs, what each says. Where a stream shows them as chunks only, the chunks of each in a row, joined.
+
+    Chunks of participants whose response is the answer are intermediate where intermediate outputs are asked for.
+    """
+    whole = [(at, said(run.case, output.messages)) for at, output in run.of(Output) if not output.completed]
+    if whole or not isinstance(run.spec, RunWorkflow):
+        return whole
+    workflow = run.case.scenario.workflows[run.spec.workflow]
+    own = () if workflow.intermediate_outputs else answering(workflow)
+    chunks = [(at, chunk) for at, chunk in run.of(Chunk) if not chunk.completed and chunk.executor not in own]
+    joined: list[tuple[int, list[Part]]] = []
+    for _, row in groupby(chunks, key=lambda each: each[1].executor):
+        found = list(row)
+        joined.append((found[-1][0], [("assistant", "".join(chunk.text for _, chunk in found))]))
+    return joined
+
+
+def returned(run: RunView) -> list[Part]:
+    """What the response of a workflow as an agent says; of a run that went on after requests, all of its responses."""
+    return [part for _, event in run.of(RunReturned) for part in said(run.case, event.messages)]
+
+
+def exactly_one(run: RunView, found: Sequence[int]) -> Finding:
+    """Whether a run has one run-completed output; `found`: where there are some."""
+    marked = sum(1 for _, chunk in run.of(Chunk) if chunk.completed)
+    return finding(
+        len(found) == 1,
+        found[1] if len(found) > 1 else run.events[-1][0],
+        expected="exactly one run-completed output",
+        got=f"{len(found)} run-completed outputs" + (f", and {marked} chunks that are marked like one" if marked else ""),
+        also=found[:1],
+    )
+
+
+def texts(said: Iterable[Part]) -> Counter[str]:
+    """The texts among parts, whatever role they are told in: what one participant said, another may hear as a user's."""
+    return Counter(part[1] for part in said if part[0] in ("user", "assistant") and part[1])
+
+
+def heard_texts(case: Case, messages: Iterable[Message]) -> Counter[str]:
+    """The texts of messages."""
+    return texts(case.heard(list(messages)))
+
+
+def told(run: RunView) -> Counter[str]:
+    """Every text of a run: its input and what everybody in it said, the manager and executors too."""
+    assert isinstance(run.spec, RunWorkflow)
+    found = Counter(run.spec.say) + texts(part for spell in spells(run) for part in spell.said)
+    for workflow in inside(run.case, run.spec.workflow):
+        made = [run.spec.manager.answer if workflow.pattern in MANAGED else None, workflow.aggregates]
+        for executor in staged(workflow).values():
+            made += [*executor.emits, executor.completes, executor.again]
+        found.update(text for text in made if text)
+    return found
+
+
+def said_inside(run: RunView, workflow: str) -> Counter[str]:
+    """The texts of all participants of a workflow, also those of workflows in it."""
+    members = agents_in(run.case.scenario, workflow)
+    return texts(part for spell in spells(run) if spell.agent in members for part in spell.said)
+
+
+def misattributed(run: RunView, messages: Sequence[Message]) -> list[str]:
+    """The participants that sign messages which they did not say, but another one, the manager or an executor did."""
+    assert isinstance(run.spec, RunWorkflow)
+    owners: dict[Part, set[str]] = {("assistant", text): set() for text in told(run)}
+    for spell in spells(run):
+        for part in spell.said:
+            owners.setdefault(part, set()).add(spell.agent)
+    members = agents_in(run.case.scenario, run.spec.workflow)
+    return [
+        message.author
+        for message in messages
+        for part in parts([message])
+        if part[0] in ("assistant", "call") and message.author in members and message.author not in owners.get(part, members)
+    ]
+
+
+SIGNAL = ("completion_signal",)
+
+
+def final_events(run: RunView, spec: RunWorkflow) -> list[tuple[int, Output | RunReturned]]:
+    """What a run ended with: its run-completed outputs, or its last response as an agent."""
+    return [*(run.of(RunReturned)[-1:] if spec.as_agent else completed(run))]
+
+
+def foreign_at(
+    case: Case, run: RunView, earlier: Sequence[RunView], found: Sequence[tuple[int, Output | RunReturned]]
+) -> list[int]:
+    """Where texts that only earlier runs said are in what a run ended with."""
+    foreign = {text for other in earlier for text in told(other)} - set(told(run))
+    return [at for at, end in found if foreign & set(heard_texts(case, end.messages))]

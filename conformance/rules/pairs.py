@@ -1,0 +1,88 @@
+"""Siblings: threads of one scenario that must come to the same, because their runs have the same script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from conformance.rules.execution_view import Case
+from conformance.rules.persistence.history import threads_of
+from conformance.rules.run_view import RunView
+from conformance.scenario.scenario import Respond, Run
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.messages import Part
+from conformance.vocabulary import ThreadKind
+
+
+@dataclass(frozen=True)
+class Member:
+    """A thread with its runs. name: of its agent. streams: which of the runs stream. script: what they were asked for."""
+
+    thread: str
+    name: str
+    agent: AgentSpec
+    kind: ThreadKind
+    runs: tuple[RunView, ...]
+    streams: tuple[bool, ...]
+    script: tuple[object, ...]
+
+
+def pairs(case: Case) -> Iterator[tuple[Member, Member]]:
+    """Every two siblings, either way round: threads with one script, on agents that differ in settings, history or service only."""
+    threads = threads_of(case)
+    members = [member for thread in threads if len(threads) > 1 and (member := _member(case, thread)) is not None]
+    for first in members:
+        for second in members:
+            if first is not second and first.script == second.script and _alike(first.agent, second.agent):
+                yield first, second
+
+
+def by_order(sequences: Sequence[Sequence[Part]]) -> list[list[Part]]:
+    """The same parts with calls named by their order of appearance: siblings have calls of their own."""
+    names: dict[str, str] = {}
+
+    def named(part: Part) -> Part:
+        if part[0] not in ("call", "result"):
+            return part
+        return (part[0], names.setdefault(part[1], str(len(names))), *part[2:])
+
+    return [[named(part) for part in said] for said in sequences]
+
+
+def _member(case: Case, thread: str) -> Member | None:
+    """The thread, where its script says all: no options that contradict it, no text that the service made up."""
+    runs = [run for run in case.runs if run.thread == thread]
+    specs = [run.spec for run in runs if isinstance(run.spec, Run)]
+    special = any(_has_options(spec) for spec in specs)
+    ran_out = any(len(run.calls) > len(spec.replies) for run, spec in zip(runs, specs, strict=True))
+    inner = any(spec.inner or run.inner_calls for run, spec in zip(runs, specs, strict=True))
+    lost = any(run.ending in ("unknown", "refused") for run in runs)
+    if special or ran_out or inner or lost or case.origin(thread) is not None:
+        return None
+    return Member(
+        thread=thread,
+        name=case.scenario.agent_name(thread),
+        agent=runs[0].agent,
+        kind=case.scenario.kind_of(thread),
+        runs=tuple(runs),
+        streams=tuple(spec.stream for spec in specs),
+        script=tuple((msgspec.structs.replace(run.spec, thread="", stream=False), _answers(case, run)) for run in runs),
+    )
+
+
+def _has_options(spec: Run) -> bool:
+    return spec.store is not None or bool(spec.conversation_id or spec.agent) or spec.per_service_call is not None
+
+
+def _answers(case: Case, run: RunView) -> tuple[bool, ...]:
+    """How the requests of a run were answered."""
+    steps = dict.fromkeys(event.step for _, event in run.events)
+    answers = [case.scenario.steps[step] for step in steps]
+    return tuple(answer.approve for answer in answers if isinstance(answer, Respond))
+
+
+def _alike(first: AgentSpec, second: AgentSpec) -> bool:
+    same = ("tools", "context", "limit", "on_conflict", "reduces_to", "observed")
+    return all(getattr(first, field) == getattr(second, field) for field in same)

@@ -1,0 +1,135 @@
+"""What a history provider keeps: the runs whose turn it has to keep, and what it has of a conversation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from conformance.rules.execution_view import Case
+from conformance.rules.run_view import RunView
+from conformance.rules.threads.checks import states_after, undisputed
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.adapter_events import RequestPending
+from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded
+from conformance.trace.messages import Call, Message, Part
+
+
+def kept_runs(case: Case) -> Iterator[RunView]:
+    """Runs whose turn an explicitly configured history provider has to keep.
+
+    They are on local threads, or on adaptive ones that they made or found local, and nothing has contradicted these yet; no service
+    named a conversation there.
+    """
+    for run, _, agent in case.agent_runs():
+        if agent.history != "provider" or run.contradicts or run.ending in ("unknown", "refused"):
+            continue
+        local = case.kind_before(run) == "local" or (run.succeeded and case.kind_after(run) == "local")
+        if local and undisputed(case, run) and not any(each.brought_id for each in [*case.earlier(run), run]):
+            yield run
+
+
+def copied_runs(case: Case) -> Iterator[RunView]:
+    """Runs of which a history provider has to receive a copy, because the service manages the history and the policy says so."""
+    for run, _, agent in case.agent_runs():
+        if case.policies.provider_copy == "written" and agent.history == "provider" and run.timing != "not":
+            created = case.scenario.kind_of(run.thread or "") == "hosted"
+            hosted = case.kind_before(run) == "hosted" and (created or not agent.on_conflict.clear)
+            if hosted and undisputed(case, run) and run.ending not in ("unknown", "refused"):
+                yield run
+
+
+def kept_unnamed(case: Case, run: RunView) -> bool:
+    """Whether a service that keeps by default has a conversation of an adaptive thread, but never named it."""
+    silent = case.scenario.kind_of(run.thread or "") == "adaptive" and run.agent.service.stores_by_default
+    replies = [view.reply for each in [*case.earlier(run), run] for view in each.calls if view.reply is not None]
+    return silent and any(reply.kept and reply.conversation_id is None for reply in replies)
+
+
+def plain(run: RunView) -> bool:
+    """Whether nothing is special about how the run went: it came to its own end, and nobody and no limit ended its loop."""
+    return run.succeeded and not run.terminated and not run.cut_short
+
+
+def keys_of(run: RunView) -> list[str]:
+    """The names under which the run used the history store of its agent: one, unless something is wrong."""
+    used = [*run.own(HistoryLoaded), *run.own(HistoryAppended), *run.own(HistoryFailed)]
+    return list(dict.fromkeys(event.key for _, event in used))
+
+
+def stored_before(case: Case, run: RunView, at: int) -> list[Message]:
+    """Everything that was appended where the run's history is, up to a position in the trace."""
+    keys = keys_of(run)[:1]
+    mine = [(where, event) for where, event in case.of(HistoryAppended) if event.agent == run.agent_name and event.key in keys]
+    appends = [event for where, event in mine if where < at]
+    return [message for event in appends for message in event.messages]
+
+
+def stored_by_end(case: Case, run: RunView) -> list[Part]:
+    """What is stored where the run's history is, when the run is over."""
+    return case.spoken(stored_before(case, run, run.events[-1][0] + 1), run.agent)
+
+
+def loads(case: Case) -> Iterator[tuple[int, list[Part], list[Part]]]:
+    """Every load of a history in which something is stored: where it is, what it gave, and what was appended before it."""
+    for run, _, _ in case.agent_runs():
+        for at, event in run.own(HistoryLoaded):
+            stored = case.heard(stored_before(case, run, at))
+            if stored:
+                yield at, case.heard(event.messages), stored
+
+
+def grown(case: Case, run: RunView) -> list[int]:
+    """Where the run's thread shows more messages after the run than before it."""
+    before = case.described(run.thread, before=run.at)
+    known = len(before.messages or ()) if before else 0
+    return [at for at, state in states_after(case, run) if len(state.messages or ()) > known]
+
+
+def gained(case: Case, run: RunView) -> list[Part]:
+    """What the run appended, without what context providers injected."""
+    return case.spoken(run.stored_messages, run.agent)
+
+
+def occurred(runs: Sequence[RunView]) -> Counter[Part]:
+    """How often each part of the conversation occurred in runs; a result that a caller supplies is the one of the run before."""
+    found: Counter[Part] = Counter()
+    for run in runs:
+        supplied: Counter[Part] = Counter(("result", result.id) for result in run.supplied)
+        known = supplied & found
+        found += Counter(run.happened()) - known
+    return found
+
+
+def open_calls(said: Sequence[Part]) -> list[str]:
+    """The ids of the calls that have no result after them, and of the results that have no call before them."""
+    waiting: list[str] = []
+    stray: list[str] = []
+    for part in said:
+        if part[0] == "call":
+            waiting.append(part[1])
+        elif part[0] == "result":
+            if part[1] in waiting:
+                waiting.remove(part[1])
+            else:
+                stray.append(part[1])
+    return waiting + stray
+
+
+def threads_of(case: Case) -> list[str]:
+    """The threads on which something ran."""
+    return list(dict.fromkeys(thread for _, thread, _ in case.agent_runs()))
+
+
+def decorated(agent: AgentSpec) -> bool:
+    """Whether the caller's own stack holds the decorator of per-service-call persistence."""
+    return agent.client_as_is and agent.decorated
+
+
+def calls_waited_for(run: RunView, *, before: int | None = None) -> list[Call]:
+    """The calls of the replies after which the run waited; `before`: a position in the trace."""
+    asked_at = [at for at, _ in run.of(RequestPending) if before is None or at < before]
+    waiting: list[Call] = []
+    for at in asked_at:
+        replies = [view.reply for view in run.calls if view.reply is not None and (view.replied_at or at) < at]
+        waiting += [call for call in replies[-1].message.calls if call not in waiting] if replies else []
+    return waiting

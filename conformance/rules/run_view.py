@@ -1,0 +1,297 @@
+"""A run and its service calls, as rules read them out of a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
+
+import msgspec
+
+from conformance.scenario.scenario import Run, RunWorkflow
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.adapter_events import Raised, RequestPending
+from conformance.trace.harness_events import (
+    Abandoned,
+    Broke,
+    Cancelled,
+    Event,
+    HistoryAppended,
+    Refused,
+    RunStarted,
+    ServiceCalled,
+    ServiceReplied,
+    ToolRaised,
+    ToolReturned,
+)
+from conformance.trace.messages import Message, Part, Result, parts
+from conformance.trace.trace import AnyEvent
+
+if TYPE_CHECKING:
+    from conformance.rules.execution_view import Case
+
+
+E = TypeVar("E", bound=Event)
+
+Timing = Literal["per run", "per call", "not"]
+"""When local history is appended; `not`: that is the caller's responsibility."""
+
+
+@dataclass
+class CallView:
+    """One service call: where it is in the trace, the request, and how it ended."""
+
+    at: int
+    request: ServiceCalled
+    replied_at: int | None = None
+    reply: ServiceReplied | None = None
+
+
+@dataclass
+class RunView:
+    """One run: where it began, what was asked for, and everything that happened in it."""
+
+    case: Case
+    number: int
+    at: int
+    spec: Run | RunWorkflow
+    events: list[tuple[int, AnyEvent]] = field(default_factory=list[tuple[int, AnyEvent]])
+
+    def of(self, kind: type[E]) -> list[tuple[int, E]]:
+        """The run's events of one kind with their positions in the trace."""
+        return cast("list[tuple[int, E]]", self._by_kind.get(kind, []))
+
+    @cached_property
+    def _by_kind(self) -> dict[type[Event], list[tuple[int, Event]]]:
+        found: dict[type[Event], list[tuple[int, Event]]] = {}
+        for at, event in self.events:
+            found.setdefault(type(event), []).append((at, event))
+        return found
+
+    @cached_property
+    def thread(self) -> str | None:
+        """The thread that the run is on; None for a run of a workflow."""
+        return self.spec.thread if isinstance(self.spec, Run) else None
+
+    @cached_property
+    def agent_name(self) -> str:
+        """The agent that a run on a thread is of."""
+        assert isinstance(self.spec, Run)
+        return self.spec.agent or self.case.scenario.agent_name(self.spec.thread)
+
+    @cached_property
+    def agent(self) -> AgentSpec:
+        """How that agent is built, for this run."""
+        spec = self.case.scenario.agents[self.agent_name]
+        rebuilt = self.spec.per_service_call if isinstance(self.spec, Run) else None
+        return spec if rebuilt is None else msgspec.structs.replace(spec, per_service_call=rebuilt)
+
+    @property
+    def timing(self) -> Timing:
+        """When the run's history is appended, by the configuration matrix; a run in the background persists at its end (PER-40)."""
+        timing = self.case.persists(self.agent)
+        return "per run" if self.in_background and timing == "per call" else timing
+
+    @property
+    def in_background(self) -> bool:
+        """Whether the service may work on the run in the background."""
+        return isinstance(self.spec, Run) and self.spec.background
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether another run of the thread came before this one, which waited, came to its end."""
+        others = [other for other in self.case.runs if other.thread == self.thread and other.calls]
+        return any(self.at < other.at < self.events[-1][0] for other in others)
+
+    def own(self, kind: type[E]) -> list[tuple[int, E]]:
+        """The run's events of one kind, without those of agents that its own agent has as tools."""
+        found = self.of(kind)
+        if self.thread is None:
+            return found
+        return [(at, event) for at, event in found if getattr(event, "agent", self.agent_name) == self.agent_name]
+
+    @cached_property
+    def calls(self) -> list[CallView]:
+        """The service calls of the run's own agent, in the order in which they reached the service."""
+        return self._calls(self.own(ServiceCalled))
+
+    @cached_property
+    def inner_calls(self) -> list[CallView]:
+        """The service calls of the agents that the run's agent has as tools."""
+        own = {at for at, _ in self.own(ServiceCalled)}
+        return self._calls([(at, event) for at, event in self.of(ServiceCalled) if at not in own])
+
+    def _calls(self, called: list[tuple[int, ServiceCalled]]) -> list[CallView]:
+        views = {event.call: CallView(at, event) for at, event in called}
+        for at, reply in self.of(ServiceReplied):
+            if (view := views.get(reply.call)) is not None:
+                view.replied_at, view.reply = at, reply
+        return list(views.values())
+
+    @cached_property
+    def raised(self) -> tuple[int, Raised] | None:
+        """The error that the caller got."""
+        return next(iter(self.of(Raised)), None)
+
+    @cached_property
+    def ending(self) -> Literal["returned", "waiting", "raised", "cancelled", "abandoned", "refused", "unknown"]:
+        """How the run ended for its caller; `waiting`: suspended on a request that nobody answered."""
+        if self.of(Broke):
+            return "unknown"
+        if self.of(Raised):
+            return "raised"
+        if self.of(Cancelled):
+            return "cancelled"
+        if self.of(Abandoned):
+            return "abandoned"
+        if self.of(Refused):
+            return "refused"
+        # a request that is still open may be reported again each time the workflow comes to rest
+        asked = {event.id or str(at) for at, event in self.of(RequestPending)}
+        return "waiting" if len(asked) > self.answered_requests else "returned"
+
+    @property
+    def answered_requests(self) -> int:
+        """How many pending requests of the run were answered: steps after the first in which it went on."""
+        return len({event.step for _, event in self.events} - {self.case.trace.events[self.at].step})
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run came to its own end and the caller got all of its response."""
+        return self.ending == "returned"
+
+    @cached_property
+    def terminated(self) -> bool:
+        """Whether a tool ended the loop."""
+        return any(event.terminated for _, event in self.own(ToolReturned))
+
+    @cached_property
+    def cut_short(self) -> bool:
+        """Whether the loop reached its agent's iteration limit; what an implementation says then is its own (PER-44)."""
+        asking = [view for view in self.calls if view.reply is not None and view.reply.message.calls]
+        return self.agent.limit is not None and len(asking) >= self.agent.limit
+
+    @cached_property
+    def contradicts(self) -> bool:
+        """Whether the run cannot be: its agent cannot be built, or cannot serve the thread as it is, with these options."""
+        impossible = self.misplaced or self.unsupported or self.refuses_reducer or self.interrupts
+        return self.contradicting_options or impossible or not self.case.buildable(self.agent_name)
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether an earlier run of the thread waits for someone's answer when this one begins (PER-42)."""
+        return any(other.waits_at(self.at) for other in self.case.earlier(self)) if self.thread is not None else False
+
+    def waits_at(self, at: int) -> bool:
+        """Whether requests of the run are open at a position in the trace."""
+        asked = {event.id or str(where) for where, event in self.of(RequestPending) if where < at}
+        answered = {event.step for where, event in self.events if where < at} - {self.case.trace.events[self.at].step}
+        return len(asked) > len(answered)
+
+    @property
+    def contradicting_options(self) -> bool:
+        """Whether the options of the run contradict its thread. Nothing contradicts one that has no kind yet."""
+        kind = self.case.kind_before(self)
+        if not isinstance(self.spec, Run) or kind == "adaptive":
+            return False
+        return self.spec.store not in (None, kind == "hosted") or self.spec.conversation_id == "other"
+
+    @property
+    def misplaced(self) -> bool:
+        """Whether the thread's conversation is in the service of another agent."""
+        return self.case.kind_before(self) == "hosted" and self.agent_name != self.case.home_before(self)
+
+    @property
+    def answered_with_ids(self) -> bool:
+        """Whether every service call got a reply, and each of them a conversation id: whatever fails then, the service did not."""
+        return all(view.reply is not None and view.reply.conversation_id for view in self.calls)
+
+    @property
+    def refuses_reducer(self) -> bool:
+        """Whether a hosted thread was refused on an agent with a reducer, which may be (THR-34)."""
+        refused = self.raised is not None and self.raised[1].kind in ("unsupported", "invalid") and not self.calls
+        return refused and self.agent.reduces_to is not None and self.case.kind_before(self) == "hosted"
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether the thread is hosted and the agent's service keeps nothing."""
+        return self.case.kind_before(self) == "hosted" and self.agent.service.keeps == "nothing"
+
+    @property
+    def brought_id(self) -> bool:
+        """Whether a reply in this run carried a conversation id."""
+        return any(view.reply is not None and view.reply.conversation_id is not None for view in self.calls)
+
+    @property
+    def sign(self) -> int:
+        """Where what became of the run shows first: its first request, else its error, else its beginning."""
+        return self.calls[0].at if self.calls else self.raised[0] if self.raised else self.at
+
+    @property
+    def store(self) -> bool | None:
+        """The option `store` of the run."""
+        return self.spec.store if isinstance(self.spec, Run) else None
+
+    @property
+    def named_id(self) -> str | None:
+        """The conversation id that the options of the run name."""
+        begun = self.case.trace.events[self.at]
+        return begun.conversation_id if isinstance(begun, RunStarted) else None
+
+    @property
+    def inputs(self) -> list[Part]:
+        """The new input of the run: results that the caller supplies, then what it says."""
+        return by_number([("result", result.id) for result in self.supplied]) + [("user", text) for text in self.spec.say]
+
+    @property
+    def supplied(self) -> tuple[Result, ...]:
+        """The results that the caller hands over, because the thread's history lacks them."""
+        begun = self.case.trace.events[self.at]
+        return begun.supplied if isinstance(begun, RunStarted) else ()
+
+    def new_in(self, place: int) -> list[Part]:
+        """What is new in the request at a place: the run's input, or the results of the reply before."""
+        if place == 0:
+            return list(self.inputs)
+        reply = self.calls[place - 1].reply
+        return [("result", call.id) for call in reply.message.calls] if reply else []
+
+    def happened(self, *, before: int | None = None, trailing: bool = True) -> list[Part]:
+        """The conversation of this run: its input, then each reply with the results of its calls.
+
+        before: the call number at which to stop. trailing: with the results of the last reply, which no successful call sent.
+        """
+        said = list(self.inputs)
+        replied = [view for view in self.calls if view.reply is not None and (before is None or view.request.call < before)]
+        ran = {event.id for _, event in (*self.own(ToolReturned), *self.own(ToolRaised))}
+        for place, view in enumerate(replied):
+            assert view.reply is not None
+            said += parts([view.reply.message])
+            ids = [call.id for call in view.reply.message.calls]
+            sent = place < len(replied) - 1 or before is not None
+            if sent:
+                said += [("result", id) for id in ids]
+            elif trailing:
+                said += [("result", id) for id in ids if id in ran]
+        return said
+
+    @property
+    def stored(self) -> list[tuple[int, HistoryAppended]]:
+        """The appends of the run that hold anything."""
+        return [(at, event) for at, event in self.own(HistoryAppended) if event.messages]
+
+    @property
+    def stored_messages(self) -> list[Message]:
+        """Everything that the run appended."""
+        return [message for _, event in self.stored for message in event.messages]
+
+
+def by_number(said: Sequence[Part]) -> list[Part]:
+    """The same with neighbouring results in the order of their calls, which the service numbers."""
+    found: list[Part] = []
+    for results, neighbours in groupby(said, key=lambda part: part[0] == "result"):
+        stretch = list(neighbours)
+        found += sorted(stretch, key=lambda part: (len(part[1]), part[1])) if results else stretch
+    return found

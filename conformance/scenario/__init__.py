@@ -1,0 +1,1 @@
+"""What is performed: agents, workflows, the script of every fake, and steps."""

@@ -1,0 +1,1 @@
+"""Generated scenarios on orchestrations."""

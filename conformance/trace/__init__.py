@@ -1,0 +1,1 @@
+"""What was observed while a scenario was performed."""

@@ -1,0 +1,39 @@
+"""Warnings and log records of a step, caught where they are emitted: many frameworks warn through `logging`."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from conformance.trace.harness_events import Warned
+from conformance.world.event_log import EventLog, stable
+
+
+class _Handler(logging.Handler):
+    def __init__(self, log: EventLog) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.record(Warned, text=stable(record.getMessage()), source=record.name)
+
+
+@contextmanager
+def catch_warnings(log: EventLog) -> Generator[None]:
+    """Record every warning and every log record of level warning or above while this is open."""
+    handler = _Handler(log)
+    root = logging.getLogger()
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        log.record(Warned, text=stable(str(message)), source=category.__name__)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show
+        root.addHandler(handler)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)

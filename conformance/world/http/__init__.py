@@ -1,0 +1,1 @@
+"""The chat service as an OpenAI-compatible HTTP service."""
