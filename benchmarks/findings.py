@@ -35,7 +35,7 @@ from conformance.judging.search import draw
 from conformance.judging.survey import GIVE_UP, IMPATIENCE, shipped
 from conformance.mutants.mutant import mutants
 from conformance.rules.catalogue import CATALOGUE
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Rule
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import Scenario
@@ -152,14 +152,14 @@ def _traces(under_test: Subject, scenarios: Iterable[Scenario]) -> Iterator[tupl
 
 def judged(execution: Execution, rules: Iterable[Rule]) -> tuple[dict[str, Found], list[str]]:
     """What rules find in an execution; and which of them raised."""
-    case = Case(execution.scenario, execution.trace)
+    execution = ExecutionView(execution.scenario, execution.trace)
     findings: dict[str, Found] = {}
     raised: list[str] = []
     for rule in rules:
         if rule.missing(execution.trace.capabilities, execution.trace.policies):
             continue
         try:
-            found = sorted((finding.at, finding.holds) for finding in rule.check(case))
+            found = sorted((finding.at, finding.holds) for finding in rule.check(execution))
         except Exception:
             raised.append(rule.id)
             continue

@@ -15,7 +15,7 @@ from contextlib import suppress
 from conformance.harness.runner import perform
 from conformance.reference.implementation import Reference
 from conformance.rules.catalogue import CATALOGUE
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.scenario.files import load
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import CreateThread, Run, Scenario
@@ -80,9 +80,9 @@ def judged(scenarios: list[Scenario]) -> None:
     rules = CATALOGUE.values()
     for scenario in scenarios:
         trace = perform(scenario, Reference)
-        case = Case(scenario, trace)
+        execution = ExecutionView(scenario, trace)
         for rule in rules:
-            rule.examine(case)
+            rule.examine(execution)
 
 
 def seconds(work: Callable[[list[Scenario]], None], scenarios: list[Scenario]) -> float:

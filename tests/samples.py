@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from conformance.judging.survey import Material
 from conformance.reference.implementation import Reference
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Finding, Rule, finding
 from conformance.scenario.scenario import CreateThread, Run, Scenario, Step
 from conformance.scenario.specs import AgentSpec
@@ -22,19 +22,19 @@ from conformance.trace.exchange import Response, Turn
 from conformance.trace.messages import Message
 
 
-def answers_are_short(case: Case) -> Iterator[Finding]:
+def answers_are_short(execution: ExecutionView) -> Iterator[Finding]:
     """No answer is a shout."""
-    for at, event in case.of(RunReturned):
+    for at, event in execution.of(RunReturned):
         shouted = any(message.text.isupper() for message in event.messages)
         yield finding(not shouted, at, expected="an answer in a normal voice", got="a shout")
 
 
-def never_asked(_: Case) -> Iterator[Finding]:
+def never_asked(_: ExecutionView) -> Iterator[Finding]:
     """Nothing exercises this."""
     yield from ()
 
 
-def faulty(_: Case) -> Iterator[Finding]:
+def faulty(_: ExecutionView) -> Iterator[Finding]:
     """A rule with a bug."""
     raise KeyError("a bug in the rule")
 

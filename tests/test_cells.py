@@ -18,7 +18,8 @@ from conformance.mutants.mutant import mutants
 from conformance.reference.agent import Agent
 from conformance.reference.implementation import Reference
 from conformance.rules.catalogue import CATALOGUE
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
+from conformance.rules.model import kind_before
 from conformance.rules.rule import finding
 from conformance.scenario.files import check
 from conformance.scenario.requirements import needs
@@ -31,15 +32,17 @@ ALL = frozenset(CAPABILITIES)
 DECLARED = Reference().policies
 
 
-def says_something(case):
+def says_something(execution):
     """Every run is over."""
-    return [finding(True, run.sign, expected="", got="") for run in case.runs]
+    return [finding(True, run.sign, expected="", got="") for run in execution.runs]
 
 
-def chatters(case):
+def chatters(execution):
     """Nobody streams."""
     return [
-        finding(not run.spec.stream, run.sign, expected="silence", got="chatter") for run in case.runs if isinstance(run.spec, Run)
+        finding(not run.spec.stream, run.sign, expected="silence", got="chatter")
+        for run in execution.runs
+        if isinstance(run.spec, Run)
     ]
 
 
@@ -76,9 +79,9 @@ def test_there_are_96_cells_each_with_a_name_and_a_sound_scenario_of_its_own():
 @pytest.mark.parametrize("each", CELLS, ids=lambda each: each.name)
 def test_the_scenario_of_a_cell_gets_there(each):
     scenario = each.scenario(ALL)
-    case = Case(scenario, perform(scenario, lambda: Reference(unsupported_thread="at_run")))
-    first = case.runs[0]
-    assert cell_of(first.agent, case.kind_before(first), streaming=scenario.steps[1].stream) == each
+    execution = ExecutionView(scenario, perform(scenario, lambda: Reference(unsupported_thread="at_run")))
+    first = execution.runs[0]
+    assert cell_of(first.agent, kind_before(execution, first), streaming=scenario.steps[1].stream) == each
     assert first.ending == ("raised" if each.refusal else "returned")
     assert first.raised is None or first.raised[1].kind == each.refusal
 
@@ -111,7 +114,7 @@ def test_the_decorator_is_in_the_same_cell_and_another_setting_of_one_run_in_ano
     scenario = conversation("hello")
     changed = (scenario.steps[0], msgspec.structs.replace(scenario.steps[1], per_service_call=True))
     scenario = msgspec.structs.replace(scenario, steps=changed)
-    (run,) = Case(scenario, perform(scenario, Reference)).runs
+    (run,) = ExecutionView(scenario, perform(scenario, Reference)).runs
     assert cell_of(run.agent, "local", streaming=False) == cell("M2")
 
 
@@ -139,10 +142,10 @@ def test_every_conflict_comes_where_its_title_says(scenario):
     assert {"service.surprising", "service.new_ids"} <= needs(scenario)
     assert ("history.conflict_switches" in needs(scenario)) == (spec.on_conflict != OnConflict())
     assert ("service.without_id" in needs(scenario)) == later
-    case = Case(scenario, perform(scenario, Reference))
-    assert [run.brought_id for run in case.runs] == [False, True, True][not later :]
+    execution = ExecutionView(scenario, perform(scenario, Reference))
+    assert [run.brought_id for run in execution.runs] == [False, True, True][not later :]
     thrown = spec.history == "provider" and spec.on_conflict.throw
-    assert [run.ending for run in case.runs[later:]] == ["raised" if thrown else "returned"] * 2
+    assert [run.ending for run in execution.runs[later:]] == ["raised" if thrown else "returned"] * 2
 
 
 def test_every_cell_of_the_reference_is_reached_where_a_rule_speaks_of_every_run():

@@ -55,16 +55,18 @@ def test_a_mutant_that_is_killed_by_exactly_the_expected_rules_is_as_expected():
 def test_what_the_reference_does_is_judged_once_and_counts_for_every_mutant_that_does_the_same():
     asked = []
 
-    def nobody_answers(case):
+    def nobody_answers(execution):
         """Nobody answers."""
-        asked.append(case)
-        return [finding(False, at, expected="silence", got="an answer") for at, _ in case.of(RunReturned)]
+        asked.append(execution)
+        return [finding(False, at, expected="silence", got="an answer") for at, _ in execution.of(RunReturned)]
 
     rules = [sample_rule(nobody_answers)]
     stuff = material(("one", conversation("hello")), generated=st.just(conversation("hello")))
     two = {"a": DoesNothing, "b": DoesNothing, "c": AlwaysShouts}
     assert [row.killed_by for row in rows(two, rules, material=stuff)] == [("THR-05",)] * 3
-    shouting = [case for case in asked if any(event.messages[0].text == "HELLO" for _, event in case.of(RunReturned))]
+    shouting = [
+        execution for execution in asked if any(event.messages[0].text == "HELLO" for _, event in execution.of(RunReturned))
+    ]
     assert len(shouting) == len(asked) - 1
 
 
@@ -75,9 +77,9 @@ def test_a_mutant_of_another_policy_is_compared_with_a_reference_of_that_policy(
         def __init__(self):
             super().__init__(store_conflict="ignore")
 
-    def says_its_policy(case):
+    def says_its_policy(execution):
         """The policy is raise."""
-        yield finding(case.policies.store_conflict == "raise", 0, expected="raise", got="something else")
+        yield finding(execution.policies.store_conflict == "raise", 0, expected="raise", got="something else")
 
     found = list(rows({"a": DoesNothing, "b": Ignoring}, [sample_rule(says_its_policy)], material=STUFF))
     assert [row.killed_by for row in found] == [(), ("THR-05",)]

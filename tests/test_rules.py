@@ -10,7 +10,7 @@ import pytest
 from conformance.harness.runner import perform
 from conformance.reference.implementation import Reference
 from conformance.rules.catalogue import CATALOGUE
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.scenario.files import load
 from conformance.scenario.scenario import Scenario
 from conformance.trace.harness_events import ToolReturned
@@ -26,9 +26,9 @@ FIXTURES = [pytest.param(scenario, id=f"{area}/{name}") for area in AREAS for na
 
 
 def judge(scenario: Scenario, trace: Trace) -> None:
-    case = Case(scenario, trace)
+    execution = ExecutionView(scenario, trace)
     for rule in RULES:
-        rule.examine(case)
+        rule.examine(execution)
 
 
 @pytest.mark.parametrize("scenario", FIXTURES)
@@ -48,12 +48,12 @@ def test_a_rule_reads_like_its_sentence(rule):
 
 
 def test_a_result_with_another_value_is_not_that_result():
-    case = Case(
+    execution = ExecutionView(
         Scenario(), Trace(implementation="x", events=(ToolReturned(step=0, agent="a", tool="t", value="sunny", id="call-1"),))
     )
 
     def heard(value: str) -> bool:
-        return case.heard([Message(role="tool", results=(Result(id="call-1", value=value),))]) == [("result", "call-1")]
+        return execution.heard([Message(role="tool", results=(Result(id="call-1", value=value),))]) == [("result", "call-1")]
 
     assert heard("sunny")
     assert heard('{"weather": "sunny"}')

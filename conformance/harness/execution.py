@@ -15,7 +15,7 @@ import msgspec
 from conformance.harness.runner import perform
 from conformance.implementation.subject import Subject
 from conformance.json_errors import misfit
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Finding, Rule
 from conformance.scenario.scenario import Scenario
 from conformance.trace.harness_events import Broke
@@ -31,9 +31,9 @@ class Performed:
     trace: Trace
 
     @cached_property
-    def case(self) -> Case:
+    def view(self) -> ExecutionView:
         """As rules read it."""
-        return Case(self.scenario, self.trace)
+        return ExecutionView(self.scenario, self.trace)
 
 
 def performed(scenario: Scenario, subject: Subject, timeout: float) -> Trace:
@@ -47,7 +47,7 @@ def violation(rule: Rule, performed: Performed) -> Finding | None:
     if performed.trace.broken:
         return None
     try:
-        return next(iter(rule.examine(performed.case).violations), None)
+        return next(iter(rule.examine(performed.view).violations), None)
     except Exception:
         return None
 

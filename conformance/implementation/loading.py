@@ -94,7 +94,7 @@ def _check_installed(name: str, built_in: BuiltIn) -> None:
 def _class(path: str) -> type[Implementation]:
     found = named(path, lambda value: isinstance(value, type), what="classes")
     if not (isinstance(found, type) and issubclass(found, Implementation)):
-        raise UsageError(f"{path}: got {found!r}, expected a subclass of conformance.implementation.protocol.Implementation")
+        raise UsageError(f"{path}: got {found!r}, expected a subclass of conformance.adapter.Implementation")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
         raise UsageError(f"{path}: not all methods of an implementation are there; write: {missing}")

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from conformance.judging.verdicts import CellResult
 from conformance.matrix.cells import CELLS, Cell, cell_of
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
+from conformance.rules.model import kind_before
 from conformance.rules.rule import Judgement
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import CreateThread, Run
@@ -28,9 +29,9 @@ class Outcomes:
         self._let_through: set[Cell] = set()
         self._silent: dict[Cell, str] = {}
 
-    def add(self, case: Case, judgements: Iterable[Judgement]) -> None:
+    def add(self, execution: ExecutionView, judgements: Iterable[Judgement]) -> None:
         """Take in one more performance."""
-        places = _Places(case)
+        places = _Places(execution)
         for judgement in judgements:
             for at in judgement.held:
                 self._held.update(places.cells(at))
@@ -72,20 +73,20 @@ class Outcomes:
 
 
 class _Places:
-    """Which cell each event of one case belongs to."""
+    """Which cell each event of one execution belongs to."""
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
+    def __init__(self, execution: ExecutionView) -> None:
+        self._execution = execution
         self.runs: dict[int, tuple[RunView, Cell]] = {}
         self._in_step: dict[int, list[tuple[str, Cell]]] = {}
-        for run, thread, agent in case.agent_runs():
-            cell = cell_of(agent, case.kind_before(run), streaming=isinstance(run.spec, Run) and run.spec.stream)
+        for run, thread, agent in execution.agent_runs():
+            cell = cell_of(agent, kind_before(execution, run), streaming=isinstance(run.spec, Run) and run.spec.stream)
             self.runs[run.number] = run, cell
             for step in {event.step for _, event in run.events}:
                 self._in_step.setdefault(step, []).append((thread, cell))
-        for number, step in enumerate(case.scenario.steps):
+        for number, step in enumerate(execution.scenario.steps):
             if isinstance(step, CreateThread):
-                self._in_step[number] = [(step.thread, cell) for cell in _planned(case, step)]
+                self._in_step[number] = [(step.thread, cell) for cell in _planned(execution, step)]
 
     def first(self, positions: Iterable[int]) -> list[Cell]:
         """The cells of the first of these events that belongs to any."""
@@ -97,7 +98,7 @@ class _Places:
 
         What happens when a thread is created belongs to every run that the scenario has for it.
         """
-        event = self._case.trace.events[at]
+        event = self._execution.trace.events[at]
         if event.run in self.runs:
             return [self.runs[event.run][1]]
         here = self._in_step.get(event.step, [])
@@ -106,14 +107,14 @@ class _Places:
     def creations(self) -> Iterator[tuple[Cell, Raised | Refused]]:
         """The threads that could not be created, as cells of the runs that the scenario has for them."""
         for kind in (Raised, Refused):
-            for _, event in self._case.of(kind):
-                if event.run is None and isinstance(self._case.scenario.steps[event.step], CreateThread):
+            for _, event in self._execution.of(kind):
+                if event.run is None and isinstance(self._execution.scenario.steps[event.step], CreateThread):
                     yield from ((cell, event) for _, cell in self._in_step[event.step])
 
 
-def _planned(case: Case, step: CreateThread) -> list[Cell]:
-    agent = case.scenario.agents[step.agent]
-    ways = dict.fromkeys(run.stream for run in case.scenario.runs() if run.thread == step.thread)
+def _planned(execution: ExecutionView, step: CreateThread) -> list[Cell]:
+    agent = execution.scenario.agents[step.agent]
+    ways = dict.fromkeys(run.stream for run in execution.scenario.runs() if run.thread == step.thread)
     return [cell_of(agent, step.kind, streaming=stream) for stream in ways]
 
 

@@ -89,7 +89,7 @@ class Tally:
     def add(self, rule: Rule, performed: Performed, sort: Sort) -> Judgement | None:
         """Let the rule judge one more performance; None where it failed itself."""
         try:
-            judgement = rule.examine(performed.case)
+            judgement = rule.examine(performed.view)
         except Exception as error:
             self.raised = self.raised or (performed, error)
             return None
@@ -227,7 +227,7 @@ class Survey:
         judged = [self.tallies[rule.id].add(rule, performed, sort) for rule in self.rules]
         judgements = [judgement for judgement in judged if judgement is not None]
         if self.area == "persistence":
-            self.outcomes.add(performed.case, judgements)
+            self.outcomes.add(performed.view, judgements)
         self._violated[key(scenario)] = frozenset(judgement.rule for judgement in judgements if judgement.violations)
         return performed
 

@@ -121,7 +121,7 @@ def _violated(shown: Performed, judging: Sequence[Rule]) -> frozenset[str]:
     found: set[str] = set()
     for rule in judging:
         try:
-            if rule.examine(shown.case).violations:
+            if rule.examine(shown.view).violations:
                 found.add(rule.id)
         except Exception as error:
             raise Broken(f"{shown.name}: {rule.id} raised {error!r}") from error

@@ -1,4 +1,4 @@
-"""A case: one performed scenario as rules read it, run by run and thread by thread.
+"""An execution: one performed scenario as rules read it, run by run and thread by thread.
 
 It knows the conversation as it happened, from the inputs of the scenario, the replies of the service and the results of its tools:
 this, and never what an implementation says, is what requests and stored history are compared with.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import cast
 
-from conformance.rules.run_view import E, RunView, Timing, by_number
+from conformance.rules.run_view import E, RunView, by_number
 from conformance.scenario.scenario import Respond, Run, RunWorkflow, Scenario, Together
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Restored, Serialized, ThreadDescribed
@@ -26,11 +26,11 @@ from conformance.trace.harness_events import (
 )
 from conformance.trace.messages import Message, Part, parts
 from conformance.trace.trace import Trace
-from conformance.vocabulary import Capability, Policies, ThreadKind
+from conformance.vocabulary import Capability, Policies
 
 
-class Record:
-    """A scenario with its trace."""
+class ExecutionView:
+    """One performed scenario: its events by kind, run by run and thread by thread, and what is heard in messages."""
 
     def __init__(self, scenario: Scenario, trace: Trace) -> None:
         self.scenario = scenario
@@ -107,17 +107,13 @@ class Record:
         aside = self.injected(agent)
         return [part for part in self.heard(messages) if part[0] != "system" and part not in aside]
 
-
-class Case(Record):
-    """One performed scenario."""
-
     @cached_property
     def runs(self) -> list[RunView]:
         """Every run that began, in order."""
         views: dict[int, RunView] = {}
         for at, event in enumerate(self.trace.events):
             if isinstance(event, RunStarted) and event.run is not None:
-                views[event.run] = RunView(self, event.run, at, self._spec_of(event))
+                views[event.run] = RunView(self.scenario, self.trace, event.run, at, self._spec_of(event))
             if event.run in views:
                 views[event.run].events.append((at, event))
         return list(views.values())
@@ -150,18 +146,19 @@ class Case(Record):
         if run.number not in self._earlier:
             assert run.thread is not None
             own = [other for other in self.runs if other.thread == run.thread and other.number < run.number]
-            self._earlier[run.number] = [*self._inherited(run.thread), *own]
+            self._earlier[run.number] = [*self.inherited(run.thread), *own]
         return self._earlier[run.number]
 
     @cached_property
     def _earlier(self) -> dict[int, list[RunView]]:
         return {}
 
-    def _inherited(self, thread: str) -> list[RunView]:
+    def inherited(self, thread: str) -> list[RunView]:
+        """The runs before a thread became what it is: those of the thread that it was restored from, until it became data."""
         if thread not in self._origins:
             return []
         source, at = self._origins[thread]
-        return [*self._inherited(source), *(other for other in self.runs if other.thread == source and other.at < at)]
+        return [*self.inherited(source), *(other for other in self.runs if other.thread == source and other.at < at)]
 
     @cached_property
     def _origins(self) -> dict[str, tuple[str, int]]:
@@ -196,49 +193,6 @@ class Case(Record):
         """Whether the caller changed messages of its own before this run: what becomes of them is THR-36's."""
         return any(self.related(event.thread, run.thread or "") and at < run.at for at, event in self.of(Tampered))
 
-    def kind_before(self, run: RunView) -> ThreadKind:
-        """The kind of the run's thread when the run began: as created, or what an earlier run made of it.
-
-        An adaptive thread is what its first successful run makes of it. A transition makes a local thread hosted, and so does a
-        surprising service whose id was not refused as a conflict; but not one that was adaptive: its kind is settled.
-        """
-        assert run.thread is not None
-        return self._kind(run.thread, self.earlier(run))
-
-    def kind_after(self, run: RunView) -> ThreadKind:
-        """The kind of the run's thread when the run is over."""
-        assert run.thread is not None
-        return self._kind(run.thread, [*self.earlier(run), run])
-
-    def newborn(self, thread: str) -> bool:
-        """Whether a restored thread comes from one that was adaptive and had not run when it became data."""
-        return self.scenario.kind_of(thread) == "adaptive" and not self._inherited(thread)
-
-    def _kind(self, thread: str, runs: Sequence[RunView]) -> ThreadKind:
-        kind = created = self.scenario.kind_of(thread)
-        for other in runs:
-            if kind == "adaptive" and other.succeeded:
-                kind = "hosted" if other.brought_id else "local"
-            elif kind == "local" and (self.transforms(other) or (created == "local" and self._surprised(other))):
-                kind = "hosted"
-        return kind
-
-    def transforms(self, run: RunView) -> bool:
-        """Whether a run on a local thread made it hosted, because its options and the declared policy say so."""
-        asks = isinstance(run.spec, Run) and (run.spec.store is True or run.spec.conversation_id == "other")
-        return asks and self.policies.store_conflict == "transform" and run.succeeded
-
-    def _surprised(self, run: RunView) -> bool:
-        refused = run.raised is not None and run.raised[1].kind == "conflict"
-        took = run.succeeded or run.agent.per_service_call  # else the id is taken over at the end of the run
-        return run.agent.service.surprising and run.brought_id and took and not refused
-
-    def home_before(self, run: RunView) -> str:
-        """The agent whose service has the conversation of a hosted thread when a run begins."""
-        assert run.thread is not None
-        brought = [other.agent_name for other in self.earlier(run) if other.brought_id and other.succeeded]
-        return brought[-1] if brought else self.scenario.creation_of(run.thread).agent
-
     def id_before(self, run: RunView) -> str | None:
         """The conversation id of the run's thread, as the implementation described it last before the run began."""
         state = self.described(run.thread, before=run.at)
@@ -253,33 +207,6 @@ class Case(Record):
         """The id of the conversation that a thread was created to continue."""
         created = self.scenario.creation_of(thread).thread
         return next((event.conversation_id for _, event in self.of(ConversationExists) if event.thread == created), None)
-
-    def buildable(self, agent: str) -> bool:
-        """Whether nothing is wrong with an agent: two context providers of one id are (THR-30)."""
-        ids = self.scenario.agents[agent].provider_ids
-        return len(set(ids)) == len(ids)
-
-    def persists(self, agent: AgentSpec) -> Timing:
-        """When an agent's local history is appended, by the configuration matrix; `not`: the caller's responsibility."""
-        if not agent.per_service_call:
-            return "per run"
-        return "per call" if not agent.client_as_is or agent.decorated else "not"
-
-    def stored_after(self, run: RunView) -> list[Part]:
-        """What local history should have gained from a run, by the configuration matrix."""
-        match run.timing:
-            case "per run":
-                trimmed = run.terminated and self.policies.trailing_result == "trimmed"
-                kept = run.ending in ("returned", "waiting")
-                return run.happened(trailing=not trimmed) if kept else []
-            case "per call":
-                return run.happened(trailing=False) if any(view.reply for view in run.calls) else []
-            case "not":
-                return []
-
-    def local_history(self, run: RunView) -> list[Part]:
-        """What a local thread's history should be when a run begins."""
-        return [part for other in self.earlier(run) for part in self.stored_after(other)]
 
     def appends(self, thread: str) -> list[tuple[int, HistoryAppended]]:
         """The appends of all runs on a thread, in order."""

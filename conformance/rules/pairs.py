@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.persistence.history import threads_of
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Respond, Run
@@ -29,10 +29,10 @@ class Member:
     script: tuple[object, ...]
 
 
-def pairs(case: Case) -> Iterator[tuple[Member, Member]]:
+def pairs(execution: ExecutionView) -> Iterator[tuple[Member, Member]]:
     """Every two siblings, either way round: threads with one script, on agents that differ in settings, history or service only."""
-    threads = threads_of(case)
-    members = [member for thread in threads if len(threads) > 1 and (member := _member(case, thread)) is not None]
+    threads = threads_of(execution)
+    members = [member for thread in threads if len(threads) > 1 and (member := _member(execution, thread)) is not None]
     for first in members:
         for second in members:
             if first is not second and first.script == second.script and _alike(first.agent, second.agent):
@@ -51,24 +51,24 @@ def by_order(sequences: Sequence[Sequence[Part]]) -> list[list[Part]]:
     return [[named(part) for part in said] for said in sequences]
 
 
-def _member(case: Case, thread: str) -> Member | None:
+def _member(execution: ExecutionView, thread: str) -> Member | None:
     """The thread, where its script says all: no options that contradict it, no text that the service made up."""
-    runs = [run for run in case.runs if run.thread == thread]
+    runs = [run for run in execution.runs if run.thread == thread]
     specs = [run.spec for run in runs if isinstance(run.spec, Run)]
     special = any(_has_options(spec) for spec in specs)
     ran_out = any(len(run.calls) > len(spec.replies) for run, spec in zip(runs, specs, strict=True))
     inner = any(spec.inner or run.inner_calls for run, spec in zip(runs, specs, strict=True))
     lost = any(run.ending in ("unknown", "refused") for run in runs)
-    if special or ran_out or inner or lost or case.origin(thread) is not None:
+    if special or ran_out or inner or lost or execution.origin(thread) is not None:
         return None
     return Member(
         thread=thread,
-        name=case.scenario.agent_name(thread),
+        name=execution.scenario.agent_name(thread),
         agent=runs[0].agent,
-        kind=case.scenario.kind_of(thread),
+        kind=execution.scenario.kind_of(thread),
         runs=tuple(runs),
         streams=tuple(spec.stream for spec in specs),
-        script=tuple((msgspec.structs.replace(run.spec, thread="", stream=False), _answers(case, run)) for run in runs),
+        script=tuple((msgspec.structs.replace(run.spec, thread="", stream=False), _answers(execution, run)) for run in runs),
     )
 
 
@@ -76,10 +76,10 @@ def _has_options(spec: Run) -> bool:
     return spec.store is not None or bool(spec.conversation_id or spec.agent) or spec.per_service_call is not None
 
 
-def _answers(case: Case, run: RunView) -> tuple[bool, ...]:
+def _answers(execution: ExecutionView, run: RunView) -> tuple[bool, ...]:
     """How the requests of a run were answered."""
     steps = dict.fromkeys(event.step for _, event in run.events)
-    answers = [case.scenario.steps[step] for step in steps]
+    answers = [execution.scenario.steps[step] for step in steps]
     return tuple(answer.approve for answer in answers if isinstance(answer, Respond))
 
 

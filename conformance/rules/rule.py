@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Area, Capability, Data, Level, Policies
@@ -41,7 +41,7 @@ class Judgement(Data, frozen=True, kw_only=True):
     violations: tuple[Finding, ...] = ()
 
 
-Check = Callable[[Case], Iterable[Finding]]
+Check = Callable[[ExecutionView], Iterable[Finding]]
 
 
 _AREAS: Mapping[str, Area] = {"THR": "threads", "PER": "persistence", "ORC": "orchestration"}
@@ -84,11 +84,11 @@ class Rule:
 
     def judge(self, scenario: Scenario, trace: Trace) -> Judgement:
         """Apply the rule to one performed scenario. Never raises on a trace that the stage made."""
-        return self.examine(Case(scenario, trace))
+        return self.examine(ExecutionView(scenario, trace))
 
-    def examine(self, case: Case) -> Judgement:
+    def examine(self, execution: ExecutionView) -> Judgement:
         """Apply the rule to a case, which several rules may share."""
-        findings = list(self.check(case))
+        findings = list(self.check(execution))
         violations = tuple(finding for finding in findings if not finding.holds)
         held = tuple({finding.at: None for finding in findings if finding.holds})
         return Judgement(rule=self.id, exercised=len(findings), held=held, violations=violations)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import msgspec
 
-from conformance.scenario.scenario import Run, RunWorkflow
+from conformance.scenario.scenario import Run, RunWorkflow, Scenario
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Raised, RequestPending
 from conformance.trace.harness_events import (
@@ -27,16 +27,10 @@ from conformance.trace.harness_events import (
     ToolReturned,
 )
 from conformance.trace.messages import Message, Part, Result, parts
-from conformance.trace.trace import AnyEvent
-
-if TYPE_CHECKING:
-    from conformance.rules.execution_view import Case
-
+from conformance.trace.trace import AnyEvent, Trace
+from conformance.vocabulary import Policies
 
 E = TypeVar("E", bound=Event)
-
-Timing = Literal["per run", "per call", "not"]
-"""When local history is appended; `not`: that is the caller's responsibility."""
 
 
 @dataclass
@@ -53,7 +47,8 @@ class CallView:
 class RunView:
     """One run: where it began, what was asked for, and everything that happened in it."""
 
-    case: Case
+    scenario: Scenario
+    trace: Trace
     number: int
     at: int
     spec: Run | RunWorkflow
@@ -70,6 +65,11 @@ class RunView:
             found.setdefault(type(event), []).append((at, event))
         return found
 
+    @property
+    def policies(self) -> Policies:
+        """What the implementation declared."""
+        return self.trace.policies
+
     @cached_property
     def thread(self) -> str | None:
         """The thread that the run is on; None for a run of a workflow."""
@@ -79,31 +79,19 @@ class RunView:
     def agent_name(self) -> str:
         """The agent that a run on a thread is of."""
         assert isinstance(self.spec, Run)
-        return self.spec.agent or self.case.scenario.agent_name(self.spec.thread)
+        return self.spec.agent or self.scenario.agent_name(self.spec.thread)
 
     @cached_property
     def agent(self) -> AgentSpec:
         """How that agent is built, for this run."""
-        spec = self.case.scenario.agents[self.agent_name]
+        spec = self.scenario.agents[self.agent_name]
         rebuilt = self.spec.per_service_call if isinstance(self.spec, Run) else None
         return spec if rebuilt is None else msgspec.structs.replace(spec, per_service_call=rebuilt)
-
-    @property
-    def timing(self) -> Timing:
-        """When the run's history is appended, by the configuration matrix; a run in the background persists at its end (PER-40)."""
-        timing = self.case.persists(self.agent)
-        return "per run" if self.in_background and timing == "per call" else timing
 
     @property
     def in_background(self) -> bool:
         """Whether the service may work on the run in the background."""
         return isinstance(self.spec, Run) and self.spec.background
-
-    @property
-    def overtaken(self) -> bool:
-        """Whether another run of the thread came before this one, which waited, came to its end."""
-        others = [other for other in self.case.runs if other.thread == self.thread and other.calls]
-        return any(self.at < other.at < self.events[-1][0] for other in others)
 
     def own(self, kind: type[E]) -> list[tuple[int, E]]:
         """The run's events of one kind, without those of agents that its own agent has as tools."""
@@ -155,7 +143,7 @@ class RunView:
     @property
     def answered_requests(self) -> int:
         """How many pending requests of the run were answered: steps after the first in which it went on."""
-        return len({event.step for _, event in self.events} - {self.case.trace.events[self.at].step})
+        return len({event.step for _, event in self.events} - {self.trace.events[self.at].step})
 
     @property
     def succeeded(self) -> bool:
@@ -173,51 +161,16 @@ class RunView:
         asking = [view for view in self.calls if view.reply is not None and view.reply.message.calls]
         return self.agent.limit is not None and len(asking) >= self.agent.limit
 
-    @cached_property
-    def contradicts(self) -> bool:
-        """Whether the run cannot be: its agent cannot be built, or cannot serve the thread as it is, with these options."""
-        impossible = self.misplaced or self.unsupported or self.refuses_reducer or self.interrupts
-        return self.contradicting_options or impossible or not self.case.buildable(self.agent_name)
-
-    @property
-    def interrupts(self) -> bool:
-        """Whether an earlier run of the thread waits for someone's answer when this one begins (PER-42)."""
-        return any(other.waits_at(self.at) for other in self.case.earlier(self)) if self.thread is not None else False
-
     def waits_at(self, at: int) -> bool:
         """Whether requests of the run are open at a position in the trace."""
         asked = {event.id or str(where) for where, event in self.of(RequestPending) if where < at}
-        answered = {event.step for where, event in self.events if where < at} - {self.case.trace.events[self.at].step}
+        answered = {event.step for where, event in self.events if where < at} - {self.trace.events[self.at].step}
         return len(asked) > len(answered)
-
-    @property
-    def contradicting_options(self) -> bool:
-        """Whether the options of the run contradict its thread. Nothing contradicts one that has no kind yet."""
-        kind = self.case.kind_before(self)
-        if not isinstance(self.spec, Run) or kind == "adaptive":
-            return False
-        return self.spec.store not in (None, kind == "hosted") or self.spec.conversation_id == "other"
-
-    @property
-    def misplaced(self) -> bool:
-        """Whether the thread's conversation is in the service of another agent."""
-        return self.case.kind_before(self) == "hosted" and self.agent_name != self.case.home_before(self)
 
     @property
     def answered_with_ids(self) -> bool:
         """Whether every service call got a reply, and each of them a conversation id: whatever fails then, the service did not."""
         return all(view.reply is not None and view.reply.conversation_id for view in self.calls)
-
-    @property
-    def refuses_reducer(self) -> bool:
-        """Whether a hosted thread was refused on an agent with a reducer, which may be (THR-34)."""
-        refused = self.raised is not None and self.raised[1].kind in ("unsupported", "invalid") and not self.calls
-        return refused and self.agent.reduces_to is not None and self.case.kind_before(self) == "hosted"
-
-    @property
-    def unsupported(self) -> bool:
-        """Whether the thread is hosted and the agent's service keeps nothing."""
-        return self.case.kind_before(self) == "hosted" and self.agent.service.keeps == "nothing"
 
     @property
     def brought_id(self) -> bool:
@@ -237,7 +190,7 @@ class RunView:
     @property
     def named_id(self) -> str | None:
         """The conversation id that the options of the run name."""
-        begun = self.case.trace.events[self.at]
+        begun = self.trace.events[self.at]
         return begun.conversation_id if isinstance(begun, RunStarted) else None
 
     @property
@@ -248,7 +201,7 @@ class RunView:
     @property
     def supplied(self) -> tuple[Result, ...]:
         """The results that the caller hands over, because the thread's history lacks them."""
-        begun = self.case.trace.events[self.at]
+        begun = self.trace.events[self.at]
         return begun.supplied if isinstance(begun, RunStarted) else ()
 
     def new_in(self, place: int) -> list[Part]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import answer_of, answering, completing, response_of, spells
 from conformance.rules.orchestration.outputs import SIGNAL, completed, exactly_one, final_events, foreign_at, intermediate, texts
 from conformance.rules.orchestration.pairs import completions_alike, twins
@@ -30,27 +30,27 @@ from conformance.trace.harness_events import ServiceFailed, Warned
 
 
 @rule("ORC-01", needs=["workflows"], policies=SIGNAL)
-def one_completion_a_run(case: Case) -> Iterator[Finding]:
+def one_completion_a_run(execution: ExecutionView) -> Iterator[Finding]:
     """A run that completes has exactly one run-completed output.
 
     Leaves alone: runs that wait or fail (ORC-04, ORC-05), and author-written workflows in which not exactly one executor completes
     (ORC-07, ORC-08).
     """
-    for run, spec, _ in direct(case):
-        if run.succeeded and not left_to_author(case, spec.workflow):
+    for run, spec, _ in direct(execution):
+        if run.succeeded and not left_to_author(execution.scenario, spec.workflow):
             yield exactly_one(run, [at for at, _ in completed(run)])
 
 
 @rule("ORC-02", needs=["workflows"], policies=SIGNAL)
-def the_completion_is_the_last_output(case: Case) -> Iterator[Finding]:
+def the_completion_is_the_last_output(execution: ExecutionView) -> Iterator[Finding]:
     """The run-completed output is the last output event of the run: nothing is output after it until the next run begins.
 
     Leaves alone: how many there are (ORC-01), author-written workflows in which not exactly one executor completes (ORC-07), or in
     which another one outputs beside or after it.
     """
-    for run, spec, workflow in direct(case):
+    for run, spec, workflow in direct(execution):
         found = completed(run)
-        if not found or left_to_author(case, spec.workflow) or _outputs_beside(workflow):
+        if not found or left_to_author(execution.scenario, spec.workflow) or _outputs_beside(workflow):
             continue
         first = found[0][0]
         after = [at for at, event in run.events if at > first and isinstance(event, (Output, Chunk))]
@@ -64,16 +64,16 @@ def the_completion_is_the_last_output(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-03", needs=["workflows"])
-def the_completion_can_be_told(case: Case) -> Iterator[Finding]:
+def the_completion_can_be_told(execution: ExecutionView) -> Iterator[Finding]:
     """A consumer can tell the run-completed output without looking at the payload's type or position.
 
     By the signal that the policy `completion_signal` declares; with `none` nobody can. Where outputs of a run that completed bear
     no signal, or what is no whole output bears it, a consumer cannot tell either. Leaves alone: how many there are (ORC-01).
     """
-    signal = case.policies.completion_signal
-    for run, spec, _ in direct(case):
+    signal = execution.policies.completion_signal
+    for run, spec, _ in direct(execution):
         outputs = [at for at, event in run.events if isinstance(event, (Output, Chunk))]
-        if not run.succeeded or not outputs or left_to_author(case, spec.workflow):
+        if not run.succeeded or not outputs or left_to_author(execution.scenario, spec.workflow):
             continue
         pieces = [at for at, chunk in run.of(Chunk) if chunk.completed]
         told_apart = signal not in (None, "none") and bool(completed(run)) and not pieces
@@ -86,14 +86,19 @@ def the_completion_can_be_told(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-04", needs=["workflows", "workflows.requests"], policies=SIGNAL)
-def a_suspended_run_is_not_completed(case: Case) -> Iterator[Finding]:
+def a_suspended_run_is_not_completed(execution: ExecutionView) -> Iterator[Finding]:
     """While a run is suspended on a pending request no output is run-completed; after all answers there is exactly one.
 
     However many outputs came before. Leaves alone what the answer is (ORC-13 ff.).
     """
-    for run, spec, _ in direct(case):
+    for run, spec, _ in direct(execution):
         pending = run.of(RequestPending)
-        if not pending or left_to_author(case, spec.workflow) or faulty(run) or run.ending in ("unknown", "refused"):
+        if (
+            not pending
+            or left_to_author(execution.scenario, spec.workflow)
+            or faulty(execution, run)
+            or run.ending in ("unknown", "refused")
+        ):
             continue
         last_step = max(event.step for _, event in run.events)
         open_end = run.ending in ("waiting", "raised")
@@ -119,7 +124,7 @@ def a_suspended_run_is_not_completed(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-05", needs=["workflows"], policies=SIGNAL)
-def a_run_that_fails_does_not_complete(case: Case) -> Iterator[Finding]:
+def a_run_that_fails_does_not_complete(execution: ExecutionView) -> Iterator[Finding]:
     """A run that fails has no run-completed output; the error reaches the consumer.
 
     Intermediate outputs already emitted stay valid: in a stream, whoever spoke one after another before the failure was heard. It
@@ -127,12 +132,12 @@ def a_run_that_fails_does_not_complete(case: Case) -> Iterator[Finding]:
     then there is no error, but never both. Leaves alone: concurrent workflows that answer without the failing participant (ORC-33),
     and completions in author-written workflows in which somebody else fails.
     """
-    for run, spec, workflow in played(case):
-        if not fails(run) or run.ending == "waiting" or cut_off(run):
+    for run, spec, workflow in played(execution):
+        if not fails(execution, run) or run.ending == "waiting" or cut_off(run):
             continue
         done = [] if completing(workflow) else [at for at, _ in completed(run)]
         raised = run.raised is not None
-        withdrawn = _withdrawn(run, workflow) if spec.stream else []
+        withdrawn = _withdrawn(execution, run, workflow) if spec.stream else []
         yield finding(
             (raised and not done and not withdrawn) or (spec.manager.errs and not raised),
             done[0] if done else run.events[-1][0],
@@ -143,21 +148,21 @@ def a_run_that_fails_does_not_complete(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-06", needs=["workflows"], policies=SIGNAL)
-def runs_do_not_leak_into_each_other(case: Case) -> Iterator[Finding]:
+def runs_do_not_leak_into_each_other(execution: ExecutionView) -> Iterator[Finding]:
     """The second run on the same workflow has its own completion, with nothing of the first run's answer.
 
     A failed or suspended-and-dropped first run does not poison it. Leaves alone: how many completions there are (ORC-01), what
     participants are sent (ORC-35), runs after one whose consumer left its stream (ORC-38), and texts that both runs say.
     """
-    runs = list(played(case))
+    runs = list(played(execution))
     for place, (run, spec, _) in enumerate(runs):
         earlier = [other for other, its, _ in runs[:place] if its.workflow == spec.workflow and other.events[-1][0] < run.at]
         left = any(cut_off(other) for other in earlier)
-        if not earlier or left or faulty(run) or cut_off(run) or left_to_author(case, spec.workflow):
+        if not earlier or left or faulty(execution, run) or cut_off(run) or left_to_author(execution.scenario, spec.workflow):
             continue
         found = final_events(run, spec)
         expected = any(final_events(other, its) for other, its, _ in runs[:place] if other in earlier and its.stream == spec.stream)
-        leaked = foreign_at(case, run, earlier, found)
+        leaked = foreign_at(execution, run, earlier, found)
         own = run.ending == "waiting" or (run.succeeded and (bool(found) or not expected))
         yield finding(
             own and not leaked,
@@ -169,14 +174,14 @@ def runs_do_not_leak_into_each_other(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-07", needs=["workflows", "workflows.custom"])
-def several_completions_are_detected(case: Case) -> Iterator[Finding]:
+def several_completions_are_detected(execution: ExecutionView) -> Iterator[Finding]:
     """A custom workflow in which several executors complete is detected: a warning or an error names the executors.
 
     One after another, in the same superstep, or one of them twice.
     """
-    for run, _, workflow in direct(case):
+    for run, _, workflow in direct(execution):
         names = completing(workflow) if workflow.pattern == "custom" else []
-        if len(names) < 2 or run.ending == "waiting" or cut_off(run) or faulty(run):
+        if len(names) < 2 or run.ending == "waiting" or cut_off(run) or faulty(execution, run):
             continue
         told = [(at, event.text) for at, event in run.events if isinstance(event, (Warned, Raised))]
         named = {name for name in names for _, text in told if name in text}
@@ -190,10 +195,10 @@ def several_completions_are_detected(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-08", level="SHOULD", needs=["workflows", "workflows.custom"])
-def an_end_without_completion_is_reported(case: Case) -> Iterator[Finding]:
+def an_end_without_completion_is_reported(execution: ExecutionView) -> Iterator[Finding]:
     """A custom workflow that ends without completing is reported: a warning, or an implementation-made completion."""
-    for run, _, workflow in direct(case):
-        if workflow.pattern != "custom" or completing(workflow) or not run.succeeded or faulty(run):
+    for run, _, workflow in direct(execution):
+        if workflow.pattern != "custom" or completing(workflow) or not run.succeeded or faulty(execution, run):
             continue
         reported = [at for at, _ in (*run.of(Warned), *completed(run))]
         yield finding(
@@ -205,40 +210,40 @@ def an_end_without_completion_is_reported(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-09", needs=["workflows", "runs.streaming"], policies=SIGNAL)
-def a_streamed_answer_is_whole(case: Case) -> Iterator[Finding]:
+def a_streamed_answer_is_whole(execution: ExecutionView) -> Iterator[Finding]:
     """Streaming: the run-completed event carries the whole answer, not the last chunk; chunks are intermediate.
 
     The answer's text equals the concatenation of its chunks where they belong to the answering agent. Leaves alone: handoff, which
     completes with nothing, and author-written workflows in which not exactly one executor completes.
     """
-    for run, spec, workflow in direct(case):
-        if not spec.stream or not run.succeeded or waited(run) or faulty(run):
+    for run, spec, workflow in direct(execution):
+        if not spec.stream or not run.succeeded or waited(run) or faulty(execution, run):
             continue
-        if workflow.pattern == "handoff" or left_to_author(case, spec.workflow) or limited(case, spec):
+        if workflow.pattern == "handoff" or left_to_author(execution.scenario, spec.workflow) or limited(execution.scenario, spec):
             continue
-        wanted = texts(answer_of(run, workflow))
-        whole = [at for at, output in completed(run) if texts(case.heard(output.messages)) >= wanted]
+        wanted = texts(answer_of(execution, run, workflow))
+        whole = [at for at, output in completed(run) if texts(execution.heard(output.messages)) >= wanted]
         pieces = [at for at, chunk in run.of(Chunk) if chunk.completed]
-        cut = [name for name in answering(workflow) if not _joins(run, name)]
+        cut = [name for name in answering(workflow) if not _joins(execution, run, name)]
         yield finding(
             bool(whole) and not pieces and not cut,
             pieces[0] if pieces else whole[0] if whole else run.events[-1][0],
-            expected=f"a run-completed output with the whole answer {show(answer_of(run, workflow))}, which its chunks join to",
+            expected=f"a run-completed output with the whole answer {show(answer_of(execution, run, workflow))}, which its chunks join to",
             got=f"{len(whole)} whole answers, {len(pieces)} chunks that complete"
             + (f", chunks of {', '.join(cut)} that join to something else" if cut else ""),
         )
 
 
 @rule("ORC-10", needs=["workflows", "runs.streaming"], policies=SIGNAL)
-def streaming_changes_no_output(case: Case) -> Iterator[Finding]:
+def streaming_changes_no_output(execution: ExecutionView) -> Iterator[Finding]:
     """Streaming and non-streaming runs have the same run-completed payload and the same intermediate outputs.
 
     After chunks are joined. Judged on runs with the same script, one streaming and one not. Of intermediate outputs that a stream
     shows as chunks only, the texts are compared.
     """
-    for pair in twins(case, "stream", direct=True):
-        yield completions_alike(pair)
-        first, second = (_shown(run) for run in pair.runs)
+    for pair in twins(execution, "stream", direct=True):
+        yield completions_alike(execution, pair)
+        first, second = (_shown(execution, run) for run in pair.runs)
         yield finding(
             first == second,
             pair.second.events[-1][0],
@@ -248,15 +253,15 @@ def streaming_changes_no_output(case: Case) -> Iterator[Finding]:
         )
 
 
-def _withdrawn(run: RunView, workflow: WorkflowSpec) -> list[str]:
+def _withdrawn(execution: ExecutionView, run: RunView, workflow: WorkflowSpec) -> list[str]:
     """Texts that a consumer should have seen before the run failed: those of intermediate outputs, by participants in turn."""
     in_turn = workflow.pattern == "handoff" or (workflow.pattern in ("sequential", *MANAGED) and workflow.intermediate_outputs)
-    if not in_turn or nests(run.case, workflow) or waited(run):
+    if not in_turn or nests(execution.scenario, workflow) or waited(run):
         return []
     failed = {event.agent for _, event in run.of(ServiceFailed)}
-    said = texts(part for spell in spells(run) if spell.agent not in failed for part in spell.said)
+    said = texts(part for spell in spells(execution, run) if spell.agent not in failed for part in spell.said)
     chunks = "".join(chunk.text for _, chunk in run.of(Chunk))
-    outputs = texts(part for _, output in run.of(Output) for part in run.case.heard(output.messages))
+    outputs = texts(part for _, output in run.of(Output) for part in execution.heard(output.messages))
     return [text for text in said if text not in outputs and text not in chunks]
 
 
@@ -272,12 +277,16 @@ def _stage_of(workflow: WorkflowSpec, executor: str) -> int:
     return next(place for place, stage in enumerate(workflow.stages) if executor in stage)
 
 
-def _joins(run: RunView, agent: str) -> bool:
+def _joins(execution: ExecutionView, run: RunView, agent: str) -> bool:
     """Whether the chunks of an agent, where any are shown, join to the texts that it said."""
     shown = [chunk.text for _, chunk in run.of(Chunk) if chunk.executor == agent]
-    return not any(shown) or "".join(shown) == "".join(part[1] for part in response_of(run, agent) if part[0] == "assistant")
+    return not any(shown) or "".join(shown) == "".join(
+        part[1] for part in response_of(execution, run, agent) if part[0] == "assistant"
+    )
 
 
-def _shown(run: RunView) -> Counter[str]:
+def _shown(execution: ExecutionView, run: RunView) -> Counter[str]:
     """The texts of a run's intermediate outputs; of one that shows chunks only, letter by letter."""
-    return Counter("".join(text * count for text, count in texts(part for _, said in intermediate(run) for part in said).items()))
+    return Counter(
+        "".join(text * count for text, count in texts(part for _, said in intermediate(execution, run) for part in said).items())
+    )

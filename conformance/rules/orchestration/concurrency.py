@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import spells
 from conformance.rules.orchestration.outputs import SIGNAL, completed, exactly_one, heard_texts, texts, told
 from conformance.rules.orchestration.pairs import completions_alike, twins
@@ -17,39 +17,39 @@ from conformance.trace.harness_events import ServiceFailed, ServiceReplied
 
 
 @rule("ORC-32", needs=["workflows.concurrent"], policies=SIGNAL)
-def every_order_of_finishing_gives_the_same_answer(case: Case) -> Iterator[Finding]:
+def every_order_of_finishing_gives_the_same_answer(execution: ExecutionView) -> Iterator[Finding]:
     """Concurrent with every order of finishing: the same answer, one completion.
 
     Judged on runs with the same script but for that order, where the participants did finish in it. Leaves alone: what the answer
     is (ORC-14).
     """
-    for pair in twins(case, "finish", direct=True):
+    for pair in twins(execution, "finish", direct=True):
         assert isinstance(pair.first.spec, RunWorkflow)
-        concurrent = case.scenario.workflows[pair.first.spec.workflow].pattern == "concurrent"
+        concurrent = execution.scenario.workflows[pair.first.spec.workflow].pattern == "concurrent"
         if concurrent and all(_in_its_order(run) for run in pair.runs):
-            yield completions_alike(pair)
+            yield completions_alike(execution, pair)
             for run in pair.runs:
                 yield exactly_one(run, [at for at, _ in completed(run)])
 
 
 @rule("ORC-33", needs=["workflows.concurrent"], policies=("completion_signal", "failing_participant"))
-def a_failing_participant_leads_to_one_end(case: Case) -> Iterator[Finding]:
+def a_failing_participant_leads_to_one_end(execution: ExecutionView) -> Iterator[Finding]:
     """Concurrent with one failing participant: the run fails, or there is an answer without it, as declared; never both.
 
     The policy `failing_participant`. Leaves alone: nested workflows.
     """
-    for run, _, workflow in direct(case):
+    for run, _, workflow in direct(execution):
         failed = {event.agent for _, event in run.of(ServiceFailed)}
-        if workflow.pattern != "concurrent" or not failed or nests(case, workflow):
+        if workflow.pattern != "concurrent" or not failed or nests(execution.scenario, workflow):
             continue
         if run.ending == "waiting" or cut_off(run):
             continue
         found = completed(run)
-        if case.policies.failing_participant == "fails":
+        if execution.policies.failing_participant == "fails":
             right, expected = run.raised is not None and not found, "an error and no completion"
         else:
-            others = texts(part for spell in spells(run) if spell.agent in failed for part in spell.said)
-            told_of = [text for _, output in found for text in heard_texts(case, output.messages) if text in others]
+            others = texts(part for spell in spells(execution, run) if spell.agent in failed for part in spell.said)
+            told_of = [text for _, output in found for text in heard_texts(execution, output.messages) if text in others]
             right = run.raised is None and len(found) == 1 and not told_of
             if failed == set(workflow.participants):
                 right = not found
@@ -64,20 +64,20 @@ def a_failing_participant_leads_to_one_end(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-34", needs=["workflows", "runs.interleaved"], policies=SIGNAL)
-def interleaved_runs_do_not_mix(case: Case) -> Iterator[Finding]:
+def interleaved_runs_do_not_mix(execution: ExecutionView) -> Iterator[Finding]:
     """Two runs of two workflow instances that interleave do not mix outputs.
 
     Nothing that only the other one said is in its outputs or reaches its participants. Leaves alone: runs that wait or fail, what
     the answer is (ORC-13 ff.), and texts that both say.
     """
-    for run, spec, _ in played(case):
-        others = [other for other, its, _ in played(case) if _beside(case, run, other) and its.workflow != spec.workflow]
-        if not others or not run.succeeded or faulty(run) or left_to_author(case, spec.workflow):
+    for run, spec, _ in played(execution):
+        others = [other for other, its, _ in played(execution) if _beside(execution, run, other) and its.workflow != spec.workflow]
+        if not others or not run.succeeded or faulty(execution, run) or left_to_author(execution.scenario, spec.workflow):
             continue
-        foreign = {text for other in others for text in told(other)} - set(told(run))
+        foreign = {text for other in others for text in told(execution, other)} - set(told(execution, run))
         seen = [*completed(run), *run.of(RunReturned)[-1:]]
         sent = [(view.at, view.request) for view in run.calls]
-        mixed = [at for at, event in (*seen, *sent) if foreign & set(heard_texts(case, event.messages))]
+        mixed = [at for at, event in (*seen, *sent) if foreign & set(heard_texts(execution, event.messages))]
         yield finding(
             not mixed,
             mixed[0] if mixed else seen[0][0] if seen else run.events[-1][0],
@@ -95,8 +95,8 @@ def _in_its_order(run: RunView) -> bool:
     return finished == list(dict.fromkeys(run.spec.finish))
 
 
-def _beside(case: Case, run: RunView, other: RunView) -> bool:
+def _beside(execution: ExecutionView, run: RunView, other: RunView) -> bool:
     """Whether two runs belong to one step in which several are in flight."""
-    step = case.trace.events[run.at].step
-    together = isinstance(case.scenario.steps[step], Together)
-    return together and other is not run and case.trace.events[other.at].step == step
+    step = execution.trace.events[run.at].step
+    together = isinstance(execution.scenario.steps[step], Together)
+    return together and other is not run and execution.trace.events[other.at].step == step

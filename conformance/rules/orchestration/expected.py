@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.run_view import RunView
-from conformance.scenario.scenario import RunWorkflow
+from conformance.scenario.scenario import RunWorkflow, Scenario
 from conformance.scenario.specs import ExecutorSpec, ManagerSpec, WorkflowSpec
 from conformance.trace.harness_events import ServiceReplied, ToolRaised, ToolReturned
 from conformance.trace.messages import Message, Part, parts
@@ -27,7 +27,7 @@ class Spell:
     handoff: str | None = None
 
 
-def spells(run: RunView) -> list[Spell]:
+def spells(execution: ExecutionView, run: RunView) -> list[Spell]:
     """Who spoke in a run, and what, in the order in which they began."""
     ran = {event.id for _, event in run.events if isinstance(event, (ToolReturned, ToolRaised))}
     replies = run.of(ServiceReplied)
@@ -41,7 +41,7 @@ def spells(run: RunView) -> list[Spell]:
         spell.at = at
         spell.said += parts([reply.message])
         later = [other for _, other in replies if other.agent == reply.agent and other.call > reply.call]
-        tools = [call for call in reply.message.calls if not is_handoff(run.case, call.tool)]
+        tools = [call for call in reply.message.calls if not is_handoff(execution.scenario, call.tool)]
         spell.said += [("result", call.id) for call in tools if call.id in ran or later]
         spell.handoff = next((call.id for call in reply.message.calls if call not in tools), None)
         if not reply.message.calls or spell.handoff:
@@ -49,9 +49,9 @@ def spells(run: RunView) -> list[Spell]:
     return found
 
 
-def produced(run: RunView) -> list[Spell]:
+def produced(execution: ExecutionView, run: RunView) -> list[Spell]:
     """The same in the order in which they were done."""
-    return sorted(spells(run), key=lambda spell: spell.at)
+    return sorted(spells(execution, run), key=lambda spell: spell.at)
 
 
 def conversation(spells: Iterable[Spell]) -> list[Part]:
@@ -67,30 +67,30 @@ def conversation(spells: Iterable[Spell]) -> list[Part]:
     return found
 
 
-def response_of(run: RunView, participant: str) -> list[Part]:
+def response_of(execution: ExecutionView, run: RunView, participant: str) -> list[Part]:
     """A participant's response in this run: everything that an agent said, or the answer of a child.
 
     A handoff answers with nothing; what its participants said is its response all the same (ORC-26).
     """
-    workflows = run.case.scenario.workflows
+    workflows = run.scenario.workflows
     if participant not in workflows:
-        return conversation(spell for spell in spells(run) if spell.agent == participant)
+        return conversation(spell for spell in spells(execution, run) if spell.agent == participant)
     child = workflows[participant]
     if child.pattern == "handoff":
-        return conversation(spell for spell in spells(run) if spell.agent in child.participants)
-    return answer_of(run, child)
+        return conversation(spell for spell in spells(execution, run) if spell.agent in child.participants)
+    return answer_of(execution, run, child)
 
 
-def answer_of(run: RunView, workflow: WorkflowSpec) -> list[Part]:
+def answer_of(execution: ExecutionView, run: RunView, workflow: WorkflowSpec) -> list[Part]:
     """The answer that a workflow must give, where no limit ends it."""
     assert isinstance(run.spec, RunWorkflow)
     match workflow.pattern:
         case "sequential":
-            return response_of(run, workflow.participants[-1])
+            return response_of(execution, run, workflow.participants[-1])
         case "concurrent" if workflow.aggregates is not None:
             return [("assistant", workflow.aggregates)]
         case "concurrent":
-            return [part for _, part in owned(run, workflow.participants)]
+            return [part for _, part in owned(execution, run, workflow.participants)]
         case "group_chat" | "magentic":
             return [("assistant", run.spec.manager.answer)]
         case "handoff":
@@ -100,11 +100,11 @@ def answer_of(run: RunView, workflow: WorkflowSpec) -> list[Part]:
             return [("assistant", text) for each in completed for text in (each.completes, each.again) if text is not None]
 
 
-def answers(run: RunView, workflow: WorkflowSpec) -> list[list[Part]]:
+def answers(execution: ExecutionView, run: RunView, workflow: WorkflowSpec) -> list[list[Part]]:
     """Every form that the answer may have: combined ones come in one of the stable orders."""
     if workflow.pattern != "concurrent" or workflow.aggregates is not None:
-        return [answer_of(run, workflow)]
-    return [[part for _, part in owned(run, order)] for order in orders(workflow)]
+        return [answer_of(execution, run, workflow)]
+    return [[part for _, part in owned(execution, run, order)] for order in orders(workflow)]
 
 
 def answering(workflow: WorkflowSpec) -> tuple[str, ...]:
@@ -129,22 +129,25 @@ def orders(workflow: WorkflowSpec) -> list[tuple[str, ...]]:
     return [workflow.participants, tuple(sorted(workflow.participants))]
 
 
-def said(case: Case, messages: Sequence[Message]) -> list[Part]:
+def said(execution: ExecutionView, messages: Sequence[Message]) -> list[Part]:
     """What is heard in an answer: without the results of handoffs, which not every framework has."""
     handoffs = {
-        ("result", call.id) for _, reply in case.of(ServiceReplied) for call in reply.message.calls if is_handoff(case, call.tool)
+        ("result", call.id)
+        for _, reply in execution.of(ServiceReplied)
+        for call in reply.message.calls
+        if is_handoff(execution.scenario, call.tool)
     }
-    return [part for part in case.heard(messages) if part not in handoffs]
+    return [part for part in execution.heard(messages) if part not in handoffs]
 
 
-def owned(run: RunView, participants: Sequence[str]) -> list[tuple[str, Part]]:
+def owned(execution: ExecutionView, run: RunView, participants: Sequence[str]) -> list[tuple[str, Part]]:
     """The responses of participants, one after another, each part with the participant that said it."""
-    return [(name, part) for name in participants for part in response_of(run, name)]
+    return [(name, part) for name in participants for part in response_of(execution, run, name)]
 
 
-def is_handoff(case: Case, tool: str) -> bool:
+def is_handoff(scenario: Scenario, tool: str) -> bool:
     """Whether a call hands over to another agent: no agent has a tool of that name."""
-    return not any(tool in agent.tools for agent in case.scenario.agents.values())
+    return not any(tool in agent.tools for agent in scenario.agents.values())
 
 
 def ended_by(manager: ManagerSpec, workflow: WorkflowSpec) -> Literal["answer", "limit", "either"]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import answering, said, spells, staged
 from conformance.rules.orchestration.runs import MANAGED, inside
 from conformance.rules.rule import Finding, finding
@@ -21,15 +21,15 @@ def completed(run: RunView) -> list[tuple[int, Output]]:
     return [(at, output) for at, output in run.of(Output) if output.completed]
 
 
-def intermediate(run: RunView) -> list[tuple[int, list[Part]]]:
+def intermediate(execution: ExecutionView, run: RunView) -> list[tuple[int, list[Part]]]:
     """The intermediate outputs, what each says. Where a stream shows them as chunks only, the chunks of each in a row, joined.
 
     Chunks of participants whose response is the answer are intermediate where intermediate outputs are asked for.
     """
-    whole = [(at, said(run.case, output.messages)) for at, output in run.of(Output) if not output.completed]
+    whole = [(at, said(execution, output.messages)) for at, output in run.of(Output) if not output.completed]
     if whole or not isinstance(run.spec, RunWorkflow):
         return whole
-    workflow = run.case.scenario.workflows[run.spec.workflow]
+    workflow = run.scenario.workflows[run.spec.workflow]
     own = () if workflow.intermediate_outputs else answering(workflow)
     chunks = [(at, chunk) for at, chunk in run.of(Chunk) if not chunk.completed and chunk.executor not in own]
     joined: list[tuple[int, list[Part]]] = []
@@ -39,9 +39,9 @@ def intermediate(run: RunView) -> list[tuple[int, list[Part]]]:
     return joined
 
 
-def returned(run: RunView) -> list[Part]:
+def returned(execution: ExecutionView, run: RunView) -> list[Part]:
     """What the response of a workflow as an agent says; of a run that went on after requests, all of its responses."""
-    return [part for _, event in run.of(RunReturned) for part in said(run.case, event.messages)]
+    return [part for _, event in run.of(RunReturned) for part in said(execution, event.messages)]
 
 
 def exactly_one(run: RunView, found: Sequence[int]) -> Finding:
@@ -61,16 +61,16 @@ def texts(said: Iterable[Part]) -> Counter[str]:
     return Counter(part[1] for part in said if part[0] in ("user", "assistant") and part[1])
 
 
-def heard_texts(case: Case, messages: Iterable[Message]) -> Counter[str]:
+def heard_texts(execution: ExecutionView, messages: Iterable[Message]) -> Counter[str]:
     """The texts of messages."""
-    return texts(case.heard(list(messages)))
+    return texts(execution.heard(list(messages)))
 
 
-def told(run: RunView) -> Counter[str]:
+def told(execution: ExecutionView, run: RunView) -> Counter[str]:
     """Every text of a run: its input and what everybody in it said, the manager and executors too."""
     assert isinstance(run.spec, RunWorkflow)
-    found = Counter(run.spec.say) + texts(part for spell in spells(run) for part in spell.said)
-    for workflow in inside(run.case, run.spec.workflow):
+    found = Counter(run.spec.say) + texts(part for spell in spells(execution, run) for part in spell.said)
+    for workflow in inside(execution.scenario, run.spec.workflow):
         made = [run.spec.manager.answer if workflow.pattern in MANAGED else None, workflow.aggregates]
         for executor in staged(workflow).values():
             made += [*executor.emits, executor.completes, executor.again]
@@ -78,20 +78,20 @@ def told(run: RunView) -> Counter[str]:
     return found
 
 
-def said_inside(run: RunView, workflow: str) -> Counter[str]:
+def said_inside(execution: ExecutionView, run: RunView, workflow: str) -> Counter[str]:
     """The texts of all participants of a workflow, also those of workflows in it."""
-    members = agents_in(run.case.scenario, workflow)
-    return texts(part for spell in spells(run) if spell.agent in members for part in spell.said)
+    members = agents_in(run.scenario, workflow)
+    return texts(part for spell in spells(execution, run) if spell.agent in members for part in spell.said)
 
 
-def misattributed(run: RunView, messages: Sequence[Message]) -> list[str]:
+def misattributed(execution: ExecutionView, run: RunView, messages: Sequence[Message]) -> list[str]:
     """The participants that sign messages which they did not say, but another one, the manager or an executor did."""
     assert isinstance(run.spec, RunWorkflow)
-    owners: dict[Part, set[str]] = {("assistant", text): set() for text in told(run)}
-    for spell in spells(run):
+    owners: dict[Part, set[str]] = {("assistant", text): set() for text in told(execution, run)}
+    for spell in spells(execution, run):
         for part in spell.said:
             owners.setdefault(part, set()).add(spell.agent)
-    members = agents_in(run.case.scenario, run.spec.workflow)
+    members = agents_in(run.scenario, run.spec.workflow)
     return [
         message.author
         for message in messages
@@ -109,8 +109,8 @@ def final_events(run: RunView, spec: RunWorkflow) -> list[tuple[int, Output | Ru
 
 
 def foreign_at(
-    case: Case, run: RunView, earlier: Sequence[RunView], found: Sequence[tuple[int, Output | RunReturned]]
+    execution: ExecutionView, run: RunView, earlier: Sequence[RunView], found: Sequence[tuple[int, Output | RunReturned]]
 ) -> list[int]:
     """Where texts that only earlier runs said are in what a run ended with."""
-    foreign = {text for other in earlier for text in told(other)} - set(told(run))
-    return [at for at, end in found if foreign & set(heard_texts(case, end.messages))]
+    foreign = {text for other in earlier for text in told(execution, other)} - set(told(execution, run))
+    return [at for at, end in found if foreign & set(heard_texts(execution, end.messages))]

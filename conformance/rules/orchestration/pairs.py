@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import said
 from conformance.rules.orchestration.outputs import completed
 from conformance.rules.orchestration.runs import Played, faulty, played
@@ -39,13 +39,13 @@ class Twins:
         return self.first, self.second
 
 
-def twins(case: Case, difference: Difference, *, direct: bool) -> Iterator[Twins]:
+def twins(execution: ExecutionView, difference: Difference, *, direct: bool) -> Iterator[Twins]:
     """Every two runs that differ in nothing else, as agents or not.
 
     Replies must stand in the script: a text of the service's own counts over the scenario and would differ. So must orders be as
     the script says, where they are what differs.
     """
-    fit = [each for each in played(case) if each[1].as_agent != direct and _fits(each)]
+    fit = [each for each in played(execution) if each[1].as_agent != direct and _fits(execution, each)]
     for place, first in enumerate(fit):
         for second in fit[place + 1 :]:
             one, other = _value(first, difference), _value(second, difference)
@@ -53,9 +53,9 @@ def twins(case: Case, difference: Difference, *, direct: bool) -> Iterator[Twins
                 yield Twins(second[0], first[0]) if one is True else Twins(first[0], second[0])
 
 
-def completions_alike(pair: Twins) -> Finding:
+def completions_alike(execution: ExecutionView, pair: Twins) -> Finding:
     """Whether both have the same run-completed payload: the same messages by the same authors, as often."""
-    first, second = (_completions(run) for run in pair.runs)
+    first, second = (_completions(execution, run) for run in pair.runs)
     return finding(
         first == second,
         pair.second.events[-1][0],
@@ -65,18 +65,18 @@ def completions_alike(pair: Twins) -> Finding:
     )
 
 
-def _completions(run: RunView) -> list[tuple[list[Part], list[str | None]]]:
+def _completions(execution: ExecutionView, run: RunView) -> list[tuple[list[Part], list[str | None]]]:
     assert isinstance(run.spec, RunWorkflow)
     outputs = [output for _, output in completed(run)]
-    heard = by_order([said(run.case, output.messages) for output in outputs])
+    heard = by_order([said(execution, output.messages) for output in outputs])
     itself = {run.spec.workflow: "the workflow itself"}
     signed = [[itself.get(message.author or "", message.author) for message in output.messages] for output in outputs]
     return list(zip(heard, signed, strict=True))
 
 
-def responses_alike(pair: Twins) -> Finding:
+def responses_alike(execution: ExecutionView, pair: Twins) -> Finding:
     """Whether both agents' responses say the same, in any order."""
-    first, second = (_responses(run) for run in pair.runs)
+    first, second = (_responses(execution, run) for run in pair.runs)
     return finding(
         first == second,
         pair.second.events[-1][0],
@@ -86,10 +86,10 @@ def responses_alike(pair: Twins) -> Finding:
     )
 
 
-def _responses(run: RunView) -> Counter[Part]:
+def _responses(execution: ExecutionView, run: RunView) -> Counter[Part]:
     """What a response says; of a call, what it asks for: side by side, nobody can say which one was there first."""
     asked = {call.id: call.tool for _, reply in run.of(ServiceReplied) for call in reply.message.calls}
-    heard = [part for _, event in run.of(RunReturned) for part in said(run.case, event.messages)]
+    heard = [part for _, event in run.of(RunReturned) for part in said(execution, event.messages)]
     return Counter((part[0], *part[2:]) if part[0] == "call" else _of_tool(part, asked) for part in heard)
 
 
@@ -97,11 +97,11 @@ def _of_tool(part: Part, asked: Mapping[str, str]) -> Part:
     return (part[0], asked.get(part[1], part[1])) if part[0] == "result" else part
 
 
-def _fits(each: Played) -> bool:
+def _fits(execution: ExecutionView, each: Played) -> bool:
     run, spec, _ = each
     asked = Counter(event.agent for _, event in run.of(ServiceCalled))
     scripted = all(count <= len(spec.replies.get(agent, ())) for agent, count in asked.items())
-    return run.succeeded and scripted and not faulty(run)
+    return run.succeeded and scripted and not faulty(execution, run)
 
 
 def _value(each: Played, difference: Difference) -> object:
@@ -115,7 +115,7 @@ def _but_for(each: Played, difference: Difference) -> tuple[RunWorkflow, Workflo
     own = {event.step for _, event in run.events}
     answered = tuple(
         msgspec.structs.replace(step, stream=False)
-        for place, step in enumerate(run.case.scenario.steps)
+        for place, step in enumerate(run.scenario.steps)
         if place in own and isinstance(step, Respond)
     )
     script = msgspec.structs.replace(spec, workflow="", thread=None)

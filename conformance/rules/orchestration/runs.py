@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import completing, ended_by, staged
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import RunView
-from conformance.scenario.scenario import Respond, RunWorkflow, workflows_in
+from conformance.scenario.scenario import Respond, RunWorkflow, Scenario, workflows_in
 from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import RequestPending
 from conformance.trace.harness_events import Abandoned, ServiceFailed, ServiceReplied, ToolCalled
@@ -21,72 +21,72 @@ Played = tuple[RunView, RunWorkflow, WorkflowSpec]
 MANAGED = ("group_chat", "magentic")
 
 
-def played(case: Case) -> Iterator[Played]:
+def played(execution: ExecutionView) -> Iterator[Played]:
     """Every run of a workflow, but for those that somebody answers when a later run of the workflow has begun, or has left."""
-    runs = list(case.workflow_runs())
+    runs = list(execution.workflow_runs())
     for place, (run, spec) in enumerate(runs):
         after = [other.at for other, its in runs[place + 1 :] if its.workflow == spec.workflow]
         left = [at for at, _ in run.of(Abandoned)]
         if not any(at < run.events[-1][0] for at in (*after, *left)):
-            yield run, spec, case.scenario.workflows[spec.workflow]
+            yield run, spec, execution.scenario.workflows[spec.workflow]
 
 
-def direct(case: Case) -> Iterator[Played]:
+def direct(execution: ExecutionView) -> Iterator[Played]:
     """Runs of workflows that were not wrapped as an agent: their outputs can be seen."""
-    return (each for each in played(case) if not each[1].as_agent)
+    return (each for each in played(execution) if not each[1].as_agent)
 
 
-def wrapped(case: Case) -> Iterator[Played]:
+def wrapped(execution: ExecutionView) -> Iterator[Played]:
     """Runs of workflows as agents."""
-    return (each for each in played(case) if each[1].as_agent)
+    return (each for each in played(execution) if each[1].as_agent)
 
 
-def again(case: Case, run: RunView) -> bool:
+def again(execution: ExecutionView, run: RunView) -> bool:
     """Whether the workflow of a run was run before."""
-    runs = [(other, its) for other, its in case.workflow_runs() if other.at < run.at]
+    runs = [(other, its) for other, its in execution.workflow_runs() if other.at < run.at]
     return any(isinstance(run.spec, RunWorkflow) and its.workflow == run.spec.workflow for _, its in runs)
 
 
-def left_to_author(case: Case, name: str) -> bool:
+def left_to_author(scenario: Scenario, name: str) -> bool:
     """Whether it is the author of a workflow, or of one in it, who has it complete never, or more than once."""
-    return any(each.pattern == "custom" and len(completing(each)) != 1 for each in inside(case, name))
+    return any(each.pattern == "custom" and len(completing(each)) != 1 for each in inside(scenario, name))
 
 
-def limited(case: Case, spec: RunWorkflow) -> bool:
+def limited(scenario: Scenario, spec: RunWorkflow) -> bool:
     """Whether a limit ends the workflow of a run or one in it, or may: then the answer need not be the manager's."""
-    managed = (each for each in inside(case, spec.workflow) if each.pattern in MANAGED)
+    managed = (each for each in inside(scenario, spec.workflow) if each.pattern in MANAGED)
     return any(ended_by(spec.manager, each) != "answer" for each in managed)
 
 
-def children(case: Case, workflow: WorkflowSpec) -> list[str]:
+def children(scenario: Scenario, workflow: WorkflowSpec) -> list[str]:
     """The workflows that take part in a workflow."""
-    return [name for name in workflow.participants if name in case.scenario.workflows]
+    return [name for name in workflow.participants if name in scenario.workflows]
 
 
-def nests(case: Case, workflow: WorkflowSpec) -> bool:
+def nests(scenario: Scenario, workflow: WorkflowSpec) -> bool:
     """Whether a workflow has others as participants."""
-    return bool(children(case, workflow))
+    return bool(children(scenario, workflow))
 
 
-def faulty(run: RunView) -> bool:
+def faulty(execution: ExecutionView, run: RunView) -> bool:
     """Whether the run fails by its script, or may: a participant's service, an executor, or a manager that errs."""
     assert isinstance(run.spec, RunWorkflow)
-    involved = inside(run.case, run.spec.workflow)
+    involved = inside(execution.scenario, run.spec.workflow)
     raising = any(spec.raises is not None for each in involved for spec in staged(each).values())
     managed = any(each.pattern in MANAGED for each in involved)
     return bool(run.of(ServiceFailed)) or raising or (managed and run.spec.manager.errs)
 
 
-def fails(run: RunView) -> bool:
+def fails(execution: ExecutionView, run: RunView) -> bool:
     """Whether the run surely fails: a participant's service did, or an executor or the manager of the workflow itself does."""
     assert isinstance(run.spec, RunWorkflow)
-    involved = inside(run.case, run.spec.workflow)
+    involved = inside(execution.scenario, run.spec.workflow)
     if run.of(ServiceFailed):
-        return not (run.case.policies.failing_participant == "left_out" and any(each.pattern == "concurrent" for each in involved))
+        return not (run.policies.failing_participant == "left_out" and any(each.pattern == "concurrent" for each in involved))
     if len(involved) > 1:
         return False
     raising = any(spec.raises is not None for spec in staged(involved[0]).values())
-    errs = involved[0].pattern in MANAGED and run.spec.manager.errs and not limited(run.case, run.spec)
+    errs = involved[0].pattern in MANAGED and run.spec.manager.errs and not limited(execution.scenario, run.spec)
     return raising or errs
 
 
@@ -102,7 +102,7 @@ def cut_off(run: RunView) -> bool:
 
 def approvals(run: RunView) -> list[tuple[int, str, Call]]:
     """The calls of a run that need approval: where in the trace each was made, by which agent, and the call."""
-    agents = run.case.scenario.agents
+    agents = run.scenario.agents
     return [
         (at, reply.agent, call)
         for at, reply in run.of(ServiceReplied)
@@ -111,11 +111,11 @@ def approvals(run: RunView) -> list[tuple[int, str, Call]]:
     ]
 
 
-def as_answered(run: RunView) -> Finding:
+def as_answered(execution: ExecutionView, run: RunView) -> Finding:
     """Whether as many calls that need approval were done in a run as were approved."""
     asked = approvals(run)
     done = [(at, event.id) for at, event in run.of(ToolCalled) if event.id in {call.id for _, _, call in asked}]
-    mine = [step for request, step in answered(run.case) if request.run == run.number and request.tool]
+    mine = [step for request, step in answered(execution) if request.run == run.number and request.tool]
     approved = sum(step.approve for step in mine)
     return finding(
         len(done) == approved,
@@ -126,27 +126,27 @@ def as_answered(run: RunView) -> Finding:
     )
 
 
-def unasked(run: RunView, workflow: str) -> list[str]:
+def unasked(execution: ExecutionView, run: RunView, workflow: str) -> list[str]:
     """The executors of a workflow, and of those in it, that ask and whose question nobody got, in a run that came to its end.
 
     Left out are workflows that a manager or a handoff may pass by.
     """
-    spec = run.case.scenario.workflows[workflow]
+    spec = run.scenario.workflows[workflow]
     if not run.succeeded or spec.pattern in ("handoff", *MANAGED):
         return []
     own = [name for name, executor in staged(spec).items() if executor.asks]
     got = [event.executor for _, event in run.of(RequestPending) if event.tool is None]
     missing = own[len(got) :]
-    return [*missing, *(name for child in children(run.case, spec) for name in unasked(run, child))]
+    return [*missing, *(name for child in children(execution.scenario, spec) for name in unasked(execution, run, child))]
 
 
-def answered(case: Case) -> Iterator[tuple[RequestPending, Respond]]:
+def answered(execution: ExecutionView) -> Iterator[tuple[RequestPending, Respond]]:
     """Every request that a step answered, with that step."""
     known: set[tuple[int | None, str | None]] = set()
     waiting: list[RequestPending] = []
-    events = iter(event for _, event in case.of(RequestPending))
+    events = iter(event for _, event in execution.of(RequestPending))
     ahead = next(events, None)
-    for number, step in enumerate(case.scenario.steps):
+    for number, step in enumerate(execution.scenario.steps):
         if isinstance(step, Respond) and step.request < len(waiting):
             yield waiting.pop(step.request), step
         while ahead is not None and ahead.step == number:
@@ -156,6 +156,6 @@ def answered(case: Case) -> Iterator[tuple[RequestPending, Respond]]:
             ahead = next(events, None)
 
 
-def inside(case: Case, name: str) -> list[WorkflowSpec]:
+def inside(scenario: Scenario, name: str) -> list[WorkflowSpec]:
     """A workflow and those in it."""
-    return [case.scenario.workflows[each] for each in workflows_in(case.scenario, name)]
+    return [scenario.workflows[each] for each in workflows_in(scenario, name)]

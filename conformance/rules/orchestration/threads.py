@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import Spell, spells
 from conformance.rules.orchestration.outputs import SIGNAL, final_events, foreign_at, heard_texts, told
 from conformance.rules.orchestration.runs import cut_off, faulty, left_to_author, played, wrapped
@@ -21,24 +21,24 @@ _ABOUT_RUNS = re.compile(r"\brun|progress|abandon|busy|restart|state|cancel", re
 
 
 @rule("ORC-35", needs=["workflows", "workflows.as_agent"])
-def participants_hear_one_thread(case: Case) -> Iterator[Finding]:
+def participants_hear_one_thread(execution: ExecutionView) -> Iterator[Finding]:
     """A workflow as an agent isolates threads: participants never see messages of another thread, also without threads across runs.
 
     On one thread each earlier turn reaches a participant once. Leaves alone: whether it reaches anybody (ORC-28), and texts that
     are said again in the run itself.
     """
-    runs = list(wrapped(case))
+    runs = list(wrapped(execution))
     for place, (run, spec, _) in enumerate(runs):
         earlier = [(other, its) for other, its, _ in runs[:place] if its.workflow == spec.workflow]
         if not earlier or not run.calls:
             continue
         own = [other for other, its in earlier if spec.thread is not None and its.thread == spec.thread]
-        turns = Counter(text for other in own for text in told(other).elements())
-        now = told(run)
-        foreign = {text for other, _ in earlier if other not in own for text in told(other)} - set(turns) - set(now)
+        turns = Counter(text for other in own for text in told(execution, other).elements())
+        now = told(execution, run)
+        foreign = {text for other, _ in earlier if other not in own for text in told(execution, other)} - set(turns) - set(now)
         wrong: list[tuple[CallView, str]] = []
         for view in run.calls:
-            heard = heard_texts(case, [*view.request.held, *view.request.messages])
+            heard = heard_texts(execution, [*view.request.held, *view.request.messages])
             wrong += [(view, f"{text!r} of another thread") for text in heard if text in foreign]
             wrong += [
                 (view, f"{text!r} {heard[text]} times") for text in heard if text not in now and heard[text] > turns[text] > 0
@@ -53,22 +53,22 @@ def participants_hear_one_thread(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-36", needs=["workflows.handoff"])
-def who_takes_over_knows_the_conversation(case: Case) -> Iterator[Finding]:
+def who_takes_over_knows_the_conversation(execution: ExecutionView) -> Iterator[Finding]:
     """Handoff: the agent that takes over gets the conversation and never an empty input.
 
     An agent that gets control back sees its own handoff call with exactly one result. The conversation: the run's input and what
     the others said before. Leaves alone: their calls, and handoffs inside of other workflows.
     """
-    for run, spec, workflow in played(case):
+    for run, spec, workflow in played(execution):
         if workflow.pattern != "handoff":
             continue
-        spoken = spells(run)
+        spoken = spells(execution, run)
         for place, spell in enumerate(spoken[1:], 1):
             view = _first_call(run, spell, spoken[:place])
             if view is None:
                 continue
-            heard = case.heard([*view.request.held, *view.request.messages])
-            words = heard_texts(case, [*view.request.held, *view.request.messages])
+            heard = execution.heard([*view.request.held, *view.request.messages])
+            words = heard_texts(execution, [*view.request.held, *view.request.messages])
             before = [part[1] for other in spoken[:place] for part in other.said if part[0] == "assistant" and part[1]]
             missing = [text for text in dict.fromkeys((*spec.say, *before)) if text not in words]
             handed = [other.handoff for other in spoken[:place] if other.agent == spell.agent and other.handoff]
@@ -83,24 +83,26 @@ def who_takes_over_knows_the_conversation(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-37", needs=["workflows"])
-def participants_are_sent_new_messages_or_all(case: Case) -> Iterator[Finding]:
+def participants_are_sent_new_messages_or_all(execution: ExecutionView) -> Iterator[Finding]:
     """A participant on a storing service is sent new messages plus its id, or everything without an id; never both.
 
     Everything: what the participant itself was sent and said before in the run. Leaves alone: what the first request of a
     participant in a run holds, where it names no id, participants of children, what a reset of Magentic forgets, and the task,
     which its manager may set again.
     """
-    for run, spec, workflow in played(case):
+    for run, spec, workflow in played(execution):
         for agent in dict.fromkeys(view.request.agent for view in run.calls):
-            if case.scenario.agents[agent].service.keeps == "nothing":
+            if execution.scenario.agents[agent].service.keeps == "nothing":
                 continue
             views = [view for view in run.calls if view.request.agent == agent]
             for place, view in enumerate(views):
                 request = view.request
-                sent = Counter(case.heard(request.messages))
+                sent = Counter(execution.heard(request.messages))
                 if request.conversation_id is not None:
-                    held = Counter(part for part in case.heard(request.held) if not _set_again(case, spec, part))
-                    twice = [part for part in sent if part in held and sent[part] + held[part] > _occurrences(run, spec, part)]
+                    held = Counter(part for part in execution.heard(request.held) if not _set_again(execution, spec, part))
+                    twice = [
+                        part for part in sent if part in held and sent[part] + held[part] > _occurrences(execution, run, spec, part)
+                    ]
                     yield finding(
                         not twice,
                         view.at,
@@ -108,7 +110,7 @@ def participants_are_sent_new_messages_or_all(case: Case) -> Iterator[Finding]:
                         got=f"also what the service has: {show(twice)}",
                     )
                 elif place and agent in workflow.participants and workflow.max_stalls is None:
-                    before = Counter(case.heard([*views[place - 1].request.messages, *views[place - 1].request.held]))
+                    before = Counter(execution.heard([*views[place - 1].request.messages, *views[place - 1].request.held]))
                     lost = [part for part in before if part not in sent and part[0] != "system" and part != ("assistant", "")]
                     yield finding(
                         not lost,
@@ -120,21 +122,25 @@ def participants_are_sent_new_messages_or_all(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-38", needs=["workflows", "runs.streaming"], policies=SIGNAL)
-def an_abandoned_workflow_can_be_used_again(case: Case) -> Iterator[Finding]:
+def an_abandoned_workflow_can_be_used_again(execution: ExecutionView) -> Iterator[Finding]:
     """A consumer that abandons a workflow's stream can use the workflow again, or is told clearly that it cannot.
 
     Told: an error that speaks of runs or of the workflow's state. Leaves alone: runs that fail by their own script, and how many
     completions there are (ORC-01).
     """
-    runs = list(played(case))
+    runs = list(played(execution))
     for place, (run, spec, _) in enumerate(runs):
         earlier = [other for other, its, _ in runs[:place] if its.workflow == spec.workflow]
-        if not any(other.ending == "abandoned" for other in earlier) or faulty(run) or left_to_author(case, spec.workflow):
+        if (
+            not any(other.ending == "abandoned" for other in earlier)
+            or faulty(execution, run)
+            or left_to_author(execution.scenario, spec.workflow)
+        ):
             continue
         if cut_off(run):
             continue
         found = final_events(run, spec)
-        leaked = foreign_at(case, run, earlier, found)
+        leaked = foreign_at(execution, run, earlier, found)
         refused = run.raised is not None and bool(_ABOUT_RUNS.search(run.raised[1].text)) and not found
         shown = bool(found) or bool(run.of(Chunk))
         done = run.ending == "waiting" or (run.succeeded and shown and not leaked)
@@ -160,15 +166,17 @@ def _once(heard: list[Part], id: str) -> bool:
     return len(calls) == 1 and len(results) == 1
 
 
-def _occurrences(run: RunView, spec: RunWorkflow, part: Part) -> int:
+def _occurrences(execution: ExecutionView, run: RunView, spec: RunWorkflow, part: Part) -> int:
     """How often a part occurred in the conversation of a run and of those before it on the same workflow."""
-    runs = [other for other, its, _ in played(run.case) if its.workflow == spec.workflow and other.at <= run.at]
+    runs = [other for other, its, _ in played(execution) if its.workflow == spec.workflow and other.at <= run.at]
     if part[0] in ("user", "assistant"):
-        return sum(told(other)[part[1]] for other in runs)
+        return sum(told(execution, other)[part[1]] for other in runs)
     return 1
 
 
-def _set_again(case: Case, spec: RunWorkflow, part: Part) -> bool:
+def _set_again(execution: ExecutionView, spec: RunWorkflow, part: Part) -> bool:
     """Whether a part is the task of a Magentic run."""
-    magentic = any(case.scenario.workflows[name].pattern == "magentic" for name in workflows_in(case.scenario, spec.workflow))
+    magentic = any(
+        execution.scenario.workflows[name].pattern == "magentic" for name in workflows_in(execution.scenario, spec.workflow)
+    )
     return magentic and part[1] in spec.say

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import answering, conversation, produced, response_of
 from conformance.rules.orchestration.outputs import SIGNAL, completed, intermediate, misattributed
 from conformance.rules.orchestration.pairs import completions_alike, twins
@@ -22,17 +22,17 @@ from conformance.trace.messages import Part
 
 
 @rule("ORC-20", needs=["workflows"], policies=SIGNAL)
-def without_intermediates_there_is_one_output(case: Case) -> Iterator[Finding]:
+def without_intermediates_there_is_one_output(execution: ExecutionView) -> Iterator[Finding]:
     """With `intermediate_outputs` off, the run-completed output is the only output, handoff excepted.
 
     Leaves alone: chunks of what may belong to the answer, and author-written workflows in which not exactly one executor completes.
     """
-    for run, spec, workflow in direct(case):
+    for run, spec, workflow in direct(execution):
         if (
             not run.succeeded
             or workflow.intermediate_outputs
             or workflow.pattern == "handoff"
-            or left_to_author(case, spec.workflow)
+            or left_to_author(execution.scenario, spec.workflow)
         ):
             continue
         outputs = run.of(Output)
@@ -48,7 +48,7 @@ def without_intermediates_there_is_one_output(case: Case) -> Iterator[Finding]:
 
 
 @rule("ORC-21", needs=["workflows", "workflows.intermediate_outputs"], policies=SIGNAL)
-def with_intermediates_each_response_is_shown_once(case: Case) -> Iterator[Finding]:
+def with_intermediates_each_response_is_shown_once(execution: ExecutionView) -> Iterator[Finding]:
     """With `intermediate_outputs` on, each participant response is output exactly once as intermediate, before the completion.
 
     In the order in which they were produced; the answering participant's response is not also counted as a second completion. As
@@ -56,25 +56,25 @@ def with_intermediates_each_response_is_shown_once(case: Case) -> Iterator[Findi
     a completion (ORC-01), nested workflows (ORC-29), handoff (ORC-15), and author-written workflows in which not exactly one
     executor completes.
     """
-    for run, spec, workflow in direct(case):
-        if not workflow.intermediate_outputs or workflow.pattern == "handoff" or nests(case, workflow):
+    for run, spec, workflow in direct(execution):
+        if not workflow.intermediate_outputs or workflow.pattern == "handoff" or nests(execution.scenario, workflow):
             continue
-        if not run.succeeded or faulty(run):
+        if not run.succeeded or faulty(execution, run):
             continue
         found = completed(run)
-        if left_to_author(case, spec.workflow) or (workflow.pattern == "custom" and workflow.participants):
+        if left_to_author(execution.scenario, spec.workflow) or (workflow.pattern == "custom" and workflow.participants):
             continue
-        shown = intermediate(run)
+        shown = intermediate(execution, run)
         whole = any(not output.completed for _, output in run.of(Output))
-        expected = _responses(run, workflow, texts_only=not whole)
+        expected = _responses(execution, run, workflow, texts_only=not whole)
         got = [part for _, said in shown for part in said]
         others = expected
         if workflow.pattern == "sequential":
-            last = [part for part in response_of(run, workflow.participants[-1]) if whole or part[0] == "assistant"]
+            last = [part for part in response_of(execution, run, workflow.participants[-1]) if whole or part[0] == "assistant"]
             others = expected[: len(expected) - len(last)]
         late = [at for at, _ in shown if found and at > found[0][0]]
         outputs = [output for _, output in run.of(Output) if not output.completed]
-        foreign = [name for output in outputs for name in misattributed(run, output.messages)]
+        foreign = [name for output in outputs for name in misattributed(execution, run, output.messages)]
         how = "letters" if spec.stream and not whole else "any order" if workflow.pattern == "concurrent" else "in order"
         yield finding(
             (_alike(got, expected, how) or _alike(got, others, how)) and not (late or foreign) and len(found) <= 1,
@@ -86,18 +86,18 @@ def with_intermediates_each_response_is_shown_once(case: Case) -> Iterator[Findi
 
 
 @rule("ORC-22", needs=["workflows", "workflows.intermediate_outputs"], policies=SIGNAL)
-def looking_changes_nothing(case: Case) -> Iterator[Finding]:
+def looking_changes_nothing(execution: ExecutionView) -> Iterator[Finding]:
     """Turning `intermediate_outputs` on changes neither the run-completed payload nor what the participants were sent.
 
     Judged on runs with the same script, on workflows that differ in nothing else. Leaves alone what participants of children were
     sent, who take part in both.
     """
-    for pair in twins(case, "intermediate_outputs", direct=True):
-        yield completions_alike(pair)
+    for pair in twins(execution, "intermediate_outputs", direct=True):
+        yield completions_alike(execution, pair)
         assert isinstance(pair.first.spec, RunWorkflow)
-        if nests(case, case.scenario.workflows[pair.first.spec.workflow]):
+        if nests(execution.scenario, execution.scenario.workflows[pair.first.spec.workflow]):
             continue
-        first, second = (_sent(run) for run in pair.runs)
+        first, second = (_sent(execution, run) for run in pair.runs)
         changed = [agent for agent in first if first[agent] != second.get(agent)]
         yield finding(
             not changed,
@@ -108,13 +108,13 @@ def looking_changes_nothing(case: Case) -> Iterator[Finding]:
         )
 
 
-def _responses(run: RunView, workflow: WorkflowSpec, *, texts_only: bool) -> list[Part]:
+def _responses(execution: ExecutionView, run: RunView, workflow: WorkflowSpec, *, texts_only: bool) -> list[Part]:
     """What the participants, or an author's executors, say in the order in which they are done."""
     if workflow.pattern == "custom":
         staged = [workflow.executors[name] for stage in workflow.stages for name in stage]
         said: list[Part] = [("assistant", text) for executor in staged for text in executor.emits]
     else:
-        said = [part for spell in produced(run) for part in conversation([spell])]
+        said = [part for spell in produced(execution, run) for part in conversation([spell])]
     return [part for part in said if part[0] == "assistant"] if texts_only else said
 
 
@@ -130,11 +130,11 @@ def _alike(got: Sequence[Part], expected: Sequence[Part], how: Literal["in order
     return sorted("".join(part[1] for part in got)) == sorted("".join(part[1] for part in expected))
 
 
-def _sent(run: RunView) -> dict[str, list[list[Part]]]:
+def _sent(execution: ExecutionView, run: RunView) -> dict[str, list[list[Part]]]:
     """What each participant was sent in a run, with calls by their order of appearance."""
     found: dict[str, list[list[Part]]] = {}
     for view in run.calls:
-        found.setdefault(view.request.agent, []).append(run.case.heard([*view.request.held, *view.request.messages]))
+        found.setdefault(view.request.agent, []).append(execution.heard([*view.request.held, *view.request.messages]))
     return {agent: by_order(requests) for agent, requests in found.items()}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
+from conformance.rules.model import contradicts, kind_before, overtaken, persistence_of, timing_of
 from conformance.rules.persistence.history import calls_waited_for, kept_runs, kept_unnamed, stored_by_end
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
@@ -20,18 +21,18 @@ _SORTS = ("call", "result")
 
 
 @rule("PER-26", needs=["history.per_service_call"])
-def the_sentinel_stays_inside(case: Case) -> Iterator[Finding]:
+def the_sentinel_stays_inside(execution: ExecutionView) -> Iterator[Finding]:
     """The sentinel never reaches the service, in any request of any run.
 
     Every conversation id in a request must be one that the service issued. Exercised from the second request of a thread on.
     """
-    for run, _, agent in case.agent_runs():
-        if case.persists(agent) != "per call":
+    for run, _, agent in execution.agent_runs():
+        if persistence_of(agent) != "per call":
             continue
         for place, view in enumerate(run.calls):
             id = view.request.conversation_id
             issued = id is None or not id.startswith("foreign-")
-            if place or case.earlier(run) or not issued:
+            if place or execution.earlier(run) or not issued:
                 yield finding(
                     issued,
                     view.at,
@@ -41,19 +42,19 @@ def the_sentinel_stays_inside(case: Case) -> Iterator[Finding]:
 
 
 @rule("PER-27", needs=["history.provider", "history.per_service_call"])
-def the_sentinel_is_no_id(case: Case) -> Iterator[Finding]:
+def the_sentinel_is_no_id(execution: ExecutionView) -> Iterator[Finding]:
     """The sentinel never passes for a service's id: the thread is still local, and its next run loads and raises no conflict.
 
     A serialized and restored thread likewise. Leaves alone runs that fail for another reason, and loads where a service keeps by
     default without naming the conversation: a client may rely on it, and has no sentinel then (PER-08).
     """
-    for run, _, agent in case.agent_runs():
-        named = any(each.brought_id for each in [*case.earlier(run), run])
-        if run.timing != "per call" or named or not undisputed(case, run) or run.ending in ("unknown", "refused"):
+    for run, _, agent in execution.agent_runs():
+        named = any(each.brought_id for each in [*execution.earlier(run), run])
+        if timing_of(run) != "per call" or named or not undisputed(execution, run) or run.ending in ("unknown", "refused"):
             continue
-        if run.calls and case.kind_before(run) == "local":
-            restored = [(at, state) for at, state in case.of(ThreadDescribed) if _fresh_from(case, state, run)]
-            for at, state in [*states_after(case, run), *_states_at_end(case, run), *_looks(run), *restored]:
+        if run.calls and kind_before(execution, run) == "local":
+            restored = [(at, state) for at, state in execution.of(ThreadDescribed) if _fresh_from(execution, state, run)]
+            for at, state in [*states_after(execution, run), *_states_at_end(execution, run), *_looks(run), *restored]:
                 yield finding(
                     state.kind in ("local", None) and state.conversation_id is None,
                     at,
@@ -61,9 +62,9 @@ def the_sentinel_is_no_id(case: Case) -> Iterator[Finding]:
                     got=f"a thread of kind {state.kind} with conversation {state.conversation_id!r}",
                     also=[run.at],
                 )
-        before = case.earlier(run)
-        loads = agent.history == "provider" and case.kind_before(run) == "local" and not kept_unnamed(case, run)
-        if loads and any(each.timing == "per call" and each.calls for each in before):
+        before = execution.earlier(run)
+        loads = agent.history == "provider" and kind_before(execution, run) == "local" and not kept_unnamed(execution, run)
+        if loads and any(timing_of(each) == "per call" and each.calls for each in before):
             first = run.calls[0].at if run.calls else run.events[-1][0]
             loads = [at for at, _ in run.own(HistoryLoaded) if at < first]
             conflict = run.raised is not None and run.raised[1].kind == "conflict"
@@ -78,57 +79,57 @@ def the_sentinel_is_no_id(case: Case) -> Iterator[Finding]:
 
 
 @rule("PER-28", needs=["history.per_service_call", "threads.hosted"])
-def ids_are_updated_after_each_call(case: Case) -> Iterator[Finding]:
+def ids_are_updated_after_each_call(execution: ExecutionView) -> Iterator[Finding]:
     """With `per_service_call` and a service that returns ids, the thread's id is updated right after each call.
 
     So a tool that looks at it within the run sees the id of the latest reply, and a failure at call *k* leaves the id of call k-1.
     """
-    for run in _managed(case):
-        if run.timing != "per call":
+    for run in _managed(execution):
+        if timing_of(run) != "per call":
             continue
-        before = case.id_before(run)
+        before = execution.id_before(run)
         for at, look in _looks(run):
-            expected = _latest(run, before, at)
+            expected = _latest(execution, run, before, at)
             yield _id_is(expected, look.conversation_id, at, run, "while a tool runs")
-        if run.calls and run.ending != "waiting" and not run.overtaken:
-            expected = _latest(run, before, run.events[-1][0])
-            for at, state in _states_at_end(case, run):
+        if run.calls and run.ending != "waiting" and not overtaken(execution, run):
+            expected = _latest(execution, run, before, run.events[-1][0])
+            for at, state in _states_at_end(execution, run):
                 got = state.conversation_id
-                if run.ending == "abandoned" and got == _latest(run, before, run.calls[-1].at):
+                if run.ending == "abandoned" and got == _latest(execution, run, before, run.calls[-1].at):
                     expected = got  # the reply that its consumer left may not have been taken in
                 yield _id_is(expected, got, at, run, f"after the run, which {run.ending}")
 
 
 @rule("PER-29", needs=["history.per_run", "threads.hosted"])
-def ids_are_updated_at_the_end(case: Case) -> Iterator[Finding]:
+def ids_are_updated_at_the_end(execution: ExecutionView) -> Iterator[Finding]:
     """Without `per_service_call` the thread's id is updated at the end of a run that succeeds; a failed run leaves the old id.
 
     Leaves alone runs that were resumed: each part of them has an end.
     """
-    for run in _managed(case):
+    for run in _managed(execution):
         if run.agent.per_service_call or not run.calls:
             continue
-        before = case.id_before(run)
+        before = execution.id_before(run)
         for at, look in _looks(run) if not run.answered_requests else ():
             yield _id_is(before, look.conversation_id, at, run, "while a tool runs")
         if run.ending in ("raised", "cancelled", "returned"):
-            expected = _latest(run, before, run.events[-1][0]) if run.succeeded else before
-            for at, state in _states_at_end(case, run) if run.succeeded or not run.answered_requests else ():
+            expected = _latest(execution, run, before, run.events[-1][0]) if run.succeeded else before
+            for at, state in _states_at_end(execution, run) if run.succeeded or not run.answered_requests else ():
                 yield _id_is(expected, state.conversation_id, at, run, f"after the run, which {run.ending}")
 
 
 @rule("PER-30", needs=["threads.hosted"])
-def a_managed_conversation_gets_what_is_new(case: Case) -> Iterator[Finding]:
+def a_managed_conversation_gets_what_is_new(execution: ExecutionView) -> Iterator[Finding]:
     """Where the service manages the history, requests carry the latest id and only new messages; nothing is sent twice.
 
     Leaves alone what context providers add.
     """
-    for run in _managed(case):
-        before = case.id_before(run)
+    for run in _managed(execution):
+        before = execution.id_before(run)
         for place, view in enumerate(run.calls):
             new = run.new_in(place)
-            id = _latest(run, before, view.at)
-            got = case.spoken(view.request.messages, run.agent)
+            id = _latest(execution, run, before, view.at)
+            got = execution.spoken(view.request.messages, run.agent)
             yield finding(
                 view.request.conversation_id == id and got == new,
                 view.at,
@@ -138,35 +139,41 @@ def a_managed_conversation_gets_what_is_new(case: Case) -> Iterator[Finding]:
 
 
 @rule("PER-31", needs=["tools.approval"])
-def an_approved_call_is_sent_once(case: Case) -> Iterator[Finding]:
+def an_approved_call_is_sent_once(execution: ExecutionView) -> Iterator[Finding]:
     """Resuming after an approval sends each function call once and each result once; a rejected call is not run.
 
     In every cell and on hosted threads, in the request that resumes and in all later ones of the thread; what is stored holds each
     once too, also a rejection. Where storing is the caller's responsibility (PER-04) nothing is sent or stored twice. Leaves alone
     runs that another one of the thread overtook, and services whose call ids come back: there is no telling the calls apart.
     """
-    for run, _, agent in case.agent_runs():
+    for run, _, agent in execution.agent_runs():
         asked = calls_waited_for(run)
-        if not asked or not run.answered_requests or run.contradicts or run.of(ServiceFailed) or run.ending == "unknown":
+        if (
+            not asked
+            or not run.answered_requests
+            or contradicts(execution, run)
+            or run.of(ServiceFailed)
+            or run.ending == "unknown"
+        ):
             continue
         if agent.service.repeats_call_ids:
             continue
         ids = {call.id for call in asked}
-        answers = _answers(case, run)
+        answers = _answers(execution, run)
         if len(answers) < len({call.id for call in asked if _needs_approval(agent.tools, call.tool)}):
             continue  # some of them still wait
-        if run.overtaken:
+        if overtaken(execution, run):
             continue
-        yield from _once_in_later_runs(case, run, ids)
-        alone = run.timing == "not" and case.kind_before(run) != "hosted"
-        resumed_at = next(at for at, event in run.events if event.step != case.trace.events[run.at].step)
+        yield from _once_in_later_runs(execution, run, ids)
+        alone = timing_of(run) == "not" and kind_before(execution, run) != "hosted"
+        resumed_at = next(at for at, event in run.events if event.step != execution.trace.events[run.at].step)
         later = [view for view in run.calls if view.at > resumed_at]
         for view in later:
             decided = {call.id for call in calls_waited_for(run, before=view.at)}
-            seen = Counter(_of(decided, case.heard([*view.request.held, *view.request.messages])))
+            seen = Counter(_of(decided, execution.heard([*view.request.held, *view.request.messages])))
             yield _once(seen, decided, view.at, "sent", at_most=alone)
-        if any(each is run for each in kept_runs(case)) and run.timing != "not" and run.succeeded:
-            yield _once(Counter(_of(ids, stored_by_end(case, run))), ids, run.events[-1][0], "stored")
+        if any(each is run for each in kept_runs(execution)) and timing_of(run) != "not" and run.succeeded:
+            yield _once(Counter(_of(ids, stored_by_end(execution, run))), ids, run.events[-1][0], "stored")
         ran = [(at, event) for at, event in run.own(ToolCalled) if event.id in ids and _needs_approval(agent.tools, event.tool)]
         yield finding(
             len(ran) == sum(answers),
@@ -177,39 +184,39 @@ def an_approved_call_is_sent_once(case: Case) -> Iterator[Finding]:
         )
 
 
-def _managed(case: Case) -> Iterator[RunView]:
+def _managed(execution: ExecutionView) -> Iterator[RunView]:
     """Runs on threads that were created hosted, on services that name the conversation, and that nothing contradicts."""
-    for run, thread, _ in case.agent_runs():
-        if case.scenario.kind_of(thread) != "hosted" or run.ending in ("unknown", "refused"):
+    for run, thread, _ in execution.agent_runs():
+        if execution.scenario.kind_of(thread) != "hosted" or run.ending in ("unknown", "refused"):
             continue
-        if not undisputed(case, run) or case.forked(run):
+        if not undisputed(execution, run) or execution.forked(run):
             continue
-        replies = [view.reply for each in [*case.earlier(run), run] for view in each.calls if view.reply]
+        replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply]
         if all(reply.conversation_id is not None for reply in replies):
             yield run
 
 
-def _fresh_from(case: Case, state: ThreadDescribed, run: RunView) -> bool:
+def _fresh_from(execution: ExecutionView, state: ThreadDescribed, run: RunView) -> bool:
     """Whether a thread was just restored from the run's, as that was when the run was over."""
-    origin = case.origin(state.thread)
-    made = any(event.thread == state.thread and event.step == state.step for _, event in case.of(Restored))
+    origin = execution.origin(state.thread)
+    made = any(event.thread == state.thread and event.step == state.step for _, event in execution.of(Restored))
     if not made or origin is None or origin[0] != run.thread or origin[1] < run.events[-1][0]:
         return False
-    return not any(other.thread == run.thread and run.at < other.at < origin[1] for other in case.runs)
+    return not any(other.thread == run.thread and run.at < other.at < origin[1] for other in execution.runs)
 
 
-def _states_at_end(case: Case, run: RunView) -> list[tuple[int, ThreadDescribed]]:
+def _states_at_end(execution: ExecutionView, run: RunView) -> list[tuple[int, ThreadDescribed]]:
     """How the run's thread is described when the step is over in which the run ended."""
     step = run.events[-1][1].step
-    return [(at, state) for at, state in case.of(ThreadDescribed) if state.thread == run.thread and state.step <= step][-1:]
+    return [(at, state) for at, state in execution.of(ThreadDescribed) if state.thread == run.thread and state.step <= step][-1:]
 
 
-def _latest(run: RunView, before: str | None, at: int) -> str | None:
+def _latest(execution: ExecutionView, run: RunView, before: str | None, at: int) -> str | None:
     """The id of the latest reply on the run's thread since the run began, before a position; `before` where there is none.
 
     Also one of another run: while this one waits for an approval, the conversation may go on.
     """
-    calls = [view for other in run.case.runs if other.thread == run.thread for view in other.calls]
+    calls = [view for other in execution.runs if other.thread == run.thread for view in other.calls]
     replied = [(view.replied_at, view.reply) for view in calls if view.replied_at is not None and view.reply is not None]
     since = [(where, reply) for where, reply in replied if run.at < where < at]
     return max(since, key=lambda each: each[0])[1].conversation_id if since else before
@@ -223,21 +230,21 @@ def _id_is(expected: str | None, got: str | None, at: int, run: RunView, when: s
     return finding(got == expected, at, expected=f"conversation id {expected} {when}", got=f"conversation id {got}", also=[run.at])
 
 
-def _once_in_later_runs(case: Case, run: RunView, ids: set[str]) -> Iterator[Finding]:
+def _once_in_later_runs(execution: ExecutionView, run: RunView, ids: set[str]) -> Iterator[Finding]:
     """The calls that a run waited for are there once in every later request of its thread too."""
-    if not run.succeeded or run.agent.reduces_to is not None or run.timing == "not":
+    if not run.succeeded or run.agent.reduces_to is not None or timing_of(run) == "not":
         return
-    for later in case.runs:
-        after = later.thread is not None and any(each is run for each in case.earlier(later))
-        if after and later.agent_name == run.agent_name and later.timing != "not" and undisputed(case, later):
+    for later in execution.runs:
+        after = later.thread is not None and any(each is run for each in execution.earlier(later))
+        if after and later.agent_name == run.agent_name and timing_of(later) != "not" and undisputed(execution, later):
             for view in later.calls:
-                seen = Counter(_of(ids, case.heard([*view.request.held, *view.request.messages])))
+                seen = Counter(_of(ids, execution.heard([*view.request.held, *view.request.messages])))
                 yield _once(seen, ids, view.at, "sent")
 
 
-def _answers(case: Case, run: RunView) -> list[bool]:
+def _answers(execution: ExecutionView, run: RunView) -> list[bool]:
     """The answers that the run got, in order."""
-    steps = [case.scenario.steps[step] for step in dict.fromkeys(event.step for _, event in run.events)]
+    steps = [execution.scenario.steps[step] for step in dict.fromkeys(event.step for _, event in run.events)]
     return [step.approve for step in steps if isinstance(step, Respond)]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
+from conformance.rules.model import contradicts, kind_after, kind_before, timing_of
 from conformance.rules.run_view import RunView
 from conformance.rules.threads.checks import states_after, undisputed
 from conformance.scenario.specs import AgentSpec
@@ -14,34 +15,34 @@ from conformance.trace.harness_events import HistoryAppended, HistoryFailed, His
 from conformance.trace.messages import Call, Message, Part
 
 
-def kept_runs(case: Case) -> Iterator[RunView]:
+def kept_runs(execution: ExecutionView) -> Iterator[RunView]:
     """Runs whose turn an explicitly configured history provider has to keep.
 
     They are on local threads, or on adaptive ones that they made or found local, and nothing has contradicted these yet; no service
     named a conversation there.
     """
-    for run, _, agent in case.agent_runs():
-        if agent.history != "provider" or run.contradicts or run.ending in ("unknown", "refused"):
+    for run, _, agent in execution.agent_runs():
+        if agent.history != "provider" or contradicts(execution, run) or run.ending in ("unknown", "refused"):
             continue
-        local = case.kind_before(run) == "local" or (run.succeeded and case.kind_after(run) == "local")
-        if local and undisputed(case, run) and not any(each.brought_id for each in [*case.earlier(run), run]):
+        local = kind_before(execution, run) == "local" or (run.succeeded and kind_after(execution, run) == "local")
+        if local and undisputed(execution, run) and not any(each.brought_id for each in [*execution.earlier(run), run]):
             yield run
 
 
-def copied_runs(case: Case) -> Iterator[RunView]:
+def copied_runs(execution: ExecutionView) -> Iterator[RunView]:
     """Runs of which a history provider has to receive a copy, because the service manages the history and the policy says so."""
-    for run, _, agent in case.agent_runs():
-        if case.policies.provider_copy == "written" and agent.history == "provider" and run.timing != "not":
-            created = case.scenario.kind_of(run.thread or "") == "hosted"
-            hosted = case.kind_before(run) == "hosted" and (created or not agent.on_conflict.clear)
-            if hosted and undisputed(case, run) and run.ending not in ("unknown", "refused"):
+    for run, _, agent in execution.agent_runs():
+        if execution.policies.provider_copy == "written" and agent.history == "provider" and timing_of(run) != "not":
+            created = execution.scenario.kind_of(run.thread or "") == "hosted"
+            hosted = kind_before(execution, run) == "hosted" and (created or not agent.on_conflict.clear)
+            if hosted and undisputed(execution, run) and run.ending not in ("unknown", "refused"):
                 yield run
 
 
-def kept_unnamed(case: Case, run: RunView) -> bool:
+def kept_unnamed(execution: ExecutionView, run: RunView) -> bool:
     """Whether a service that keeps by default has a conversation of an adaptive thread, but never named it."""
-    silent = case.scenario.kind_of(run.thread or "") == "adaptive" and run.agent.service.stores_by_default
-    replies = [view.reply for each in [*case.earlier(run), run] for view in each.calls if view.reply is not None]
+    silent = execution.scenario.kind_of(run.thread or "") == "adaptive" and run.agent.service.stores_by_default
+    replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply is not None]
     return silent and any(reply.kept and reply.conversation_id is None for reply in replies)
 
 
@@ -56,38 +57,38 @@ def keys_of(run: RunView) -> list[str]:
     return list(dict.fromkeys(event.key for _, event in used))
 
 
-def stored_before(case: Case, run: RunView, at: int) -> list[Message]:
+def stored_before(execution: ExecutionView, run: RunView, at: int) -> list[Message]:
     """Everything that was appended where the run's history is, up to a position in the trace."""
     keys = keys_of(run)[:1]
-    mine = [(where, event) for where, event in case.of(HistoryAppended) if event.agent == run.agent_name and event.key in keys]
+    mine = [(where, event) for where, event in execution.of(HistoryAppended) if event.agent == run.agent_name and event.key in keys]
     appends = [event for where, event in mine if where < at]
     return [message for event in appends for message in event.messages]
 
 
-def stored_by_end(case: Case, run: RunView) -> list[Part]:
+def stored_by_end(execution: ExecutionView, run: RunView) -> list[Part]:
     """What is stored where the run's history is, when the run is over."""
-    return case.spoken(stored_before(case, run, run.events[-1][0] + 1), run.agent)
+    return execution.spoken(stored_before(execution, run, run.events[-1][0] + 1), run.agent)
 
 
-def loads(case: Case) -> Iterator[tuple[int, list[Part], list[Part]]]:
+def loads(execution: ExecutionView) -> Iterator[tuple[int, list[Part], list[Part]]]:
     """Every load of a history in which something is stored: where it is, what it gave, and what was appended before it."""
-    for run, _, _ in case.agent_runs():
+    for run, _, _ in execution.agent_runs():
         for at, event in run.own(HistoryLoaded):
-            stored = case.heard(stored_before(case, run, at))
+            stored = execution.heard(stored_before(execution, run, at))
             if stored:
-                yield at, case.heard(event.messages), stored
+                yield at, execution.heard(event.messages), stored
 
 
-def grown(case: Case, run: RunView) -> list[int]:
+def grown(execution: ExecutionView, run: RunView) -> list[int]:
     """Where the run's thread shows more messages after the run than before it."""
-    before = case.described(run.thread, before=run.at)
+    before = execution.described(run.thread, before=run.at)
     known = len(before.messages or ()) if before else 0
-    return [at for at, state in states_after(case, run) if len(state.messages or ()) > known]
+    return [at for at, state in states_after(execution, run) if len(state.messages or ()) > known]
 
 
-def gained(case: Case, run: RunView) -> list[Part]:
+def gained(execution: ExecutionView, run: RunView) -> list[Part]:
     """What the run appended, without what context providers injected."""
-    return case.spoken(run.stored_messages, run.agent)
+    return execution.spoken(run.stored_messages, run.agent)
 
 
 def occurred(runs: Sequence[RunView]) -> Counter[Part]:
@@ -115,9 +116,9 @@ def open_calls(said: Sequence[Part]) -> list[str]:
     return waiting + stray
 
 
-def threads_of(case: Case) -> list[str]:
+def threads_of(execution: ExecutionView) -> list[str]:
     """The threads on which something ran."""
-    return list(dict.fromkeys(thread for _, thread, _ in case.agent_runs()))
+    return list(dict.fromkeys(thread for _, thread, _ in execution.agent_runs()))
 
 
 def decorated(agent: AgentSpec) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
+from conformance.rules.model import contradicts, kind_before, persistence_of, restored_adaptive
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.threads.checks import latest_id, show, states_after
 from conformance.scenario.scenario import Restore
@@ -12,18 +13,18 @@ from conformance.trace.adapter_events import Restored, ThreadDescribed
 
 
 @rule("THR-18", needs=["threads.adaptive"])
-def the_first_success_fixes_the_kind(case: Case) -> Iterator[Finding]:
+def the_first_success_fixes_the_kind(execution: ExecutionView) -> Iterator[Finding]:
     """The first successful run fixes an adaptive thread's kind: hosted where a reply has a conversation id, else local.
 
     Local with the turn's messages, hosted with the latest id; a failed run fixes nothing. Leaves alone what per-service-call
     persistence keeps of a failed run.
     """
-    for run, _, agent in case.agent_runs():
-        if case.kind_before(run) != "adaptive" or run.ending in ("refused", "unknown", "waiting") or run.terminated:
+    for run, _, agent in execution.agent_runs():
+        if kind_before(execution, run) != "adaptive" or run.ending in ("refused", "unknown", "waiting") or run.terminated:
             continue
         id = latest_id([run])
-        for at, state in states_after(case, run):
-            shown = None if state.messages is None else case.heard(state.messages)
+        for at, state in states_after(execution, run):
+            shown = None if state.messages is None else execution.heard(state.messages)
             if not run.succeeded:
                 right = state.kind in ("adaptive", None) and state.conversation_id is None
                 right = right and (not (shown or run.stored) or agent.per_service_call)
@@ -33,39 +34,44 @@ def the_first_success_fixes_the_kind(case: Case) -> Iterator[Finding]:
                 expected = f"a hosted thread with conversation {id!r}"
             else:
                 turn = run.happened()
-                held = [*(shown or ()), *case.heard(run.stored_messages)]
+                held = [*(shown or ()), *execution.heard(run.stored_messages)]
                 hidden = shown is None and agent.history == "default"
-                kept = hidden or case.persists(agent) == "not" or all(part in held for part in turn)
+                kept = hidden or persistence_of(agent) == "not" or all(part in held for part in turn)
                 right = state.kind in ("local", None) and state.conversation_id is None and kept
                 expected = f"a local thread with {show(turn)}"
             yield finding(right, at, expected=expected, got=_described(state, shown), also=[run.at])
 
 
 @rule("THR-19", needs=["threads.adaptive"])
-def a_fixed_kind_stays(case: Case) -> Iterator[Finding]:
+def a_fixed_kind_stays(execution: ExecutionView) -> Iterator[Finding]:
     """Once it is fixed, the kind of an adaptive thread never changes, whatever later replies carry.
 
     Leaves alone: options that contradict the kind (THR-12 ff.). What the kind means for a request is in THR-05 to THR-10.
     """
-    for run, thread, _ in case.agent_runs():
-        kind = case.kind_before(run)
-        fixed = case.scenario.kind_of(thread) == "adaptive" and kind != "adaptive"
-        if not fixed or not run.calls or run.contradicts or any(other.contradicts for other in case.earlier(run)):
+    for run, thread, _ in execution.agent_runs():
+        kind = kind_before(execution, run)
+        fixed = execution.scenario.kind_of(thread) == "adaptive" and kind != "adaptive"
+        if (
+            not fixed
+            or not run.calls
+            or contradicts(execution, run)
+            or any(contradicts(execution, other) for other in execution.earlier(run))
+        ):
             continue
-        for at, state in states_after(case, run):
+        for at, state in states_after(execution, run):
             right = state.kind in (kind, None) and (state.conversation_id is None) == (kind == "local")
             expected = f"a thread that is still {kind}"
             yield finding(right, at, expected=expected, got=_described(state, None), also=[run.at])
 
 
 @rule("THR-20", level="SHOULD", needs=["threads.adaptive", "threads.serialize"])
-def an_adaptive_thread_is_restored_adaptive(case: Case) -> Iterator[Finding]:
+def an_adaptive_thread_is_restored_adaptive(execution: ExecutionView) -> Iterator[Finding]:
     """An adaptive thread that became data before its first run is still adaptive when it is restored."""
-    for at, restored in case.of(Restored):
-        step = case.scenario.steps[restored.step]
-        if not isinstance(step, Restore) or step.damage or not case.newborn(restored.thread):
+    for at, restored in execution.of(Restored):
+        step = execution.scenario.steps[restored.step]
+        if not isinstance(step, Restore) or step.damage or not restored_adaptive(execution, restored.thread):
             continue
-        for where, state in case.of(ThreadDescribed):
+        for where, state in execution.of(ThreadDescribed):
             if state.step == restored.step and state.thread == restored.thread:
                 right = state.kind in ("adaptive", None) and state.conversation_id is None
                 yield finding(right, where, expected="a thread that is still adaptive", got=_described(state, None), also=[at])

@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
+from conformance.rules.model import contradicts, kind_before, local_history, persistence_of
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import CallView, RunView
 from conformance.scenario.scenario import CreateThread
@@ -18,10 +19,10 @@ from conformance.trace.messages import Part
 _ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", re.I)
 
 
-def local_request(case: Case, view: CallView, agent: AgentSpec, expected: Sequence[Part]) -> Iterator[Finding]:
+def local_request(execution: ExecutionView, view: CallView, agent: AgentSpec, expected: Sequence[Part]) -> Iterator[Finding]:
     """What THR-05 asks of one request."""
     request = view.request
-    got = case.spoken(request.messages, agent)
+    got = execution.spoken(request.messages, agent)
     yield finding(
         not stores(request, agent) and request.conversation_id is None and got == list(expected),
         view.at,
@@ -30,12 +31,12 @@ def local_request(case: Case, view: CallView, agent: AgentSpec, expected: Sequen
     )
 
 
-def hosted_request(case: Case, run: RunView, place: int, view: CallView, agent: AgentSpec) -> Iterator[Finding]:
+def hosted_request(execution: ExecutionView, run: RunView, place: int, view: CallView, agent: AgentSpec) -> Iterator[Finding]:
     """What THR-06 asks of one request; `place`: its position in the run."""
     request = view.request
     assert run.thread is not None
-    has_id = latest_id([*case.earlier(run), run], before=view.request.call) or case.id_given(run.thread)
-    sent = case.spoken(request.messages, agent)
+    has_id = latest_id([*execution.earlier(run), run], before=view.request.call) or execution.id_given(run.thread)
+    sent = execution.spoken(request.messages, agent)
     if place == 0:
         new = run.inputs
     else:
@@ -55,14 +56,14 @@ def stores(request: ServiceCalled, agent: AgentSpec) -> bool:
     return agent.service.stores_by_default if request.store is None else request.store
 
 
-def transition(case: Case, run: RunView, thread: str, agent: AgentSpec) -> Iterator[Finding]:
+def transition(execution: ExecutionView, run: RunView, thread: str, agent: AgentSpec) -> Iterator[Finding]:
     """What THR-12 and THR-15 ask of a run that makes a local thread hosted."""
     if not run.calls or not run.succeeded:
         yield finding(False, run.raised[0] if run.raised else run.at, expected="a transition", got=outcome(run))
         return
     first = run.calls[0]
-    expected = case.local_history(run) + run.inputs
-    got = case.spoken(first.request.messages, agent)
+    expected = local_history(execution, run) + run.inputs
+    got = execution.spoken(first.request.messages, agent)
     named = run.named_id
     yield finding(
         first.request.store is True and first.request.conversation_id == named and got == expected,
@@ -70,12 +71,12 @@ def transition(case: Case, run: RunView, thread: str, agent: AgentSpec) -> Itera
         expected=f"a transition request with store on, conversation id {named} and the whole local history: {show(expected)}",
         got=f"store={first.request.store}, conversation id {first.request.conversation_id}, messages {show(got)}",
     )
-    step = case.trace.events[run.at].step
-    for at, state in case.of(ThreadDescribed):
+    step = execution.trace.events[run.at].step
+    for at, state in execution.of(ThreadDescribed):
         if state.thread == thread and state.step >= step:
             id = latest_id([run])
             as_told = state.step > step or (state.kind in ("hosted", None) and state.conversation_id == id)
-            grown = len(case.spoken(state.messages or (), agent)) > len(case.local_history(run))
+            grown = len(execution.spoken(state.messages or (), agent)) > len(local_history(execution, run))
             yield finding(
                 as_told and not grown,
                 at,
@@ -84,8 +85,8 @@ def transition(case: Case, run: RunView, thread: str, agent: AgentSpec) -> Itera
                 + (" that went on storing locally" if grown else ""),
                 also=[run.at],
             )
-    copied = [at for later in case.runs if later.thread == thread and later.number >= run.number for at, _ in later.stored]
-    if case.policies.provider_copy != "written":
+    copied = [at for later in execution.runs if later.thread == thread and later.number >= run.number for at, _ in later.stored]
+    if execution.policies.provider_copy != "written":
         yield finding(
             not copied,
             copied[0] if copied else run.at,
@@ -123,24 +124,26 @@ def outcome(run: RunView) -> str:
     return f"{called}the run {run.ending}"
 
 
-def history_known(case: Case, run: RunView) -> bool:
+def history_known(execution: ExecutionView, run: RunView) -> bool:
     """Whether the matrix says what local history is when this run begins."""
-    timing = case.persists(run.agent)
-    alone = not case.forked(run) and not case.tampered(run) and run.agent.reduces_to is None and not run.own(HistoryFailed)
-    return timing != "not" and alone and all(_known(case, run, other) for other in case.earlier(run))
+    timing = persistence_of(run.agent)
+    alone = (
+        not execution.forked(run) and not execution.tampered(run) and run.agent.reduces_to is None and not run.own(HistoryFailed)
+    )
+    return timing != "not" and alone and all(_known(execution, run, other) for other in execution.earlier(run))
 
 
-def _known(case: Case, run: RunView, other: RunView) -> bool:
+def _known(execution: ExecutionView, run: RunView, other: RunView) -> bool:
     """Whether the matrix says what an earlier run added to the history that a run finds."""
-    timing = case.persists(run.agent)
-    declared = case.can("history.per_service_call" if timing == "per call" else "history.per_run")
+    timing = persistence_of(run.agent)
+    declared = execution.can("history.per_service_call" if timing == "per call" else "history.per_run")
     if other.ending in ("unknown", "waiting", "abandoned") or other.terminated or other.own(HistoryFailed):
         return False
     if not other.succeeded and ((other.calls and not declared) or other.answered_requests):
         return False
-    if other.ending != "returned" and other.agent.per_service_call and case.kind_before(other) == "adaptive":
+    if other.ending != "returned" and other.agent.per_service_call and kind_before(execution, other) == "adaptive":
         return False  # what a first run that failed had appended by then counts for no kind
-    return _one_history(run, other) and case.persists(other.agent) == timing
+    return _one_history(run, other) and persistence_of(other.agent) == timing
 
 
 def _one_history(run: RunView, other: RunView) -> bool:
@@ -148,19 +151,19 @@ def _one_history(run: RunView, other: RunView) -> bool:
     return run.agent_name == other.agent_name or {run.agent.history, other.agent.history} == {"default"}
 
 
-def accepted(case: Case, run: RunView) -> list[RunView]:
+def accepted(execution: ExecutionView, run: RunView) -> list[RunView]:
     """The earlier runs on the same thread that contradicted it and were let through all the same."""
-    return [other for other in case.earlier(run) if other.contradicts and other.calls]
+    return [other for other in execution.earlier(run) if contradicts(execution, other) and other.calls]
 
 
-def undisputed(case: Case, run: RunView) -> bool:
+def undisputed(execution: ExecutionView, run: RunView) -> bool:
     """Whether nothing contradicts the thread: neither this run nor an earlier one that was let through."""
-    return not run.contradicts and not accepted(case, run)
+    return not contradicts(execution, run) and not accepted(execution, run)
 
 
-def made_local(case: Case, run: RunView) -> bool:
+def made_local(execution: ExecutionView, run: RunView) -> bool:
     """Whether the run is on a thread that was created local, whatever became of it."""
-    return run.thread is not None and case.scenario.kind_of(run.thread) == "local"
+    return run.thread is not None and execution.scenario.kind_of(run.thread) == "local"
 
 
 def latest_id(runs: Sequence[RunView], *, before: int | None = None) -> str | None:
@@ -174,20 +177,20 @@ def latest_id(runs: Sequence[RunView], *, before: int | None = None) -> str | No
     return ids[-1] if ids else None
 
 
-def states_after(case: Case, run: RunView) -> list[tuple[int, ThreadDescribed]]:
+def states_after(execution: ExecutionView, run: RunView) -> list[tuple[int, ThreadDescribed]]:
     """How the run's thread is described at the end of the run's first step."""
-    step = case.trace.events[run.at].step
-    return [(at, state) for at, state in case.of(ThreadDescribed) if state.thread == run.thread and state.step == step]
+    step = execution.trace.events[run.at].step
+    return [(at, state) for at, state in execution.of(ThreadDescribed) if state.thread == run.thread and state.step == step]
 
 
 def change(
-    case: Case, run: RunView, thread: str, facts: Sequence[str] = ("kind", "conversation_id", "messages", "context")
+    execution: ExecutionView, run: RunView, thread: str, facts: Sequence[str] = ("kind", "conversation_id", "messages", "context")
 ) -> list[int]:
     """Where a thread is described otherwise after the run than before it, if it is."""
-    before = case.described(thread, before=run.at)
+    before = execution.described(thread, before=run.at)
     if before is None:
         return []
-    return [at for at, state in states_after(case, run) if any(_of(state, each) != _of(before, each) for each in facts)]
+    return [at for at, state in states_after(execution, run) if any(_of(state, each) != _of(before, each) for each in facts)]
 
 
 def _of(state: ThreadDescribed, fact: str) -> object:
@@ -195,11 +198,11 @@ def _of(state: ThreadDescribed, fact: str) -> object:
     return {id: left for id, left in state.context.items() if left} if fact == "context" else getattr(state, fact)
 
 
-def creations(case: Case) -> Iterator[tuple[CreateThread, int, Raised | ThreadDescribed]]:
+def creations(execution: ExecutionView) -> Iterator[tuple[CreateThread, int, Raised | ThreadDescribed]]:
     """The steps that create threads, each with the event that tells how it ended."""
-    for number, step in enumerate(case.scenario.steps):
+    for number, step in enumerate(execution.scenario.steps):
         if isinstance(step, CreateThread):
-            for at, event in enumerate(case.trace.events):
+            for at, event in enumerate(execution.trace.events):
                 if event.step == number and isinstance(event, (Raised, ThreadDescribed)):
                     yield step, at, event
                     break

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.rules.execution_view import Case
+from conformance.rules.execution_view import ExecutionView
+from conformance.rules.model import buildable, contradicting_options, kind_before, misplaced, refuses_reducer
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.threads.checks import accepted, creations, error, latest_id, outcome
@@ -17,34 +18,34 @@ _HOSTED = re.compile(r"\b(hosted|remote|server|service|service-side|stor(e|es|ed
 
 
 @rule("THR-01")
-def local_threads_everywhere(case: Case) -> Iterator[Finding]:
+def local_threads_everywhere(execution: ExecutionView) -> Iterator[Finding]:
     """A local thread can be created on every agent, whatever its chat client supports.
 
     Leaves alone what a local thread does afterwards (THR-05), and agents that cannot be built (THR-30).
     """
-    for step, at, event in _created(case, "local"):
-        if case.buildable(step.agent):
+    for step, at, event in _created(execution, "local"):
+        if buildable(execution.scenario, step.agent):
             created = isinstance(event, ThreadDescribed) and event.kind in ("local", None)
             yield finding(created, at, expected=f"a local thread {step.thread!r} on agent {step.agent!r}", got=_end(event))
 
 
 @rule("THR-02", needs=["threads.hosted", "service.stateless"], policies=("unsupported_thread",))
-def hosted_threads_need_support(case: Case) -> Iterator[Finding]:
+def hosted_threads_need_support(execution: ExecutionView) -> Iterator[Finding]:
     """A hosted thread on a client without hosted support is refused as `unsupported` when the implementation says, naming both.
 
     At creation, or at the first run and before any service call. Leaves alone what is refused later on the same thread.
     """
-    at_creation = case.policies.unsupported_thread == "at_creation"
-    for step, at, event in _created(case, "hosted"):
-        if case.scenario.agents[step.agent].service.keeps != "nothing" or not case.buildable(step.agent):
+    at_creation = execution.policies.unsupported_thread == "at_creation"
+    for step, at, event in _created(execution, "hosted"):
+        if execution.scenario.agents[step.agent].service.keeps != "nothing" or not buildable(execution.scenario, step.agent):
             continue
         if at_creation or isinstance(event, Raised):
             refused = at_creation and isinstance(event, Raised) and event.kind == "unsupported" and _names(event.text, step.agent)
             when = "when it is created" if at_creation else "at its first run, not when it is created"
             yield finding(refused, at, expected=_refusal(step.agent, when), got=_end(event))
             continue
-        first = next((run for run in case.runs if run.thread == step.thread), None)
-        if first is not None and not first.contradicting_options:
+        first = next((run for run in execution.runs if run.thread == step.thread), None)
+        if first is not None and not contradicting_options(execution, first):
             raised = first.raised[1] if first.raised else None
             refused = raised is not None and raised.kind == "unsupported" and _names(raised.text, first.agent_name)
             yield finding(
@@ -56,25 +57,25 @@ def hosted_threads_need_support(case: Case) -> Iterator[Finding]:
 
 
 @rule("THR-03", needs=["threads.hosted", "clients.hosted_flag"])
-def the_flag_tells_the_truth(case: Case) -> Iterator[Finding]:
+def the_flag_tells_the_truth(execution: ExecutionView) -> Iterator[Finding]:
     """Where a client says that it supports hosted threads they work, and the service holds them; else no request says to store.
 
     Leaves alone: runs that fail because the service does, or gives no id (THR-11), and runs whose caller says to store.
     """
-    flags = {event.agent: event.hosted for _, event in case.of(AgentCreated)}
-    for step, at, event in _created(case, "hosted"):
-        if flags.get(step.agent) and case.buildable(step.agent):
+    flags = {event.agent: event.hosted for _, event in execution.of(AgentCreated)}
+    for step, at, event in _created(execution, "hosted"):
+        if flags.get(step.agent) and buildable(execution.scenario, step.agent):
             got = _end(event)
             yield finding(isinstance(event, ThreadDescribed), at, expected="a hosted thread, as the client's flag says", got=got)
-    for at, event in case.of(AgentCreated):
+    for at, event in execution.of(AgentCreated):
         yield finding(event.hosted is not None, at, expected="a flag, as is declared", got="a client that does not say")
-    for run, _, _ in case.agent_runs():
+    for run, _, _ in execution.agent_runs():
         if flags.get(run.agent_name) is False:
             for view in run.calls:
                 if run.store is not True:
                     got = f"store={view.request.store}"
                     yield finding(view.request.store is not True, view.at, expected="a request that does not store", got=got)
-        elif flags.get(run.agent_name) and _plainly_hosted(case, run):
+        elif flags.get(run.agent_name) and _plainly_hosted(execution, run):
             for view in run.calls:
                 if view.reply is not None:
                     yield finding(view.reply.kept, view.at, expected="a request that the service keeps", got="it keeps nothing")
@@ -84,14 +85,14 @@ def the_flag_tells_the_truth(case: Case) -> Iterator[Finding]:
 
 
 @rule("THR-04", needs=["threads.hosted", "threads.shared"])
-def hosted_threads_stay_with_their_service(case: Case) -> Iterator[Finding]:
+def hosted_threads_stay_with_their_service(execution: ExecutionView) -> Iterator[Finding]:
     """A thread whose conversation one agent's service has is refused, before any service call, by an agent of another service.
 
     Leaves alone: threads that have no conversation yet, local threads (THR-33), and options that contradict at the same time.
     """
-    for run, thread, _ in case.agent_runs():
-        id = latest_id([other for other in case.earlier(run) if other.succeeded]) or case.id_given(thread)
-        if not run.misplaced or run.contradicting_options or id is None:
+    for run, thread, _ in execution.agent_runs():
+        id = latest_id([other for other in execution.earlier(run) if other.succeeded]) or execution.id_given(thread)
+        if not misplaced(execution, run) or contradicting_options(execution, run) or id is None:
             continue
         raised = run.raised[1] if run.raised else None
         yield finding(
@@ -102,15 +103,20 @@ def hosted_threads_stay_with_their_service(case: Case) -> Iterator[Finding]:
         )
 
 
-def _plainly_hosted(case: Case, run: RunView) -> bool:
+def _plainly_hosted(execution: ExecutionView, run: RunView) -> bool:
     """Whether nothing stands against a run on a hosted thread but, perhaps, its client."""
-    tolerated = run.contradicting_options or run.misplaced or run.refuses_reducer or accepted(case, run)
-    return case.kind_before(run) == "hosted" and not tolerated
+    tolerated = (
+        contradicting_options(execution, run)
+        or misplaced(execution, run)
+        or refuses_reducer(execution, run)
+        or accepted(execution, run)
+    )
+    return kind_before(execution, run) == "hosted" and not tolerated
 
 
-def _created(case: Case, kind: ThreadKind) -> Iterator[tuple[CreateThread, int, Raised | ThreadDescribed]]:
+def _created(execution: ExecutionView, kind: ThreadKind) -> Iterator[tuple[CreateThread, int, Raised | ThreadDescribed]]:
     """The creations of threads of a kind."""
-    return (created for created in creations(case) if created[0].kind == kind)
+    return (created for created in creations(execution) if created[0].kind == kind)
 
 
 def _names(text: str, agent: str) -> bool:
