@@ -1,14 +1,17 @@
 """Do the rules say what they said before? Stored executions, judged again: the proof of a change that may change no finding.
 
-`python benchmarks/findings.py record FOLDER` performs every fixture, the matrices and 300 drawn scenarios an area on the reference under
-three sets of policies and on agent-framework, natively and over the wire, and the material of its own area on every mutant. It stores
-each different execution once, with what every rule found: where, and whether it held there. It wants some minutes and no change of the
-code meanwhile. Keep the folder outside of the repository.
+`python benchmarks/findings.py record FOLDER` performs every fixture, the matrices and 300 drawn scenarios an area on the reference
+under three sets of policies and on agent-framework, natively and over the wire, and the material of its own area on every mutant.
+It stores each different execution once, with what every rule found: where, and whether it held there. It wants some minutes and no
+change of the code meanwhile. Keep the folder outside of the repository.
 
-`python benchmarks/findings.py compare FOLDER [--rule ID ...] [--area AREA] [--show N]` judges the stored executions by the rules as they
-are now, prints each rule whose findings differ with the first executions in which they do, and exits with 1 where one does. Findings on
-material of the rule's own area must be equal; on that of other areas a rule must not find more violations than it did, on implementations
-that were recorded there (the reference and agent-framework).
+`python benchmarks/findings.py compare FOLDER [--rule ID ...] [--area AREA] [--show N]` judges the stored executions by the rules as
+they are now, prints each rule whose findings differ with the first executions in which they do, and exits with 1 where one does.
+Findings on material of the rule's own area must be equal; on that of other areas a rule must not find more violations than it did,
+on the implementations that were recorded there (the reference and agent-framework).
+
+`python benchmarks/findings.py exclusions FOLDER [--rule ID ...] [--area AREA]` leaves out each exclusion and each precondition of a
+rule in turn and prints what needs it: an execution whose findings change without it, one of a fixture where there is one.
 """
 
 from __future__ import annotations
@@ -22,8 +25,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -31,12 +37,14 @@ from conformance.harness.execution import performed
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.loading import resolve
 from conformance.implementation.subject import Subject, subject
-from conformance.judging.search import draw
+from conformance.judging.search import draw, key
 from conformance.judging.survey import GIVE_UP, IMPATIENCE, shipped
 from conformance.mutants.mutant import mutants
 from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.condition import Condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Rule
+from conformance.scenario.files import load
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
@@ -60,7 +68,7 @@ Found = list[tuple[int, bool]]
 
 
 class Execution(msgspec.Struct):
-    """One stored execution. by: who performed it first. area: of the material. findings: rule by rule; `raised`: rules that raised."""
+    """One stored execution. by: who performed it first. area: of the material. findings: rule by rule. raised: these rules did."""
 
     by: str
     area: Area
@@ -74,17 +82,20 @@ def main(arguments: Sequence[str]) -> int:
     """Record, or compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    recording = commands.add_parser("record")
-    recording.add_argument("folder", type=Path)
-    comparing = commands.add_parser("compare")
-    comparing.add_argument("folder", type=Path)
-    comparing.add_argument("--rule", nargs="*", default=[], metavar="ID")
-    comparing.add_argument("--area", choices=AREAS)
-    comparing.add_argument("--show", type=int, default=1, metavar="N", help="so many differing executions a rule")
+    commands.add_parser("record").add_argument("folder", type=Path)
+    for name in ("compare", "exclusions"):
+        judging = commands.add_parser(name)
+        judging.add_argument("folder", type=Path)
+        judging.add_argument("--rule", nargs="*", default=[], metavar="ID")
+        judging.add_argument("--area", choices=AREAS)
+        judging.add_argument("--show", type=int, default=1, metavar="N", help="so many differing executions a rule")
     given = parser.parse_args(arguments)
     if given.command == "record":
         return record(given.folder)
-    return compare(given.folder, given.rule or list(CATALOGUE), given.area, given.show)
+    ids = tuple(given.rule) or tuple(rule.id for rule in CATALOGUE.values() if given.area in (None, rule.area))
+    if given.command == "exclusions":
+        return exclusions(given.folder, ids)
+    return compare(given.folder, ids, given.area, given.show)
 
 
 def record(folder: Path) -> int:
@@ -93,16 +104,14 @@ def record(folder: Path) -> int:
     jobs = [(name, area) for name in IMPLEMENTATIONS for area in AREAS]
     jobs += [(f"mutant {name}", kind.area()) for name, kind in mutants().items()]
     stored: dict[Area, set[bytes]] = {area: set() for area in AREAS}
-    files = {area: gzip.open(folder / f"{area}.jsonl.gz", "wb", compresslevel=3) for area in AREAS}
-    with _pool() as pool:
+    with ExitStack() as opened, _pool() as pool:
+        files = {area: opened.enter_context(gzip.open(folder / f"{area}.jsonl.gz", "wb", 3)) for area in AREAS}
         for done, (name, area, lines) in enumerate(pool.map(_performed, jobs), start=1):
             for digest, line in lines:
                 if digest not in stored[area]:
                     stored[area].add(digest)
                     files[area].write(line + b"\n")
             print(f"{done}/{len(jobs)} {name} {area}: {len(stored[area])} different executions", flush=True)
-    for file in files.values():
-        file.close()
     return 0
 
 
@@ -152,14 +161,14 @@ def _traces(under_test: Subject, scenarios: Iterable[Scenario]) -> Iterator[tupl
 
 def judged(execution: Execution, rules: Iterable[Rule]) -> tuple[dict[str, Found], list[str]]:
     """What rules find in an execution; and which of them raised."""
-    execution = ExecutionView(execution.scenario, execution.trace)
+    view = ExecutionView(execution.scenario, execution.trace)
     findings: dict[str, Found] = {}
     raised: list[str] = []
     for rule in rules:
         if rule.missing(execution.trace.capabilities, execution.trace.policies):
             continue
         try:
-            found = sorted((finding.at, finding.holds) for finding in rule.check(execution))
+            found = sorted((finding.at, finding.holds) for finding in rule.findings(view))
         except Exception:
             raised.append(rule.id)
             continue
@@ -228,6 +237,73 @@ def _shown(path: Path, number: int, execution: Execution, before: Found | None, 
     new = sorted((Counter(now or ()) - Counter(before or ())).elements())
     raises = " now it raises" if now is None else ""
     return f"{what}\n    {msgspec.json.encode(execution.scenario).decode()}\n    no longer: {gone}, new: {new}{raises}"
+
+
+def exclusions(folder: Path, ids: Sequence[str]) -> int:
+    """Print what needs each exclusion and each precondition; 1 where nothing needs one, or no fixture does."""
+    needed: dict[tuple[str, str], str] = {}
+    with _pool() as pool:
+        slices = [(folder / f"{each}.jsonl.gz", tuple(ids), part) for each in AREAS for part in range(JOBS)]
+        for found in pool.map(_needed, slices):
+            for place, execution in found.items():
+                if place not in needed or execution.startswith("fixture"):
+                    needed[place] = execution
+    lacking = 0
+    for id in ids:
+        for name, _ in _without(CATALOGUE[id]):
+            by = needed.get((id, name), "nothing")
+            lacking += not by.startswith("fixture")
+            print(f"{id}  {name}: {by}")
+    return 1 if lacking else 0
+
+
+def _without(rule: Rule) -> Iterator[tuple[str, Rule]]:
+    """The rule without each of its exclusions and preconditions, one at a time."""
+    for number, clause in enumerate(rule.clauses):
+        for field in ("when", "leaves_alone"):
+            conditions: tuple[Condition[object], ...] = getattr(clause, field)
+            for condition in conditions:
+                rest = tuple(other for other in conditions if other is not condition)
+                clauses = list(rule.clauses)
+                clauses[number] = replace(clause, **{field: rest})
+                yield f"clause {number + 1}, {field}: {condition.name}", replace(rule, clauses=tuple(clauses))
+
+
+def _needed(slice: tuple[Path, tuple[str, ...], int]) -> dict[tuple[str, str], str]:
+    path, ids, part = slice
+    area = path.name.partition(".")[0]
+    fixtures = {key(scenario) for _, scenario in load(cast("Area", area))}
+    rules = {id: list(_without(CATALOGUE[id])) for id in ids}
+    own = {id: variants for id, variants in rules.items() if CATALOGUE[id].area == area}
+    found: dict[tuple[str, str], str] = {}
+    decoder = msgspec.json.Decoder(Execution)
+    with gzip.open(path, "rb") as file:
+        for number, line in enumerate(file):
+            if number % JOBS == part:
+                execution = decoder.decode(line)
+                fixture = not execution.by.startswith("mutant ") and key(execution.scenario) in fixtures
+                sort = "fixture" if fixture else "scenario"
+                what = f"{sort} of {area}, {execution.scenario.title or number + 1}, by {execution.by[:60]}"
+                tried = own if execution.by.startswith("mutant ") else rules
+                for id, name in _changed(execution, tried, found):
+                    if fixture or (id, name) not in found:
+                        found[id, name] = what
+    return found
+
+
+def _changed(
+    execution: Execution, rules: dict[str, list[tuple[str, Rule]]], known: dict[tuple[str, str], str]
+) -> Iterator[tuple[str, str]]:
+    """The conditions without which a rule finds something else here; those that a fixture is known to need are not tried again."""
+    for id, variants in rules.items():
+        if CATALOGUE[id].missing(execution.trace.capabilities, execution.trace.policies):
+            continue
+        here = None
+        for name, variant in variants:
+            if not known.get((id, name), "").startswith("fixture"):
+                here = judged(execution, [CATALOGUE[id]]) if here is None else here
+                if judged(execution, [variant]) != here:
+                    yield id, name
 
 
 if __name__ == "__main__":

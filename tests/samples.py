@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from conformance.judging.survey import Material
 from conformance.reference.implementation import Reference
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.rule import Finding, Rule, finding
+from conformance.rules.preconditions import whole_execution
+from conformance.rules.rule import Finding, Rule, finding, rule
 from conformance.scenario.scenario import CreateThread, Run, Scenario, Step
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import RunReturned
@@ -26,7 +27,7 @@ def answers_are_short(execution: ExecutionView) -> Iterator[Finding]:
     """No answer is a shout."""
     for at, event in execution.of(RunReturned):
         shouted = any(message.text.isupper() for message in event.messages)
-        yield finding(not shouted, at, expected="an answer in a normal voice", got="a shout")
+        yield finding(not shouted, at, "loud", expected="an answer in a normal voice", got="a shout")
 
 
 def never_asked(_: ExecutionView) -> Iterator[Finding]:
@@ -40,7 +41,18 @@ def faulty(_: ExecutionView) -> Iterator[Finding]:
 
 
 def sample_rule(check: Any = answers_are_short, id: str = "THR-05", level: Any = "MUST", **more: Any) -> Rule:
-    return Rule(id=id, level=level, needs=more.get("needs", frozenset()), policies=more.get("policies", ()), check=check)
+    def alone(execution: ExecutionView, _: ExecutionView) -> Any:
+        return check(execution)
+
+    alone.__doc__ = check.__doc__
+    return rule(
+        id,
+        level=level,
+        needs=more.get("needs", ()),
+        policies=more.get("policies", ()),
+        aspects=("loud",),
+        each=whole_execution,
+    )(alone)
 
 
 def conversation(*turns: str, title: str = "") -> Scenario:

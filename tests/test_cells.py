@@ -40,7 +40,7 @@ def says_something(execution):
 def chatters(execution):
     """Nobody streams."""
     return [
-        finding(not run.spec.stream, run.sign, expected="silence", got="chatter")
+        finding(not run.spec.stream, run.sign, "loud", expected="silence", got="chatter")
         for run in execution.runs
         if isinstance(run.spec, Run)
     ]

@@ -58,7 +58,7 @@ def test_what_the_reference_does_is_judged_once_and_counts_for_every_mutant_that
     def nobody_answers(execution):
         """Nobody answers."""
         asked.append(execution)
-        return [finding(False, at, expected="silence", got="an answer") for at, _ in execution.of(RunReturned)]
+        return [finding(False, at, "loud", expected="silence", got="an answer") for at, _ in execution.of(RunReturned)]
 
     rules = [sample_rule(nobody_answers)]
     stuff = material(("one", conversation("hello")), generated=st.just(conversation("hello")))
@@ -79,7 +79,7 @@ def test_a_mutant_of_another_policy_is_compared_with_a_reference_of_that_policy(
 
     def says_its_policy(execution):
         """The policy is raise."""
-        yield finding(execution.policies.store_conflict == "raise", 0, expected="raise", got="something else")
+        yield finding(execution.policies.store_conflict == "raise", 0, "loud", expected="raise", got="something else")
 
     found = list(rows({"a": DoesNothing, "b": Ignoring}, [sample_rule(says_its_policy)], material=STUFF))
     assert [row.killed_by for row in found] == [(), ("THR-05",)]

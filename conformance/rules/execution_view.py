@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import cast
 
-from conformance.rules.run_view import E, RunView, by_number
+from conformance.rules.parts import by_number
+from conformance.rules.run_view import E, RunView
 from conformance.scenario.scenario import Respond, Run, RunWorkflow, Scenario, Together
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Restored, Serialized, ThreadDescribed
@@ -211,3 +212,24 @@ class ExecutionView:
     def appends(self, thread: str) -> list[tuple[int, HistoryAppended]]:
         """The appends of all runs on a thread, in order."""
         return [found for run in self.runs if run.thread == thread for found in run.stored]
+
+
+def states_after(execution: ExecutionView, run: RunView) -> list[tuple[int, ThreadDescribed]]:
+    """How the run's thread is described at the end of the run's first step."""
+    step = execution.trace.events[run.at].step
+    return [(at, state) for at, state in execution.of(ThreadDescribed) if state.thread == run.thread and state.step == step]
+
+
+def change(
+    execution: ExecutionView, run: RunView, thread: str, facts: Sequence[str] = ("kind", "conversation_id", "messages", "context")
+) -> list[int]:
+    """Where a thread is described otherwise after the run than before it, if it is."""
+    before = execution.described(thread, before=run.at)
+    if before is None:
+        return []
+    return [at for at, state in states_after(execution, run) if any(_of(state, each) != _of(before, each) for each in facts)]
+
+
+def _of(state: ThreadDescribed, fact: str) -> object:
+    """A fact of a thread; that a context provider has no state yet can be told in two ways."""
+    return {id: left for id, left in state.context.items() if left} if fact == "context" else getattr(state, fact)

@@ -13,6 +13,7 @@ from conformance.rules.execution_view import ExecutionView
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run, Scenario
 from conformance.scenario.specs import AgentSpec
+from conformance.trace.harness_events import HistoryFailed
 from conformance.trace.messages import Part
 from conformance.vocabulary import ThreadKind
 
@@ -147,3 +148,45 @@ def buildable(scenario: Scenario, agent: str) -> bool:
     """Whether nothing is wrong with an agent: two context providers of one id are (THR-30)."""
     ids = scenario.agents[agent].provider_ids
     return len(set(ids)) == len(ids)
+
+
+def history_known(execution: ExecutionView, run: RunView) -> bool:
+    """Whether the matrix says what local history is when this run begins."""
+    timing = persistence_of(run.agent)
+    alone = (
+        not execution.forked(run) and not execution.tampered(run) and run.agent.reduces_to is None and not run.own(HistoryFailed)
+    )
+    return timing != "not" and alone and all(_known(execution, run, other) for other in execution.earlier(run))
+
+
+def _known(execution: ExecutionView, run: RunView, other: RunView) -> bool:
+    """Whether the matrix says what an earlier run added to the history that a run finds."""
+    timing = persistence_of(run.agent)
+    declared = execution.can("history.per_service_call" if timing == "per call" else "history.per_run")
+    if other.ending in ("unknown", "waiting", "abandoned") or other.terminated or other.own(HistoryFailed):
+        return False
+    if not other.succeeded and ((other.calls and not declared) or other.answered_requests):
+        return False
+    if other.ending != "returned" and other.agent.per_service_call and kind_before(execution, other) == "adaptive":
+        return False  # what a first run that failed had appended by then counts for no kind
+    return one_history(run, other) and persistence_of(other.agent) == timing
+
+
+def one_history(run: RunView, other: RunView) -> bool:
+    """Whether two runs find the same local history: on one agent, or where the thread itself keeps it."""
+    return run.agent_name == other.agent_name or {run.agent.history, other.agent.history} == {"default"}
+
+
+def accepted(execution: ExecutionView, run: RunView) -> list[RunView]:
+    """The earlier runs on the same thread that contradicted it and were let through all the same."""
+    return [other for other in execution.earlier(run) if contradicts(execution, other) and other.calls]
+
+
+def undisputed(execution: ExecutionView, run: RunView) -> bool:
+    """Whether nothing contradicts the thread: neither this run nor an earlier one that was let through."""
+    return not contradicts(execution, run) and not accepted(execution, run)
+
+
+def made_local(execution: ExecutionView, run: RunView) -> bool:
+    """Whether the run is on a thread that was created local, whatever became of it."""
+    return run.thread is not None and execution.scenario.kind_of(run.thread) == "local"

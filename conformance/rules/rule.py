@@ -1,29 +1,36 @@
 """What a rule is.
 
-A rule is a pure function of scenario and trace. It looks for every place at which its precondition is met and yields a finding for
-each: that it held there, or that it was violated, and what was expected instead. A rule without findings was not exercised.
+A rule says what it looks at, which of these subjects it speaks of, which it leaves alone, and in which ways it can break. Its check
+is a pure function of an execution and one subject. It yields a finding for every place at which the rule held or broke, and what
+was expected there. A rule without findings was not exercised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
+from conformance.rules.condition import Condition, Selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Area, Capability, Data, Level, Policies
 
+S = TypeVar("S")
+
 
 class Finding(Data, frozen=True, kw_only=True):
     """One place at which a rule's precondition was met.
 
-    at: index of the trace event that proves it. also: further events that belong to the proof. expected, got: one sentence each,
-    given where the rule does not hold.
+    at: index of the trace event that proves it. also: further events that belong to the proof. Where the rule does not hold:
+    aspect, the way in which it broke, one of the rule's; expected and got, a sentence each.
     """
 
     at: int
     holds: bool
+    aspect: str = ""
     expected: str = ""
     got: str = ""
     also: tuple[int, ...] = ()
@@ -32,30 +39,60 @@ class Finding(Data, frozen=True, kw_only=True):
 class Judgement(Data, frozen=True, kw_only=True):
     """What a rule says of one performed scenario.
 
-    exercised: how often its precondition was met. held: the trace events at which it held.
+    exercised: how often its precondition was met. held: the trace events at which it held. left_alone: for each exclusion, how many
+    subjects it took away; of several that apply to one subject the first counts.
     """
 
     rule: str
     exercised: int = 0
     held: tuple[int, ...] = ()
     violations: tuple[Finding, ...] = ()
+    left_alone: dict[str, int] = {}
 
 
-Check = Callable[[ExecutionView], Iterable[Finding]]
-
+Check = Callable[[ExecutionView, S], Iterable[Finding]]
 
 _AREAS: Mapping[str, Area] = {"THR": "threads", "PER": "persistence", "ORC": "orchestration"}
 
 
 @dataclass(frozen=True)
+class Clause:
+    """One loop of a rule. each: what it looks at. when: what must be so of a subject, all of it.
+
+    leaves_alone: its exclusions, any of which takes a subject away.
+    """
+
+    each: Selection[Any]
+    when: tuple[Condition[Any], ...]
+    leaves_alone: tuple[Condition[Any], ...]
+    check: Check[Any]
+
+    def subjects(self, execution: ExecutionView, left_alone: Counter[str]) -> Iterator[Any]:
+        """What the clause speaks of in an execution; counts what its exclusions took away."""
+        for subject in self.each(execution):
+            if not all(condition(execution, subject) for condition in self.when):
+                continue
+            excluding = next((condition for condition in self.leaves_alone if condition(execution, subject)), None)
+            if excluding is None:
+                yield subject
+            else:
+                left_alone[excluding.name] += 1
+
+
+@dataclass(frozen=True)
 class Rule:
-    """A rule of the specification. needs: capabilities, all of them. policies: those it is written against."""
+    """A rule of the specification.
+
+    needs: capabilities, all of them. policies: those it is written against. aspects: the ways in which it can break, as slugs.
+    clauses: what it looks at and what it asks there; most rules have one. The first one's docstring is the rule's text.
+    """
 
     id: str
     level: Level
     needs: frozenset[Capability]
     policies: tuple[str, ...]
-    check: Check
+    aspects: tuple[str, ...]
+    clauses: tuple[Clause, ...]
 
     @property
     def area(self) -> Area:
@@ -69,29 +106,46 @@ class Rule:
 
     @property
     def notes(self) -> str:
-        """What the rule adds to its sentence, and what it leaves alone: the rest of its docstring."""
+        """What the rule adds to its sentence: the rest of its docstring."""
         return self._told[1]
 
     @property
     def _told(self) -> tuple[str, str]:
-        title, _, rest = " ".join((self.check.__doc__ or "").split()).partition(". ")
+        title, _, rest = " ".join((self.clauses[0].check.__doc__ or "").split()).partition(". ")
         return (f"{title}." if rest else title), rest
 
     @property
     def source(self) -> str:
-        """Where the specification states it."""
-        return f"spec/{self.area}.md, {self.id}"
+        """Where the specification states it: a file of the package, and the id there."""
+        return f"conformance/spec/{self.area}.md, {self.id}"
 
     def judge(self, scenario: Scenario, trace: Trace) -> Judgement:
-        """Apply the rule to one performed scenario. Never raises on a trace that the stage made."""
+        """Apply the rule to one performed scenario. Never raises on a trace that the harness made."""
         return self.examine(ExecutionView(scenario, trace))
 
     def examine(self, execution: ExecutionView) -> Judgement:
-        """Apply the rule to a case, which several rules may share."""
-        findings = list(self.check(execution))
+        """Apply the rule to an execution, which several rules may share."""
+        left_alone: Counter[str] = Counter()
+        findings = list(self.findings(execution, left_alone))
         violations = tuple(finding for finding in findings if not finding.holds)
         held = tuple({finding.at: None for finding in findings if finding.holds})
-        return Judgement(rule=self.id, exercised=len(findings), held=held, violations=violations)
+        return Judgement(rule=self.id, exercised=len(findings), held=held, violations=violations, left_alone=dict(left_alone))
+
+    def findings(self, execution: ExecutionView, left_alone: Counter[str] | None = None) -> Iterator[Finding]:
+        """Every finding in an execution; `left_alone` counts what the exclusions took away.
+
+        Raises ValueError where a finding that does not hold names no aspect of the rule.
+        """
+        counted: Counter[str] = Counter() if left_alone is None else left_alone
+        for clause in self.clauses:
+            for subject in clause.subjects(execution, counted):
+                for finding in clause.check(execution, subject):
+                    self._check_aspect(finding)
+                    yield finding
+
+    def _check_aspect(self, finding: Finding) -> None:
+        if not finding.holds and self.aspects and finding.aspect not in self.aspects:
+            raise ValueError(f"{self.id} broke in the aspect {finding.aspect!r}, which is none of {', '.join(self.aspects)}")
 
     def missing(self, capabilities: Iterable[Capability], policies: Policies) -> list[str]:
         """What an implementation would have to declare for this rule to apply."""
@@ -103,16 +157,46 @@ class Rule:
 
 
 def rule(
-    id: str, *, level: Level = "MUST", needs: Iterable[Capability] = (), policies: tuple[str, ...] = ()
-) -> Callable[[Check], Rule]:
-    """Make a rule of a check. Its place in `conformance.rules.catalogue` makes it one of the specification's."""
+    id: str,
+    *,
+    aspects: Sequence[str] = (),
+    each: Selection[S] | None = None,
+    when: Sequence[Condition[S]] = (),
+    leaves_alone: Sequence[Condition[S]] = (),
+    also: Sequence[Clause] = (),
+    level: Level = "MUST",
+    needs: Iterable[Capability] = (),
+    policies: tuple[str, ...] = (),
+) -> Callable[[Any], Rule]:
+    """Make a rule of a check. Its place in `conformance.rules.catalogue` makes it one of the specification's.
 
-    def made(check: Check) -> Rule:
-        return Rule(id=id, level=level, needs=frozenset(needs), policies=policies, check=check)
+    also: further clauses of it, which look at something else or leave other things alone.
+    """
+
+    def made(check: Any) -> Rule:
+        if each is None:  # TRANSITION: rules that are not restated yet take the execution alone
+            whole = Selection[ExecutionView]("whole execution", "the whole execution", lambda execution: (execution,))
+
+            def alone(execution: ExecutionView, _: ExecutionView) -> Iterable[Finding]:
+                return check(execution)
+
+            alone.__doc__ = check.__doc__
+            return Rule(id, level, frozenset(needs), policies, tuple(aspects), (Clause(whole, (), (), alone),))
+        first = Clause(each, tuple(when), tuple(leaves_alone), check)
+        return Rule(id, level, frozenset(needs), policies, tuple(aspects), (first, *also))
 
     return made
 
 
-def finding(holds: bool, at: int, *, expected: str, got: str, also: Iterable[int] = ()) -> Finding:
-    """The rule held here, or did not: then what was expected, what we got, and where to look."""
-    return Finding(at=at, holds=True) if holds else Finding(at=at, holds=False, expected=expected, got=got, also=tuple(also))
+def clause(
+    *, each: Selection[S], when: Sequence[Condition[S]] = (), leaves_alone: Sequence[Condition[S]] = ()
+) -> Callable[[Check[S]], Clause]:
+    """Make a further clause of a check, for `also` of a rule."""
+    return lambda check: Clause(each, tuple(when), tuple(leaves_alone), check)
+
+
+def finding(holds: bool, at: int, aspect: str = "", *, expected: str, got: str, also: Iterable[int] = ()) -> Finding:
+    """The rule held here, or broke in an aspect: then what was expected, what we got, and where to look."""
+    if holds:
+        return Finding(at=at, holds=True)
+    return Finding(at=at, holds=False, aspect=aspect, expected=expected, got=got, also=tuple(also))

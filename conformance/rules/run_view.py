@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
 from typing import Literal, TypeVar, cast
 
 import msgspec
 
+from conformance.rules.parts import by_number
 from conformance.scenario.scenario import Run, RunWorkflow, Scenario
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Raised, RequestPending
@@ -241,10 +241,12 @@ class RunView:
         return [message for _, event in self.stored for message in event.messages]
 
 
-def by_number(said: Sequence[Part]) -> list[Part]:
-    """The same with neighbouring results in the order of their calls, which the service numbers."""
-    found: list[Part] = []
-    for results, neighbours in groupby(said, key=lambda part: part[0] == "result"):
-        stretch = list(neighbours)
-        found += sorted(stretch, key=lambda part: (len(part[1]), part[1])) if results else stretch
-    return found
+def latest_id(runs: Sequence[RunView], *, before: int | None = None) -> str | None:
+    """The conversation id of the latest reply that carried one; `before`: of a call number."""
+    ids = [
+        view.reply.conversation_id
+        for run in runs
+        for view in run.calls
+        if view.reply and view.reply.conversation_id and (before is None or view.request.call < before)
+    ]
+    return ids[-1] if ids else None

@@ -21,7 +21,7 @@ from conformance.rules.orchestration.outputs import SIGNAL, completed, heard_tex
 from conformance.rules.orchestration.runs import MANAGED, again, cut_off, direct, faulty, left_to_author, limited, nests
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import error, show
+from conformance.rules.wording import error, show
 from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, Output
 from conformance.vocabulary import Pattern
@@ -50,7 +50,8 @@ def the_answer_is_a_response(execution: ExecutionView) -> Iterator[Finding]:
                 right,
                 at,
                 expected="an empty response" if workflow.pattern == "handoff" else "an agent response, its messages with authors",
-                got=f"a payload of kind {output.payload}: {show(execution.heard(output.messages))}, by {', '.join(map(str, authors))}",
+                got=f"a payload of kind {output.payload}: {show(execution.heard(output.messages))}, "
+                f"by {', '.join(map(str, authors))}",
             )
 
 

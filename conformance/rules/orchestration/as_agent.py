@@ -32,7 +32,7 @@ from conformance.rules.orchestration.runs import (
 )
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import outcome, show
+from conformance.rules.wording import outcome, show
 from conformance.scenario.scenario import RunWorkflow
 from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, RequestPending, RunReturned

@@ -23,7 +23,7 @@ from conformance.rules.orchestration.runs import (
 )
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import show
+from conformance.rules.wording import show
 from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, Idle, Output, Raised, RequestPending
 from conformance.trace.harness_events import ServiceFailed, Warned
@@ -228,7 +228,8 @@ def a_streamed_answer_is_whole(execution: ExecutionView) -> Iterator[Finding]:
         yield finding(
             bool(whole) and not pieces and not cut,
             pieces[0] if pieces else whole[0] if whole else run.events[-1][0],
-            expected=f"a run-completed output with the whole answer {show(answer_of(execution, run, workflow))}, which its chunks join to",
+            expected=f"a run-completed output with the whole answer {show(answer_of(execution, run, workflow))}, "
+            "which its chunks join to",
             got=f"{len(whole)} whole answers, {len(pieces)} chunks that complete"
             + (f", chunks of {', '.join(cut)} that join to something else" if cut else ""),
         )

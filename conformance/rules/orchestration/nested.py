@@ -24,7 +24,7 @@ from conformance.rules.orchestration.runs import (
 )
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import show
+from conformance.rules.wording import show
 from conformance.scenario.scenario import agents_in
 from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import RequestPending

@@ -16,7 +16,7 @@ from conformance.rules.orchestration.runs import Played, faulty, played
 from conformance.rules.pairs import by_order
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import show
+from conformance.rules.wording import show
 from conformance.scenario.scenario import Respond, RunWorkflow
 from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import RunReturned

@@ -12,7 +12,7 @@ from conformance.rules.orchestration.outputs import SIGNAL, final_events, foreig
 from conformance.rules.orchestration.runs import cut_off, faulty, left_to_author, played, wrapped
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import CallView, RunView
-from conformance.rules.threads.checks import show
+from conformance.rules.wording import show
 from conformance.scenario.scenario import RunWorkflow, workflows_in
 from conformance.trace.adapter_events import Chunk
 from conformance.trace.messages import Part

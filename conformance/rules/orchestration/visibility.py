@@ -14,7 +14,7 @@ from conformance.rules.orchestration.runs import direct, faulty, left_to_author,
 from conformance.rules.pairs import by_order
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import show
+from conformance.rules.wording import show
 from conformance.scenario.scenario import RunWorkflow
 from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, Output

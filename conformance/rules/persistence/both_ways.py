@@ -7,21 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicting_options, contradicts, kind_before, misplaced, timing_of
+from conformance.rules.model import contradicting_options, contradicts, kind_before, misplaced, timing_of, undisputed
 from conformance.rules.pairs import by_order, pairs
+from conformance.rules.parts import open_calls
 from conformance.rules.persistence.conflict import conflicts
-from conformance.rules.persistence.history import (
-    calls_waited_for,
-    gained,
-    kept_runs,
-    keys_of,
-    occurred,
-    open_calls,
-    plain,
-    stored_before,
-)
+from conformance.rules.persistence.history import calls_waited_for, gained, kept_runs, keys_of, occurred, plain, stored_before
 from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.threads.checks import outcome, show, undisputed
+from conformance.rules.wording import outcome, show
 from conformance.scenario.scenario import Run, Together
 from conformance.trace.adapter_events import RunReturned
 from conformance.trace.harness_events import ContextInvoking, HistoryLoaded, Warned

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicts, kind_before, timing_of
+from conformance.rules.execution_view import ExecutionView, change
+from conformance.rules.model import contradicts, kind_before, timing_of, undisputed
 from conformance.rules.persistence.history import grown, kept_runs, kept_unnamed
 from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import change, latest_id, outcome, undisputed
+from conformance.rules.run_view import RunView, latest_id
+from conformance.rules.wording import outcome
 from conformance.trace.harness_events import HistoryFailed, HistoryLoaded, ServiceFailed, ServiceReplied, ToolRaised, Warned
 
 _CONVERSATION = re.compile(r"conversation|thread|session|response.?id", re.I)

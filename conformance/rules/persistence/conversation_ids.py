@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicts, kind_before, overtaken, persistence_of, timing_of
+from conformance.rules.execution_view import ExecutionView, states_after
+from conformance.rules.model import contradicts, kind_before, overtaken, persistence_of, timing_of, undisputed
 from conformance.rules.persistence.history import calls_waited_for, kept_runs, kept_unnamed, stored_by_end
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import outcome, show, states_after, undisputed
+from conformance.rules.wording import outcome, show
 from conformance.scenario.scenario import Respond
 from conformance.scenario.specs import ToolSpec
 from conformance.trace.adapter_events import Observed, Restored, ThreadDescribed

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import timing_of
-from conformance.rules.persistence.history import copied_runs, gained, kept_runs, loads, occurred, open_calls, plain, threads_of
+from conformance.rules.parts import open_calls, within
+from conformance.rules.persistence.history import copied_runs, gained, kept_runs, loads, occurred, plain, threads_of
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import show, within
+from conformance.rules.wording import show
 from conformance.trace.harness_events import ContextInvoked
 from conformance.trace.messages import Part
 

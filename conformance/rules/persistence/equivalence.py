@@ -10,7 +10,7 @@ from conformance.rules.pairs import Member, by_order, pairs
 from conformance.rules.persistence.history import gained, plain
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import show
+from conformance.rules.wording import show
 from conformance.scenario.scenario import Run
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.messages import Part

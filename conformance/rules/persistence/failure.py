@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import contradicts, kind_before, timing_of
+from conformance.rules.parts import within
 from conformance.rules.persistence.history import gained, kept_runs, occurred, plain
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import outcome, show, within
+from conformance.rules.wording import outcome, show
 from conformance.trace.adapter_events import RunReturned, ThreadDescribed
 from conformance.trace.harness_events import (
     ContextInvoked,

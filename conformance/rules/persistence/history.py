@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicts, kind_after, kind_before, timing_of
+from conformance.rules.execution_view import ExecutionView, states_after
+from conformance.rules.model import contradicts, kind_after, kind_before, timing_of, undisputed
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import states_after, undisputed
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import RequestPending
 from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded
@@ -99,21 +98,6 @@ def occurred(runs: Sequence[RunView]) -> Counter[Part]:
         known = supplied & found
         found += Counter(run.happened()) - known
     return found
-
-
-def open_calls(said: Sequence[Part]) -> list[str]:
-    """The ids of the calls that have no result after them, and of the results that have no call before them."""
-    waiting: list[str] = []
-    stray: list[str] = []
-    for part in said:
-        if part[0] == "call":
-            waiting.append(part[1])
-        elif part[0] == "result":
-            if part[1] in waiting:
-                waiting.remove(part[1])
-            else:
-                stray.append(part[1])
-    return waiting + stray
 
 
 def threads_of(execution: ExecutionView) -> list[str]:

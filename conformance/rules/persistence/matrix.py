@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.rules.execution_view import ExecutionView, by_number
+from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import contradicts, kind_before, overtaken, timing_of
 from conformance.rules.pairs import Member, by_order, pairs
+from conformance.rules.parts import by_number
 from conformance.rules.persistence.history import decorated, gained, grown, kept_runs, plain, stored_before
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import CallView, RunView
-from conformance.rules.threads.checks import show
+from conformance.rules.wording import show
 from conformance.scenario.scenario import CreateThread, Restore, Run
 from conformance.trace.adapter_events import Observed, RequestPending, RunReturned
 from conformance.trace.harness_events import (

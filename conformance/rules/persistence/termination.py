@@ -10,7 +10,7 @@ from conformance.rules.model import contradicts, timing_of
 from conformance.rules.persistence.history import copied_runs, gained, kept_runs, occurred, stored_by_end
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import outcome, show
+from conformance.rules.wording import outcome, show
 from conformance.scenario.scenario import Run
 from conformance.trace.harness_events import HistoryFailed, ServiceFailed
 from conformance.trace.messages import Part, parts

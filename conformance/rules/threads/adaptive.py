@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.rules.execution_view import ExecutionView
+from conformance.rules.execution_view import ExecutionView, states_after
 from conformance.rules.model import contradicts, kind_before, persistence_of, restored_adaptive
 from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.threads.checks import latest_id, show, states_after
+from conformance.rules.run_view import latest_id
+from conformance.rules.wording import show
 from conformance.scenario.scenario import Restore
 from conformance.trace.adapter_events import Restored, ThreadDescribed
 

@@ -3,51 +3,53 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicts, kind_before, local_history, persistence_of
+from conformance.rules.model import local_history
+from conformance.rules.parts import how_they_differ
+from conformance.rules.preconditions import RequestView
 from conformance.rules.rule import Finding, finding
-from conformance.rules.run_view import CallView, RunView
+from conformance.rules.run_view import CallView, RunView, latest_id
+from conformance.rules.wording import outcome, show
 from conformance.scenario.scenario import CreateThread
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Raised, ThreadDescribed
-from conformance.trace.harness_events import HistoryFailed, ServiceCalled, Warned
+from conformance.trace.harness_events import ServiceCalled, Warned
 from conformance.trace.messages import Part
 
 _ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", re.I)
 
 
-def local_request(execution: ExecutionView, view: CallView, agent: AgentSpec, expected: Sequence[Part]) -> Iterator[Finding]:
-    """What THR-05 asks of one request."""
+def local_request(execution: ExecutionView, run: RunView, view: CallView, expected: Sequence[Part]) -> Finding:
+    """What THR-05 asks of one request; expected: all that it has to carry."""
     request = view.request
-    got = execution.spoken(request.messages, agent)
-    yield finding(
-        not stores(request, agent) and request.conversation_id is None and got == list(expected),
+    got = execution.spoken(request.messages, run.agent)
+    kept, named = stores(request, run.agent), request.conversation_id is not None
+    return finding(
+        not kept and not named and got == list(expected),
         view.at,
+        "stores" if kept else "names a conversation" if named else how_they_differ(got, expected),
         expected=f"store off, no conversation id, and the whole conversation: {show(expected)}",
         got=f"store={request.store}, conversation id {request.conversation_id}, messages {show(got)}",
     )
 
 
-def hosted_request(execution: ExecutionView, run: RunView, place: int, view: CallView, agent: AgentSpec) -> Iterator[Finding]:
-    """What THR-06 asks of one request; `place`: its position in the run."""
-    request = view.request
+def hosted_request(execution: ExecutionView, request: RequestView) -> Finding:
+    """What THR-06 asks of one request."""
+    asked, run = request.call.request, request.run
     assert run.thread is not None
-    has_id = latest_id([*execution.earlier(run), run], before=view.request.call) or execution.id_given(run.thread)
-    sent = execution.spoken(request.messages, agent)
-    if place == 0:
-        new = run.inputs
-    else:
-        reply = run.calls[place - 1].reply
-        new = [("result", call.id) for call in reply.message.calls] if reply else sent
-    repeats = bool(has_id) and sent != new
-    yield finding(
-        stores(request, agent) and (request.conversation_id is not None or not has_id) and not repeats,
-        view.at,
+    has_id = latest_id([*execution.earlier(run), run], before=asked.call) or execution.id_given(run.thread)
+    sent = execution.spoken(asked.messages, run.agent)
+    answered = not request.place or run.calls[request.place - 1].reply is not None
+    new = run.new_in(request.place) if answered else sent
+    kept, named = stores(asked, run.agent), asked.conversation_id is not None or not has_id
+    return finding(
+        kept and named and not (has_id and sent != new),
+        request.call.at,
+        "does not store" if not kept else "no id" if not named else how_they_differ(sent, new),
         expected=f"store on, the thread's conversation id, and only what is new: {show(new)}",
-        got=f"store={request.store}, conversation id {request.conversation_id}, messages {show(sent)}",
+        got=f"store={asked.store}, conversation id {asked.conversation_id}, messages {show(sent)}",
     )
 
 
@@ -116,88 +118,6 @@ def warned(run: RunView, what: str) -> Finding:
     )
 
 
-def outcome(run: RunView) -> str:
-    """How a run ended, in words."""
-    called = f"{len(run.calls)} service calls, then " if run.calls else ""
-    if run.raised:
-        return called + error(run.raised[1])
-    return f"{called}the run {run.ending}"
-
-
-def history_known(execution: ExecutionView, run: RunView) -> bool:
-    """Whether the matrix says what local history is when this run begins."""
-    timing = persistence_of(run.agent)
-    alone = (
-        not execution.forked(run) and not execution.tampered(run) and run.agent.reduces_to is None and not run.own(HistoryFailed)
-    )
-    return timing != "not" and alone and all(_known(execution, run, other) for other in execution.earlier(run))
-
-
-def _known(execution: ExecutionView, run: RunView, other: RunView) -> bool:
-    """Whether the matrix says what an earlier run added to the history that a run finds."""
-    timing = persistence_of(run.agent)
-    declared = execution.can("history.per_service_call" if timing == "per call" else "history.per_run")
-    if other.ending in ("unknown", "waiting", "abandoned") or other.terminated or other.own(HistoryFailed):
-        return False
-    if not other.succeeded and ((other.calls and not declared) or other.answered_requests):
-        return False
-    if other.ending != "returned" and other.agent.per_service_call and kind_before(execution, other) == "adaptive":
-        return False  # what a first run that failed had appended by then counts for no kind
-    return _one_history(run, other) and persistence_of(other.agent) == timing
-
-
-def _one_history(run: RunView, other: RunView) -> bool:
-    """Whether two runs find the same local history: on one agent, or where the thread itself keeps it."""
-    return run.agent_name == other.agent_name or {run.agent.history, other.agent.history} == {"default"}
-
-
-def accepted(execution: ExecutionView, run: RunView) -> list[RunView]:
-    """The earlier runs on the same thread that contradicted it and were let through all the same."""
-    return [other for other in execution.earlier(run) if contradicts(execution, other) and other.calls]
-
-
-def undisputed(execution: ExecutionView, run: RunView) -> bool:
-    """Whether nothing contradicts the thread: neither this run nor an earlier one that was let through."""
-    return not contradicts(execution, run) and not accepted(execution, run)
-
-
-def made_local(execution: ExecutionView, run: RunView) -> bool:
-    """Whether the run is on a thread that was created local, whatever became of it."""
-    return run.thread is not None and execution.scenario.kind_of(run.thread) == "local"
-
-
-def latest_id(runs: Sequence[RunView], *, before: int | None = None) -> str | None:
-    """The conversation id of the latest reply that carried one; `before`: of a call number."""
-    ids = [
-        view.reply.conversation_id
-        for run in runs
-        for view in run.calls
-        if view.reply and view.reply.conversation_id and (before is None or view.request.call < before)
-    ]
-    return ids[-1] if ids else None
-
-
-def states_after(execution: ExecutionView, run: RunView) -> list[tuple[int, ThreadDescribed]]:
-    """How the run's thread is described at the end of the run's first step."""
-    step = execution.trace.events[run.at].step
-    return [(at, state) for at, state in execution.of(ThreadDescribed) if state.thread == run.thread and state.step == step]
-
-
-def change(
-    execution: ExecutionView, run: RunView, thread: str, facts: Sequence[str] = ("kind", "conversation_id", "messages", "context")
-) -> list[int]:
-    """Where a thread is described otherwise after the run than before it, if it is."""
-    before = execution.described(thread, before=run.at)
-    if before is None:
-        return []
-    return [at for at, state in states_after(execution, run) if any(_of(state, each) != _of(before, each) for each in facts)]
-
-
-def _of(state: ThreadDescribed, fact: str) -> object:
-    """A fact of a thread; that a context provider has no state yet can be told in two ways."""
-    return {id: left for id, left in state.context.items() if left} if fact == "context" else getattr(state, fact)
-
-
 def creations(execution: ExecutionView) -> Iterator[tuple[CreateThread, int, Raised | ThreadDescribed]]:
     """The steps that create threads, each with the event that tells how it ended."""
     for number, step in enumerate(execution.scenario.steps):
@@ -206,24 +126,3 @@ def creations(execution: ExecutionView) -> Iterator[tuple[CreateThread, int, Rai
                 if event.step == number and isinstance(event, (Raised, ThreadDescribed)):
                     yield step, at, event
                     break
-
-
-def within(parts: Sequence[Part], whole: Sequence[Part]) -> bool:
-    """Whether parts stand in a whole in this order, each as often."""
-    rest = iter(whole)
-    return all(part in rest for part in parts)
-
-
-def once_in_order(seen: Sequence[Part], required: Sequence[Part], allowed: Counter[Part]) -> bool:
-    """Whether everything required is seen in order, and nothing more often than it happened."""
-    return within(required, seen) and all(count <= allowed[part] for part, count in Counter(seen).items())
-
-
-def error(raised: Raised) -> str:
-    """An error, in words."""
-    return f"an error of kind {raised.kind}: {raised.text}"
-
-
-def show(said: Sequence[Part]) -> str:
-    """Parts as a person reads them."""
-    return "[" + ", ".join(" ".join(word for word in part if word != "{}") for part in said) + "]"

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, cast
 
-from conformance.rules.execution_view import ExecutionView
+from conformance.rules.execution_view import ExecutionView, states_after
 from conformance.rules.model import buildable, contradicts, kind_before
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import creations, error, show, states_after
+from conformance.rules.threads.checks import creations
+from conformance.rules.wording import error, show
 from conformance.trace.adapter_events import Raised
 from conformance.trace.harness_events import ContextInvoked, ContextInvoking
 from conformance.trace.messages import Part

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicting_options, contradicts, kind_before, local_history, misplaced, unsupported
-from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import (
-    change,
+from conformance.rules.execution_view import ExecutionView, change, states_after
+from conformance.rules.model import (
+    contradicting_options,
+    contradicts,
     history_known,
-    hosted_request,
-    latest_id,
-    local_request,
+    kind_before,
+    local_history,
     made_local,
-    outcome,
-    refused,
-    states_after,
-    stores,
-    transition,
-    warned,
+    misplaced,
+    unsupported,
 )
+from conformance.rules.preconditions import RequestView
+from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run_view import RunView, latest_id
+from conformance.rules.threads.checks import hosted_request, local_request, refused, stores, transition, warned
+from conformance.rules.wording import outcome
 from conformance.scenario.scenario import Run
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Chunk
@@ -50,7 +48,7 @@ def no_store_on_a_hosted_thread(execution: ExecutionView) -> Iterator[Finding]:
     `transform` would need the service's transcript, which no adapter can produce yet: it means refused, once there is one. Leaves
     alone threads that a transition made hosted, and under `transform` those that have no conversation in the service yet.
     """
-    for run, _, agent in execution.agent_runs():
+    for run, _, _ in execution.agent_runs():
         spec = run.spec
         if (
             not isinstance(spec, Run)
@@ -67,7 +65,7 @@ def no_store_on_a_hosted_thread(execution: ExecutionView) -> Iterator[Finding]:
             yield warned(run, "a hosted thread with store=False")
             for place, view in enumerate(run.calls):
                 if all(other.succeeded for other in execution.earlier(run)):
-                    yield from hosted_request(execution, run, place, view, agent)
+                    yield hosted_request(execution, RequestView(run, place, view))
         elif declared == "raise" or execution.id_before(run) is not None:
             yield refused(run, "a hosted thread with store=False")
 
@@ -199,7 +197,7 @@ def _on_a_local_thread(execution: ExecutionView, run: RunView, thread: str, agen
             if history_known(execution, run):
                 for view in run.calls:
                     expected = local_history(execution, run) + run.happened(before=view.request.call)
-                    yield from local_request(execution, view, agent, expected)
+                    yield local_request(execution, run, view, expected)
         case "transform" if agent.service.keeps != "nothing" and history_known(execution, run):
             # a service that fails, gives no id or is not waited for is no fault of the transition
             if run.ending != "cancelled" and run.answered_with_ids:

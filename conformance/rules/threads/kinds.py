@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import buildable, contradicting_options, kind_before, misplaced, refuses_reducer
+from conformance.rules.model import accepted, buildable, contradicting_options, kind_before, misplaced, refuses_reducer
 from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import accepted, creations, error, latest_id, outcome
+from conformance.rules.run_view import RunView, latest_id
+from conformance.rules.threads.checks import creations
+from conformance.rules.wording import error, outcome
 from conformance.scenario.scenario import CreateThread
 from conformance.trace.adapter_events import AgentCreated, Raised, ThreadDescribed
 from conformance.vocabulary import ThreadKind

@@ -8,21 +8,22 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicts, kind_after, kind_before, local_history, persistence_of, stored_after
-from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import (
+from conformance.rules.execution_view import ExecutionView, states_after
+from conformance.rules.model import (
     accepted,
+    contradicts,
     history_known,
-    latest_id,
-    once_in_order,
-    outcome,
-    show,
-    states_after,
+    kind_after,
+    kind_before,
+    local_history,
+    persistence_of,
+    stored_after,
     undisputed,
-    within,
 )
+from conformance.rules.parts import once_in_order, within
+from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run_view import RunView, latest_id
+from conformance.rules.wording import outcome, show
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Observed, Serialized, ThreadDescribed
 from conformance.trace.harness_events import HistoryAppended, HistoryLoaded, Observing, ServiceCalled, Tampered

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import kind_before, persistence_of
+from conformance.rules.execution_view import ExecutionView, change, states_after
+from conformance.rules.model import accepted, kind_before, persistence_of, undisputed
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
-from conformance.rules.threads.checks import accepted, change, error, show, states_after, undisputed
+from conformance.rules.wording import error, show
 from conformance.scenario.scenario import Run
 from conformance.trace.adapter_events import Raised, Restored, RunReturned, Serialized, ThreadDescribed
 from conformance.trace.harness_events import ContextInvoking, Damaged, DataChanged
