@@ -25,7 +25,6 @@ _NAMES: dict[type[shapes.Type], str] = {
     shapes.ListType: "a list",
 }
 
-
 _PYTHON: dict[type[shapes.Type], type] = {
     shapes.StrType: str,
     shapes.BoolType: bool,

@@ -13,22 +13,11 @@ from typing import Any, Literal, get_args
 import msgspec
 
 Area = Literal["threads", "persistence", "orchestration"]
-
-
 Level = Literal["MUST", "SHOULD"]
-
-
 ThreadKind = Literal["local", "hosted", "adaptive"]
-
-
 ErrorKind = Literal["conflict", "unsupported", "invalid", "service", "tool", "provider", "other"]
-
-
 Verdict = Literal["pass", "fail", "deviates", "not supported", "not exercised", "error"]
-
-
 Pattern = Literal["sequential", "concurrent", "handoff", "group_chat", "magentic", "custom"]
-
 
 Capability = Literal[
     "threads.hosted",  # threads whose messages the service keeps
@@ -84,13 +73,8 @@ Capability = Literal[
     "workflows.resets",  # bounds on stalls and resets of Magentic
 ]
 
-
 AREAS: tuple[Area, ...] = get_args(Area)
-
-
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
-
-
 PATTERN_CAPABILITIES: Mapping[Pattern, Capability] = {
     "sequential": "workflows.sequential",
     "concurrent": "workflows.concurrent",
@@ -99,8 +83,6 @@ PATTERN_CAPABILITIES: Mapping[Pattern, Capability] = {
     "magentic": "workflows.magentic",
     "custom": "workflows.custom",
 }
-
-
 ERROR_KINDS: tuple[ErrorKind, ...] = get_args(ErrorKind)
 
 

@@ -22,13 +22,8 @@ from conformance.world.world import World
 
 Path = tuple[str | int, ...]
 
-
 EXTRA = "surprise"
-
-
 _UNKNOWN = "unheard-of"
-
-
 _ANYTHING = ("arguments",)
 
 

@@ -38,7 +38,6 @@ BUILT_IN: dict[str, BuiltIn] = {
     ),
 }
 
-
 _AWAITED = (
     "open",
     "close",
@@ -54,8 +53,6 @@ _AWAITED = (
     "create_workflow",
     "workflow_as_agent",
 )
-
-
 _ITERATED = ("stream", "stream_answer", "run_workflow", "answer_workflow")
 
 

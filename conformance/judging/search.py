@@ -18,10 +18,7 @@ from conformance.scenario.scenario import Scenario
 
 SEED = 20_251
 
-
 ProfileName = Literal["quick", "default", "thorough"]
-
-
 PROFILES: tuple[ProfileName, ...] = get_args(ProfileName)
 
 

@@ -28,7 +28,6 @@ from conformance.vocabulary import Area, Capability, Policies
 GIVE_UP = 3
 """Broken performances after which a survey ends: an implementation that always hangs must not cost hours."""
 
-
 IMPATIENCE = 1.0
 """Seconds that a step may take once another one hung."""
 

@@ -13,7 +13,6 @@ from conformance.vocabulary import Area, Data, Level, Verdict
 Trouble = Literal["error", "violation", "stale deviation", "not exercised", "not reached"]
 """Why a verdict, or what came of a cell, breaks the gate."""
 
-
 CellOutcome = Literal["held", "violated", "refused", "not supported", "not reached"]
 
 

@@ -13,15 +13,12 @@ from conformance.vocabulary import Capability, Data, ErrorKind, Policies, Thread
 
 CellService = Literal["stateless", "one_id", "new_ids", "surprising"]
 
-
 SERVICES: dict[CellService, ServiceSpec] = {
     "stateless": ServiceSpec(),
     "one_id": ServiceSpec(keeps="one_id"),
     "new_ids": ServiceSpec(keeps="new_ids"),
     "surprising": ServiceSpec(keeps="new_ids", surprising=True),
 }
-
-
 SETTINGS: dict[tuple[bool, bool], str] = {
     (False, False): "M1",
     (False, True): "M2",
@@ -29,7 +26,6 @@ SETTINGS: dict[tuple[bool, bool], str] = {
     (True, True): "M4",
 }
 """What the specification calls the four combinations of `client_as_is` and `per_service_call`."""
-
 
 KINDS: tuple[ThreadKind, ...] = ("local", "hosted", "adaptive")
 

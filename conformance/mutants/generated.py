@@ -18,7 +18,6 @@ from conformance.vocabulary import AREAS, Area, Data
 WITHIN = 300
 """Scenarios that are tried before a mutant counts as not killed."""
 
-
 BOUND = 30
 """Within so many scenarios the median mutant of an area has to be killed."""
 

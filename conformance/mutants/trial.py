@@ -22,8 +22,6 @@ from conformance.trace.trace import AnyEvent
 from conformance.vocabulary import Area, Capability, Policies, plain
 
 Events = tuple[AnyEvent, ...]
-
-
 Sort = tuple[frozenset[Capability], Policies]
 """What an implementation declares: all that a judgement takes from it beside the events."""
 

@@ -16,10 +16,7 @@ from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.rule import Rule
 
 T = TypeVar("T")
-
-
 Work = Callable[[type[Mutant], Trial], T]
-
 
 ENOUGH = 8
 """So many mutants for a process, at least: fewer are done before it has started."""

@@ -17,10 +17,8 @@ from conformance.world.chat_service import ChatService, Reply, Request
 SENTINEL = "reference-history-is-kept-below"
 """The made-up conversation id that tells the loop "history is kept below you"; the service must never see it."""
 
-
 Emit = Callable[[str], Awaitable[None]]
 """Hands a chunk to the consumer and returns when it wants more. Raises Abandoned where it left the stream."""
-
 
 Reduce = Callable[[Sequence[Message], Sequence[Message]], Sequence[Message]]
 """History and new input to what is sent of the history."""

@@ -10,8 +10,6 @@ from conformance.judging.verdicts import RuleVerdict, Trouble
 from conformance.vocabulary import AREAS, Area
 
 WORDS = ("pass", "fail", "deviates", "not supported", "not exercised", "error", "stale")
-
-
 _AREA_OF: Mapping[str, Area] = dict(zip(("THR", "PER", "ORC"), AREAS, strict=True))
 
 

@@ -17,7 +17,6 @@ from conformance.vocabulary import ThreadKind
 
 OUTCOMES: tuple[CellOutcome, ...] = get_args(CellOutcome)
 
-
 _TO_DO = (
     "To do: where a run fails, make it work; where the adapter cannot perform it, do not declare the capability; where it ends "
     "well and no rule says anything of it, a fixture is missing."
@@ -58,7 +57,6 @@ def _names(cells: Sequence[Cell]) -> list[str]:
 SHOWN = 5
 """Differing scenarios that are shown; the results file has all."""
 
-
 _SIGNS: Mapping[CellOutcome, str] = {
     "held": "✓",
     "violated": "✗",
@@ -66,8 +64,6 @@ _SIGNS: Mapping[CellOutcome, str] = {
     "not supported": "-",
     "not reached": "**?**",
 }
-
-
 _LEGEND = (
     "M1: both settings off; M2: `per_service_call`; M3: `client_as_is`; M4: both. ✓ held: some rule held there, none was violated; "
     "✗ violated, by the rules under that number; ⊘ refused, as it should be: a hosted thread on a service that keeps nothing, or a "

@@ -35,7 +35,6 @@ _KEEPS = {
     "new_ids": "a service that keeps conversations under a new id with every reply",
 }
 
-
 _DAMAGE = {
     "drop": "without one of its fields",
     "cut": "cut off at one of its fields",

@@ -17,8 +17,6 @@ from conformance.report.counts import WORDS, areas, counted, gate, rules, word
 from conformance.report.matrix import SHOWN, compared, counts, difference, gaps
 
 WIDTH = 100
-
-
 _STYLES = {
     "pass": "green",
     "fail": "bold red",

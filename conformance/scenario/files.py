@@ -116,7 +116,6 @@ def load(area: Area) -> list[tuple[str, Scenario]]:
 
 PACKAGE = Path(__file__).parent.parent
 
-
 Kind = Literal["fixtures", "snapshots"]
 
 

@@ -257,8 +257,6 @@ _ONLY_FOR = {
     "max_stalls": ("magentic",),
     "max_resets": ("magentic",),
 }
-
-
 _ONLY_CUSTOM = "only custom workflows have stages; expected participants"
 
 

@@ -16,13 +16,8 @@ from conformance.vocabulary import Capability
 
 T = TypeVar("T")
 
-
 WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-
-
 _NUMBERS = tuple(st.integers(0, last) for last in range(64))
-
-
 _BOOLEANS = st.booleans()
 
 

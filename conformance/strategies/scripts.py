@@ -16,13 +16,8 @@ from conformance.vocabulary import Capability
 Ending = Literal["answers", "fails", "cancelled", "terminates"]
 """How a run's script ends: with a text, with an error of the service, its caller's cancelling, or a tool that ends the loop."""
 
-
 _ARGUMENTS: tuple[dict[str, str], ...] = ({}, {"city": "Oslo"}, {"city": "Rome"})
-
-
 _ANSWERS = ("yes", "no")
-
-
 _TOOLS: Mapping[str, ToolSpec] = {
     "weather": ToolSpec(returns="sunny"),
     "time": ToolSpec(returns="noon"),
@@ -31,8 +26,6 @@ _TOOLS: Mapping[str, ToolSpec] = {
     "pay": ToolSpec(returns="paid", approval=True),
     "watch": ToolSpec(returns="seen", looks=True),
 }
-
-
 _SERVICES = tuple(
     ServiceSpec(keeps=keeps, stores_by_default=by_default, surprising=surprising)
     for surprising in (False, True)

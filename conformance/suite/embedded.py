@@ -16,7 +16,6 @@ from conformance.suite.session import NAME, ConformanceSession
 
 CONFIGURATION = Path(__file__).with_name("pytest.ini")
 
-
 Progress = Callable[[str, int, int], None]
 """Told, for each item that is about to be judged: its name, its position from 0, and how many there are."""
 

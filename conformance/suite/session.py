@@ -24,8 +24,6 @@ from conformance.suite.options import file, request, take_node_ids
 from conformance.vocabulary import AREAS, Area
 
 NAME = "conformance-session"
-
-
 _MARKERS = (
     "conformance: a rule of agent-tck on an implementation",
     "must: rules of level MUST",

@@ -25,22 +25,12 @@ from conformance.world.errors import OutsideConnection
 if TYPE_CHECKING:
     from conformance.world.world import World
 
-
 _METHODS = ("connect", "connect_ex", "sendto", "sendmsg")
-
-
 _LOOKUPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
 
-
 _guarded: list[World] = []
-
-
 _performing: ContextVar[World | None] = ContextVar("performing", default=None)
-
-
 _lock = threading.Lock()
-
-
 _hooked = False
 
 

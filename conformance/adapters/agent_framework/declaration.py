@@ -75,8 +75,6 @@ THREADS_AND_PERSISTENCE: frozenset[Capability] = frozenset(
         "service.without_id",
     }
 )
-
-
 WORKFLOWS: frozenset[Capability] = frozenset(
     {
         "workflows",
@@ -121,7 +119,6 @@ POLICIES = Policies(
     failing_participant="fails",
 )
 
-
 ERRORS: Mapping[type[BaseException], ErrorKind] = {
     AgentInvalidRequestException: "invalid",
     AgentInvalidResponseException: "invalid",
@@ -131,7 +128,6 @@ ERRORS: Mapping[type[BaseException], ErrorKind] = {
     ValueError: "invalid",
     TypeError: "invalid",
 }
-
 
 CONFLICT = "per_service_call_history_persistence cannot be used"
 """How both errors begin in which a conversation id meets per-service-call persistence; their types say only "invalid"."""

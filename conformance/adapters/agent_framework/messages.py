@@ -16,8 +16,6 @@ from agent_framework import Message as NativeMessage
 from conformance.adapter import Call, Message, Result, Role
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
-
-
 _CONTROL = ("function_approval_request", "function_approval_response")
 
 

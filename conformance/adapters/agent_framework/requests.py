@@ -16,8 +16,6 @@ from agent_framework import Message as NativeMessage
 from conformance.adapter import Answer, NotSupported, Pending
 
 _BOOL = "builtins.bool"
-
-
 _NO_WORDS = "the framework asks for words here: a yes or no cannot answer that"
 
 

@@ -106,8 +106,6 @@ class WorkflowRuns(Implementation):
 
 
 _OUTPUTS = ("output", "intermediate", "data")  # `data`: the framework's older word for `intermediate`
-
-
 _IDLE = (WorkflowRunState.IDLE, WorkflowRunState.IDLE_WITH_PENDING_REQUESTS)
 
 

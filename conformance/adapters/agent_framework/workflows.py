@@ -140,10 +140,8 @@ BUILDERS: Mapping[Pattern, Build] = {
     "custom": custom,
 }
 
-
 Participants = Mapping[str, SupportsAgentRun | Workflow]
 """The participants under their names, in the order of the spec: agents, and workflows."""
-
 
 Build = Callable[[str, WorkflowSpec, Participants, World], Workflow]
 """Builds the workflow of this name and spec."""

@@ -23,34 +23,22 @@ Topic = Literal[
     "storing",  # participants on storing services
     "edges",  # one participant, several messages, empty texts, tools on the way
 ]
-
-
 ALL: frozenset[Topic] = frozenset(get_args(Topic))
-
-
 CALM: frozenset[Topic] = ALL - {"asking", "failing"}
 
-
 _FORMS: Mapping[Topic, int] = {"plain": 7, "nesting": 7, "limiting": 6, "authoring": 9, "aggregating": 1, "returning": 3}
-
-
 _FORMS_UNDER: Mapping[Topic, Mapping[Topic, int]] = {
     "asking": {"plain": 6, "nesting": 8, "limiting": 1, "authoring": 2, "aggregating": 1, "returning": 2},
     "failing": {"plain": 8, "nesting": 1, "authoring": 1},
 }
 """The same where something particular happens."""
 
-
 _EVENTS: Mapping[Topic, int] = {"plain": 5, "asking": 5, "failing": 6, "storing": 3, "edges": 3}
-
-
 _NEEDS: Mapping[Topic, tuple[Capability, ...]] = {
     "nesting": ("workflows.nested",),
     "aggregating": ("workflows.aggregator",),
     "asking": ("workflows.requests",),
 }
-
-
 _PATTERNS: Mapping[Topic, Sequence[Pattern]] = {
     "plain": ("sequential", "concurrent", "handoff", *("group_chat", "magentic", "group_chat", "magentic"), "custom", "sequential"),
     "nesting": ("sequential", "concurrent", "custom"),
@@ -59,8 +47,6 @@ _PATTERNS: Mapping[Topic, Sequence[Pattern]] = {
     "aggregating": ("concurrent",),
     "returning": ("handoff",),
 }
-
-
 _WHERE_FAILING: tuple[Pattern, ...] = ("concurrent",) * 16
 """Where a failure may lead to several things: that comes more often than other patterns then."""
 

@@ -15,16 +15,11 @@ from conformance.strategies.orchestration.workflows import add_workflow
 
 Difference = Literal["stream", "intermediate_outputs", "finish", "stream as agent"]
 
-
 _DIFFERENCES: tuple[Difference, ...] = (
     *("stream", "intermediate_outputs", "finish", "stream as agent"),
     *("stream", "intermediate_outputs", "finish", "intermediate_outputs"),
 )
-
-
 _SOUND = ALL - {"failing"}
-
-
 _SIDE_BY_SIDE = _SOUND - {"asking", "limiting", "authoring", "returning"}
 
 

@@ -143,8 +143,6 @@ def _failing(pen: Pen, play: Play, every: list[Part], *, troubled: bool) -> Part
 
 
 _WORDS = ("yes", "no")
-
-
 _ARGUMENTS: tuple[dict[str, str], ...] = ({}, {"to": "Ann"}, {"to": "Ben"}, {"to": "Eve"})
 """One for each call that waits in a run: which of several equal calls it is that runs after all nobody could tell."""
 

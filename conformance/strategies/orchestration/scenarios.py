@@ -17,14 +17,8 @@ from conformance.strategies.orchestration.work import beside
 from conformance.strategies.orchestration.workflows import add_workflow
 
 _NAMES = ("w", "x", "y")
-
-
 _RUNS = (1, 2, 3, 2, 3, 2)  # one alone shows nothing here, but that is where shrinking ends which does not need the others
-
-
 _RUNS_ON_THREADS = (1, 2, 3, 4, 3, 4)
-
-
 _THREADS = (None, "t", "u", "t", "t", "u", "t", "t")
 
 

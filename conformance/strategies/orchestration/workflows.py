@@ -167,14 +167,9 @@ def speaking(manager: ManagerSpec, workflow: WorkflowSpec) -> Iterator[str]:
 
 
 _EXECUTORS = ("planner", "writer", "critic", "editor")
-
-
 _MOST_OTHERS = len(_EXECUTORS) - 1
 
-
 _Completing = Literal["once", "others", "again", "never"]
-
-
 _COMPLETING: tuple[_Completing, ...] = ("once", "once", "once", "others", "others", "others", "again", "never", "never", "never")
 """One executor completes the run; others do too; it completes a second time; nobody does."""
 

@@ -15,29 +15,14 @@ from conformance.strategies.scripts import services, tools
 from conformance.vocabulary import ThreadKind
 
 M1 = AgentSpec(history="provider")
-
-
 M2 = AgentSpec(history="provider", per_service_call=True)
-
-
 M3 = AgentSpec(history="provider", client_as_is=True)
-
-
 M4 = AgentSpec(history="provider", client_as_is=True, per_service_call=True, decorated=True)
-
-
 M4_BARE = AgentSpec(history="provider", client_as_is=True, per_service_call=True)
-
-
 BY_DEFAULT = AgentSpec()
-
-
 BY_DEFAULT_PER_CALL = AgentSpec(per_service_call=True)
 
-
 _CLEARING = (OnConflict(throw=False), OnConflict(throw=False, warn=False))
-
-
 SWITCHES = (
     OnConflict(),
     *_CLEARING * 3,
@@ -49,28 +34,13 @@ SWITCHES = (
 )
 """All eight combinations of the conflict switches, more often those under which the conversation goes on without the provider."""
 
-
 _PROVIDED = (M1, M2, M1, M2, M1, M2, M1, M2, M3, M4, M4_BARE)
-
-
 _SWITCHED = (M1, M2, M2)
-
-
 _ASKING = (("weather",), ("weather", "time"), ("weather", "map"), ("weather", "watch"), ("weather",), ("weather", "time"))
-
-
 _BOXES = (*_ASKING, ())
-
-
 _LOOKING = (("watch",), ("weather",), ("weather", "watch"))
-
-
 _LOOPING: frozenset[Plot] = frozenset({"limiting", "cancelling", "leaving", "failing"})
-
-
 _WANTED: Mapping[Plot, str] = {"terminating": "stop", "approving": "pay"}
-
-
 _CONTEXTS: tuple[dict[str, ContextSpec], ...] = (
     {"memory": ContextSpec(adds=("remember",))},
     {"memory": ContextSpec(adds=("remember",)), "profile": ContextSpec(adds=("be brief", "be kind"))},

@@ -29,17 +29,9 @@ from conformance.strategies.persistence.features import Plot, plots
 from conformance.strategies.scripts import services
 
 _MOST_RUNS = 4
-
-
 _MOST_THREADS = 2
-
-
 _CELLS = (M1, M2, M1, M2, M1, M2, M3, M4, BY_DEFAULT, BY_DEFAULT, BY_DEFAULT_PER_CALL, M4_BARE)
-
-
 _NAMED: tuple[Literal["each", "last", "none"], ...] = ("each", "none", "each", "none", "last")
-
-
 _PLOTS: frozenset[Plot] = frozenset({"plain", "providers"})
 
 

@@ -17,8 +17,6 @@ from conformance.strategies.scripts import Ending, calls
 from conformance.vocabulary import ThreadKind
 
 _MOST_APART = 6
-
-
 _OTHERS: tuple[Ending, ...] = ("terminates", "fails")
 
 
@@ -99,7 +97,6 @@ class Course(Conversation):
 
 
 Replies = list[ReplySpec]
-
 
 _WORDS = ("yes", "no")
 

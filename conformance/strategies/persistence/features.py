@@ -25,20 +25,12 @@ Plot = Literal[
     "limiting",  # an iteration limit, and scripts that go beyond it
     "repeating",  # call ids that come back, texts that are said again, texts that are empty
 ]
-
-
 ALL: frozenset[Plot] = frozenset(get_args(Plot))
-
-
 _NO_LIMIT: frozenset[Plot] = frozenset({"limiting"})
 """What does not go with approvals: a limit would take the question out of the reply."""
 
-
 EVENTS: frozenset[Plot] = ALL - {"plain", "providers", "limiting", "repeating"}
-
-
 FAULTS: frozenset[Plot] = frozenset({"failing", "storing", "cancelling", "leaving", "terminating"})
-
 
 _HAPPENS: Mapping[Plot, int] = {
     "plain": 1,
@@ -52,11 +44,7 @@ _HAPPENS: Mapping[Plot, int] = {
     "restoring": 2,
     "interleaving": 4,
 }
-
-
 _PARTS: Mapping[Plot, int] = {"plain": 3, "providers": 3, "limiting": 2, "repeating": 3}
-
-
 _NEEDS: Mapping[Plot, tuple[Capability, ...]] = {
     "storing": ("history.provider",),
     "cancelling": ("runs.cancel",),

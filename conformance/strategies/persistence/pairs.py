@@ -17,8 +17,6 @@ from conformance.strategies.persistence.steps import happen, happening
 from conformance.strategies.scripts import services
 
 _MOST_TURNS = 3
-
-
 _PAIRS = (
     (M1, M2),
     (M1, M3),
@@ -33,20 +31,10 @@ _PAIRS = (
     (M2, M4_BARE),
     (M3, M4),
 )
-
-
 _PARTS: frozenset[Plot] = frozenset({"plain", "providers", "limiting", "repeating"})
-
-
 _HAPPENS: frozenset[Plot] = frozenset({"failing", "terminating", "approving"})
-
-
 _HAPPENS_BOTH_WAYS: frozenset[Plot] = frozenset({"storing", "cancelling"})
-
-
 _ALIKE = _PARTS | _HAPPENS
-
-
 _BOTH_WAYS = _ALIKE | _HAPPENS_BOTH_WAYS
 
 

@@ -18,14 +18,8 @@ from conformance.strategies.scripts import services
 from conformance.vocabulary import ThreadKind
 
 _MOST_TURNS = 10
-
-
 _KINDS: tuple[ThreadKind, ...] = ("local", "local", "local", "local", "local", "hosted", "hosted", "adaptive")
-
-
 _MOSTLY_LOCAL: tuple[ThreadKind, ...] = ("local",) * 10 + ("hosted", "adaptive")
-
-
 _ABOUT_HISTORY: frozenset[Plot] = frozenset({"storing", "leaving", "switching", "interleaving"})
 
 

@@ -94,7 +94,6 @@ HAPPENINGS: Mapping[Plot, Callable[[Turn], None]] = {
     "switching": switched,
 }
 
-
 _PLAIN: tuple[Plot, ...] = ("plain",)
 
 

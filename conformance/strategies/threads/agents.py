@@ -12,11 +12,7 @@ from conformance.strategies.threads.draft import Talk
 from conformance.strategies.threads.features import Theme
 
 _BOXES = ((), ("weather",), ("weather", "time"), ("weather", "map"))
-
-
 _SIZES = (3, 2, 3, 4, 1)
-
-
 _CONTEXTS: tuple[dict[str, ContextSpec], ...] = (
     {"memory": ContextSpec(adds=("remember",))},
     {"memory": ContextSpec()},
@@ -24,8 +20,6 @@ _CONTEXTS: tuple[dict[str, ContextSpec], ...] = (
     {"memory": ContextSpec(), "profile": ContextSpec(adds=("be brief", "be kind"))},
     {"memory": ContextSpec(id="notes"), "profile": ContextSpec(id="memory", adds=("be brief",))},
 )
-
-
 _ONE_ID_TWICE: tuple[dict[str, ContextSpec], ...] = (
     {"memory": ContextSpec(), "profile": ContextSpec(id="memory")},
     {"memory": ContextSpec(id="notes"), "profile": ContextSpec(id="notes")},

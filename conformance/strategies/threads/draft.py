@@ -17,7 +17,6 @@ from conformance.vocabulary import ThreadKind
 
 Replies = tuple[ReplySpec, ...]
 
-
 _OFTEN_LOCAL: frozenset[Theme] = frozenset({"options", "restoring", "sharing", "tampering", "interleaving", "reducing"})
 
 

@@ -27,7 +27,6 @@ Theme = Literal[
     "reducing",
 ]
 
-
 _PLOTS: Mapping[Theme, int] = {
     "plain": 1,
     "options": 8,
@@ -39,11 +38,7 @@ _PLOTS: Mapping[Theme, int] = {
     "interleaving": 3,
     "streaming": 2,
 }
-
-
 _PARTS: Mapping[Theme, int] = {"plain": 2, "adaptive": 4, "providers": 3, "failing": 3, "inner": 2, "reducing": 2}
-
-
 _NEEDS: Mapping[Theme, tuple[Capability, ...]] = {
     "hosting": ("threads.hosted",),
     "restoring": ("threads.serialize",),

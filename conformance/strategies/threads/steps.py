@@ -153,13 +153,8 @@ _MOVES: Mapping[Theme, Sequence[Move]] = {
     "interleaving": (_interleave,) * 2,
 }
 
-
 _HOWS: tuple[Literal["drop", "cut", "retype", "unknown", "extra"], ...] = ("drop", "retype", "unknown", "cut", "extra")
-
-
 _PLACES = 12
-
-
 _MOST_DAMAGES = 3
 
 
@@ -171,8 +166,6 @@ def early_round_trip(talk: Talk) -> None:
 
 
 _OWN: Options = (None, "own")
-
-
 _OTHER: Options = (None, "other")
 
 

@@ -30,16 +30,9 @@ if TYPE_CHECKING:
 
     from conformance.world.script import Script
 
-
 RUN_HEADER = "conformance-run"
-
-
 _STREAM = "text/event-stream"
-
-
 _PATH = "/v1/responses"
-
-
 _AGENT = re.compile(rf"/agents/(.+){re.escape(_PATH)}/?")
 
 

@@ -15,14 +15,8 @@ from conformance.vocabulary import nearest
 from conformance.world.chat_service import Request
 
 RESPONSE, CONVERSATION = "resp_", "conv_"
-
-
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
-
-
 _TEXTS = ("input_text", "output_text", "refusal")
-
-
 _ITEMS = ("message", "function_call", "function_call_output", "reasoning")
 
 

@@ -19,10 +19,7 @@ from conformance.world.chat_service import ReplyChunk
 from conformance.world.http.responses_input import CONVERSATION, RESPONSE, Body
 
 UNKEPT = RESPONSE + "unkept-"
-
-
 CREATED_AT = 1_000_000_000
-
 
 Json = dict[str, Any]
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-
 PATIENCE = 1.0
 """Seconds that requests which are cut off have to end when the server closes."""
 
