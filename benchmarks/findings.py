@@ -135,7 +135,7 @@ def _performed(job: tuple[str, Area]) -> tuple[str, Area, list[tuple[bytes, byte
     under_test = subject(mutant) if mutant else resolve(name)
     lines: dict[bytes, bytes] = {}
     for scenario, trace in _traces(under_test, _material(area, "reference" if mutant else name)):
-        digest = hashlib.sha256(msgspec.json.encode((msgspec.structs.replace(scenario, title=""), _anonymous(trace)))).digest()
+        digest = hashlib.sha256(key(scenario) + msgspec.json.encode(_anonymous(trace))).digest()
         rules = [rule for rule in CATALOGUE.values() if not mutant or rule.area == area]
         execution = Execution(name, area, scenario, trace)
         execution.findings, execution.raised = judged(execution, rules)

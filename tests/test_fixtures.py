@@ -8,7 +8,7 @@ import pytest
 
 from conformance.harness.runner import perform
 from conformance.reference.implementation import Reference
-from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.catalogue import CATALOGUE, section_of
 from conformance.scenario.files import encode, files, load
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import CreateThread, Restore, Scenario, agents_used, workflows_used
@@ -63,6 +63,26 @@ def test_fixtures_are_written_as_the_suite_writes_scenarios(area: Area) -> None:
     for path, (name, scenario) in zip(files("fixtures", area), load(area), strict=True):
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", name)
         assert path.read_text(encoding="utf-8") == encode(scenario)
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_a_fixture_stands_in_the_section_of_the_first_rule_that_it_shows(area: Area) -> None:
+    for path, (_, scenario) in zip(files("fixtures", area), load(area), strict=True):
+        assert scenario.shows, path
+        assert [id for id in scenario.shows if id not in CATALOGUE] == [], path
+        assert section_of(scenario.shows[0]) == path.parent.name, path
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_what_a_fixture_shows_is_exercised_on_the_reference(area: Area) -> None:
+    for name, scenario in load(area):
+        trace = perform(scenario, Reference)
+        assert [id for id in scenario.shows if not CATALOGUE[id].judge(scenario, trace).exercised] == [], name
+
+
+def test_every_rule_is_shown_by_a_fixture_in_its_own_section() -> None:
+    shown = {id for area in AREAS for _, scenario in load(area) for id in scenario.shows}
+    assert set(CATALOGUE) - shown == set()
 
 
 def test_names_and_titles_are_unique() -> None:

@@ -2,9 +2,10 @@ import pytest
 from hypothesis import strategies as st
 from samples import answers_are_short, conversation, material, never_asked, sample_rule
 
+from conformance.judging.kills import matrix
 from conformance.mutants import workers
 from conformance.mutants.generated import hold, hunts, medians
-from conformance.mutants.matrix import matrix, rows
+from conformance.mutants.matrix import rows
 from conformance.mutants.mutant import Mutant, check, mutants
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.rule import finding
@@ -42,7 +43,7 @@ class Crashes(AlwaysShouts):
 
 
 def made(*kinds):
-    return matrix(list(rows({kind.name: kind for kind in kinds}, RULES, material=STUFF)), RULES)
+    return matrix(list(rows({kind.name: kind for kind in kinds}, RULES, material=STUFF)), [rule.id for rule in RULES])
 
 
 def test_a_mutant_that_is_killed_by_exactly_the_expected_rules_is_as_expected():

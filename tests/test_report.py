@@ -9,11 +9,11 @@ from samples import Shouting, conversation, faulty, material, never_asked, sampl
 from conformance.implementation.subject import subject
 from conformance.judging.baseline import Baseline, Deviation
 from conformance.judging.judge import Judge
+from conformance.judging.kills import Kill, Matrix
 from conformance.judging.ledger import Ledger, judged
 from conformance.judging.search import Profile
 from conformance.judging.verdicts import BothWays, CellResult, Difference
 from conformance.matrix.cells import CELLS
-from conformance.mutants.matrix import Kill, Matrix
 from conformance.reference.implementation import Reference
 from conformance.report.counterexample import story
 from conformance.report.coverage import explain

@@ -8,18 +8,18 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from conformance.harness.runner import perform
 from conformance.judging.snapshots import Snapshots, canonical, compare, stored
 from conformance.reference.implementation import Reference
-from conformance.scenario.files import files, folder, load
+from conformance.scenario.files import files, folder, load, read
 from conformance.trace.adapter_events import Raised
 from conformance.trace.harness_events import Warned
 from conformance.trace.trace import Trace
 from conformance.vocabulary import AREAS, Policies
 
-FIXTURES = {f"{area}/{name}": scenario for area in AREAS for name, scenario in load(area)}
+FIXTURES = {f"{area}/{path.parent.name}/{path.stem}": read(path) for area in AREAS for path in files("fixtures", area)}
 TEST = "test_the_reference_reproduces_its_snapshot"
 
 
 class FixtureSnapshot(SingleFileSnapshotExtension):
-    """One JSON file a fixture, where the package ships them; the snapshot's index is `area/fixture`."""
+    """One JSON file a fixture, where the package ships them; the snapshot's index is `area/section/fixture`."""
 
     _write_mode = WriteMode.TEXT
     file_extension = "json"
@@ -44,7 +44,7 @@ class FixtureSnapshot(SingleFileSnapshotExtension):
         found = super().read_snapshot_collection(snapshot_location=snapshot_location)
         (snapshot,) = found
         found.remove(snapshot.name)
-        found.add(type(snapshot)(name=f"{TEST}[{'/'.join(snapshot_location.removesuffix('.json').split('/')[-2:])}]"))
+        found.add(type(snapshot)(name=f"{TEST}[{'/'.join(snapshot_location.removesuffix('.json').split('/')[-3:])}]"))
         return found
 
 
@@ -56,7 +56,7 @@ def test_the_reference_reproduces_its_snapshot(fixture, snapshot):
 
 
 def test_every_snapshot_belongs_to_a_fixture():
-    kept = {f"{area}/{path.stem}" for area in AREAS for path in files("snapshots", area)}
+    kept = {f"{area}/{path.parent.name}/{path.stem}" for area in AREAS for path in files("snapshots", area)}
     assert kept == set(FIXTURES)
 
 

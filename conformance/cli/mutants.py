@@ -14,8 +14,8 @@ from conformance.vocabulary import AREAS
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from conformance.judging.kills import Kill, Matrix
     from conformance.mutants.generated import Hunt
-    from conformance.mutants.matrix import Kill, Matrix
 
     T = TypeVar("T", Kill, Hunt)
 
@@ -42,7 +42,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
 def show_mutants(arguments: argparse.Namespace) -> int:
     """Print what kills every mutant; 1 where that is not as it should be."""
     from conformance.errors import known
-    from conformance.mutants import generated, matrix
+    from conformance.judging.kills import matrix
+    from conformance.mutants import generated
+    from conformance.mutants.matrix import rows
     from conformance.mutants.mutant import mutants
     from conformance.rules.catalogue import CATALOGUE
 
@@ -55,7 +57,7 @@ def show_mutants(arguments: argparse.Namespace) -> int:
         return 0 if generated.hold(hunted) else 1
     asked = [rule for rule in rules if rule.area in areas]
     chosen = {name: kind for name, kind in every.items() if kind.expected & {rule.id for rule in asked}}
-    made = matrix.matrix(_followed(matrix.rows(chosen, rules), len(chosen)), asked)
+    made = matrix(_followed(rows(chosen, rules), len(chosen)), [rule.id for rule in asked])
     (_matrix_as_json if arguments.json else _print_matrix)(made)
     return 0 if made.holds else 1
 

@@ -44,8 +44,8 @@ def canonical(scenario: Scenario, trace: Trace) -> str:
 
 def stored(area: Area, fixture: str) -> str | None:
     """The stored snapshot of a fixture."""
-    file = folder("snapshots") / area / f"{fixture}.json"
-    return file.read_text(encoding="utf-8") if file.is_file() else None
+    found = next((folder("snapshots") / area).glob(f"*/{fixture}.json"), None)
+    return found.read_text(encoding="utf-8") if found else None
 
 
 def comparable(policies: Policies) -> bool:

@@ -3,67 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
 from conformance.implementation.subject import subject
+from conformance.judging.kills import Kill, Matrix, matrix
+from conformance.judging.results import Results
 from conformance.judging.search import Profile
 from conformance.judging.survey import Material
-from conformance.mutants.mutant import Mutant
+from conformance.mutants.mutant import Mutant, mutants
 from conformance.mutants.trial import Trial
 from conformance.mutants.workers import tried
+from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.rule import Rule
-from conformance.vocabulary import AREAS, Data
+from conformance.vocabulary import AREAS
 
 EFFORT = Profile("quick", pool=20, shrink=0)
 """Fixtures and the configuration matrix should kill a mutant; the pool shows what else it trips."""
 
 
-class Kill(Data, frozen=True, kw_only=True, omit_defaults=False):
-    """One row of the matrix: a mutant, the rules that should kill it, and those that did. broke: why it could not be judged."""
-
-    mutant: str
-    fault: str
-    imitates: str
-    expected: tuple[str, ...]
-    killed_by: tuple[str, ...]
-    broke: str | None = None
-
-    @property
-    def equal(self) -> bool:
-        """Whether exactly the expected rules killed it, and nothing broke."""
-        return self.expected == self.killed_by and self.broke is None
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """All rows. unkilled: the rules that no mutant shows to be able to fail."""
-
-    rows: tuple[Kill, ...]
-    unkilled: tuple[str, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether every row is as expected and every rule kills something."""
-        return all(row.equal for row in self.rows) and not self.unkilled
-
-
 def rows(
-    mutants: Mapping[str, type[Mutant]],
+    chosen: Mapping[str, type[Mutant]],
     rules: Sequence[Rule],
     *,
     effort: Profile = EFFORT,
     material: Material | None = None,
 ) -> Iterator[Kill]:
     """Judge one mutant after the other by every rule. Raises ValueError for a mutant that does not say what it has to say."""
-    return tried(partial(_row, effort=effort), mutants, rules, material)
+    return tried(partial(_row, effort=effort), chosen, rules, material)
 
 
-def matrix(found: Sequence[Kill], rules: Sequence[Rule]) -> Matrix:
-    """The matrix of these rows over these rules."""
-    killing = {rule for row in found for rule in row.killed_by}
-    return Matrix(tuple(found), tuple(rule.id for rule in rules if rule.id not in killing))
+def matrix_for(results: Results, rules: Sequence[Rule]) -> Matrix | None:
+    """The matrix that belongs to results: of every mutant that these rules should kill, where the reference was judged."""
+    if not any(implementation.name == "reference" for implementation in results.implementations):
+        return None
+    chosen = {rule.id for rule in rules}
+    concerned = {name: kind for name, kind in mutants().items() if kind.expected & chosen}
+    return matrix(list(rows(concerned, list(CATALOGUE.values()))), [rule.id for rule in rules])
 
 
 def _row(mutant: type[Mutant], trial: Trial, effort: Profile) -> Kill:

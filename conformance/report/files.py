@@ -1,17 +1,14 @@
-"""The report as a file, with the mutant matrix where the reference is among the implementations."""
+"""The report as a file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from conformance.errors import UsageError
+from conformance.judging.kills import Matrix
 from conformance.judging.results import Results
-from conformance.mutants.matrix import matrix, rows
-from conformance.mutants.mutant import mutants
 from conformance.report.markdown import report
-from conformance.rules.catalogue import CATALOGUE
-from conformance.rules.rule import Rule
 
 
 def check_folder(path: Path) -> Path:
@@ -23,16 +20,9 @@ def check_folder(path: Path) -> Path:
     return path
 
 
-def write_report(results: Results, rules: Sequence[Rule], path: Path) -> None:
-    """Render the results and write them."""
-    made = None
-    if any(implementation.name == "reference" for implementation in results.implementations):
-        chosen = {rule.id for rule in rules}
-        every = list(CATALOGUE.values())
-        concerned = {name: kind for name, kind in mutants().items() if kind.expected & chosen}
-        made = matrix(list(rows(concerned, every)), rules)
-    titles = {rule.id: rule.title for rule in rules}
+def write_report(results: Results, titles: Mapping[str, str], kills: Matrix | None, path: Path) -> None:
+    """Render the results and write them. titles: each rule in a sentence. kills: of the mutants, where they were tried."""
     try:
-        path.write_text(report(results, titles, made), encoding="utf-8")
+        path.write_text(report(results, titles, kills), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from conformance.judging.kills import Matrix
 from conformance.judging.results import ImplementationResults, Results
 from conformance.judging.verdicts import RuleVerdict
-from conformance.mutants.matrix import Matrix
 from conformance.report.counterexample import scenario_lines, trace_lines
 from conformance.report.counts import WORDS, area_of, areas, counted, gate, rules, word
 from conformance.report.markup import fenced, foreign, own, table
@@ -24,7 +24,7 @@ _SIGNS = {
 
 
 def report(results: Results, titles: Mapping[str, str], matrix: Matrix | None = None) -> str:
-    """The whole report. titles: each rule in a sentence. matrix: of the mutants, where it was made."""
+    """The whole report. titles: each rule in a sentence. matrix: of the mutants, where they were tried."""
     sections: list[Iterable[str]] = [
         _head(results),
         _summary(results),

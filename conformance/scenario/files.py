@@ -126,5 +126,5 @@ def folder(kind: Kind) -> Path:
 
 
 def files(kind: Kind, area: Area) -> list[Path]:
-    """The JSON files of an area, sorted by name."""
-    return sorted((folder(kind) / area).glob("*.json"))
+    """The JSON files of an area, a folder a section, sorted by name."""
+    return sorted((folder(kind) / area).glob("*/*.json"), key=lambda path: path.stem)

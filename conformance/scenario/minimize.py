@@ -25,7 +25,7 @@ def reduced(scenario: Scenario, proves: Callable[[Scenario], bool], *, tries: in
 
     Every candidate is a whole scenario whose references hold.
     """
-    best = _plain(msgspec.structs.replace(scenario, title=""))
+    best = _plain(msgspec.structs.replace(scenario, title="", shows=()))
     left = tries
     again = True
     while again:

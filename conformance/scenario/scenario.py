@@ -137,9 +137,13 @@ Step = CreateThread | Run | Together | RunWorkflow | Respond | Serialize | Resto
 
 
 class Scenario(Data, frozen=True, kw_only=True):
-    """What is to be done: who takes part, and the steps to perform in order."""
+    """What is to be done: who takes part, and the steps to perform in order.
+
+    shows: of a fixture, the rules that it was written to show, first the one in whose section it stands.
+    """
 
     title: str = ""
+    shows: tuple[str, ...] = ()
     agents: dict[str, AgentSpec] = {}
     workflows: dict[str, WorkflowSpec] = {}
     steps: tuple[Step, ...] = ()

@@ -16,6 +16,7 @@ from conformance.judging.judge import Judge
 from conformance.judging.ledger import Entry, Ledger
 from conformance.judging.search import ProfileName
 from conformance.judging.verdicts import RuleVerdict
+from conformance.mutants.matrix import matrix_for
 from conformance.report.files import check_folder, write_report
 from conformance.report.terminal import summary
 from conformance.rules.rule import Rule
@@ -116,7 +117,8 @@ class ConformanceSession:
             return
         self.ledger.finish(complete=self._expected <= self._seen and bool(self._expected))
         if self._report is not None and self._seen:
-            write_report(self.ledger.results, self.rules, self._report)
+            titles = {rule.id: rule.title for rule in self.rules}
+            write_report(self.ledger.results, titles, matrix_for(self.ledger.results, self.rules), self._report)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The counts, and where the files are."""

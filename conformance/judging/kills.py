@@ -1,0 +1,43 @@
+"""What killed the mutants: the matrix of deliberately faulty references and rules, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conformance.vocabulary import Data
+
+
+class Kill(Data, frozen=True, kw_only=True, omit_defaults=False):
+    """One row of the matrix: a mutant, the rules that should kill it, and those that did. broke: why it could not be judged."""
+
+    mutant: str
+    fault: str
+    imitates: str
+    expected: tuple[str, ...]
+    killed_by: tuple[str, ...]
+    broke: str | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether exactly the expected rules killed it, and nothing broke."""
+        return self.expected == self.killed_by and self.broke is None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All rows. unkilled: the rules that no mutant shows to be able to fail."""
+
+    rows: tuple[Kill, ...]
+    unkilled: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every row is as expected and every rule kills something."""
+        return all(row.equal for row in self.rows) and not self.unkilled
+
+
+def matrix(found: Sequence[Kill], rules: Sequence[str]) -> Matrix:
+    """The matrix of these rows over rules, given by their ids."""
+    killing = {rule for row in found for rule in row.killed_by}
+    return Matrix(tuple(found), tuple(id for id in rules if id not in killing))
