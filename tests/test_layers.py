@@ -1,6 +1,9 @@
-"""Nothing on the left imports anything on the right: what the design draws in one direction stays in one direction."""
+"""What the design draws in one direction stays in one direction, and what nobody shares stays inside what uses it."""
+
+from __future__ import annotations
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -8,41 +11,64 @@ import pytest
 import conformance
 
 PACKAGE = Path(conformance.__file__).parent
-LAYERS = (
-    ("", "vocabulary", "usage", "named", "data"),
-    (
-        "spec",
-        "scenario",
-        "cast",
-        "misfit",
-        "references",
-        "scenario_file",
-        "needs",
-        "fixtures",
-        "strategies",
-        "cells",
-        "switches",
-        "orders",
-    ),
-    ("message", "evidence", "testimony", "trace", "exchange"),
-    ("world",),
-    ("implementation",),
-    ("attempt", "damage", "archive"),
-    ("witness", "ensemble"),
-    ("stage", "reference", "adapters"),
-    ("rules",),
-    ("subject", "verdicts", "baseline", "search", "reduce"),
-    ("performance", "registry"),
-    ("tally", "outcomes", "both_ways", "survey"),
-    ("breakage",),
-    ("judge", "snapshots"),
-    ("results", "request"),
-    ("ledger", "mutants"),
-    ("report",),
-    ("suite", "plugin"),
-    ("commands", "cli", "__main__"),
+ORDER = (
+    "vocabulary",
+    "errors",
+    "json_errors",
+    "trace",
+    "scenario",
+    "strategies",
+    "world",
+    "implementation",
+    "adapter",
+    "rules",
+    "matrix",
+    "reference",
+    "adapters",
+    "harness",
+    "judging",
+    "mutants",
+    "report",
+    "suite",
+    "plugin",
+    "cli",
+    "__main__",
 )
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+"""The folders and modules of the package; each imports only from those before it."""
+
+STRANGERS = {
+    "strategies": {"trace", "world", "implementation"},
+    "rules": {"world", "implementation", "adapter", "adapters", "reference", "harness", "strategies"},
+    "matrix": {"rules", "trace", "world"},
+    "reference": {"rules", "matrix", "adapters", "adapter"},
+    "adapters": set(ORDER) - {"adapter", "adapters"},
+    "harness": {"reference", "adapters", "matrix", "strategies"},
+    "report": {"mutants", "reference", "adapters", "strategies", "world", "harness"},
+}
+"""Neighbours that must not know each other although the order would let them."""
+
+NOUNS = {
+    "harness.handles": "the threads, agents and workflows of one performance",
+    "harness.recorder": "what the harness writes down of a run",
+    "harness.serialization": "data of threads: whether it is plain, stays what it is, and how it is damaged",
+    "implementation.loading": "finding an implementation by its name",
+    "judging.ledger": "what judges said, in order",
+    "matrix.conflict_switches": "the combinations of the conflict switches",
+    "matrix.finishing_orders": "the orders in which participants finish",
+    "report.coverage": "what exercised each rule",
+    "report.markdown": "the report as Markdown",
+    "report.scenario_text": "scenarios and events as a person reads them",
+    "scenario.minimize": "smaller scenarios that still prove something",
+    "scenario.validation": "the references within a scenario that must hold",
+    "strategies": "the generated scenarios, as judging asks for them",
+    "suite.embedded": "pytest underneath the command",
+    "world.captured_warnings": "warnings and log records",
+    "world.network_guard": "no connection leaves loopback",
+    "world.http.responses_output": "replies in the wire's words",
+    "world.http.server": "the loopback server",
+}
+"""Modules that exactly one other imports, and the noun of its own that each one is. Modules of a list need no entry: see `listed`."""
+
 MODULES = {
     ".".join(("conformance", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in PACKAGE.rglob("*.py")
@@ -50,18 +76,9 @@ MODULES = {
 
 
 def imported(path: Path) -> set[str]:
-    """Every module that a file imports at run time, also inside of functions; not what only a type checker sees."""
+    """Every module that a file imports: at run time, inside of functions, and for a type checker only."""
     found: set[str] = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    unseen = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in unseen:
-            continue
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -75,27 +92,41 @@ def part(module: str) -> str:
     return module.removeprefix("conformance").removeprefix(".").partition(".")[0]
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
+def listed(module: str) -> bool:
+    """Whether a module is one of many alike, which one list names: rules, mutants, commands, adapters, patterns of strategies."""
+    path = module.split(".")[1:]
+    return path[0] in ("mutants", "cli", "adapters", "__main__", "plugin") or (path[0] in ("rules", "strategies") and len(path) > 2)
+
+
+OURS = {module: {name for name in imported(path) if name.split(".")[0] == "conformance"} for module, path in MODULES.items()}
+
+
+def test_every_folder_has_its_place_in_the_order():
+    assert {part(module) for module in MODULES} - {""} == set(ORDER)
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"conformance"}))
 def test_a_module_imports_nothing_to_its_right(module):
-    ours = {name for name in imported(MODULES[module]) if name.split(".")[0] == "conformance"}
-    assert not {name for name in ours if RANK[part(name)] > RANK[part(module)]}
+    here = ORDER.index(part(module))
+    assert not {name for name in OURS[module] if part(name) and ORDER.index(part(name)) > here}
 
 
-@pytest.mark.parametrize(
-    ("importers", "forbidden"),
-    [
-        ("rules", ("stage", "reference", "adapters", "implementation", "world")),
-        ("adapters", ("rules", "stage", "reference")),
-        ("reference", ("rules", "stage", "adapters")),
-        ("stage", ("reference", "adapters")),
-        ("strategies", ("trace", "world")),
-    ],
-)
-def test_neighbours_that_must_not_know_each_other_do_not(importers, forbidden):
-    concerned = [module for module in MODULES if part(module) == importers]
+@pytest.mark.parametrize("folder", STRANGERS)
+def test_neighbours_that_must_not_know_each_other_do_not(folder):
+    concerned = [module for module in MODULES if part(module) == folder]
     assert concerned
     for module in concerned:
-        assert not {name for name in imported(MODULES[module]) if part(name) in forbidden and name.startswith("conformance.")}
+        assert not {name for name in OURS[module] if part(name) in STRANGERS[folder]}, module
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graphlib.TopologicalSorter({module: names & set(MODULES) for module, names in OURS.items()}).prepare()
+
+
+def test_a_module_that_one_other_imports_is_a_noun_of_its_own():
+    importers = {module: [other for other, names in OURS.items() if module in names] for module in MODULES}
+    alone = {module for module, found in importers.items() if len(found) == 1 and not listed(module)}
+    assert {module.removeprefix("conformance.") for module in alone} == set(NOUNS)
 
 
 def test_only_the_plugin_and_the_suite_know_pytest():

@@ -1,4 +1,4 @@
-"""The reference's trace of every fixture, under snapshots/; `pytest tests/test_snapshots.py --snapshot-update` rewrites it."""
+"""The reference's trace of every fixture, under snapshots/; `pytest tests/judging/test_snapshots.py --snapshot-update` rewrites it."""
 
 import msgspec
 import pytest

@@ -27,7 +27,7 @@ from conformance.scenario.specs import AgentSpec
 from conformance.trace.harness_events import Broke, HistoryAppended, HistoryFailed, HistoryLoaded, ServiceCalled
 from conformance.trace.messages import parts
 
-GUIDE = (Path(__file__).parent.parent / "docs" / "providers.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parents[3] / "docs" / "providers.md").read_text(encoding="utf-8")
 FILES = "conformance.adapters.agent_framework.history:files"
 OURS = """
 from contextlib import asynccontextmanager, contextmanager
