@@ -169,6 +169,7 @@ def _coverage(survey: Survey, tally: Tally) -> Coverage:
         of_matrix=survey.scenarios["matrix"],
         generated=tally.scenarios["generated"],
         of_generated=survey.scenarios["generated"],
+        left_alone=dict(sorted(tally.left_alone.items())),
     )
 
 
@@ -184,6 +185,7 @@ def _failed(rule: Rule, tally: Tally, proof: Proof) -> RuleVerdict:
             scenario=performed.scenario,
             trace=performed.trace,
             at=wrong.at,
+            aspect=wrong.aspect,
             also=wrong.also,
             expected=wrong.expected,
             got=wrong.got,

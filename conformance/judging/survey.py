@@ -77,11 +77,12 @@ streaming flipped in every run."""
 class Tally:
     """exercised: how often the rule's precondition was met. scenarios: in how many of each sort.
 
-    smallest: the smallest violation. raised: where the rule itself failed.
+    left_alone: how many subjects each exclusion took away. smallest: the smallest violation. raised: where the rule itself failed.
     """
 
     exercised: int = 0
     scenarios: Counter[Sort] = field(default_factory=Counter[Sort])
+    left_alone: Counter[str] = field(default_factory=Counter[str])
     smallest: tuple[Performed, Finding] | None = None
     raised: tuple[Performed, Exception] | None = None
 
@@ -94,6 +95,7 @@ class Tally:
             return None
         self.exercised += judgement.exercised
         self.scenarios[sort] += bool(judgement.exercised)
+        self.left_alone.update(judgement.left_alone)
         if judgement.violations and (self.smallest is None or size(performed.scenario) < size(self.smallest[0].scenario)):
             self.smallest = performed, judgement.violations[0]
         return judgement

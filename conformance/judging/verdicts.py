@@ -19,12 +19,14 @@ CellOutcome = Literal["held", "violated", "refused", "not supported", "not reach
 class Counterexample(Data, frozen=True, kw_only=True, omit_defaults=False):
     """What proves a verdict: the scenario, the trace, and the index of the wrong event.
 
-    also: indexes of further events that belong to the proof. expected, got: a sentence each.
+    aspect: the way in which the rule broke; empty where nothing could be judged. also: indexes of further events that belong to the
+    proof. expected, got: a sentence each.
     """
 
     scenario: Scenario
     trace: Trace
     at: int
+    aspect: str = ""
     also: tuple[int, ...] = ()
     expected: str = ""
     got: str = ""
@@ -34,7 +36,8 @@ class Coverage(Data, frozen=True, kw_only=True, omit_defaults=False):
     """What met a rule's precondition.
 
     fixtures, matrix, generated: how many of each did at least once; of_fixtures, of_matrix, of_generated: how many were performed.
-    matrix: scenarios of the configuration matrix and the conflict switches, which the persistence area has.
+    matrix: scenarios of the configuration matrix and the conflict switches, which the persistence area has. left_alone: for each
+    exclusion of the rule, how many subjects (mostly runs) it took away.
     """
 
     fixtures: int = 0
@@ -43,6 +46,7 @@ class Coverage(Data, frozen=True, kw_only=True, omit_defaults=False):
     of_matrix: int = 0
     generated: int = 0
     of_generated: int = 0
+    left_alone: dict[str, int] = {}
 
 
 class RuleVerdict(Data, frozen=True, kw_only=True, omit_defaults=False):

@@ -19,6 +19,8 @@ def story(title: str, implementation: str, verdict: RuleVerdict) -> str:
     lines = [gist if len(gist) <= WIDTH else f"{gist[: WIDTH - 1]}…"]
     lines += wrapped(f"{verdict.rule} ({verdict.level}) on {implementation}: {title}")
     found = verdict.counterexample
+    if found is not None and found.aspect:
+        lines += wrapped(f"Aspect: {found.aspect}")
     if verdict.reason and (found is None or verdict.verdict != "fail"):
         lines += wrapped(f"Reason: {verdict.reason}")
     if found is not None:

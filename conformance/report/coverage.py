@@ -1,4 +1,4 @@
-"""What exercised each rule on a terminal: scenarios of each sort and places, and what no generated scenario reached."""
+"""What exercised each rule, on a terminal: scenarios and places, what was left alone, and what no generated scenario reached."""
 
 from __future__ import annotations
 
@@ -15,11 +15,21 @@ def explain(results: Results, to: Console) -> None:
     for implementation in results.implementations:
         to.print(Text(f"what exercised the rules on {implementation.name}:", style="bold"))
         to.print(_table(implementation))
+        _left_alone(implementation, to)
         unreached = [each.rule for each in implementation.rules if each.coverage is not None and not each.coverage.generated]
         to.print(f"supported rules that no generated scenario reached: {', '.join(unreached) or 'none'}")
         left_out = [each.rule for each in implementation.rules if each.coverage is None]
         if left_out:
             to.print(f"rules that do not apply: {', '.join(left_out)}")
+
+
+def _left_alone(implementation: ImplementationResults, to: Console) -> None:
+    """What the exclusions of each rule took away: a run, a request, or whatever else the rule looks at."""
+    for verdict in implementation.rules:
+        taken = verdict.coverage.left_alone if verdict.coverage else {}
+        if taken:
+            counts = ", ".join(f"{name} {count}" for name, count in taken.items())
+            to.print(Text(f"{verdict.rule} left alone: {counts}"))
 
 
 def _table(implementation: ImplementationResults) -> Table:

@@ -127,7 +127,8 @@ def _detail(verdict: RuleVerdict, titles: Mapping[str, str]) -> Iterator[str]:
         yield ""
     if found is None:
         return
-    yield f"Expected {foreign(found.expected)}; got {foreign(found.got)}."
+    aspect = f"Aspect: {foreign(found.aspect)}. " if found.aspect else ""
+    yield f"{aspect}Expected {foreign(found.expected)}; got {foreign(found.got)}."
     yield ""
     yield from fenced([*scenario_lines(found.scenario), "", *trace_lines(found)], "text")
     yield "<details><summary>The scenario as JSON</summary>"
