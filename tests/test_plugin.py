@@ -24,7 +24,7 @@ from conformance.adapter import NotSupported
 class Stuck(Reference):
     name = "stuck"
 
-    async def create_agent(self, name, spec, inner=None):
+    async def create_agent(self, name, spec, inner):
         if spec.client_as_is:
             raise NotSupported("there is no such stack")
         return await super().create_agent(name, spec, inner)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import NoReturn
 
-from conformance.implementation.protocol import Implementation, NotSupported
+from conformance.implementation.protocol import AnyImplementation, NotSupported
 from conformance.trace.adapter_events import Raised
 from conformance.trace.harness_events import Broke, Cancelled, Refused
 from conformance.world.errors import Endless
@@ -26,7 +26,7 @@ def malformed(world: World, method: str, got: object, expected: str) -> NoReturn
 
 
 async def attempt(
-    action: Awaitable[None], world: World, implementation: Implementation, *, seconds: float, script: Script | None = None
+    action: Awaitable[None], world: World, implementation: AnyImplementation, *, seconds: float, script: Script | None = None
 ) -> None:
     """Await an action, for at most so many seconds. Raises Stop where it came to no end that can be judged."""
     run = script.number if script else None

@@ -9,7 +9,7 @@ import msgspec
 
 from conformance.harness.containment import Stop, malformed
 from conformance.harness.serialization import Archive, damaged
-from conformance.implementation.protocol import Implementation, NotSupported
+from conformance.implementation.protocol import AnyImplementation, NotSupported
 from conformance.scenario.scenario import CreateThread, Restore, Run, Scenario, Serialize, Step, Tamper, Together
 from conformance.trace.adapter_events import AgentCreated, Restored, ThreadDescribed
 from conformance.trace.exchange import ThreadState
@@ -34,7 +34,7 @@ TAMPERED = "what the caller wrote over it"
 class Ensemble:
     """Makes each of them when it is first needed, and says how the threads are described."""
 
-    def __init__(self, scenario: Scenario, implementation: Implementation, world: World) -> None:
+    def __init__(self, scenario: Scenario, implementation: AnyImplementation, world: World) -> None:
         self._scenario = scenario
         self._implementation = implementation
         self._world = world
@@ -55,8 +55,7 @@ class Ensemble:
             variant, spec = (name, per_service_call), msgspec.structs.replace(spec, per_service_call=per_service_call)
         if variant not in self._agents:
             inner = {tool: await self.agent(each.agent) for tool, each in spec.tools.items() if each.agent is not None}
-            create: Any = self._implementation.create_agent
-            agent = await (create(name, spec, inner) if inner else create(name, spec))
+            agent = await self._implementation.create_agent(name, spec, inner)
             if "clients.hosted_flag" in self._implementation.capabilities:
                 hosted = await self._implementation.supports_hosted(agent)
                 self._world.record(AgentCreated, agent=name, hosted=hosted, run=None)
@@ -121,13 +120,12 @@ class Ensemble:
     async def create_thread(self, step: CreateThread) -> None:
         """Create a thread, where the step says so with the id of a conversation that the service has."""
         agent = await self.agent(step.agent)
-        create: Any = self._implementation.create_thread
         if not step.with_id:
-            self._threads[step.thread] = (agent, await create(agent, step.kind))
+            self._threads[step.thread] = (agent, await self._implementation.create_thread(agent, step.kind))
             return
         id = self._world.service(step.agent).another_conversation()
         self._world.record(ConversationExists, thread=step.thread, agent=step.agent, conversation_id=id)
-        self._threads[step.thread] = (agent, await create(agent, step.kind, id))
+        self._threads[step.thread] = (agent, await self._implementation.continue_conversation(agent, id))
 
     async def serialize(self, step: Serialize) -> None:
         """Turn a thread into data."""

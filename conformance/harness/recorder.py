@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from conformance.harness.containment import malformed
-from conformance.implementation.protocol import Implementation
+from conformance.implementation.protocol import AnyImplementation
 from conformance.trace.adapter_events import Chunk, Idle, Output, RequestPending, RunReturned
 from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
 from conformance.trace.harness_events import Abandoned
@@ -31,7 +31,7 @@ class Waiting:
 class Witness:
     """Follows runs of agents and workflows."""
 
-    def __init__(self, world: World, implementation: Implementation) -> None:
+    def __init__(self, world: World, implementation: AnyImplementation) -> None:
         self._world = world
         self._implementation = implementation
         self.waiting: list[Waiting] = []

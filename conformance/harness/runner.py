@@ -15,7 +15,7 @@ from typing import Any
 from conformance.harness.containment import Stop, attempt, malformed
 from conformance.harness.handles import Ensemble
 from conformance.harness.recorder import Witness
-from conformance.implementation.protocol import Implementation, NotSupported
+from conformance.implementation.protocol import AnyImplementation, NotSupported
 from conformance.scenario.scenario import (
     CreateThread,
     Respond,
@@ -47,7 +47,7 @@ STEP_TIMEOUT = 5.0
 class Stage:
     """Performs one scenario on one instance of an implementation."""
 
-    def __init__(self, scenario: Scenario, implementation: Implementation, timeout: float) -> None:
+    def __init__(self, scenario: Scenario, implementation: AnyImplementation, timeout: float) -> None:
         self.scenario = scenario
         self.implementation = implementation
         self.world = World(scenario, handoff_tool=implementation.handoff_tool)
@@ -207,7 +207,7 @@ class Stage:
         return script
 
 
-def perform(scenario: Scenario, implementation: Callable[[], Implementation], *, timeout: float = STEP_TIMEOUT) -> Trace:
+def perform(scenario: Scenario, implementation: Callable[[], AnyImplementation], *, timeout: float = STEP_TIMEOUT) -> Trace:
     """Perform a scenario on a fresh instance of an implementation. Never raises for what the implementation does.
 
     timeout: seconds a step may take. An implementation that blocks the thread itself is left behind in it.

@@ -13,7 +13,8 @@ import msgspec
 
 from conformance.errors import UsageError
 from conformance.implementation.imports import named, shown
-from conformance.implementation.protocol import Implementation
+from conformance.implementation.methods import check_declared, check_methods
+from conformance.implementation.protocol import AnyImplementation, Implementation
 from conformance.implementation.subject import Subject, subject
 from conformance.json_errors import misfit
 from conformance.vocabulary import CAPABILITIES, Policies, nearest
@@ -37,23 +38,6 @@ BUILT_IN: dict[str, BuiltIn] = {
         "conformance.adapters.agent_framework.openai:AgentFrameworkOpenAI", "agent_framework.openai", "agent-framework"
     ),
 }
-
-_AWAITED = (
-    "open",
-    "close",
-    "create_agent",
-    "create_thread",
-    "describe_thread",
-    "supports_hosted",
-    "serialize_thread",
-    "restore_thread",
-    "tamper",
-    "run",
-    "answer",
-    "create_workflow",
-    "workflow_as_agent",
-)
-_ITERATED = ("stream", "stream_answer", "run_workflow", "answer_workflow")
 
 
 def resolve(text: str) -> Subject:
@@ -88,28 +72,16 @@ def _check_installed(name: str, built_in: BuiltIn) -> None:
         raise UsageError(f"{name} needs the module {built_in.framework}, which is not installed; install it with: {install}")
 
 
-def _class(path: str) -> type[Implementation]:
-    found = named(path, lambda value: isinstance(value, type), what="classes")
+def _class(path: str) -> type[AnyImplementation]:
+    found: object = named(path, lambda value: isinstance(value, type), what="classes")
     if not (isinstance(found, type) and issubclass(found, Implementation)):
         raise UsageError(f"{path}: got {found!r}, expected a subclass of conformance.adapter.Implementation")
-    if inspect.isabstract(found):
-        missing = ", ".join(sorted(found.__abstractmethods__))
+    kind = cast("type[AnyImplementation]", found)
+    if inspect.isabstract(kind):
+        missing = ", ".join(sorted(kind.__abstractmethods__))
         raise UsageError(f"{path}: not all methods of an implementation are there; write: {missing}")
-    _check_methods(path, found)
-    return found
-
-
-def _check_methods(path: str, kind: type[Implementation]) -> None:
-    """Refuse what would only look like a fault of the framework: a method that cannot be awaited, or not be iterated over."""
-    for name in _AWAITED:
-        method = getattr(kind, name)
-        if inspect.isasyncgenfunction(method) or not inspect.iscoroutinefunction(method):
-            raise UsageError(f"{path}: {name} is not a coroutine function; write: async def {name}")
-    for name in _ITERATED:
-        if inspect.iscoroutinefunction(getattr(kind, name)):
-            raise UsageError(f"{path}: {name} is a coroutine function; write an async generator: async def {name}, with yield")
-    if "{agent}" not in kind.handoff_tool:
-        raise UsageError(f"{path}: handoff_tool is {kind.handoff_tool!r}, expected a text with {{agent}} in it")
+    check_methods(path, kind)
+    return kind
 
 
 def _arguments(text: str, query: str) -> dict[str, str]:
@@ -121,7 +93,7 @@ def _arguments(text: str, query: str) -> dict[str, str]:
         raise UsageError(f"{text}: got arguments {query!r}, expected key=value&key=value") from None
 
 
-def _check_arguments(text: str, kind: type[Implementation], arguments: dict[str, str]) -> None:
+def _check_arguments(text: str, kind: type[AnyImplementation], arguments: dict[str, str]) -> None:
     parameters = list(inspect.signature(kind).parameters.values())
     legal = [each.name for each in parameters]
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
@@ -131,7 +103,7 @@ def _check_arguments(text: str, kind: type[Implementation], arguments: dict[str,
             raise UsageError(f"{text}: there is no argument {key!r}{nearest(key, legal) if legal else '; there is none'}")
 
 
-def _created(text: str, kind: type[Implementation], arguments: dict[str, str]) -> Subject:
+def _created(text: str, kind: type[AnyImplementation], arguments: dict[str, str]) -> Subject:
     name: Any = getattr(kind, "name", None)
     if not isinstance(name, str) or not name:
         raise UsageError(f'{text}: the class has no name; give it one, as it shall stand in reports: name = "my-agents"')
@@ -155,6 +127,7 @@ def _created(text: str, kind: type[Implementation], arguments: dict[str, str]) -
                 f"{text}: it declares the capability {capability!r}, which does not exist{nearest(str(capability), CAPABILITIES)}"
             )
     _check_policies(text, found.policies)
+    check_declared(text, kind, found.capabilities)
     return found
 
 

@@ -9,23 +9,30 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from conformance.scenario.specs import AgentSpec, WorkflowSpec
 from conformance.trace.exchange import Answer, ChunkSeen, Response, ThreadState, Turn, WorkflowSeen
 from conformance.vocabulary import Capability, ErrorKind, Policies, ThreadKind
 from conformance.world.errors import ProviderError, ServiceError, ToolError
+from conformance.world.world import World
 
-if TYPE_CHECKING:
-    from conformance.world.world import World
+A = TypeVar("A")
+"""An agent of the framework, also a workflow that is wrapped as one."""
+
+T = TypeVar("T")
+"""A thread of the framework."""
+
+W = TypeVar("W")
+"""A workflow of the framework."""
 
 
 class NotSupported(Exception):
     """The framework has no way to express this step: neither a violation nor an exercise. The message says why."""
 
 
-class Implementation(ABC):
-    """An implementation under test. The harness makes a new instance for every scenario.
+class Implementation(ABC, Generic[A, T, W]):
+    """An implementation under test, with its own types of agents, threads and workflows. Each scenario gets a new instance.
 
     name: short, unique, as it stands in reports. version: of the framework under test. errors: the neutral kind of each native
     exception type; the most specific one counts. handoff_tool: how the framework names the tool by which an agent hands off.
@@ -46,39 +53,39 @@ class Implementation(ABC):
         """Called once, at the end, whatever happened."""
 
     @abstractmethod
-    async def create_agent(self, name: str, spec: AgentSpec) -> Any:
+    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, A]) -> A:
         """Build the framework's agent, talking to `world.service(name)`, with the tools and providers that `spec` names.
 
-        Where some of its tools are agents (capability `agents.as_tool`), it is called with a third argument: these native agents,
-        under the names of the tools. It may be called again with the same name and another `per_service_call`: the caller rebuilt
-        the agent, and history that it keeps goes on.
+        inner: the native agents that are its tools, under the names of the tools; empty without the capability `agents.as_tool`.
+        It may be called again with the same name and another `per_service_call`: the caller rebuilt the agent, and history that it
+        keeps goes on.
         """
 
-    async def supports_hosted(self, agent: Any) -> bool:
+    async def supports_hosted(self, agent: A) -> bool:
         """Whether the agent's chat client says of itself that it supports hosted threads (capability `clients.hosted_flag`)."""
         raise NotSupported(f"the chat clients of {self.name} do not say whether they support hosted threads")
 
     @abstractmethod
-    async def create_thread(self, agent: Any, kind: ThreadKind) -> Any:
-        """Create a thread of this kind.
+    async def create_thread(self, agent: A, kind: ThreadKind) -> T:
+        """Create a thread of this kind."""
 
-        Where it is to continue a conversation of the service (capability `threads.with_id`), it is called with a third argument:
-        the conversation id.
-        """
+    async def continue_conversation(self, agent: A, conversation_id: str) -> T:
+        """A hosted thread for a conversation that the service has already (capability `threads.with_id`)."""
+        raise NotSupported(f"{self.name} cannot continue a conversation by its id")
 
     @abstractmethod
-    async def describe_thread(self, agent: Any, thread: Any) -> ThreadState:
+    async def describe_thread(self, agent: A, thread: T) -> ThreadState:
         """What the framework says of a thread, now."""
 
-    async def serialize_thread(self, agent: Any, thread: Any) -> Any:
+    async def serialize_thread(self, agent: A, thread: T) -> Any:
         """A thread as plain JSON data, the way the framework itself makes it (capability `threads.serialize`)."""
         raise NotSupported(f"{self.name} does not serialize threads")
 
-    async def restore_thread(self, agent: Any, data: Any) -> Any:
+    async def restore_thread(self, agent: A, data: Any) -> T:
         """The thread that such data describes; for malformed data the framework's own error."""
         raise NotSupported(f"{self.name} does not restore threads")
 
-    async def tamper(self, agent: Any, thread: Any, text: str) -> None:
+    async def tamper(self, agent: A, thread: T, text: str) -> None:
         """Set the text of every native message that the caller owns to this one (capability `runs.tamper`).
 
         The caller owns what the adapter handed over for the runs on this thread and what it got back: responses, their messages.
@@ -86,37 +93,37 @@ class Implementation(ABC):
         raise NotSupported(f"messages of {self.name} cannot be changed")
 
     @abstractmethod
-    async def run(self, agent: Any, thread: Any, turn: Turn) -> Response:
+    async def run(self, agent: A, thread: T | None, turn: Turn) -> Response:
         """Run an agent, not streaming. `thread` is None for a run without one."""
 
-    def stream(self, agent: Any, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
+    def stream(self, agent: A, thread: T | None, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Run an agent, streaming: every native update as a chunk, then, last, the response as the framework joins it.
 
         A consumer that leaves early closes this generator (`aclose`): close the native stream then, as the framework documents it.
         """
         raise NotSupported(f"{self.name} does not stream")
 
-    async def answer(self, agent: Any, thread: Any, answers: Sequence[Answer]) -> Response:
+    async def answer(self, agent: A, thread: T | None, answers: Sequence[Answer]) -> Response:
         """Resume a run that waits for approvals, not streaming."""
         raise NotSupported(f"{self.name} does not resume runs")
 
-    def stream_answer(self, agent: Any, thread: Any, answers: Sequence[Answer]) -> AsyncIterator[ChunkSeen | Response]:
+    def stream_answer(self, agent: A, thread: T | None, answers: Sequence[Answer]) -> AsyncIterator[ChunkSeen | Response]:
         """Resume a run that waits for approvals, streaming."""
         raise NotSupported(f"{self.name} does not resume runs in a stream")
 
-    async def create_workflow(self, name: str, spec: WorkflowSpec, participants: Mapping[str, Any]) -> Any:
+    async def create_workflow(self, name: str, spec: WorkflowSpec, participants: Mapping[str, A | W]) -> W:
         """Build a workflow from native participants (agents, or workflows where it nests), in the order of the spec."""
         raise NotSupported(f"{self.name} has no workflows")
 
-    def run_workflow(self, workflow: Any, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
+    def run_workflow(self, workflow: W, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Run a workflow until it is idle: its native events, one to one and in order."""
         raise NotSupported(f"{self.name} has no workflows")
 
-    def answer_workflow(self, workflow: Any, answers: Sequence[Answer], *, stream: bool) -> AsyncIterator[WorkflowSeen]:
+    def answer_workflow(self, workflow: W, answers: Sequence[Answer], *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Answer pending requests of a workflow and follow it until it is idle again."""
         raise NotSupported(f"{self.name} does not answer requests of workflows")
 
-    async def workflow_as_agent(self, name: str, workflow: Any) -> Any:
+    async def workflow_as_agent(self, name: str, workflow: W) -> A:
         """Wrap a workflow as an agent that `run`, `stream` and `answer` accept."""
         raise NotSupported(f"{self.name} does not wrap workflows as agents")
 
@@ -134,3 +141,6 @@ class Implementation(ABC):
 
 
 _OWN_ERRORS: Mapping[type, ErrorKind] = {ServiceError: "service", ToolError: "tool", ProviderError: "provider"}
+
+AnyImplementation = Implementation[Any, Any, Any]
+"""An implementation whose own types do not matter."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from conformance.implementation.protocol import Implementation
+from conformance.implementation.protocol import AnyImplementation
 from conformance.vocabulary import Capability, Policies
 
 
@@ -19,7 +19,7 @@ class Subject:
     """
 
     label: str
-    create: Callable[[], Implementation]
+    create: Callable[[], AnyImplementation]
     version: str = ""
     capabilities: frozenset[Capability] = field(default_factory=frozenset[Capability])
     policies: Policies = field(default_factory=Policies)
@@ -30,7 +30,7 @@ class Subject:
         return self.label.partition("?")[0]
 
 
-def subject(kind: type[Implementation], arguments: Mapping[str, Any] | None = None) -> Subject:
+def subject(kind: type[AnyImplementation], arguments: Mapping[str, Any] | None = None) -> Subject:
     """The subject of a class. Raises whatever creating an instance raises."""
     create = partial(kind, **(arguments or {}))
     instance = create()

@@ -53,7 +53,10 @@ class Caller:
             self._owned += [(thread, message) for message in messages]
 
 
-class Reference(Implementation):
+Runnable = Agent | WorkflowAgent
+
+
+class Reference(Implementation[Runnable, Thread, Workflow]):
     """Everything that the rules ask for, under any combination of policies: `Reference(store_conflict="ignore")`."""
 
     name = "reference"
@@ -87,61 +90,63 @@ class Reference(Implementation):
         for workflow in self._workflows:
             await workflow.close()
 
-    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent] | None = None) -> Agent:
+    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent:
         """Build an agent; `inner`: those that it has as tools, under the names of the tools."""
-        return self.agent_type(name, spec, self.world, self.policies, inner)
+        return self.agent_type(name, spec, self.world, self.policies, {tool: _own(agent) for tool, agent in inner.items()})
 
-    async def supports_hosted(self, agent: Agent) -> bool:
+    async def supports_hosted(self, agent: Runnable) -> bool:
         """The flag of the agent's chat client."""
-        return agent.supports_hosted()
+        return _own(agent).supports_hosted()
 
-    async def create_thread(self, agent: Agent | WorkflowAgent, kind: ThreadKind, conversation_id: str | None = None) -> Thread:
-        """Create a thread, or a hosted one that continues a conversation."""
+    async def create_thread(self, agent: Runnable, kind: ThreadKind) -> Thread:
+        """Create a thread."""
+        return agent.create_thread(self._next_key(), kind)
+
+    async def continue_conversation(self, agent: Runnable, conversation_id: str) -> Thread:
+        """A hosted thread that continues a conversation."""
+        return _own(agent).continue_conversation(self._next_key(), conversation_id)
+
+    def _next_key(self) -> str:
         self._threads += 1
-        key = f"thread {self._threads}"
-        if conversation_id is None or isinstance(agent, WorkflowAgent):
-            return agent.create_thread(key, kind)
-        return agent.continue_conversation(key, conversation_id)
+        return f"thread {self._threads}"
 
-    async def describe_thread(self, agent: Agent, thread: Thread) -> ThreadState:
+    async def describe_thread(self, agent: Runnable, thread: Thread) -> ThreadState:
         """A thread is state: this is all of it."""
-        return agent.describe(thread)
+        return _own(agent).describe(thread)
 
-    async def serialize_thread(self, agent: Agent, thread: Thread) -> Any:
+    async def serialize_thread(self, agent: Runnable, thread: Thread) -> Any:
         """A thread as data, see `conformance.reference.thread_json`."""
-        return agent.serialize(thread)
+        return _own(agent).serialize(thread)
 
-    async def restore_thread(self, agent: Agent, data: Any) -> Thread:
+    async def restore_thread(self, agent: Runnable, data: Any) -> Thread:
         """The thread that data describes."""
-        return agent.restore(data)
+        return _own(agent).restore(data)
 
-    async def tamper(self, agent: Agent, thread: Thread, text: str) -> None:
+    async def tamper(self, agent: Runnable, thread: Thread, text: str) -> None:
         """Change what the caller of the runs on a thread owns."""
         self.caller.tamper(thread, text)
 
-    async def run(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> Response:
+    async def run(self, agent: Runnable, thread: Any, turn: Turn) -> Response:
         """Run, not streaming."""
         asked = self.caller.asks(thread, turn)
         if isinstance(agent, WorkflowAgent):
             return await _last(self._got(thread, asked, agent.run(thread, asked, stream=False)))
         return self.caller.got(thread, asked, await agent.run(thread, asked, _nowhere, stream=False))
 
-    def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
+    def stream(self, agent: Runnable, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Run, streaming."""
         asked = self.caller.asks(thread, turn)
         if isinstance(agent, WorkflowAgent):
             return self._got(thread, asked, agent.run(thread, asked, stream=True))
         return self._got(thread, asked, _streamed(lambda emit: agent.run(thread, asked, emit, stream=True)))
 
-    async def answer(self, agent: Agent | WorkflowAgent, thread: Any, answers: Sequence[Answer]) -> Response:
+    async def answer(self, agent: Runnable, thread: Any, answers: Sequence[Answer]) -> Response:
         """Resume, not streaming."""
         if isinstance(agent, WorkflowAgent):
             return await _last(self._got(thread, None, agent.resume(thread, answers, stream=False)))
         return self.caller.got(thread, None, await agent.resume(thread, answers, _nowhere, stream=False))
 
-    def stream_answer(
-        self, agent: Agent | WorkflowAgent, thread: Any, answers: Sequence[Answer]
-    ) -> AsyncIterator[ChunkSeen | Response]:
+    def stream_answer(self, agent: Runnable, thread: Any, answers: Sequence[Answer]) -> AsyncIterator[ChunkSeen | Response]:
         """Resume, streaming."""
         if isinstance(agent, WorkflowAgent):
             return self._got(thread, None, agent.resume(thread, answers, stream=True))
@@ -171,6 +176,12 @@ class Reference(Implementation):
     async def workflow_as_agent(self, name: str, workflow: Workflow) -> WorkflowAgent:
         """Wrap a workflow."""
         return self.agent_wrapper(workflow)
+
+
+def _own(agent: Runnable) -> Agent:
+    """An agent that is no wrapped workflow."""
+    assert isinstance(agent, Agent)
+    return agent
 
 
 async def _nowhere(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -120,14 +120,14 @@ def test_agents_that_are_tools_are_built_first_and_handed_over_under_the_names_o
     class Asking(Reference):
         """Notes what it is given."""
 
-        given: list[Sequence[str]] = []
+        given: list[tuple[str, list[str]]] = []
 
-        async def create_agent(self, name: str, spec: AgentSpec, *inner: Any) -> Any:
-            self.given.append((name, *(sorted(each) for each in inner)))
-            return await super().create_agent(name, spec, *inner)
+        async def create_agent(self, name: str, spec: AgentSpec, inner: Any) -> Any:
+            self.given.append((name, sorted(inner)))
+            return await super().create_agent(name, spec, inner)
 
     performed(CREATED, by=Asking, agents={"a": AgentSpec(tools={"ask": ToolSpec(agent="b")}), "b": AgentSpec()})
-    assert Asking.given == [("b",), ("a", ["ask"])]
+    assert Asking.given == [("b", []), ("a", ["ask"])]
 
 
 def test_what_an_implementation_cannot_do_is_refused():

@@ -169,7 +169,7 @@ def test_an_agent_is_rebuilt_with_the_other_setting_for_one_run():
     built: list[tuple[str, bool]] = []
 
     class Noting(Reference):
-        async def create_agent(self, name: str, spec: AgentSpec, inner: Any = None) -> Any:
+        async def create_agent(self, name: str, spec: AgentSpec, inner: Any) -> Any:
             built.append((name, spec.per_service_call))
             return await super().create_agent(name, spec, inner)
 

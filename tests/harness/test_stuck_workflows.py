@@ -23,7 +23,8 @@ from conformance.trace.adapter_events import Chunk, Output, Raised
 from conformance.trace.exchange import ChunkSeen, OutputSeen, Turn, WorkflowSeen
 from conformance.trace.harness_events import Broke, ServiceCalled
 from conformance.world.chat_service import ChatService, Reply, Request
-from conformance.world.world import MOST_EVENTS, World
+from conformance.world.event_log import MOST_EVENTS
+from conformance.world.world import World
 
 CHAT = Scenario(
     agents={"a": AgentSpec(), "b": AgentSpec()},
@@ -68,7 +69,7 @@ class NeverAnswers(Reference):
 
     async def open(self, world: World) -> None:
         await super().open(world)
-        world.__dict__["_services"] = {name: _Silent(world, name, spec) for name, spec in world.scenario.agents.items()}
+        world.__dict__["_services"] = {name: _Silent(world, name, spec, "") for name, spec in world.scenario.agents.items()}
 
 
 class AsksForever(Reference):

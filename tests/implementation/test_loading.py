@@ -23,7 +23,7 @@ class Tuned(Reference):
 
 class Half(Implementation):
     name = "half"
-    async def create_agent(self, name, spec): ...
+    async def create_agent(self, name, spec, inner): ...
 
 class Explodes(Reference):
     name = "explodes"
@@ -62,6 +62,31 @@ class Picky(Reference):
     name = "picky"
     def __init__(self, x):
         raise UsageError("x names nothing")
+
+class Lacks(Half):
+    name = "lacks"
+    capabilities = frozenset({"runs.streaming"})
+    async def create_thread(self, agent, kind): ...
+    async def describe_thread(self, agent, thread): ...
+    async def run(self, agent, thread, turn): ...
+
+class Hides(Lacks):
+    name = "hides"
+    capabilities = frozenset({"tools"})
+    async def stream(self, agent, thread, turn):
+        yield 1
+
+class Mistypes(Lacks):
+    name = "mistypes"
+    async def strem(self, agent, thread, turn): ...
+
+class Narrow(Lacks):
+    name = "narrow"
+    async def create_agent(self, name, spec): ...
+
+class Inherits(Reference):
+    name = "inherits"
+    capabilities = frozenset({"tools"})
 
 number = 7
 """
@@ -117,6 +142,13 @@ def test_arguments_reach_the_constructor_and_the_name():
         ("users_adapter:Wavers", "store_conflict='rais'; did you mean 'raise'?"),
         ("users_adapter:Loose", "expected a conformance.vocabulary.Policies"),
         ("users_adapter:Nameless", "the class has no name"),
+        ("users_adapter:Lacks", "it declares the capability 'runs.streaming', but has no method stream; write it, or do not"),
+        (
+            "users_adapter:Hides",
+            "it has a method stream without the capability 'runs.streaming'; declare that, or take the method out",
+        ),
+        ("users_adapter:Mistypes", "there is no method 'strem'; did you mean 'stream'?"),
+        ("users_adapter:Narrow", "create_agent takes (self, name, spec), expected (self, name, spec, inner)"),
         ("users_adapter:Waits", "restore_thread is not a coroutine function; write: async def restore_thread"),
     ],
 )
@@ -141,3 +173,7 @@ def test_a_baseline_belongs_to_a_built_in_without_arguments(tmp_path, monkeypatc
     assert own_baseline("reference?store_conflict=ignore") is None
     assert own_baseline("agent-framework") is None
     assert own_baseline("users_adapter:Good") is None
+
+
+def test_a_subclass_may_declare_less_than_it_inherits():
+    assert resolve("users_adapter:Inherits").capabilities == {"tools"}

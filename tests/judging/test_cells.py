@@ -184,7 +184,7 @@ def test_a_cell_that_no_rule_speaks_of_is_not_reached_and_breaks_the_gate():
 
 def test_a_subject_that_never_gets_to_a_cell_is_told_why():
     class NoStack(Reference):
-        async def create_agent(self, name, spec, inner=None):
+        async def create_agent(self, name, spec, inner):
             if spec.client_as_is:
                 raise NotSupported("there is no such stack")
             return await super().create_agent(name, spec, inner)

@@ -293,7 +293,7 @@ def test_closing_leaves_no_run_behind_that_waits() -> None:
         world.scripts.append(Script(0, {"a": (PAY,)}))
         await reference.open(world)
         spec = WorkflowSpec(pattern="sequential", participants=("a",))
-        workflow = await reference.create_workflow("w", spec, {"a": await reference.create_agent("a", agent)})
+        workflow = await reference.create_workflow("w", spec, {"a": await reference.create_agent("a", agent, {})})
         turn = Turn(messages=(Message(role="user", text="go"),))
         seen = [item async for item in reference.run_workflow(workflow, turn, stream=False)]
         assert [item.tool for item in seen if isinstance(item, Pending)] == ["pay"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from agent_framework import Agent, AgentResponse, AgentResponseUpdate, AgentSession, BaseChatClient, HistoryProvider, WorkflowAgent
 from agent_framework import Message as NativeMessage
@@ -66,11 +66,11 @@ class AgentFramework(WorkflowRuns):
         """The chat client of an agent: the one thing that another seam replaces."""
         return scripted_client(self.world.service(name), as_is=spec.client_as_is)
 
-    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent[Any]] | None = None) -> Agent[Any]:
+    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent[Any]:
         """Build an agent."""
         check(spec)
         self._specs[name] = spec
-        self._inner[name] = inner or {}
+        self._inner[name] = {tool: agent for tool, agent in inner.items() if isinstance(agent, Agent)}
         self._sources.contexts.update((provider.id, None) for provider in self.world.contexts(name))
         if spec.history == "provider":
             self._explicit[name] = await self._histories.provide(name, self.world.history(name))
@@ -90,30 +90,36 @@ class AgentFramework(WorkflowRuns):
             per_service_call=per_service_call,
         )
 
-    async def create_thread(self, agent: Runnable, kind: ThreadKind, conversation_id: str | None = None) -> Thread:
-        """Create a session: there is only one sort, with or without the id of a conversation that the service has.
+    async def create_thread(self, agent: Runnable, kind: ThreadKind) -> Thread:
+        """Create a session: there is only one sort.
 
         On a workflow as an agent likewise, as the framework's sample of a workflow as an agent with a session has it; a history
         provider for what is said there is the framework's own default.
         """
-        session = agent.create_session() if conversation_id is None else agent.get_session(conversation_id)
+        return self._asked_for(agent.create_session(), kind)
+
+    async def continue_conversation(self, agent: Runnable, conversation_id: str) -> Thread:
+        """A session for a conversation that the service has."""
+        return self._asked_for(agent.get_session(conversation_id), "hosted")
+
+    def _asked_for(self, session: AgentSession, kind: ThreadKind) -> Thread:
         self._asked[session.session_id] = kind
         return Thread(session, kind)
 
-    async def describe_thread(self, agent: Agent[Any], thread: Thread) -> ThreadState:
+    async def describe_thread(self, agent: Runnable, thread: Thread) -> ThreadState:
         """What the session shows."""
-        return describe(agent, thread.session, self._sources)
+        return describe(cast("Agent[Any]", agent), thread.session, self._sources)
 
-    async def serialize_thread(self, agent: Agent[Any], thread: Thread) -> Any:
+    async def serialize_thread(self, agent: Runnable, thread: Thread) -> Any:
         """The session as data."""
         return thread.session.to_dict()
 
-    async def restore_thread(self, agent: Agent[Any], data: Any) -> Thread:
+    async def restore_thread(self, agent: Runnable, data: Any) -> Thread:
         """The session that the data describes."""
         session = AgentSession.from_dict(data)
         return Thread(session, self._asked.get(session.session_id, "adaptive"))
 
-    async def tamper(self, agent: Agent[Any], thread: Thread, text: str) -> None:
+    async def tamper(self, agent: Runnable, thread: Thread, text: str) -> None:
         """Set every text of the caller's messages and of what it got back."""
         overwrite(thread.owned, text)
 

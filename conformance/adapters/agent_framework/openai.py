@@ -13,7 +13,7 @@ from agent_framework.openai import OpenAIChatClient, RawOpenAIChatClient
 from openai import AsyncOpenAI
 from pydantic import BaseModel, ConfigDict
 
-from conformance.adapter import CONVERSATION, RESPONSE, RUN_HEADER, AgentSpec, ChunkSeen, Response, ThreadKind, Turn, World
+from conformance.adapter import CONVERSATION, RESPONSE, RUN_HEADER, AgentSpec, ChunkSeen, Response, Turn, World
 from conformance.adapters.agent_framework.adapter import AgentFramework
 from conformance.adapters.agent_framework.declaration import THREADS_AND_PERSISTENCE
 from conformance.adapters.agent_framework.sessions import Runnable, Thread
@@ -77,20 +77,20 @@ class AgentFrameworkOpenAI(AgentFramework):
         await super().close()
         await self._http.aclose()
 
-    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent[Any]] | None = None) -> Agent[Any]:
+    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent[Any]:
         """Build an agent that talks to its own service."""
         self._urls[name] = await self.world.http.url(name)
         self._outside[name] = CONVERSATION if spec.service.keeps == "one_id" else RESPONSE
         agent = await super().create_agent(name, spec, inner)
         options = agent.default_options
-        options["tools"] = [tool if tool.name in (inner or {}) else _checked_by_model(tool) for tool in options.get("tools", ())]
+        options["tools"] = [tool if tool.name in inner else _checked_by_model(tool) for tool in options.get("tools", ())]
         if not spec.service.stores_by_default:
             options["store"] = False
         return agent
 
-    async def create_thread(self, agent: Runnable, kind: ThreadKind, conversation_id: str | None = None) -> Thread:
-        """Create a session, with the id under which a conversation is known on this wire."""
-        return await super().create_thread(agent, kind, conversation_id and self._on_wire(agent, conversation_id))
+    async def continue_conversation(self, agent: Runnable, conversation_id: str) -> Thread:
+        """A session for a conversation, with the id under which it is known on this wire."""
+        return await super().continue_conversation(agent, self._on_wire(agent, conversation_id))
 
     async def run(self, agent: Runnable, thread: Thread | None, turn: Turn) -> Response:
         """Run an agent, not streaming."""

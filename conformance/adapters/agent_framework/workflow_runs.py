@@ -33,10 +33,11 @@ from conformance.adapter import (
 )
 from conformance.adapters.agent_framework.messages import said, to_native
 from conformance.adapters.agent_framework.requests import Requests, tool_of
+from conformance.adapters.agent_framework.sessions import Runnable, Thread
 from conformance.adapters.agent_framework.workflows import BUILDERS
 
 
-class WorkflowRuns(Implementation):
+class WorkflowRuns(Implementation[Runnable, Thread, Workflow]):
     """What the adapter does with workflows.
 
     Handoff: the framework refuses participants without per-service-call persistence, so every participant of a handoff is built

@@ -13,7 +13,7 @@ from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.history_stores import Store
-from conformance.reference.implementation import Reference
+from conformance.reference.implementation import Reference, Runnable
 from conformance.reference.loop import Outcome
 from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
@@ -200,10 +200,14 @@ class DeclaresAnotherPolicy(Mutant):
     imitates = "documentation that is older than the code"
     expected = frozenset({"THR-12", "THR-13", "THR-15", "THR-17"})
 
-    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Agent] | None = None) -> Agent:
+    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent:
         """Build it for another policy."""
-        followed = msgspec.structs.replace(self.policies, store_conflict="ignore")
-        return self.agent_type(name, spec, self.world, followed, inner)
+        declared = self.policies
+        self.policies = msgspec.structs.replace(declared, store_conflict="ignore")
+        try:
+            return await super().create_agent(name, spec, inner)
+        finally:
+            self.policies = declared
 
 
 class StreamingIsNotChecked(Mutant):

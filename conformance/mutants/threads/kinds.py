@@ -10,6 +10,7 @@ from typing import Any
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.errors import Unsupported
+from conformance.reference.implementation import Runnable
 from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
 from conformance.reference.thread_json import ThreadForm
@@ -83,7 +84,7 @@ class FlagAlwaysTrue(Mutant):
     imitates = "a flag that is written down once for a class of clients, whatever service they talk to"
     expected = frozenset({"THR-03"})
 
-    async def supports_hosted(self, agent: Agent) -> bool:
+    async def supports_hosted(self, agent: Runnable) -> bool:
         """Say yes."""
         return True
 
