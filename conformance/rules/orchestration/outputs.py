@@ -27,21 +27,26 @@ def intermediate(execution: ExecutionView, run: RunView) -> list[tuple[int, list
     Chunks of participants whose response is the answer are intermediate where intermediate outputs are asked for.
     """
     whole = [(at, said(execution, output.messages)) for at, output in run.of(Output) if not output.completed]
-    if whole or not isinstance(run.spec, RunWorkflow):
-        return whole
+    return whole or _joined(run)
+
+
+def _joined(run: RunView) -> list[tuple[int, list[Part]]]:
+    """The chunks of a run that are intermediate: those of each executor in a row, joined."""
+    assert isinstance(run.spec, RunWorkflow)
     workflow = run.scenario.workflows[run.spec.workflow]
     own = () if workflow.intermediate_outputs else answering(workflow)
     chunks = [(at, chunk) for at, chunk in run.of(Chunk) if not chunk.completed and chunk.executor not in own]
-    joined: list[tuple[int, list[Part]]] = []
-    for _, row in groupby(chunks, key=lambda each: each[1].executor):
-        found = list(row)
-        joined.append((found[-1][0], [("assistant", "".join(chunk.text for _, chunk in found))]))
-    return joined
+    rows = [list(row) for _, row in groupby(chunks, key=lambda each: each[1].executor)]
+    return [(row[-1][0], [("assistant", "".join(chunk.text for _, chunk in row))]) for row in rows]
 
 
 def returned(execution: ExecutionView, run: RunView) -> list[Part]:
     """What the response of a workflow as an agent says; of a run that went on after requests, all of its responses."""
     return [part for _, event in run.of(RunReturned) for part in said(execution, event.messages)]
+
+
+COMPLETIONS = ("no completion", "several completions")
+"""The aspects of `exactly_one`."""
 
 
 def exactly_one(run: RunView, found: Sequence[int]) -> Finding:
@@ -50,6 +55,7 @@ def exactly_one(run: RunView, found: Sequence[int]) -> Finding:
     return finding(
         len(found) == 1,
         found[1] if len(found) > 1 else run.events[-1][0],
+        "several completions" if found else "no completion",
         expected="exactly one run-completed output",
         got=f"{len(found)} run-completed outputs" + (f", and {marked} chunks that are marked like one" if marked else ""),
         also=found[:1],
@@ -59,6 +65,19 @@ def exactly_one(run: RunView, found: Sequence[int]) -> Finding:
 def texts(said: Iterable[Part]) -> Counter[str]:
     """The texts among parts, whatever role they are told in: what one participant said, another may hear as a user's."""
     return Counter(part[1] for part in said if part[0] in ("user", "assistant") and part[1])
+
+
+def how_texts_differ(got: str, expected: Sequence[str]) -> str:
+    """The aspect in which what was streamed is not the expected texts: `missing`, `repeated`, `foreign` or `order`.
+
+    Letters are counted, because texts of several that speak at once come in turns.
+    """
+    wanted = "".join(expected)
+    if Counter(wanted) - Counter(got):
+        return "missing"
+    if Counter(got) - Counter(wanted):
+        return "repeated" if any(text and got.count(text) > wanted.count(text) for text in expected) else "foreign"
+    return "order"
 
 
 def heard_texts(execution: ExecutionView, messages: Iterable[Message]) -> Counter[str]:
