@@ -31,8 +31,8 @@ def run(execution: ExecutionView) -> Iterator[RunView]:
 
 @selection
 def thread_run(execution: ExecutionView) -> Iterator[RunView]:
-    """A run on a thread."""
-    yield from (run for run, _, _ in execution.agent_runs())
+    """A run on a thread, which the adapter could express."""
+    yield from (run for run, _, _ in execution.agent_runs() if run.ending != "refused")
 
 
 @dataclass(frozen=True)
@@ -253,8 +253,6 @@ UNKNOWN_HISTORY = (
     forked,
     after_tampering,
     history_failed,
-    after(ended_unknown),
-    after(waiting),
     after(abandoned),
     after(terminated),
     after(history_failed),

@@ -57,7 +57,8 @@ class Chatters(Reference):
 
 class _Silent(ChatService):
     async def reply(self, request: Request) -> Reply:
-        if self.agent == "b" and self._world.scenario.workflows:
+        assert isinstance(self._log, World)
+        if self.agent == "b" and self._log.scenario.workflows:
             await asyncio.Event().wait()
         return await super().reply(request)
 

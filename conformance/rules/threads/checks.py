@@ -43,11 +43,15 @@ def hosted_request(execution: ExecutionView, request: RequestView) -> Finding:
     sent = execution.spoken(asked.messages, run.agent)
     answered = not request.place or run.calls[request.place - 1].reply is not None
     new = run.new_in(request.place) if answered else sent
-    kept, named = stores(asked, run.agent), asked.conversation_id is not None or not has_id
+    aspect = ""
+    if not stores(asked, run.agent):
+        aspect = "does not store"
+    elif has_id:
+        aspect = "no id" if asked.conversation_id is None else how_they_differ(sent, new) if sent != new else ""
     return finding(
-        kept and named and not (has_id and sent != new),
+        not aspect,
         request.call.at,
-        "does not store" if not kept else "no id" if not named else how_they_differ(sent, new),
+        aspect,
         expected=f"store on, the thread's conversation id, and only what is new: {show(new)}",
         got=f"store={asked.store}, conversation id {asked.conversation_id}, messages {show(sent)}",
     )
@@ -58,51 +62,66 @@ def stores(request: ServiceCalled, agent: AgentSpec) -> bool:
     return agent.service.stores_by_default if request.store is None else request.store
 
 
-def transition(execution: ExecutionView, run: RunView, thread: str, agent: AgentSpec) -> Iterator[Finding]:
+def transition(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """What THR-12 and THR-15 ask of a run that makes a local thread hosted."""
     if not run.calls or not run.succeeded:
-        yield finding(False, run.raised[0] if run.raised else run.at, expected="a transition", got=outcome(run))
+        at = run.raised[0] if run.raised else run.at
+        yield finding(False, at, "no transition", expected="a transition", got=outcome(run))
         return
-    first = run.calls[0]
-    expected = local_history(execution, run) + run.inputs
-    got = execution.spoken(first.request.messages, agent)
-    named = run.named_id
-    yield finding(
-        first.request.store is True and first.request.conversation_id == named and got == expected,
-        first.at,
-        expected=f"a transition request with store on, conversation id {named} and the whole local history: {show(expected)}",
-        got=f"store={first.request.store}, conversation id {first.request.conversation_id}, messages {show(got)}",
-    )
-    step = execution.trace.events[run.at].step
-    for at, state in execution.of(ThreadDescribed):
-        if state.thread == thread and state.step >= step:
-            id = latest_id([run])
-            as_told = state.step > step or (state.kind in ("hosted", None) and state.conversation_id == id)
-            grown = len(execution.spoken(state.messages or (), agent)) > len(local_history(execution, run))
-            yield finding(
-                as_told and not grown,
-                at,
-                expected=f"a hosted thread with conversation {id!r} whose local messages no longer grow",
-                got=f"a thread of kind {state.kind} with conversation {state.conversation_id!r}"
-                + (" that went on storing locally" if grown else ""),
-                also=[run.at],
-            )
-    copied = [at for later in execution.runs if later.thread == thread and later.number >= run.number for at, _ in later.stored]
+    yield _transition_request(execution, run)
+    yield from _transition_states(execution, run)
     if execution.policies.provider_copy != "written":
+        copied = [at for at, _ in execution.appends(run.thread or "") if at > run.at]
         yield finding(
             not copied,
             copied[0] if copied else run.at,
+            "still copied",
             expected="nothing more in the history provider, once the service keeps the conversation",
             got=f"{len(copied)} more appends",
         )
 
 
+def _transition_request(execution: ExecutionView, run: RunView) -> Finding:
+    """Whether the first request takes the whole local history to the service."""
+    first, named = run.calls[0], run.named_id
+    expected = local_history(execution, run) + run.inputs
+    got = execution.spoken(first.request.messages, run.agent)
+    return finding(
+        first.request.store is True and first.request.conversation_id == named and got == expected,
+        first.at,
+        "wrong transition",
+        expected=f"a transition request with store on, conversation id {named} and the whole local history: {show(expected)}",
+        got=f"store={first.request.store}, conversation id {first.request.conversation_id}, messages {show(got)}",
+    )
+
+
+def _transition_states(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """Whether the thread is hosted from then on, and its local messages no longer grow."""
+    step, id = execution.trace.events[run.at].step, latest_id([run])
+    kept = len(local_history(execution, run))
+    for at, state in execution.of(ThreadDescribed):
+        if state.thread != run.thread or state.step < step:
+            continue
+        as_told = state.step > step or (state.kind in ("hosted", None) and state.conversation_id == id)
+        grown = len(execution.spoken(state.messages or (), run.agent)) > kept
+        yield finding(
+            as_told and not grown,
+            at,
+            "still stored locally" if grown else "not hosted",
+            expected=f"a hosted thread with conversation {id!r} whose local messages no longer grow",
+            got=f"a thread of kind {state.kind} with conversation {state.conversation_id!r}"
+            + (" that went on storing locally" if grown else ""),
+            also=[run.at],
+        )
+
+
 def refused(run: RunView, what: str) -> Finding:
     """Whether a run was refused before any effect."""
-    refused = run.raised is not None and run.raised[1].kind == "conflict" and not run.calls
+    conflict = run.raised is not None and run.raised[1].kind == "conflict"
     return finding(
-        refused,
+        conflict and not run.calls,
         run.sign,
+        "not refused" if run.raised is None else "after a request" if run.calls else "wrong kind of error",
         expected=f"an error of kind conflict before any service call, for {what}",
         got=outcome(run),
     )
@@ -113,8 +132,9 @@ def warned(run: RunView, what: str) -> Finding:
     return finding(
         any(_ABOUT_STORING.search(event.text) for _, event in run.of(Warned)) and bool(run.calls),
         run.raised[0] if run.raised else run.at,
+        "no warning" if run.calls else "refused",
         expected=f"a warning, and a run in which the thread wins, for {what}",
-        got=outcome(run) if not run.calls else "no warning",
+        got="no warning" if run.calls else outcome(run),
     )
 
 

@@ -45,12 +45,6 @@ def surprised_local_thread(execution: ExecutionView, run: RunView) -> bool:
 
 
 @condition
-def after_a_reply_without_id(execution: ExecutionView, run: RunView) -> bool:
-    """An earlier reply on the thread carried no conversation id (THR-10)."""
-    return any(view.reply and not view.reply.conversation_id for other in execution.earlier(run) for view in other.calls)
-
-
-@condition
 def first_after_a_run_gone_wrong(execution: ExecutionView, request: RequestView) -> bool:
     """The request is the first one after a run that called the service and did not succeed."""
     return not request.place and any(other.calls and not other.succeeded for other in execution.earlier(request.run))
@@ -121,12 +115,6 @@ def answered(_: ExecutionView, request: RequestView) -> bool:
 
 
 @condition
-def after_an_unknown_ending(execution: ExecutionView, run: RunView) -> bool:
-    """Nobody can say how an earlier run on the thread, which sent requests, ended."""
-    return any(other.calls and other.ending == "unknown" for other in execution.earlier(run))
-
-
-@condition
 def lost_its_id(execution: ExecutionView, run: RunView) -> bool:
     """A reply carried no conversation id although the thread has one."""
     return any(True for _ in _replies_that_lose_an_id(execution, run))
@@ -153,7 +141,7 @@ def local_requests_carry_everything(execution: ExecutionView, run: RunView) -> I
         yield local_request(execution, run, view, history + run.happened(before=view.request.call))
 
 
-@clause(each=thread_run, when=[on_hosted_thread], leaves_alone=[*DISPUTED, surprised_local_thread, after_a_reply_without_id])
+@clause(each=thread_run, when=[on_hosted_thread], leaves_alone=[contradicting])
 def hosted_runs_are_not_refused(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A run on a hosted thread sends a request, where nothing is wrong with it."""
     yield from _refused_without_reason(run)
@@ -249,12 +237,13 @@ def a_turn_has_one_home(execution: ExecutionView, run: RunView) -> Iterator[Find
     anywhere (PER-14, PER-15); a declared copy that a provider writes and never loads is no home.
     """
     at, state = states_after(execution, run)[-1]
-    turn, local, service = run.happened(trailing=False), _gained(execution, run, state), _kept(execution, run)
+    local, service = _gained(execution, run, state), _kept(execution, run)
     copy = execution.policies.provider_copy == "written" and run.agent.history == "provider"
-    twice = [part for part in turn if part in local and part in service and not copy]
-    nowhere = [part for part in turn if part not in local and part not in service]
+    homes = {part: (part in local) + (part in service) for part in run.happened(trailing=False)}
+    nowhere = [part for part, count in homes.items() if not count]
+    twice = [] if copy else [part for part, count in homes.items() if count == 2]
     yield finding(
-        not twice and not nowhere,
+        not (twice or nowhere),
         at,
         "twice" if twice else "nowhere",
         expected="every message of the turn in one place",
@@ -274,7 +263,6 @@ def a_turn_has_one_home(execution: ExecutionView, run: RunView) -> Iterator[Find
         after_tampering,
         callers_history,
         bounded_history,
-        after_an_unknown_ending,
     ),
     aspects=["missing", "repeated", "foreign", "order"],
 )
@@ -285,16 +273,15 @@ def the_model_sees_every_earlier_turn(execution: ExecutionView, request: Request
     results (PER-14, PER-15) may be seen, once.
     """
     run, asked = request.run, request.call.request
-    before = [other for other in execution.earlier(run) if other.calls]
-    done = [other for other in before if other.succeeded]
+    done = _successful(execution, run)
     now = run.happened(before=asked.call)
     required = [part for other in done for part in other.happened(trailing=False)] + now
-    allowed = Counter(part for other in before for part in other.happened()) + Counter(now)
+    allowed = Counter(now) + Counter(part for other in execution.earlier(run) if other.calls for part in other.happened())
     seen = execution.spoken([*asked.held, *asked.messages], run.agent)
     yield finding(
         once_in_order(seen, required, allowed),
         request.call.at,
-        how_they_differ([part for part in seen if part in required or part not in allowed], required),
+        _how_it_sees(seen, required, allowed),
         expected=f"thread {run.thread!r} so far, each message once and in order: {show(required)}",
         got=f"the model sees {show(seen)}",
         also=[other.at for other in done],
@@ -343,6 +330,16 @@ def _latest_before(execution: ExecutionView, request: RequestView) -> str | None
     return latest_id([*execution.earlier(request.run), request.run], before=request.call.request.call)
 
 
+def _successful(execution: ExecutionView, run: RunView) -> list[RunView]:
+    """The earlier runs on the thread that called the service and succeeded."""
+    return [other for other in execution.earlier(run) if other.calls and other.succeeded]
+
+
+def _how_it_sees(seen: list[Part], required: list[Part], allowed: Counter[Part]) -> str:
+    """The aspect in which what a model sees is wrong; what may be seen beside what must be does not count."""
+    return how_they_differ([part for part in seen if part in required or part not in allowed], required)
+
+
 def _gained(execution: ExecutionView, run: RunView, after: ThreadDescribed) -> Counter[Part]:
     """What a run added to local history: on the thread itself or by appends of a provider."""
     before = execution.described(run.thread, before=run.at)
@@ -353,9 +350,9 @@ def _gained(execution: ExecutionView, run: RunView, after: ThreadDescribed) -> C
 
 def _kept(execution: ExecutionView, run: RunView) -> list[Part]:
     """What the service kept of a run, under a name that somebody was told: nobody finds the rest."""
-    kept = [view for view in run.calls if view.reply is not None and view.reply.kept]
-    named = [view for view in kept if view.reply and (view.reply.conversation_id or view.request.conversation_id)]
-    return execution.heard([message for view in named if view.reply for message in (*view.request.messages, view.reply.message)])
+    replied = [(view.request, view.reply) for view in run.calls if view.reply is not None]
+    kept = [(asked, reply) for asked, reply in replied if reply.kept and (reply.conversation_id or asked.conversation_id)]
+    return execution.heard([message for asked, reply in kept for message in (*asked.messages, reply.message)])
 
 
 def _replies_that_lose_an_id(execution: ExecutionView, run: RunView) -> Iterator[tuple[CallView, set[str]]]:

@@ -1,0 +1,65 @@
+"""No rule leaves alone what no fixture shows: without each exclusion, what a rule finds changes on some fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from conformance.harness.execution import Performed, performed
+from conformance.implementation.loading import resolve
+from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.execution_view import ExecutionView
+from conformance.rules.rule import Rule
+from conformance.scenario.files import load
+from conformance.scenario.requirements import needs
+from conformance.vocabulary import AREAS
+
+IMPLEMENTATIONS = [
+    "reference",
+    "reference?store_conflict=ignore&unsupported_thread=at_run&trailing_result=trimmed&provider_copy=written"
+    "&injected_messages=stored&completion_signal=event_type&limit_answer=manager&failing_participant=left_out",
+    "reference?store_conflict=transform&store_conflict_hosted=ignore&provider_copy=written&completion_signal=return_value",
+    "agent-framework",
+]
+TIMEOUT = 20.0
+
+Place = tuple[str, int, str]
+"""A rule, the number of its clause, and the name of an exclusion there."""
+
+
+def without(rule: Rule) -> Iterator[tuple[Place, Rule]]:
+    """The rule without each of its exclusions, one at a time."""
+    for number, clause in enumerate(rule.clauses):
+        for exclusion in clause.leaves_alone:
+            rest = tuple(other for other in clause.leaves_alone if other is not exclusion)
+            clauses = (*rule.clauses[:number], replace(clause, leaves_alone=rest), *rule.clauses[number + 1 :])
+            yield (rule.id, number, exclusion.name), replace(rule, clauses=clauses)
+
+
+def found(rule: Rule, view: ExecutionView) -> list[tuple[int, bool]]:
+    return sorted((finding.at, finding.holds) for finding in rule.findings(view))
+
+
+def performances() -> Iterator[Performed]:
+    """Every fixture on every implementation."""
+    for name in IMPLEMENTATIONS:
+        subject = resolve(name)
+        for area in AREAS:
+            for title, scenario in load(area):
+                if needs(scenario) <= subject.capabilities:
+                    shown = Performed(title, scenario, performed(scenario, subject, TIMEOUT))
+                    if shown.trace.broken is None:
+                        yield shown
+
+
+def test_each_exclusion_is_needed_by_a_fixture():
+    pytest.importorskip("agent_framework")
+    open_places = {place: (rule, variant) for rule in CATALOGUE.values() for place, variant in without(rule)}
+    for shown in performances():
+        for place, (rule, variant) in list(open_places.items()):
+            missing = rule.missing(shown.trace.capabilities, shown.trace.policies)
+            if not missing and found(rule, shown.view) != found(variant, shown.view):
+                del open_places[place]
+    assert sorted(open_places) == []
