@@ -14,7 +14,7 @@ from conformance.rules.condition import Condition, Selection, condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import said
 from conformance.rules.orchestration.outputs import COMPLETIONS, completed
-from conformance.rules.orchestration.workflow_run import WorkflowRun, faulty, succeeded, workflow_run
+from conformance.rules.orchestration.workflow_run import WorkflowRun, succeeded, workflow_run
 from conformance.rules.pairs import by_order
 from conformance.rules.parts import how_they_differ
 from conformance.rules.rule import Finding, finding
@@ -88,7 +88,7 @@ def beyond_its_script(_: ExecutionView, each: WorkflowRun) -> bool:
 BOTH_ENDED = (both(succeeded),)
 """What must be so of runs that are compared."""
 
-INCOMPARABLE = (either(beyond_its_script), either(faulty))
+INCOMPARABLE = (either(beyond_its_script),)
 """Where two runs need not come to the same although their scripts are equal."""
 
 

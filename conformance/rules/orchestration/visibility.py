@@ -1,133 +1,208 @@
-"""Rules on what a consumer sees beside the answer: intermediate outputs, chunks, and that looking changes nothing."""
+"""Orchestration, visibility: intermediate outputs, chunks, and that showing them changes nothing (ORC-20 to ORC-22)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
+from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import answering, conversation, produced, response_of
-from conformance.rules.orchestration.outputs import SIGNAL, completed, intermediate, misattributed
-from conformance.rules.orchestration.pairs import completions_alike, twins
-from conformance.rules.orchestration.runs import direct, faulty, left_to_author, nests
+from conformance.rules.orchestration.outputs import SIGNAL, completed, how_texts_differ, intermediate, misattributed
+from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, completions_alike, either, pair_by
+from conformance.rules.orchestration.workflow_run import (
+    WorkflowRun,
+    direct_run,
+    faulty,
+    handoff,
+    left_to_author,
+    nests,
+    shows_intermediates,
+    succeeded,
+)
 from conformance.rules.pairs import by_order
-from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.parts import how_they_differ
+from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import show
-from conformance.scenario.scenario import RunWorkflow
-from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, Output
 from conformance.trace.messages import Part
 
+# --- what the rules of this section look at, and leave alone ---
 
-@rule("ORC-20", needs=["workflows"], policies=SIGNAL)
-def without_intermediates_there_is_one_output(execution: ExecutionView) -> Iterator[Finding]:
+
+@condition
+def outputs_something(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The run has outputs."""
+    return bool(each.run.of(Output))
+
+
+@condition
+def custom_with_participants(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The workflow is author-written and has participants: what is shown of them is the author's."""
+    return each.workflow.pattern == "custom" and bool(each.workflow.participants)
+
+
+# --- the rules ---
+
+
+@rule(
+    "ORC-20",
+    needs=["workflows"],
+    policies=SIGNAL,
+    each=direct_run,
+    when=[~shows_intermediates, succeeded, outputs_something],
+    leaves_alone=[handoff, left_to_author],
+    aspects=["output", "chunk"],
+)
+def without_intermediates_there_is_one_output(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """With `intermediate_outputs` off, the run-completed output is the only output, handoff excepted.
 
-    Leaves alone: chunks of what may belong to the answer, and author-written workflows in which not exactly one executor completes.
+    Chunks of what may belong to the answer are a part of it.
     """
-    for run, spec, workflow in direct(execution):
-        if (
-            not run.succeeded
-            or workflow.intermediate_outputs
-            or workflow.pattern == "handoff"
-            or left_to_author(execution.scenario, spec.workflow)
-        ):
-            continue
-        outputs = run.of(Output)
-        others = [at for at, output in outputs if not output.completed]
-        others += [at for at, chunk in run.of(Chunk) if chunk.executor in _hidden(workflow)]
-        if outputs:
-            yield finding(
-                not others,
-                others[0] if others else outputs[0][0],
-                expected="the run-completed output alone, and no chunk of anything else",
-                got=f"{len(others)} other outputs or chunks of them",
-            )
+    outputs = each.run.of(Output)
+    others = [at for at, output in outputs if not output.completed]
+    chunks = [at for at, chunk in each.run.of(Chunk) if chunk.executor in _hidden(each)]
+    yield finding(
+        not others and not chunks,
+        [*others, *chunks, outputs[0][0]][0],
+        "output" if others else "chunk",
+        expected="the run-completed output alone, and no chunk of anything else",
+        got=f"{len(others)} other outputs and {len(chunks)} chunks",
+    )
 
 
-@rule("ORC-21", needs=["workflows", "workflows.intermediate_outputs"], policies=SIGNAL)
-def with_intermediates_each_response_is_shown_once(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-21",
+    needs=["workflows", "workflows.intermediate_outputs"],
+    policies=SIGNAL,
+    each=direct_run,
+    when=[shows_intermediates, succeeded],
+    leaves_alone=[handoff, nests, faulty, left_to_author, custom_with_participants],
+    aspects=["missing", "repeated", "foreign", "order", "late", "another author", "several completions"],
+)
+def with_intermediates_each_response_is_shown_once(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """With `intermediate_outputs` on, each participant response is output exactly once as intermediate, before the completion.
 
     In the order in which they were produced; the answering participant's response is not also counted as a second completion. As
-    the answer of a sequence is that response itself, an implementation may show it as the answer alone. Leaves alone: that there is
-    a completion (ORC-01), nested workflows (ORC-29), handoff (ORC-15), and author-written workflows in which not exactly one
-    executor completes.
+    the answer of a sequence is that response itself, an implementation may show it as the answer alone.
     """
-    for run, spec, workflow in direct(execution):
-        if not workflow.intermediate_outputs or workflow.pattern == "handoff" or nests(execution.scenario, workflow):
-            continue
-        if not run.succeeded or faulty(execution, run):
-            continue
-        found = completed(run)
-        if left_to_author(execution.scenario, spec.workflow) or (workflow.pattern == "custom" and workflow.participants):
-            continue
-        shown = intermediate(execution, run)
-        whole = any(not output.completed for _, output in run.of(Output))
-        expected = _responses(execution, run, workflow, texts_only=not whole)
-        got = [part for _, said in shown for part in said]
-        others = expected
-        if workflow.pattern == "sequential":
-            last = [part for part in response_of(execution, run, workflow.participants[-1]) if whole or part[0] == "assistant"]
-            others = expected[: len(expected) - len(last)]
-        late = [at for at, _ in shown if found and at > found[0][0]]
-        outputs = [output for _, output in run.of(Output) if not output.completed]
-        foreign = [name for output in outputs for name in misattributed(execution, run, output.messages)]
-        how = "letters" if spec.stream and not whole else "any order" if workflow.pattern == "concurrent" else "in order"
-        yield finding(
-            (_alike(got, expected, how) or _alike(got, others, how)) and not (late or foreign) and len(found) <= 1,
-            late[0] if late else (found[0][0] if found else run.events[-1][0]),
-            expected=f"as intermediate, before the completion: {show(expected)}",
-            got=f"{show(got)}, {len(late)} of the outputs too late, {len(found)} completions"
-            + (f", signed by {', '.join(foreign)} instead" if foreign else ""),
-        )
+    run = each.run
+    done, shown = [at for at, _ in completed(run)], intermediate(execution, run)
+    got, expected = [part for _, said in shown for part in said], _responses(execution, each)
+    late, signed = [at for at, _ in shown if at > min(done, default=at)], _signed_by_others(execution, run)
+    how = _how_shown_otherwise(execution, each, got, expected) or _how_out_of_place(late, signed, done)
+    yield finding(
+        not how,
+        [*late, *done, run.events[-1][0]][0],
+        how,
+        expected=f"as intermediate, before the completion: {show(expected)}",
+        got=f"{show(got)}, signed by others: {', '.join(signed) or 'nothing'}, {len(late)} too late, {len(done)} completions",
+    )
 
 
-@rule("ORC-22", needs=["workflows", "workflows.intermediate_outputs"], policies=SIGNAL)
-def looking_changes_nothing(execution: ExecutionView) -> Iterator[Finding]:
+@clause(each=pair_by("intermediate_outputs", as_agent=False), when=BOTH_ENDED, leaves_alone=[*INCOMPARABLE, either(nests)])
+def participants_are_sent_the_same(execution: ExecutionView, pair: Pair) -> Iterator[Finding]:
+    """Turning `intermediate_outputs` on does not change what the participants are sent."""
+    first, second = (_sent(execution, run) for run in pair.runs)
+    changed = [agent for agent in first if first[agent] != second.get(agent)]
+    yield finding(
+        not changed,
+        pair.second.run.sign,
+        "other requests",
+        expected="the same requests to every participant",
+        got=f"other requests to {', '.join(changed)}",
+        also=[pair.first.run.at],
+    )
+
+
+@rule(
+    "ORC-22",
+    needs=["workflows", "workflows.intermediate_outputs"],
+    policies=SIGNAL,
+    each=pair_by("intermediate_outputs", as_agent=False),
+    when=BOTH_ENDED,
+    leaves_alone=INCOMPARABLE,
+    also=[participants_are_sent_the_same],
+    aspects=[*PAYLOADS, "other requests"],
+)
+def looking_changes_nothing(execution: ExecutionView, pair: Pair) -> Iterator[Finding]:
     """Turning `intermediate_outputs` on changes neither the run-completed payload nor what the participants were sent.
 
-    Judged on runs with the same script, on workflows that differ in nothing else. Leaves alone what participants of children were
-    sent, who take part in both.
+    Judged on runs with the same script, on workflows that differ in nothing else.
     """
-    for pair in twins(execution, "intermediate_outputs", direct=True):
-        yield completions_alike(execution, pair)
-        assert isinstance(pair.first.spec, RunWorkflow)
-        if nests(execution.scenario, execution.scenario.workflows[pair.first.spec.workflow]):
-            continue
-        first, second = (_sent(execution, run) for run in pair.runs)
-        changed = [agent for agent in first if first[agent] != second.get(agent)]
-        yield finding(
-            not changed,
-            pair.second.calls[0].at if pair.second.calls else pair.second.at,
-            expected="the same requests to every participant",
-            got=f"other requests to {', '.join(changed)}",
-            also=[pair.first.at],
-        )
+    yield completions_alike(execution, pair)
 
 
-def _responses(execution: ExecutionView, run: RunView, workflow: WorkflowSpec, *, texts_only: bool) -> list[Part]:
-    """What the participants, or an author's executors, say in the order in which they are done."""
-    if workflow.pattern == "custom":
-        staged = [workflow.executors[name] for stage in workflow.stages for name in stage]
-        said: list[Part] = [("assistant", text) for executor in staged for text in executor.emits]
-    else:
-        said = [part for spell in produced(execution, run) for part in conversation([spell])]
-    return [part for part in said if part[0] == "assistant"] if texts_only else said
+# --- what they compare ---
 
 
-def _alike(got: Sequence[Part], expected: Sequence[Part], how: Literal["in order", "any order", "letters"]) -> bool:
-    """Whether intermediates are as expected.
+def _hidden(each: WorkflowRun) -> tuple[str, ...]:
+    """The participants whose work can be no part of the answer."""
+    return tuple(name for name in each.workflow.participants if name not in answering(each.workflow))
 
-    Side by side, nobody can say whose response was there first; chunks of several that speak at once say the same in other pieces.
-    """
-    if how == "in order":
-        return list(got) == list(expected)
-    if how == "any order":
-        return Counter(got) == Counter(expected)
-    return sorted("".join(part[1] for part in got)) == sorted("".join(part[1] for part in expected))
+
+def _responses(execution: ExecutionView, each: WorkflowRun) -> list[Part]:
+    """What the participants, or an author's executors, say in the order in which they are done; of a stream the texts alone."""
+    if each.workflow.pattern == "custom":
+        staged = [each.workflow.executors[name] for stage in each.workflow.stages for name in stage]
+        return [("assistant", text) for executor in staged for text in executor.emits]
+    said = [part for spell in produced(execution, each.run) for part in conversation([spell])]
+    return _as_shown(each, said)
+
+
+def _as_shown(each: WorkflowRun, said: list[Part]) -> list[Part]:
+    """What a consumer can see of responses: of a stream without whole intermediate outputs the texts alone."""
+    return said if _whole(each) else [part for part in said if part[0] == "assistant"]
+
+
+def _whole(each: WorkflowRun) -> bool:
+    """Whether the run has intermediate outputs that are more than chunks."""
+    return any(not output.completed for _, output in each.run.of(Output))
+
+
+def _but_the_answer(execution: ExecutionView, each: WorkflowRun, responses: list[Part]) -> list[Part]:
+    """The same without what the answer of a sequence is made of."""
+    if each.workflow.pattern != "sequential":
+        return responses
+    answer = _as_shown(each, response_of(execution, each.run, each.workflow.participants[-1]))
+    return responses[: len(responses) - len(answer)]
+
+
+def _in_pieces(each: WorkflowRun) -> bool:
+    """Whether intermediates are seen as chunks only: those of several that speak at once come in turns."""
+    return each.spec.stream and not _whole(each)
+
+
+def _alike(each: WorkflowRun, got: Sequence[Part], expected: Sequence[Part]) -> bool:
+    """Whether intermediates are as expected. Side by side, nobody can say whose response was there first."""
+    if _in_pieces(each):
+        return Counter("".join(part[1] for part in got)) == Counter("".join(part[1] for part in expected))
+    return Counter(got) == Counter(expected) if each.workflow.pattern == "concurrent" else list(got) == list(expected)
+
+
+def _how_shown_otherwise(execution: ExecutionView, each: WorkflowRun, got: Sequence[Part], expected: list[Part]) -> str:
+    """The aspect in which intermediates are not the expected ones; "" where they are."""
+    if any(_alike(each, got, form) for form in (expected, _but_the_answer(execution, each, expected))):
+        return ""
+    if _in_pieces(each):
+        return how_texts_differ("".join(part[1] for part in got), [part[1] for part in expected])
+    return how_they_differ(got, expected)
+
+
+def _how_out_of_place(late: Sequence[int], signed: Sequence[str], done: Sequence[int]) -> str:
+    """The aspect in which intermediates that say what is expected are wrong all the same; "" where they are not."""
+    if late:
+        return "late"
+    if signed:
+        return "another author"
+    return "several completions" if len(done) > 1 else ""
+
+
+def _signed_by_others(execution: ExecutionView, run: RunView) -> list[str]:
+    """Who signs intermediate outputs that somebody else said."""
+    outputs = [output for _, output in run.of(Output) if not output.completed]
+    return [name for output in outputs for name in misattributed(execution, run, output.messages)]
 
 
 def _sent(execution: ExecutionView, run: RunView) -> dict[str, list[list[Part]]]:
@@ -136,10 +211,3 @@ def _sent(execution: ExecutionView, run: RunView) -> dict[str, list[list[Part]]]
     for view in run.calls:
         found.setdefault(view.request.agent, []).append(execution.heard([*view.request.held, *view.request.messages]))
     return {agent: by_order(requests) for agent, requests in found.items()}
-
-
-def _hidden(workflow: WorkflowSpec) -> tuple[str, ...]:
-    """The participants whose work can be no part of the answer."""
-    if workflow.pattern in ("sequential", "concurrent", "group_chat", "magentic", "custom"):
-        return tuple(name for name in workflow.participants if name not in answering(workflow))
-    return ()
