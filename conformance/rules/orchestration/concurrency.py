@@ -1,102 +1,196 @@
-"""Rules on what works side by side: participants in every order of finishing, one that fails, and two workflows at once."""
+"""Orchestration, concurrency: every order of finishing, a participant that fails, two workflows at once (ORC-32 to ORC-34)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import spells
-from conformance.rules.orchestration.outputs import SIGNAL, completed, exactly_one, heard_texts, texts, told
-from conformance.rules.orchestration.pairs import completions_alike, twins
-from conformance.rules.orchestration.runs import cut_off, direct, faulty, left_to_author, nests, played
-from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import RunView
-from conformance.scenario.scenario import RunWorkflow, Together
+from conformance.rules.orchestration.outputs import COMPLETIONS, SIGNAL, completed, exactly_one, heard_texts, texts, told
+from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, both, completions_alike, pair_by
+from conformance.rules.orchestration.workflow_run import (
+    WorkflowRun,
+    concurrent,
+    cut_off,
+    direct_run,
+    faulty,
+    left_to_author,
+    nests,
+    succeeded,
+    waiting,
+    workflow_run,
+)
+from conformance.rules.rule import Finding, clause, finding, rule
+from conformance.scenario.scenario import Together
 from conformance.trace.adapter_events import RunReturned
 from conformance.trace.harness_events import ServiceFailed, ServiceReplied
 
+# --- what the rules of this section look at, and leave alone ---
 
-@rule("ORC-32", needs=["workflows.concurrent"], policies=SIGNAL)
-def every_order_of_finishing_gives_the_same_answer(execution: ExecutionView) -> Iterator[Finding]:
+
+@condition
+def finished_in_its_order(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The participants finished in the order that the script says; one of some alone says so of these."""
+    last: dict[str, int] = {reply.agent: at for at, reply in each.run.of(ServiceReplied)}
+    finished = [agent for agent in sorted(last, key=lambda agent: last[agent]) if agent in each.spec.finish]
+    return finished == list(dict.fromkeys(each.spec.finish))
+
+
+@condition
+def a_participant_fails(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The service of a participant failed."""
+    return bool(each.run.of(ServiceFailed))
+
+
+@condition
+def has_to_fail(execution: ExecutionView, _: WorkflowRun) -> bool:
+    """A run with a failing participant fails, as the implementation declares."""
+    return execution.policies.failing_participant == "fails"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A run of a workflow, and runs of other workflows that were in flight at the same time."""
+
+    itself: WorkflowRun
+    others: tuple[WorkflowRun, ...]
+
+
+@selection
+def run_beside_others(execution: ExecutionView) -> Iterator[Beside]:
+    """A run of a workflow beside runs of other ones in the same step."""
+    runs = list(workflow_run(execution))
+    for each in runs:
+        others = tuple(other for other in runs if _in_flight(execution, each, other))
+        if others:
+            yield Beside(each, others)
+
+
+def _in_flight(execution: ExecutionView, each: WorkflowRun, other: WorkflowRun) -> bool:
+    """Whether a run of another workflow belongs to the same step, in which several are in flight."""
+    step, its = (execution.trace.events[run.at].step for run in (each.run, other.run))
+    return step == its and other.spec.workflow != each.spec.workflow and isinstance(execution.scenario.steps[step], Together)
+
+
+# --- the rules ---
+
+
+@rule(
+    "ORC-32",
+    needs=["workflows.concurrent"],
+    policies=SIGNAL,
+    each=pair_by("finish", as_agent=False),
+    when=[*BOTH_ENDED, both(concurrent), both(finished_in_its_order)],
+    leaves_alone=INCOMPARABLE,
+    aspects=PAYLOADS,
+)
+def every_order_of_finishing_gives_the_same_answer(execution: ExecutionView, pair: Pair) -> Iterator[Finding]:
     """Concurrent with every order of finishing: the same answer, one completion.
 
-    Judged on runs with the same script but for that order, where the participants did finish in it. Leaves alone: what the answer
-    is (ORC-14).
+    Judged on runs with the same script but for that order.
     """
-    for pair in twins(execution, "finish", direct=True):
-        assert isinstance(pair.first.spec, RunWorkflow)
-        concurrent = execution.scenario.workflows[pair.first.spec.workflow].pattern == "concurrent"
-        if concurrent and all(_in_its_order(run) for run in pair.runs):
-            yield completions_alike(execution, pair)
-            for run in pair.runs:
-                yield exactly_one(run, [at for at, _ in completed(run)])
+    yield completions_alike(execution, pair)
+    for run in pair.runs:
+        yield exactly_one(run, [at for at, _ in completed(run)])
 
 
-@rule("ORC-33", needs=["workflows.concurrent"], policies=("completion_signal", "failing_participant"))
-def a_failing_participant_leads_to_one_end(execution: ExecutionView) -> Iterator[Finding]:
+@clause(
+    each=direct_run,
+    when=[concurrent, a_participant_fails, ~has_to_fail],
+    leaves_alone=[nests, waiting, cut_off],
+)
+def the_others_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """Where a failing participant is left out, there is one completion with nothing that it said, and no error.
+
+    Where everybody fails there is nothing to answer with.
+    """
+    failed = {event.agent for _, event in each.run.of(ServiceFailed)}
+    everybody = failed == set(each.workflow.participants)
+    aspect = _answer_of_nobody(each) if everybody else _how_it_ended(each) or _words_of(execution, each, failed)
+    yield _one_end(each, aspect, f"one completion without {', '.join(sorted(failed))}, and no error")
+
+
+@rule(
+    "ORC-33",
+    needs=["workflows.concurrent"],
+    policies=("completion_signal", "failing_participant"),
+    each=direct_run,
+    when=[concurrent, a_participant_fails, has_to_fail],
+    leaves_alone=[nests, waiting, cut_off],
+    also=[the_others_answer],
+    aspects=["both", "not raised", "raised", *COMPLETIONS, "words of the failed", "answer of nobody"],
+)
+def a_failing_participant_leads_to_one_end(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Concurrent with one failing participant: the run fails, or there is an answer without it, as declared; never both.
 
-    The policy `failing_participant`. Leaves alone: nested workflows.
+    The policy `failing_participant`.
     """
-    for run, _, workflow in direct(execution):
-        failed = {event.agent for _, event in run.of(ServiceFailed)}
-        if workflow.pattern != "concurrent" or not failed or nests(execution.scenario, workflow):
-            continue
-        if run.ending == "waiting" or cut_off(run):
-            continue
-        found = completed(run)
-        if execution.policies.failing_participant == "fails":
-            right, expected = run.raised is not None and not found, "an error and no completion"
-        else:
-            others = texts(part for spell in spells(execution, run) if spell.agent in failed for part in spell.said)
-            told_of = [text for _, output in found for text in heard_texts(execution, output.messages) if text in others]
-            right = run.raised is None and len(found) == 1 and not told_of
-            if failed == set(workflow.participants):
-                right = not found
-            expected = f"one completion without {', '.join(sorted(failed))}, and no error"
-        yield finding(
-            right,
-            found[0][0] if found else run.events[-1][0],
-            expected=expected,
-            got=f"{'an' if run.raised else 'no'} error and {len(found)} completions",
-            also=[run.of(ServiceFailed)[0][0]],
-        )
+    aspect = "not raised" if each.run.raised is None else "both" if completed(each.run) else ""
+    yield _one_end(each, aspect, "an error and no completion")
 
 
-@rule("ORC-34", needs=["workflows", "runs.interleaved"], policies=SIGNAL)
-def interleaved_runs_do_not_mix(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-34",
+    needs=["workflows", "runs.interleaved"],
+    policies=SIGNAL,
+    each=run_beside_others,
+    when=[succeeded.of(lambda beside: beside.itself)],
+    leaves_alone=[faulty.of(lambda beside: beside.itself), left_to_author.of(lambda beside: beside.itself)],
+    aspects=["answer", "request"],
+)
+def interleaved_runs_do_not_mix(execution: ExecutionView, beside: Beside) -> Iterator[Finding]:
     """Two runs of two workflow instances that interleave do not mix outputs.
 
-    Nothing that only the other one said is in its outputs or reaches its participants. Leaves alone: runs that wait or fail, what
-    the answer is (ORC-13 ff.), and texts that both say.
+    Nothing that only the other one said is in its outputs or reaches its participants.
     """
-    for run, spec, _ in played(execution):
-        others = [other for other, its, _ in played(execution) if _beside(execution, run, other) and its.workflow != spec.workflow]
-        if not others or not run.succeeded or faulty(execution, run) or left_to_author(execution.scenario, spec.workflow):
-            continue
-        foreign = {text for other in others for text in told(execution, other)} - set(told(execution, run))
-        seen = [*completed(run), *run.of(RunReturned)[-1:]]
-        sent = [(view.at, view.request) for view in run.calls]
-        mixed = [at for at, event in (*seen, *sent) if foreign & set(heard_texts(execution, event.messages))]
-        yield finding(
-            not mixed,
-            mixed[0] if mixed else seen[0][0] if seen else run.events[-1][0],
-            expected="nothing of the other run in answers and requests",
-            got=f"{len(mixed)} of them with texts of the other run",
-            also=[others[0].at],
-        )
+    run = beside.itself.run
+    foreign = {text for other in beside.others for text in told(execution, other.run)} - set(told(execution, run))
+    seen = [*completed(run), *run.of(RunReturned)[-1:]]
+    mixed = [at for at, event in seen if foreign & set(heard_texts(execution, event.messages))]
+    sent = [view.at for view in run.calls if foreign & set(heard_texts(execution, view.request.messages))]
+    yield finding(
+        not mixed and not sent,
+        [*mixed, *sent, *(at for at, _ in seen), beside.itself.end][0],
+        "answer" if mixed else "request",
+        expected="nothing of the other run in answers and requests",
+        got=f"texts of the other run in {len(mixed)} answers and {len(sent)} requests",
+        also=[beside.others[0].run.at],
+    )
 
 
-def _in_its_order(run: RunView) -> bool:
-    """Whether the participants finished as the script says; an order of some alone says so of these."""
-    assert isinstance(run.spec, RunWorkflow)
-    last: dict[str, int] = {reply.agent: at for at, reply in run.of(ServiceReplied)}
-    finished = [agent for agent in sorted(last, key=lambda agent: last[agent]) if agent in run.spec.finish]
-    return finished == list(dict.fromkeys(run.spec.finish))
+# --- what they compare ---
 
 
-def _beside(execution: ExecutionView, run: RunView, other: RunView) -> bool:
-    """Whether two runs belong to one step in which several are in flight."""
-    step = execution.trace.events[run.at].step
-    together = isinstance(execution.scenario.steps[step], Together)
-    return together and other is not run and execution.trace.events[other.at].step == step
+def _answer_of_nobody(each: WorkflowRun) -> str:
+    return "answer of nobody" if completed(each.run) else ""
+
+
+def _how_it_ended(each: WorkflowRun) -> str:
+    """The aspect in which a run that has to answer without the failing participant does not; "" where it does."""
+    found = completed(each.run)
+    if each.run.raised is not None:
+        return "both" if found else "raised"
+    if len(found) == 1:
+        return ""
+    return "several completions" if found else "no completion"
+
+
+def _words_of(execution: ExecutionView, each: WorkflowRun, failed: set[str]) -> str:
+    """Whether an answer holds what a failing participant said before it failed, as an aspect."""
+    said = texts(part for spell in spells(execution, each.run) if spell.agent in failed for part in spell.said)
+    told_of = any(text in said for _, output in completed(each.run) for text in heard_texts(execution, output.messages))
+    return "words of the failed" if told_of else ""
+
+
+def _one_end(each: WorkflowRun, aspect: str, expected: str) -> Finding:
+    run, found = each.run, completed(each.run)
+    return finding(
+        not aspect,
+        found[0][0] if found else each.end,
+        aspect,
+        expected=expected,
+        got=f"{'an' if run.raised else 'no'} error and {len(found)} completions",
+        also=[run.of(ServiceFailed)[0][0]],
+    )

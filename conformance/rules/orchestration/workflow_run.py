@@ -59,6 +59,7 @@ def of_the_run(asked: Condition[RunView]) -> Condition[WorkflowRun]:
 
 
 succeeded = of_the_run(preconditions.succeeded)
+waiting = of_the_run(preconditions.waiting)
 called_the_service = of_the_run(preconditions.called_the_service)
 
 
