@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
+
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Finding
@@ -214,4 +216,12 @@ def left_alone(written: Written, rule: str) -> set[str]:
     counted: Counter[str] = Counter()
     found = list(CATALOGUE[rule].findings(written.view, counted))
     assert not found, found
+    return set(counted)
+
+
+def taken_away(written: Written, rule: str, *, capabilities: frozenset[Any] = frozenset(CAPABILITIES)) -> set[str]:
+    """The exclusions by which a rule took subjects away, whatever it found of others; as if no more were declared than this."""
+    counted: Counter[str] = Counter()
+    trace = msgspec.structs.replace(written.trace, capabilities=capabilities)
+    list(CATALOGUE[rule].findings(ExecutionView(written.scenario, trace), counted))
     return set(counted)

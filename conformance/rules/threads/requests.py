@@ -238,10 +238,9 @@ def a_turn_has_one_home(execution: ExecutionView, run: RunView) -> Iterator[Find
     """
     at, state = states_after(execution, run)[-1]
     local, service = _gained(execution, run, state), _kept(execution, run)
-    copy = execution.policies.provider_copy == "written" and run.agent.history == "provider"
     homes = {part: (part in local) + (part in service) for part in run.happened(trailing=False)}
     nowhere = [part for part, count in homes.items() if not count]
-    twice = [] if copy else [part for part, count in homes.items() if count == 2]
+    twice = [] if _copied(execution, run) else [part for part, count in homes.items() if count == 2]
     yield finding(
         not (twice or nowhere),
         at,
@@ -338,6 +337,11 @@ def _successful(execution: ExecutionView, run: RunView) -> list[RunView]:
 def _how_it_sees(seen: list[Part], required: list[Part], allowed: Counter[Part]) -> str:
     """The aspect in which what a model sees is wrong; what may be seen beside what must be does not count."""
     return how_they_differ([part for part in seen if part in required or part not in allowed], required)
+
+
+def _copied(execution: ExecutionView, run: RunView) -> bool:
+    """Whether a history provider is declared to receive a copy of what the service keeps."""
+    return execution.policies.provider_copy == "written" and run.agent.history == "provider"
 
 
 def _gained(execution: ExecutionView, run: RunView, after: ThreadDescribed) -> Counter[Part]:

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from written import Written, broken, holds
+from talks import NEW_IDS, ONE_ID, SURPRISING, hosted_run, hosted_turn, local_run, local_turn, run, talk
+from written import Written, broken, calls, holds, left_alone, results, taken_away
 
-from conformance.scenario.scenario import CreateThread, Run, Scenario
-from conformance.scenario.specs import AgentSpec, ServiceSpec
+from conformance.scenario.scenario import Restore, Serialize, Tamper
+from conformance.scenario.specs import AgentSpec, ToolSpec
+from conformance.trace.adapter_events import RequestPending, Restored, Serialized
+from conformance.trace.harness_events import Abandoned, ConversationExists, HistoryFailed, Tampered
 
-NEW_IDS = ServiceSpec(keeps="new_ids")
-
-
-def talk(kind="local", *, with_id=False, **agent) -> Scenario:
-    """Two runs on one thread."""
-    steps = (
-        CreateThread(thread="t", agent="a", kind=kind, with_id=with_id),
-        Run(thread="t", say=("one",)),
-        Run(thread="t", say=("two",)),
-    )
-    return Scenario(agents={"a": AgentSpec(**agent)}, steps=steps)
+# --- THR-05 ---
 
 
-def first_turn(scenario: Scenario, **policies) -> Written:
-    """The first run went as it should on a local thread."""
-    written = Written(scenario, **policies).created("t", "local")
-    return written.run("t").called("one").replied("1").returned("1").described("t", "local", "one", "=1")
+def second(*said: str, scenario=None, **options) -> Written:
+    return local_turn(scenario or talk()).run("t").called(*said, **options).replied("2").returned("2")
 
 
 def test_thr_05_holds_where_the_whole_conversation_is_sent():
-    assert holds(first_turn(talk()).run("t").called("one", "=1", "two").replied("2").returned("2"), "THR-05")
+    assert holds(second("one", "=1", "two"), "THR-05")
 
 
 @pytest.mark.parametrize(
@@ -43,8 +34,314 @@ def test_thr_05_holds_where_the_whole_conversation_is_sent():
     ],
 )
 def test_thr_05_breaks(said, options, aspect):
-    assert broken(first_turn(talk()).run("t").called(*said, **options).replied("2").returned("2"), "THR-05") == {aspect}
+    assert broken(second(*said, **options), "THR-05") == {aspect}
 
 
 def test_thr_05_breaks_where_a_run_with_nothing_wrong_is_refused():
-    assert broken(first_turn(talk()).run("t").raised("invalid"), "THR-05") == {"refused"}
+    assert broken(local_turn(talk()).run("t").raised("invalid"), "THR-05") == {"refused"}
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ({"client_as_is": True, "per_service_call": True}, "callers history"),
+        ({"reduces_to": 2}, "bounded history"),
+        ({"service": SURPRISING}, "surprising service"),
+    ],
+)
+def test_thr_05_leaves_agents_alone(agent, name):
+    assert left_alone(Written(talk(**agent)).created("t", "local").run("t").called("one").replied("1"), "THR-05") == {name}
+
+
+def test_thr_05_leaves_contradictions_alone():
+    asks = talk("local", run("one", store=True), run("two"), service=ONE_ID)
+    let_through = Written(asks).created("t", "local").run("t").called("one", store=True).replied("1").returned("1")
+    assert left_alone(let_through.run("t").called("two"), "THR-05") == {"contradicting", "after a contradiction"}
+
+
+def after_first(first: Written, *, rule="THR-05") -> set[str]:
+    """What a rule leaves alone in the second run, after a first one in which nothing of its own can be found."""
+    counted = first.run("t").called("two").replied("2")
+    return {name for name in taken_away(counted, rule) if name.startswith("after")}
+
+
+def begun(scenario=None) -> Written:
+    return Written(scenario or talk()).created("t", "local").run("t").called("one")
+
+
+def test_thr_05_leaves_alone_what_follows_on_a_history_that_nobody_knows():
+    assert after_first(begun().event(Abandoned, chunks=1)) == {"after abandoned"}
+    stop = calls("c1", stop={})
+    assert after_first(begun().replied(stop).tool("c1", "stop", terminated=True).returned()) == {"after terminated"}
+    failed = begun().event(HistoryFailed, agent="a", key="k", operation="load", text="no").raised("provider")
+    assert "after history failed" in after_first(failed)
+    waited = begun().replied(calls("c1", pay={})).event(RequestPending, id="c1").step(2).within(0, step=2)
+    assert after_first(waited.called("one").failed().raised("service")) == {"after failed after an answer"}
+
+
+def test_thr_05_leaves_alone_failures_on_threads_that_had_no_kind():
+    scenario = talk("adaptive", run("one"), run("two"), run("three"), per_service_call=True)
+    failed = Written(scenario).created("t", "adaptive").run("t").called("one").failed().raised("service")
+    settled = failed.run("t").called("two").replied("2").returned("2")
+    assert "after failed before it had a kind" in taken_away(settled.run("t").called("two", "=2", "three"), "THR-05")
+
+
+def test_thr_05_leaves_other_histories_alone():
+    on_b = talk("local", run("one"), run("two", agent="b"), b=AgentSpec(history="provider"))
+    assert after_first(local_turn(on_b)) == {"after another history"}
+    rebuilt = talk("local", run("one"), run("two", per_service_call=True))
+    assert after_first(local_turn(rebuilt)) == {"after another timing"}
+
+
+def test_thr_05_leaves_alone_where_the_time_of_persisting_is_not_declared():
+    written = begun().failed().raised("service").run("t").called("two")
+    assert taken_away(written, "THR-05", capabilities=frozenset()) == {"after failed at an undeclared time"}
+
+
+def test_thr_05_leaves_alone_a_history_that_fails_in_the_run():
+    failing = Written(talk(history="provider")).created("t", "local").run("t")
+    failing.event(HistoryFailed, agent="a", key="k", operation="load", text="no").raised("provider")
+    assert left_alone(failing, "THR-05") == {"history failed"}
+
+
+def test_thr_05_leaves_alone_what_a_careless_caller_wrote_over():
+    scenario = talk("local", run("one"), run("two"))
+    steps = (*scenario.steps[:2], Tamper(thread="t"), scenario.steps[2])
+    written = local_turn(type(scenario)(agents=scenario.agents, steps=steps)).step(2).event(Tampered, thread="t", text="x")
+    assert taken_away(written.run("t").called("x", "two"), "THR-05") == {"after tampering"}
+
+
+def test_thr_05_leaves_forks_alone():
+    scenario = talk("local", run("one"), history="provider")
+    more = (Serialize(thread="t"), Restore(thread="u", data="t"), run("two"), type(run("x"))(thread="u", say=("three",)))
+    written = local_turn(type(scenario)(agents=scenario.agents, steps=(*scenario.steps, *more)))
+    written.step(2).event(Serialized, thread="t").step(3).event(Restored, thread="u", source="t")
+    written.run("t", step=4).called("one", "=1", "two").replied("2").returned("2")
+    assert "forked" in taken_away(written.run("u", step=5).called("one", "=1", "two", "=2", "three"), "THR-05")
+
+
+# --- THR-06 and THR-07 ---
+
+HOSTED = talk("hosted", service=NEW_IDS)
+
+
+def on_hosted(*said: str, scenario=HOSTED, **options) -> Written:
+    return hosted_turn(scenario).run("t").called(*said, **{"store": True, **options}).replied("2", conversation_id="a-2", kept=True)
+
+
+def test_thr_06_and_thr_07_hold_where_only_what_is_new_goes_into_the_latest_conversation():
+    good = on_hosted("two", conversation_id="a-1").returned("2").described("t", "hosted", hidden=True, conversation_id="a-2")
+    assert holds(good, "THR-06")
+    assert holds(good, "THR-07")
+
+
+@pytest.mark.parametrize(
+    ("said", "options", "aspect"),
+    [
+        (("two",), {"store": False, "conversation_id": "a-1"}, "does not store"),
+        (("two",), {}, "no id"),
+        ((), {"conversation_id": "a-1"}, "missing"),
+        (("two", "two"), {"conversation_id": "a-1"}, "repeated"),
+        (("one", "=1", "two"), {"conversation_id": "a-1"}, "foreign"),
+    ],
+)
+def test_thr_06_breaks(said, options, aspect):
+    assert broken(on_hosted(*said, **options), "THR-06") == {aspect}
+
+
+def test_thr_06_breaks_where_two_inputs_change_places():
+    scenario = talk("hosted", run("one"), run("two", "three"), service=NEW_IDS)
+    assert broken(on_hosted("three", "two", scenario=scenario, conversation_id="a-1"), "THR-06") == {"order"}
+
+
+def test_thr_06_breaks_where_a_run_with_nothing_wrong_is_refused():
+    assert broken(hosted_turn(HOSTED).run("t").raised("invalid"), "THR-06") == {"refused"}
+
+
+def test_thr_06_leaves_alone():
+    wrong = talk("hosted", run("one", store=False), run("two"), service=NEW_IDS)
+    let_through = Written(wrong).created("t", "hosted").run("t").called("one", store=False).replied("1").returned("1")
+    assert taken_away(let_through.run("t").called("two"), "THR-06") >= {"contradicting", "after a contradiction"}
+    failed = Written(HOSTED).created("t", "hosted").run("t").called("one", store=True).failed().raised("service")
+    assert "first after a run gone wrong" in taken_away(failed.run("t").called("one", "two", store=True), "THR-06")
+    surprised = local_turn_of_a_surprising_service()
+    assert taken_away(surprised, "THR-06") == {"surprised local thread"}
+    assert taken_away(surprised, "THR-07") == {"surprised local thread"}
+
+
+def local_turn_of_a_surprising_service() -> Written:
+    written = Written(talk(service=SURPRISING)).created("t", "local")
+    written.run("t").called("one").replied("1", conversation_id="a-1", kept=True).returned("1")
+    written.run("t").called("two", conversation_id="a-1").replied("2", conversation_id="a-2", kept=True).returned("2")
+    return written.described("t", "hosted", conversation_id="a-2")
+
+
+def test_thr_07_breaks_where_an_older_id_is_sent_or_kept():
+    assert broken(on_hosted("two", conversation_id="a-0"), "THR-07") == {"not sent"}
+    kept = on_hosted("two", conversation_id="a-1").returned("2").described("t", "hosted", hidden=True, conversation_id="a-1")
+    assert broken(kept, "THR-07") == {"not taken"}
+
+
+def test_thr_07_takes_an_id_within_a_run():
+    scenario = talk("hosted", run("one"), service=NEW_IDS, tools={"weather": ToolSpec()})
+    written = Written(scenario).created("t", "hosted").run("t").called("one", store=True)
+    written.replied(calls("c1", weather={}), conversation_id="a-1", kept=True).tool("c1")
+    assert holds(written.called(results(c1="sunny"), store=True, conversation_id="a-1"), "THR-07")
+    assert broken(written.called(results(c1="sunny"), store=True), "THR-07") == {"not sent"}
+
+
+def test_thr_07_leaves_resumed_runs_and_contradictions_alone():
+    wrong = talk("hosted", run("one", store=False), run("two"), service=NEW_IDS)
+    through = Written(wrong).created("t", "hosted").run("t").called("one").replied("1", conversation_id="a-1").returned("1")
+    through.described("t", "hosted", conversation_id="a-1")
+    again = through.run("t").called("two").replied("2", conversation_id="a-2").returned("2").described("t", "hosted")
+    assert taken_away(again, "THR-07") == {"contradicting", "after a contradiction"}
+    waited = Written(talk("hosted", run("one"), service=NEW_IDS)).created("t", "hosted").run("t").called("one", store=True)
+    waited.replied(calls("c1", pay={}), conversation_id="a-1", kept=True).event(RequestPending, id="c1").described("t", "hosted")
+    waited.within(0, step=2).called(results(c1="paid"), store=True, conversation_id="a-1").replied("1", conversation_id="a-2")
+    assert "resumed" in taken_away(waited.returned("1"), "THR-07")
+
+
+# --- THR-08 ---
+
+GIVEN = talk("hosted", with_id=True, service=ONE_ID)
+
+
+def given() -> Written:
+    known = Written(GIVEN).event(ConversationExists, outside=True, thread="t", agent="a", conversation_id="a-7")
+    return known.created("t", "hosted", conversation_id="a-7")
+
+
+def test_thr_08():
+    assert holds(given().run("t").called("one", store=True, conversation_id="a-7"), "THR-08")
+    assert broken(given().run("t").called("one", store=True), "THR-08") == {"no id"}
+    assert broken(given().run("t").called("one", store=True, conversation_id="a-1"), "THR-08") == {"another id"}
+    assert broken(given().run("t").raised("invalid"), "THR-08") == {"refused"}
+
+
+def test_thr_08_leaves_contradictions_alone():
+    scenario = talk("hosted", run("one", store=False), with_id=True, service=ONE_ID)
+    known = Written(scenario).event(ConversationExists, outside=True, thread="t", agent="a", conversation_id="a-7")
+    assert left_alone(known.created("t", "hosted").run("t").raised("conflict"), "THR-08") == {"contradicting"}
+
+
+# --- THR-09 ---
+
+
+def test_thr_09_holds_with_one_home():
+    assert holds(local_turn(talk()), "THR-09")
+    assert holds(hosted_turn(HOSTED), "THR-09")
+
+
+def test_thr_09_breaks_with_two_homes_or_none():
+    both = Written(HOSTED).created("t", "hosted").run("t").called("one", store=True)
+    both.replied("1", conversation_id="a-1", kept=True).returned("1").described("t", "hosted", "one", "=1", conversation_id="a-1")
+    assert broken(both, "THR-09") == {"twice"}
+    none = Written(talk()).created("t", "local").run("t").called("one").replied("1").returned("1").described("t", "local")
+    assert broken(none, "THR-09") == {"nowhere"}
+
+
+def test_thr_09_takes_a_declared_copy_for_no_home():
+    scenario = talk("hosted", service=ONE_ID, history="provider")
+    written = Written(scenario, provider_copy="written").created("t", "hosted", hidden=True)
+    written.run("t").called("one", store=True).replied("1", conversation_id="a-1", kept=True).appended("one", "=1")
+    assert holds(written.returned("1").described("t", "hosted", hidden=True, conversation_id="a-1"), "THR-09")
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [({"service": SURPRISING}, "surprising service"), ({"client_as_is": True, "per_service_call": True}, "callers history")],
+)
+def test_thr_09_leaves_agents_alone(agent, name):
+    assert taken_away(local_turn(talk(**agent)), "THR-09") == {name}
+
+
+def test_thr_09_leaves_alone_threads_that_hide_their_messages_and_resumed_runs():
+    hidden = Written(talk()).created("t", "local", hidden=True).run("t").called("one").replied("1").returned("1")
+    assert left_alone(hidden.described("t", "local", hidden=True), "THR-09") == {"hides its messages"}
+    waited = begun().replied(calls("c1", pay={})).event(RequestPending, id="c1").described("t", "local")
+    waited.within(0, step=2).called("one", calls("c1", pay={}), results(c1="paid")).replied("1").returned("1")
+    assert left_alone(waited, "THR-09") == {"resumed"}
+
+
+# --- THR-10 ---
+
+
+def test_thr_10_holds_where_the_model_sees_everything():
+    assert holds(second("one", "=1", "two"), "THR-10")
+    held = hosted_turn(HOSTED).run("t").called("two", held=("one", "=1"), conversation_id="a-1").replied("2")
+    assert holds(held, "THR-10")
+
+
+@pytest.mark.parametrize(
+    ("said", "aspect"),
+    [
+        (("two",), "missing"),
+        (("one", "=1", "one", "two"), "repeated"),
+        (("one", "=1", "three", "two"), "foreign"),
+        (("=1", "one", "two"), "order"),
+    ],
+)
+def test_thr_10_breaks(said, aspect):
+    assert broken(second(*said), "THR-10") == {aspect}
+
+
+def test_thr_10_leaves_alone():
+    elsewhere = talk("local", run("one"), run("two", conversation_id="other"), service=ONE_ID)
+    named = local_turn(elsewhere).run("t", conversation_id="a-9").called("two", conversation_id="a-9").replied("2")
+    assert left_alone(named, "THR-10") == {"entered another conversation"}
+    others = talk("local", run("one"), run("two", agent="b"), b=AgentSpec())
+    assert left_alone(local_turn(others).run("t").called("two", agent="b").replied("2", agent="b"), "THR-10") == {
+        "after another agent"
+    }
+    assert left_alone(second("two", scenario=talk(reduces_to=1)), "THR-10") == {"bounded history"}
+    own = talk(client_as_is=True, per_service_call=True)
+    assert left_alone(second("two", scenario=own), "THR-10") == {"callers history"}
+
+
+def test_thr_10_leaves_tampering_and_forks_alone():
+    scenario = talk(history="provider")
+    more = (
+        Tamper(thread="t"),
+        Serialize(thread="t"),
+        Restore(thread="u", data="t"),
+        run("two"),
+        type(run("x"))(thread="u", say=("three",)),
+    )
+    steps = (scenario.steps[0], scenario.steps[1], *more)
+    written = local_turn(type(scenario)(agents=scenario.agents, steps=steps))
+    tampered = written.step(2).event(Tampered, thread="t", text="x")
+    tampered.step(3).event(Serialized, thread="t").step(4).event(Restored, thread="u", source="t")
+    tampered.run("t", step=5).called("x", "two").replied("2").returned("2")
+    tampered.run("u", step=6).called("x", "two", "=2", "three").replied("3")
+    assert taken_away(tampered, "THR-10") == {"forked", "after tampering"}
+
+
+# --- THR-11 ---
+
+
+def without_id(*, ending="conflict", id="a-1") -> Written:
+    written = hosted_turn(HOSTED).run("t").called("two", store=True, conversation_id="a-1").replied("2", kept=True)
+    written = written.returned("2") if ending is None else written.raised(ending)
+    return written.described("t", "hosted", hidden=True, conversation_id=id)
+
+
+def test_thr_11():
+    assert holds(without_id(), "THR-11")
+    assert broken(without_id(ending=None), "THR-11") == {"ignored"}
+    assert broken(without_id(id="a-9"), "THR-11") == {"another id"}
+
+
+def test_thr_11_leaves_alone():
+    asks = talk("hosted", run("one"), run("two", store=False), run("three"), service=NEW_IDS)
+    through = hosted_turn(asks).run("t").called("two", conversation_id="a-1").replied("2").returned("2")
+    through.described("t", "hosted", hidden=True, conversation_id="a-1")
+    assert left_alone(through.run("t").called("three").replied("3"), "THR-11") == {"contradicting", "after a contradiction"}
+    surprising = talk("hosted", service=SURPRISING)
+    written = hosted_turn(surprising).run("t").called("two", store=True, conversation_id="a-1").replied("2")
+    assert left_alone(written, "THR-11") == {"surprising service"}
+
+
+def test_runs_that_follow_each_other_are_fine():
+    assert holds(local_run(local_turn(talk()), "two", "2", "one", "=1"), "THR-09")
+    assert holds(hosted_run(hosted_turn(HOSTED), "two", "2", conversation_id="a-1"), "THR-06")
