@@ -1,179 +1,285 @@
-"""Rules on workflows inside of workflows: a child completes itself only, and its requests are its parent's to wait for."""
+"""Orchestration, nested workflows: a child completes itself only, and its requests suspend its parent (ORC-29 to ORC-31)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import pairwise, permutations
 
+from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import answers, response_of, said
 from conformance.rules.orchestration.outputs import SIGNAL, completed, exactly_one, heard_texts, said_inside, texts, told
-from conformance.rules.orchestration.runs import (
-    approvals,
-    as_answered,
-    children,
+from conformance.rules.orchestration.requests import APPROVED, approvals, as_approved, unasked
+from conformance.rules.orchestration.runs import children
+from conformance.rules.orchestration.runs import left_to_author as author_decides
+from conformance.rules.orchestration.workflow_run import (
+    WorkflowRun,
     cut_off,
-    direct,
+    direct_run,
     faulty,
     left_to_author,
     limited,
     nests,
-    played,
-    unasked,
+    succeeded,
+    waited,
+    workflow_run,
 )
-from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import RunView
+from conformance.rules.parts import how_they_differ
+from conformance.rules.rule import Finding, clause, finding, rule
+from conformance.rules.run_view import CallView
 from conformance.rules.wording import show
 from conformance.scenario.scenario import agents_in
-from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import RequestPending
 
+# --- what the rules of this section look at, and leave alone ---
 
-@rule("ORC-29", needs=["workflows", "workflows.nested"], policies=SIGNAL)
-def a_child_completes_itself_only(execution: ExecutionView) -> Iterator[Finding]:
+
+@dataclass(frozen=True)
+class ChildFollowed:
+    """A child of a workflow, and the agents of one that comes right after it."""
+
+    parent: WorkflowRun
+    child: str
+    after: tuple[str, ...]
+
+    @property
+    def calls(self) -> list[CallView]:
+        """What those who come after it are asked."""
+        return [view for view in self.parent.run.calls if view.request.agent in self.after]
+
+
+@selection
+def child_followed(execution: ExecutionView) -> Iterator[ChildFollowed]:
+    """A child and who comes right after it, where that is surely somebody."""
+    for parent in direct_run(execution):
+        for here, after in pairwise(_places(parent)):
+            yield from (
+                ChildFollowed(parent, child, _agents(execution, name))
+                for child in here
+                if child in execution.scenario.workflows
+                for name in after
+            )
+
+
+def _places(parent: WorkflowRun) -> Sequence[Sequence[str]]:
+    """Who works after whom in a workflow, and who side by side."""
+    if parent.workflow.pattern == "sequential":
+        return [(name,) for name in parent.workflow.participants]
+    return parent.workflow.stages
+
+
+def _agents(execution: ExecutionView, name: str) -> tuple[str, ...]:
+    """The agents of a participant: itself, or those of a child."""
+    return (name,) if name in execution.scenario.agents else tuple(agents_in(execution.scenario, name))
+
+
+def of_the_parent(asked: Condition[WorkflowRun]) -> Condition[ChildFollowed]:
+    """The same condition, asked of the run of the parent."""
+    return asked.of(lambda each: each.parent)
+
+
+@condition
+def asked_afterwards(_: ExecutionView, each: ChildFollowed) -> bool:
+    """Somebody who comes after the child is asked."""
+    return bool(each.calls)
+
+
+@condition
+def author_completes_the_child(execution: ExecutionView, each: ChildFollowed) -> bool:
+    """The child is author-written, or holds one that is, and not exactly one executor completes it."""
+    return author_decides(execution.scenario, each.child)
+
+
+@condition
+def completes(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The run has a run-completed output (ORC-01)."""
+    return bool(completed(each.run))
+
+
+@condition
+def a_child_needs_approval(execution: ExecutionView, each: WorkflowRun) -> bool:
+    """A participant of a child makes a call that needs approval."""
+    return bool(_asked_in_children(execution, each))
+
+
+@condition
+def several_children(execution: ExecutionView, each: WorkflowRun) -> bool:
+    """The workflow has several children."""
+    return len(children(execution.scenario, each.workflow)) > 1
+
+
+# --- the rules ---
+
+
+@clause(
+    each=child_followed,
+    when=[of_the_parent(succeeded), asked_afterwards],
+    leaves_alone=[of_the_parent(faulty), of_the_parent(limited), author_completes_the_child],
+)
+def who_follows_gets_the_childs_answer(execution: ExecutionView, each: ChildFollowed) -> Iterator[Finding]:
+    """Who comes after a child gets the child's answer once, and nothing else that was said in it."""
+    run, request = each.parent.run, each.calls[0].request
+    heard = heard_texts(execution, [*request.held, *request.messages])
+    answer, inside = texts(response_of(execution, run, each.child)), said_inside(execution, run, each.child)
+    elsewhere = (told(execution, run) - (inside | answer)) + _told_in_others(execution, each.parent)
+    wrong = [text for text in (inside | answer) if text not in elsewhere and heard[text] != answer[text]]
+    yield finding(
+        not wrong,
+        each.calls[0].at,
+        _how_it_came_through(heard, answer, wrong),
+        expected=f"a request with the answer of {each.child!r} once: {', '.join(answer.elements())}",
+        got=", ".join(f"{text} {heard[text]} times" for text in wrong),
+    )
+
+
+@rule(
+    "ORC-29",
+    needs=["workflows", "workflows.nested"],
+    policies=SIGNAL,
+    each=direct_run,
+    when=[nests, succeeded, completes],
+    leaves_alone=[faulty, left_to_author],
+    also=[who_follows_gets_the_childs_answer],
+    aspects=["several completions", "missing", "repeated", "leaked"],
+)
+def a_child_completes_itself_only(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """A child's run-completed output completes the child only: the parent has one completion of its own.
 
-    And who comes after the child gets the child's answer once, and nothing else that was said in it. Leaves alone: that there is a
-    completion (ORC-01), texts that were also said elsewhere, and author-written workflows in which not exactly one executor
-    completes.
+    And who comes after the child gets the child's answer once, and nothing else that was said in it.
     """
-    for run, spec, workflow in direct(execution):
-        if (
-            not nests(execution.scenario, workflow)
-            or not run.succeeded
-            or faulty(execution, run)
-            or left_to_author(execution.scenario, spec.workflow)
-            or limited(execution.scenario, spec)
-        ):
-            continue
-        if completed(run):
-            yield exactly_one(run, [at for at, _ in completed(run)])
-        for child, after in _followed(execution, workflow):
-            calls = [view for view in run.calls if view.request.agent in after]
-            if not calls:
-                continue
-            heard = heard_texts(execution, [*calls[0].request.held, *calls[0].request.messages])
-            answer = texts(response_of(execution, run, child))
-            inside = said_inside(execution, run, child)
-            elsewhere = told(execution, run) - (inside | answer)
-            elsewhere += Counter(text for other, _, _ in played(execution) if other is not run for text in told(execution, other))
-            lost = [text for text, count in answer.items() if heard[text] != count and text not in elsewhere]
-            more = [text for text in inside if text not in answer and text not in elsewhere and text in heard]
-            yield finding(
-                not lost and not more,
-                calls[0].at,
-                expected=f"a request with the answer of {child!r} once: {', '.join(answer.elements())}",
-                got=f"{', '.join(f'{text} {heard[text]} times' for text in (*lost, *more))}",
-            )
+    yield exactly_one(each.run, [at for at, _ in completed(each.run)])
 
 
-@rule("ORC-30", needs=["workflows", "workflows.nested", "workflows.requests"], policies=SIGNAL)
-def a_childs_request_suspends_its_parent(execution: ExecutionView) -> Iterator[Finding]:
+@clause(each=workflow_run, leaves_alone=[faulty])
+def a_childs_question_is_put(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """A run does not come to its end without the question of an executor in a child."""
+    silent = [name for name in unasked(each.run, each.spec.workflow) if name not in each.workflow.executors]
+    if silent:
+        expected = f"a parent that waits for the answer to {', '.join(silent)}"
+        yield finding(False, each.end, "not asked", expected=expected, got="an end of the run without that request")
+
+
+@clause(each=workflow_run, when=[a_child_needs_approval, succeeded, waited], leaves_alone=[faulty])
+def the_answer_reaches_the_child(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """What was approved is done, what was rejected is not, and the parent goes on."""
+    yield as_approved(execution, each.run)
+
+
+@rule(
+    "ORC-30",
+    needs=["workflows", "workflows.nested", "workflows.requests"],
+    policies=SIGNAL,
+    each=workflow_run,
+    when=[a_child_needs_approval],
+    leaves_alone=[faulty, cut_off, left_to_author],
+    also=[a_childs_question_is_put, the_answer_reaches_the_child],
+    aspects=["not asked", "completed early", "raised", *APPROVED],
+)
+def a_childs_request_suspends_its_parent(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """A child's pending request suspends the parent, and the answer is routed to the child.
 
-    What was approved is done, what was rejected is not, and the parent goes on. Leaves alone: who reports the request.
+    What was approved is done, what was rejected is not, and the parent goes on.
     """
-    for run, spec, workflow in played(execution):
-        inside = [agent for child in children(execution.scenario, workflow) for agent in agents_in(execution.scenario, child)]
-        asked = [at for at, agent, _ in approvals(run) if agent in inside]
-        own = workflow.executors
-        silent = [name for name in unasked(execution, run, spec.workflow) if name not in own]
-        if faulty(execution, run) or cut_off(run) or left_to_author(execution.scenario, spec.workflow):
-            continue
-        if silent:
-            yield finding(
-                False,
-                run.events[-1][0],
-                expected=f"a parent that waits for the answer to {', '.join(silent)}",
-                got="an end of the run without that request",
-            )
-        if not asked:
-            continue
-        pending = run.of(RequestPending)
-        early = [at for at, _ in completed(run)] if run.ending == "waiting" else []
+    run, pending = each.run, each.run.of(RequestPending)
+    early = [at for at, _ in completed(run)] if run.ending == "waiting" else []
+    raised = [run.raised[0]] if run.raised else []
+    yield finding(
+        bool(pending) and not early and not raised,
+        [*early, *raised, _asked_in_children(execution, each)[0]][0],
+        "completed early" if early else "raised" if raised else "not asked",
+        expected="a parent that waits for an answer",
+        got=f"{len(pending)} requests, {len(early)} completions, the run {run.ending}",
+    )
+
+
+@clause(each=direct_run, when=[several_children, succeeded], leaves_alone=[faulty, left_to_author, limited])
+def children_lead_to_the_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """The answer of a parent is made of what each of its children answered."""
+    forms = answers(execution, each.run, each.workflow)
+    for at, output in completed(each.run):
+        got = said(execution, output.messages)
         yield finding(
-            bool(pending) and not early and run.raised is None,
-            early[0] if early else run.raised[0] if run.raised else asked[0],
-            expected="a parent that waits for an answer",
-            got=f"{len(pending)} requests, {len(early)} completions, the run {run.ending}",
+            got in forms,
+            at,
+            how_they_differ(got, forms[0]),
+            expected=f"the answer that the children lead to: {show(forms[0])}",
+            got=show(got),
         )
-        if not run.succeeded or not pending:
-            continue
-        yield as_answered(execution, run)
 
 
-@rule("ORC-31", needs=["workflows", "workflows.nested"], policies=SIGNAL)
-def two_children_do_not_mix(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-31",
+    needs=["workflows", "workflows.nested"],
+    policies=SIGNAL,
+    each=workflow_run,
+    when=[several_children, succeeded],
+    leaves_alone=[faulty, left_to_author, limited],
+    also=[children_lead_to_the_answer],
+    aspects=["overheard", "missing", "repeated", "foreign", "order"],
+)
+def two_children_do_not_mix(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Two children in one parent, one after another or side by side: each completes once, no mixing.
 
     The parent's answer is made of what each of them answered, and nobody in one child hears what was said in the other beyond its
-    answer; side by side not even that. Leaves alone: texts that were also said elsewhere.
+    answer; side by side not even that.
     """
-    for run, spec, workflow in played(execution):
-        found = children(execution.scenario, workflow)
-        if (
-            len(found) < 2
-            or not run.succeeded
-            or faulty(execution, run)
-            or left_to_author(execution.scenario, spec.workflow)
-            or limited(execution.scenario, spec)
-        ):
-            continue
-        leaks = [
-            leak
-            for child in found
-            for other in found
-            if child != other
-            for leak in _overheard(execution, run, workflow, child, other)
-        ]
-        yield finding(
-            not leaks,
-            leaks[0][0] if leaks else run.at,
-            expected="children that hear of each other no more than an answer",
-            got=", ".join(f"{agent} hears {text!r}" for _, agent, text in leaks),
-        )
-        if spec.as_agent or workflow.pattern == "handoff":
-            continue
-        for at, output in completed(run):
-            yield finding(
-                said(execution, output.messages) in answers(execution, run, workflow),
-                at,
-                expected=f"the answer that the children lead to: {show(answers(execution, run, workflow)[0])}",
-                got=show(said(execution, output.messages)),
-            )
+    both_ways = permutations(children(execution.scenario, each.workflow), 2)
+    leaks = [leak for child, other in both_ways for leak in _overheard(execution, each, child, other)]
+    yield finding(
+        not leaks,
+        leaks[0].call.at if leaks else each.run.at,
+        "overheard",
+        expected="children that hear of each other no more than an answer",
+        got=", ".join(f"{leak.call.request.agent} hears {leak.text!r}" for leak in leaks),
+    )
 
 
-def _followed(execution: ExecutionView, workflow: WorkflowSpec) -> Iterator[tuple[str, list[str]]]:
-    """Each child with the agents of whoever comes right after it, where that is surely somebody."""
-    places: Sequence[Sequence[str]] = ()
-    if workflow.pattern == "sequential":
-        places = [(name,) for name in workflow.participants]
-    elif workflow.pattern == "custom":
-        places = workflow.stages
-    for here, after in pairwise(places):
-        for child in here:
-            if child in execution.scenario.workflows and not left_to_author(execution.scenario, child):
-                for name in after:
-                    yield child, [name] if name in execution.scenario.agents else agents_in(execution.scenario, name)
+# --- what they compare ---
 
 
-def _overheard(
-    execution: ExecutionView, run: RunView, workflow: WorkflowSpec, child: str, other: str
-) -> Iterator[tuple[int, str, str]]:
-    """What participants of a child hear from inside of another one: where in the trace, who, and which text."""
-    scenario = run.scenario
-    members = agents_in(scenario, child)
-    if set(members) & set(agents_in(scenario, other)):
+def _how_it_came_through(heard: Counter[str], answer: Counter[str], wrong: Sequence[str]) -> str:
+    """The aspect in which a child's answer reached who comes after it, where some texts are wrong."""
+    if any(heard[text] < answer[text] for text in wrong):
+        return "missing"
+    return "repeated" if any(text in answer for text in wrong) else "leaked"
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A participant hears a text from inside of another child than its own."""
+
+    call: CallView
+    text: str
+
+
+def _overheard(execution: ExecutionView, each: WorkflowRun, child: str, other: str) -> Iterator[Leak]:
+    """What participants of a child hear from inside of another one."""
+    members = agents_in(execution.scenario, child)
+    if set(members) & set(agents_in(execution.scenario, other)):
         return
-    inside = said_inside(execution, run, other)
-    beside = workflow.pattern == "concurrent" or any(child in stage and other in stage for stage in workflow.stages)
-    known = told(execution, run) - inside
-    known += Counter(text for other, _, _ in played(execution) if other is not run for text in told(execution, other))
-    if not beside:
-        known += texts(response_of(execution, run, other))
-    for view in run.calls:
+    inside = said_inside(execution, each.run, other)
+    known = (told(execution, each.run) - inside) + _told_in_others(execution, each)
+    if not _side_by_side(each, child, other):
+        known += texts(response_of(execution, each.run, other))
+    for view in each.run.calls:
         if view.request.agent in members:
-            for text in heard_texts(execution, view.request.messages):
-                if text in inside and text not in known:
-                    yield view.at, view.request.agent, text
+            heard = heard_texts(execution, view.request.messages)
+            yield from (Leak(view, text) for text in heard if text in inside and text not in known)
+
+
+def _side_by_side(each: WorkflowRun, child: str, other: str) -> bool:
+    return each.workflow.pattern == "concurrent" or any(child in stage and other in stage for stage in each.workflow.stages)
+
+
+def _told_in_others(execution: ExecutionView, each: WorkflowRun) -> Counter[str]:
+    """The texts of all other runs: who hears one of them may have it from there."""
+    others = (other.run for other in workflow_run(execution) if other.run is not each.run)
+    return Counter(text for other in others for text in told(execution, other))
+
+
+def _asked_in_children(execution: ExecutionView, each: WorkflowRun) -> list[int]:
+    """Where participants of children make calls that need approval."""
+    inside = {agent for child in children(execution.scenario, each.workflow) for agent in agents_in(execution.scenario, child)}
+    return [at for at, agent, _ in approvals(each.run) if agent in inside]
