@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from conformance.reference.agent_tool import AgentTool
+from conformance.reference.agent_tool import AgentTool, InnerAgent
 from conformance.reference.approvals import Approvals
 from conformance.reference.client import Emit, with_adds
 from conformance.reference.history_home import Keeping
@@ -99,11 +99,11 @@ class Agent(Options, Keeping, Telling, Approvals):
         """The tools of a run on a thread."""
         return {**self.tools, **{name: self.agent_tool(thread, name, agent) for name, agent in self.inner.items()}}
 
-    def agent_tool(self, thread: Thread, name: str, agent: Agent) -> AgentTool:
+    def agent_tool(self, thread: Thread, name: str, agent: InnerAgent) -> AgentTool:
         """An agent as a tool of a run on a thread."""
         return AgentTool(self.spec.tools[name], agent, lambda: self.inner_thread(thread, agent))
 
-    def inner_thread(self, outer: Thread, agent: Agent) -> Thread:
+    def inner_thread(self, outer: Thread, agent: InnerAgent) -> Thread:
         """The thread of one call of an agent that is a tool: its own, which has nothing to do with the outer one."""
         return agent.create_thread(f"a call of {agent.name} on {outer.key}, {next(self.inner_calls)}", "local")
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from conformance.reference.thread import Thread
 from conformance.scenario.specs import ToolSpec
-from conformance.trace.exchange import Turn
+from conformance.trace.exchange import Response, Turn
 from conformance.trace.messages import Message
+from conformance.vocabulary import ThreadKind
 from conformance.world.errors import ToolError
 
-if TYPE_CHECKING:
-    from conformance.reference.agent import Agent
+
+class InnerAgent(Protocol):
+    """An agent that another one has as a tool, as far as that one needs to know it."""
+
+    name: str
+
+    async def run(self, thread: Thread, turn: Turn, emit: Callable[[str], Awaitable[None]], *, stream: bool) -> Response:
+        """Run once."""
+        ...
+
+    def create_thread(self, key: str, kind: ThreadKind) -> Thread:
+        """A new thread."""
+        ...
 
 
 class AgentTool:
@@ -21,7 +33,7 @@ class AgentTool:
     thread: makes the thread of each call.
     """
 
-    def __init__(self, spec: ToolSpec, agent: Agent, thread: Callable[[], Thread]) -> None:
+    def __init__(self, spec: ToolSpec, agent: InnerAgent, thread: Callable[[], Thread]) -> None:
         self.spec = spec
         self._agent = agent
         self._thread = thread

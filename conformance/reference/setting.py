@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from conformance.reference.agent_tool import InnerAgent
 from conformance.reference.client import LeafClient, PersistingClient
 from conformance.reference.errors import Invalid, Unsupported
 from conformance.reference.loop import Loop
@@ -17,9 +18,6 @@ from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import ThreadState
 from conformance.vocabulary import Policies, ThreadKind
 from conformance.world.world import World
-
-if TYPE_CHECKING:
-    from conformance.reference.agent import Agent
 
 
 class Setting:
@@ -34,7 +32,7 @@ class Setting:
     form_type = ThreadForm
 
     def __init__(
-        self, name: str, spec: AgentSpec, world: World, policies: Policies, inner: Mapping[str, Agent] | None = None
+        self, name: str, spec: AgentSpec, world: World, policies: Policies, inner: Mapping[str, InnerAgent] | None = None
     ) -> None:
         self.name = name
         self.spec = spec

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from conformance.reference.agent import Agent
 from conformance.reference.errors import Invalid
 from conformance.reference.thread import Thread
+from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
 from conformance.trace.messages import Message
-
-if TYPE_CHECKING:
-    from conformance.reference.workflow import Workflow
+from conformance.world.world import World
 
 
 class _Question:
@@ -108,6 +107,51 @@ class Waiting:
 T = TypeVar("T")
 
 
+class Work(Protocol):
+    """What a run needs of its workflow. The patterns say what is done; the run knows who is doing it."""
+
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        ...
+
+    @property
+    def spec(self) -> WorkflowSpec:
+        """How it is built."""
+        ...
+
+    @property
+    def world(self) -> World:
+        """The fakes that its participants talk to."""
+        ...
+
+    @property
+    def numbers(self) -> Iterator[int]:
+        """Numbers for ids that no other run of the workflow has."""
+        ...
+
+    @property
+    def participants(self) -> Mapping[str, Agent | Work]:
+        """Who takes part, by name."""
+        ...
+
+    async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
+        """Do the work; the answer of the run, None where nothing completed it."""
+        ...
+
+    def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+        """Emit the run-completed output."""
+        ...
+
+    def response(self, run: WorkflowRun, answer: Response | None) -> Response:
+        """What whoever comes after a run hears of it."""
+        ...
+
+    def streams(self, participant: str) -> bool:
+        """Whether a participant's chunks are shown although its response is not output as intermediate."""
+        ...
+
+
 class WorkflowRun:
     """One run; it outlives suspensions, and goes no further than its consumer.
 
@@ -118,7 +162,7 @@ class WorkflowRun:
 
     nested = False
 
-    def __init__(self, workflow: Workflow, *, stream: bool) -> None:
+    def __init__(self, workflow: Work, *, stream: bool) -> None:
         self.workflow = workflow
         self.stream = stream
         self.events: asyncio.Queue[WorkflowSeen | BaseException | None] = asyncio.Queue()
@@ -232,14 +276,14 @@ class WorkflowRun:
         """The thread on which a participant takes its turn: a new one each time."""
         return Thread(key=f"{name} in {self.workflow.name}, {next(self.workflow.numbers)}")
 
-    async def child(self, workflow: Workflow, messages: Sequence[Message]) -> Response:
+    async def child(self, workflow: Work, messages: Sequence[Message]) -> Response:
         """Run a child to its end; what this workflow hears of it."""
         run = self.inside(workflow)
         answer = await workflow.answer(run, messages)
         workflow.complete(run, answer)
         return workflow.response(run, answer)
 
-    def inside(self, workflow: Workflow) -> WorkflowRun:
+    def inside(self, workflow: Work) -> WorkflowRun:
         """A child's run inside this one."""
         return Nested(self, workflow)
 
@@ -269,7 +313,7 @@ class Nested(WorkflowRun):
 
     nested = True
 
-    def __init__(self, parent: WorkflowRun, workflow: Workflow) -> None:
+    def __init__(self, parent: WorkflowRun, workflow: Work) -> None:
         super().__init__(workflow, stream=parent.stream)
         self.parent = parent
         self.waiting = parent.waiting

@@ -9,7 +9,7 @@ from conformance.mutants.orchestration.direct import Direct
 from conformance.mutants.orchestration.everywhere import everywhere
 from conformance.reference.patterns import PATTERNS, Custom, Sequential
 from conformance.reference.workflow import Workflow
-from conformance.reference.workflow_run import Nested, WorkflowRun
+from conformance.reference.workflow_run import Nested, Work, WorkflowRun
 from conformance.trace.exchange import Response
 from conformance.trace.messages import Message
 
@@ -31,7 +31,7 @@ class ChildCompletesTheParent(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
-            def inside(self, workflow: Workflow) -> WorkflowRun:
+            def inside(self, workflow: Work) -> WorkflowRun:
                 """Open the child's run."""
                 parent = self.workflow
                 only = sum(isinstance(each, Workflow) for each in parent.participants.values()) == 1
@@ -51,7 +51,7 @@ class ChildAnswersTwice(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
-            async def child(self, workflow: Workflow, messages: Sequence[Message]) -> Response:
+            async def child(self, workflow: Work, messages: Sequence[Message]) -> Response:
                 """Say it again, unless it is the answer."""
                 response = await super().child(workflow, messages)
                 last = workflow.name == self.workflow.spec.participants[-1]
@@ -70,7 +70,7 @@ class ChildAnswersNobody(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
-            async def child(self, workflow: Workflow, messages: Sequence[Message]) -> Response:
+            async def child(self, workflow: Work, messages: Sequence[Message]) -> Response:
                 """Drop it, unless it is the answer."""
                 response = await super().child(workflow, messages)
                 return response if workflow.name == self.workflow.spec.participants[-1] else Response()
@@ -95,7 +95,7 @@ class ChildShowsItself(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
-            def inside(self, workflow: Workflow) -> WorkflowRun:
+            def inside(self, workflow: Work) -> WorkflowRun:
                 """Open the child's run."""
                 return _Showing(self, workflow)
 
@@ -116,12 +116,12 @@ class ChildrenShareAConversation(Mutant):
                 super().__init__(workflow, stream=stream)
                 self.opened: list[WorkflowRun] = []
 
-            def inside(self, workflow: Workflow) -> WorkflowRun:
+            def inside(self, workflow: Work) -> WorkflowRun:
                 """Remember the child's run."""
                 self.opened.append(super().inside(workflow))
                 return self.opened[-1]
 
-            async def child(self, workflow: Workflow, messages: Sequence[Message]) -> Response:
+            async def child(self, workflow: Work, messages: Sequence[Message]) -> Response:
                 """Go on with what was said in the others."""
                 others = [run for run in self.opened if run.workflow.spec.pattern == workflow.spec.pattern]
                 known = [message for run in others for message in run.said]

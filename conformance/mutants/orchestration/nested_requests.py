@@ -13,7 +13,7 @@ from conformance.mutants.orchestration.direct import Direct
 from conformance.mutants.orchestration.everywhere import everywhere
 from conformance.reference.agent import Agent
 from conformance.reference.workflow import Workflow
-from conformance.reference.workflow_run import Nested, Waiting, WorkflowRun
+from conformance.reference.workflow_run import Nested, Waiting, Work, WorkflowRun
 from conformance.trace.exchange import Answer, Pending, Response
 from conformance.trace.messages import Message
 
@@ -37,7 +37,7 @@ class ChildDoesNotAsk(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
-            def inside(self, workflow: Workflow) -> WorkflowRun:
+            def inside(self, workflow: Work) -> WorkflowRun:
                 """Trust whoever works inside."""
                 return _Trusting(self, workflow)
 
@@ -67,7 +67,7 @@ class _Restarting(WorkflowRun):
         inner = inner if isinstance(workflow, Direct) and workflow.direct else []
         self.waiting.restarting = {name for each in inner if isinstance(each, Workflow) for name in each.participants}
 
-    async def child(self, workflow: Workflow, messages: Sequence[Message]) -> Response:
+    async def child(self, workflow: Work, messages: Sequence[Message]) -> Response:
         """Run it as often as it takes."""
         while True:
             with suppress(_Again):

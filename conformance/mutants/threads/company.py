@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent, AgentTool
+from conformance.reference.agent_tool import InnerAgent
 from conformance.reference.history_stores import Store, ThreadStore
 from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
@@ -105,10 +106,10 @@ class InnerAgentNamesTheConversation(Mutant):
     class agent_type(Agent):
         """The faulty agent."""
 
-        def inner_thread(self, outer: Thread, agent: Agent) -> Thread:
+        def inner_thread(self, outer: Thread, agent: InnerAgent) -> Thread:
             """Pass the id on with everything else."""
             thread = super().inner_thread(outer, agent)
-            if outer.kind == "hosted" and agent.supports_hosted():
+            if outer.kind == "hosted" and isinstance(agent, Agent) and agent.supports_hosted():
                 thread.kind, thread.conversation_id, thread.service = "hosted", outer.conversation_id, agent.service.agent
             return thread
 
@@ -128,7 +129,7 @@ class InnerTurnKeptOutside(Mutant):
             thread.messages[:] = [each for each in thread.messages if each.author != _LEFT]
             return terms
 
-        def agent_tool(self, thread: Thread, name: str, agent: Agent) -> AgentTool:
+        def agent_tool(self, thread: Thread, name: str, agent: InnerAgent) -> AgentTool:
             """Let it know where it is called from."""
             tool = super().agent_tool(thread, name, agent)
             plain = not (self.spec.observed or self.spec.per_service_call) and self.spec.history == "default"
@@ -160,7 +161,7 @@ class InnerAgentIsSentTheConversation(Mutant):
     class agent_type(Agent):
         """The faulty agent."""
 
-        def inner_thread(self, outer: Thread, agent: Agent) -> Thread:
+        def inner_thread(self, outer: Thread, agent: InnerAgent) -> Thread:
             """Begin where the outer thread is."""
             thread = super().inner_thread(outer, agent)
             thread.messages += outer.messages
