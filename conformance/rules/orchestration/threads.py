@@ -1,162 +1,300 @@
-"""Rules on a workflow that is used again: after success, failure, a dropped request, or a stream that its consumer left."""
+"""Orchestration, threads: what participants hear of other runs and of each other, and a stream that was left (ORC-35 to ORC-38)."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import Spell, spells
 from conformance.rules.orchestration.outputs import SIGNAL, final_events, foreign_at, heard_texts, told
-from conformance.rules.orchestration.runs import cut_off, faulty, left_to_author, played, wrapped
-from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import CallView, RunView
+from conformance.rules.orchestration.workflow_run import (
+    LaterRun,
+    WorkflowRun,
+    called_the_service,
+    cut_off,
+    faulty,
+    left_to_author,
+    of_the_later,
+    run_as_agent,
+    workflow_run,
+)
+from conformance.rules.rule import Finding, clause, finding, rule
+from conformance.rules.run_view import CallView
 from conformance.rules.wording import show
-from conformance.scenario.scenario import RunWorkflow, workflows_in
+from conformance.scenario.scenario import workflows_in
 from conformance.trace.adapter_events import Chunk
 from conformance.trace.messages import Part
 
 _ABOUT_RUNS = re.compile(r"\brun|progress|abandon|busy|restart|state|cancel", re.I)
 
+# --- what the rules of this section look at, and leave alone ---
 
-@rule("ORC-35", needs=["workflows", "workflows.as_agent"])
-def participants_hear_one_thread(execution: ExecutionView) -> Iterator[Finding]:
+
+@selection
+def later_run_as_agent(execution: ExecutionView) -> Iterator[LaterRun]:
+    """A run of a workflow as an agent that was run as one before, on whatever thread."""
+    yield from _later(list(run_as_agent(execution)))
+
+
+@selection
+def run_again(execution: ExecutionView) -> Iterator[LaterRun]:
+    """A run of a workflow that was run before."""
+    yield from _later(list(workflow_run(execution)))
+
+
+def _later(runs: list[WorkflowRun]) -> Iterator[LaterRun]:
+    for place, each in enumerate(runs):
+        earlier = tuple(other for other in runs[:place] if other.spec.workflow == each.spec.workflow)
+        if earlier:
+            yield LaterRun(each, earlier)
+
+
+@condition
+def after_an_abandoned_one(_: ExecutionView, each: LaterRun) -> bool:
+    """The consumer of an earlier run of the workflow left its stream."""
+    return any(other.run.ending == "abandoned" for other in each.earlier)
+
+
+@dataclass(frozen=True)
+class TakeOver:
+    """A participant of a handoff begins to speak after others. before: what was said until then. call: its first request."""
+
+    each: WorkflowRun
+    before: tuple[Spell, ...]
+    call: CallView
+
+    @property
+    def own_handoffs(self) -> list[str]:
+        """The calls by which it handed over before."""
+        return [spell.handoff for spell in self.before if spell.agent == self.call.request.agent and spell.handoff]
+
+
+@selection
+def take_over(execution: ExecutionView) -> Iterator[TakeOver]:
+    """The request with which a participant of a handoff takes over, or gets control back."""
+    for each in workflow_run(execution):
+        spoken = spells(execution, each.run) if each.workflow.pattern == "handoff" else []
+        for place, spell in enumerate(spoken[1:], 1):
+            since = max(other.at for other in spoken[:place])
+            asked = [view for view in each.run.calls if view.request.agent == spell.agent and view.at > since]
+            yield from (TakeOver(each, tuple(spoken[:place]), view) for view in asked[:1])
+
+
+@dataclass(frozen=True)
+class ParticipantRequest:
+    """A request to an agent on a storing service in a run of a workflow, and the one before it, where there is one."""
+
+    each: WorkflowRun
+    call: CallView
+    previous: CallView | None
+
+
+@selection
+def request_to_storing_service(execution: ExecutionView) -> Iterator[ParticipantRequest]:
+    """A request to an agent on a storing service in a run of a workflow."""
+    for each in workflow_run(execution):
+        latest: dict[str, CallView] = {}
+        for view in each.run.calls:
+            agent = view.request.agent
+            if execution.scenario.agents[agent].service.keeps != "nothing":
+                yield ParticipantRequest(each, view, latest.get(agent))
+                latest[agent] = view
+
+
+def of_its_run(asked: Condition[WorkflowRun]) -> Condition[ParticipantRequest]:
+    """The same condition, asked of a request's run."""
+    return asked.of(lambda request: request.each)
+
+
+@condition
+def names_an_id(_: ExecutionView, request: ParticipantRequest) -> bool:
+    """The request names a conversation."""
+    return request.call.request.conversation_id is not None
+
+
+@condition
+def first_of_its_participant(_: ExecutionView, request: ParticipantRequest) -> bool:
+    """The request is the first one to its agent in the run."""
+    return request.previous is None
+
+
+@condition
+def of_a_child(_: ExecutionView, request: ParticipantRequest) -> bool:
+    """The agent takes part in a child of the workflow, which may begin anew."""
+    return request.call.request.agent not in request.each.workflow.participants
+
+
+@condition
+def may_begin_anew(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The workflow forgets what was said when it sees no progress."""
+    return each.workflow.max_stalls is not None
+
+
+# --- the rules ---
+
+
+@rule(
+    "ORC-35",
+    needs=["workflows", "workflows.as_agent"],
+    each=later_run_as_agent,
+    when=[of_the_later(called_the_service)],
+    aspects=["another thread", "repeated"],
+)
+def participants_hear_one_thread(execution: ExecutionView, each: LaterRun) -> Iterator[Finding]:
     """A workflow as an agent isolates threads: participants never see messages of another thread, also without threads across runs.
 
-    On one thread each earlier turn reaches a participant once. Leaves alone: whether it reaches anybody (ORC-28), and texts that
-    are said again in the run itself.
+    On one thread each earlier turn reaches a participant once.
     """
-    runs = list(wrapped(execution))
-    for place, (run, spec, _) in enumerate(runs):
-        earlier = [(other, its) for other, its, _ in runs[:place] if its.workflow == spec.workflow]
-        if not earlier or not run.calls:
-            continue
-        own = [other for other, its in earlier if spec.thread is not None and its.thread == spec.thread]
-        turns = Counter(text for other in own for text in told(execution, other).elements())
-        now = told(execution, run)
-        foreign = {text for other, _ in earlier if other not in own for text in told(execution, other)} - set(turns) - set(now)
-        wrong: list[tuple[CallView, str]] = []
-        for view in run.calls:
-            heard = heard_texts(execution, [*view.request.held, *view.request.messages])
-            wrong += [(view, f"{text!r} of another thread") for text in heard if text in foreign]
-            wrong += [
-                (view, f"{text!r} {heard[text]} times") for text in heard if text not in now and heard[text] > turns[text] > 0
-            ]
-        yield finding(
-            not wrong,
-            wrong[0][0].at if wrong else run.calls[0].at,
-            expected="a request with each turn of its own thread once, and none of another",
-            got="; ".join(f"{view.request.agent} hears {what}" for view, what in wrong[:4]),
-            also=[earlier[-1][0].at],
-        )
+    others, again = _of_other_threads(execution, each), _too_often(execution, each)
+    wrong = [*others, *again]
+    yield finding(
+        not wrong,
+        min((view.at for view, _ in wrong), default=each.itself.run.calls[0].at),
+        "another thread" if others else "repeated",
+        expected="a request with each turn of its own thread once, and none of another",
+        got="; ".join(f"{view.request.agent} hears {what}" for view, what in wrong[:4]),
+        also=[each.earlier[-1].run.at],
+    )
 
 
-@rule("ORC-36", needs=["workflows.handoff"])
-def who_takes_over_knows_the_conversation(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-36",
+    needs=["workflows.handoff"],
+    each=take_over,
+    aspects=["empty", "missing", "own handoff"],
+)
+def who_takes_over_knows_the_conversation(execution: ExecutionView, taken: TakeOver) -> Iterator[Finding]:
     """Handoff: the agent that takes over gets the conversation and never an empty input.
 
     An agent that gets control back sees its own handoff call with exactly one result. The conversation: the run's input and what
-    the others said before. Leaves alone: their calls, and handoffs inside of other workflows.
+    the others said before.
     """
-    for run, spec, workflow in played(execution):
-        if workflow.pattern != "handoff":
-            continue
-        spoken = spells(execution, run)
-        for place, spell in enumerate(spoken[1:], 1):
-            view = _first_call(run, spell, spoken[:place])
-            if view is None:
-                continue
-            heard = execution.heard([*view.request.held, *view.request.messages])
-            words = heard_texts(execution, [*view.request.held, *view.request.messages])
-            before = [part[1] for other in spoken[:place] for part in other.said if part[0] == "assistant" and part[1]]
-            missing = [text for text in dict.fromkeys((*spec.say, *before)) if text not in words]
-            handed = [other.handoff for other in spoken[:place] if other.agent == spell.agent and other.handoff]
-            wrong = [id for id in handed if not _once(heard, id)]
-            empty = not view.request.messages
-            yield finding(
-                not missing and not wrong and not empty,
-                view.at,
-                expected=f"the conversation, with each of its own {len(handed)} handoffs and one result",
-                got=f"a request without {', '.join(missing) or 'nothing'}: {show(heard)}",
-            )
+    request = taken.call.request
+    heard = execution.heard([*request.held, *request.messages])
+    words = heard_texts(execution, [*request.held, *request.messages])
+    missing = [text for text in dict.fromkeys((*taken.each.spec.say, *_words(taken.before))) if text not in words]
+    wrong = [id for id in taken.own_handoffs if not _once(heard, id)]
+    yield finding(
+        bool(request.messages) and not missing and not wrong,
+        taken.call.at,
+        "empty" if not request.messages else "missing" if missing else "own handoff",
+        expected=f"the conversation, with each of its own {len(taken.own_handoffs)} handoffs and one result",
+        got=f"a request without {', '.join(missing) or 'nothing'}: {show(heard)}",
+    )
 
 
-@rule("ORC-37", needs=["workflows"])
-def participants_are_sent_new_messages_or_all(execution: ExecutionView) -> Iterator[Finding]:
+@clause(
+    each=request_to_storing_service,
+    when=[~names_an_id, ~first_of_its_participant],
+    leaves_alone=[of_a_child, of_its_run(may_begin_anew)],
+)
+def without_an_id_everything_is_sent(execution: ExecutionView, request: ParticipantRequest) -> Iterator[Finding]:
+    """A participant on a storing service is sent everything where no conversation is named: what it heard and said before."""
+    assert request.previous is not None
+    before, now = request.previous.request, request.call.request
+    sent = Counter(execution.heard(now.messages))
+    known = Counter(execution.heard([*before.messages, *before.held]))
+    lost = [part for part in known if part not in sent and part[0] != "system" and part != ("assistant", "")]
+    yield finding(
+        not lost,
+        request.call.at,
+        "missing",
+        expected="everything, as no conversation id is named",
+        got=f"a request without {show(lost)}",
+        also=[request.previous.at],
+    )
+
+
+@rule(
+    "ORC-37",
+    needs=["workflows"],
+    each=request_to_storing_service,
+    when=[names_an_id],
+    also=[without_an_id_everything_is_sent],
+    aspects=["repeated", "missing"],
+)
+def participants_are_sent_new_messages_or_all(execution: ExecutionView, request: ParticipantRequest) -> Iterator[Finding]:
     """A participant on a storing service is sent new messages plus its id, or everything without an id; never both.
 
-    Everything: what the participant itself was sent and said before in the run. Leaves alone: what the first request of a
-    participant in a run holds, where it names no id, participants of children, what a reset of Magentic forgets, and the task,
-    which its manager may set again.
+    Everything: what the participant itself was sent and said before in the run. What the manager of Magentic may set again is the
+    task.
     """
-    for run, spec, workflow in played(execution):
-        for agent in dict.fromkeys(view.request.agent for view in run.calls):
-            if execution.scenario.agents[agent].service.keeps == "nothing":
-                continue
-            views = [view for view in run.calls if view.request.agent == agent]
-            for place, view in enumerate(views):
-                request = view.request
-                sent = Counter(execution.heard(request.messages))
-                if request.conversation_id is not None:
-                    held = Counter(part for part in execution.heard(request.held) if not _set_again(execution, spec, part))
-                    twice = [
-                        part for part in sent if part in held and sent[part] + held[part] > _occurrences(execution, run, spec, part)
-                    ]
-                    yield finding(
-                        not twice,
-                        view.at,
-                        expected="new messages beside the conversation id",
-                        got=f"also what the service has: {show(twice)}",
-                    )
-                elif place and agent in workflow.participants and workflow.max_stalls is None:
-                    before = Counter(execution.heard([*views[place - 1].request.messages, *views[place - 1].request.held]))
-                    lost = [part for part in before if part not in sent and part[0] != "system" and part != ("assistant", "")]
-                    yield finding(
-                        not lost,
-                        view.at,
-                        expected="everything, as no conversation id is named",
-                        got=f"a request without {show(lost)}",
-                        also=[views[place - 1].at],
-                    )
+    sent = Counter(execution.heard(request.call.request.messages))
+    held = Counter(execution.heard(request.call.request.held))
+    known = (part for part in sent if part in held and not _set_again(execution, request.each, part))
+    twice = [part for part in known if sent[part] + held[part] > _occurrences(execution, request.each, part)]
+    yield finding(
+        not twice,
+        request.call.at,
+        "repeated",
+        expected="new messages beside the conversation id",
+        got=f"also what the service has: {show(twice)}",
+    )
 
 
-@rule("ORC-38", needs=["workflows", "runs.streaming"], policies=SIGNAL)
-def an_abandoned_workflow_can_be_used_again(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-38",
+    needs=["workflows", "runs.streaming"],
+    policies=SIGNAL,
+    each=run_again,
+    when=[after_an_abandoned_one],
+    leaves_alone=[of_the_later(faulty), of_the_later(left_to_author), of_the_later(cut_off)],
+    aspects=["leaked", "unclear error", "no completion"],
+)
+def an_abandoned_workflow_can_be_used_again(execution: ExecutionView, each: LaterRun) -> Iterator[Finding]:
     """A consumer that abandons a workflow's stream can use the workflow again, or is told clearly that it cannot.
 
-    Told: an error that speaks of runs or of the workflow's state. Leaves alone: runs that fail by their own script, and how many
-    completions there are (ORC-01).
+    Told: an error that speaks of runs or of the workflow's state.
     """
-    runs = list(played(execution))
-    for place, (run, spec, _) in enumerate(runs):
-        earlier = [other for other, its, _ in runs[:place] if its.workflow == spec.workflow]
-        if (
-            not any(other.ending == "abandoned" for other in earlier)
-            or faulty(execution, run)
-            or left_to_author(execution.scenario, spec.workflow)
-        ):
-            continue
-        if cut_off(run):
-            continue
-        found = final_events(run, spec)
-        leaked = foreign_at(execution, run, earlier, found)
-        refused = run.raised is not None and bool(_ABOUT_RUNS.search(run.raised[1].text)) and not found
-        shown = bool(found) or bool(run.of(Chunk))
-        done = run.ending == "waiting" or (run.succeeded and shown and not leaked)
-        yield finding(
-            done or refused,
-            leaked[0] if leaked else run.raised[0] if run.raised else run.events[-1][0],
-            expected="a run with a completion of its own, or an error that tells of the earlier one",
-            got=f"{len(run.calls)} service calls, {len(found)} completions, {len(leaked)} with texts of the abandoned run",
-            also=[earlier[-1].events[-1][0]],
-        )
+    run, found = each.itself.run, final_events(each.itself.run, each.itself.spec)
+    leaked = foreign_at(execution, run, [other.run for other in each.earlier], found)
+    yield finding(
+        _told_clearly(each.itself) if run.raised else run.ending == "waiting" or (_is_shown(each.itself) and not leaked),
+        [*leaked, run.raised[0] if run.raised else each.itself.end][0],
+        "leaked" if leaked else "unclear error" if run.raised else "no completion",
+        expected="a run with a completion of its own, or an error that tells of the earlier one",
+        got=f"{len(run.calls)} service calls, {len(found)} completions, {len(leaked)} with texts of the abandoned run",
+        also=[each.earlier[-1].end],
+    )
 
 
-def _first_call(run: RunView, spell: Spell, before: list[Spell]) -> CallView | None:
-    """The first request of a participant after the others spoke."""
-    since = max(other.at for other in before)
-    return next((view for view in run.calls if view.request.agent == spell.agent and view.at > since), None)
+# --- what they compare ---
+
+
+def _of_other_threads(execution: ExecutionView, each: LaterRun) -> list[tuple[CallView, str]]:
+    """What participants hear that was said on other threads only."""
+    here = set(told(execution, each.itself.run)) | set(_turns(execution, each))
+    foreign = {text for other in each.earlier for text in told(execution, other.run)} - here
+    heard = _heard_by_each(execution, each.itself)
+    return [(view, f"{text!r} of another thread") for view, texts in heard for text in texts if text in foreign]
+
+
+def _too_often(execution: ExecutionView, each: LaterRun) -> list[tuple[CallView, str]]:
+    """Earlier turns of the thread that participants hear more often than they were said; the run itself may say them again."""
+    turns, now = _turns(execution, each), told(execution, each.itself.run)
+    heard = [(view, text, count) for view, texts in _heard_by_each(execution, each.itself) for text, count in texts.items()]
+    return [(view, f"{text!r} {count} times") for view, text, count in heard if text not in now and count > turns[text] > 0]
+
+
+def _turns(execution: ExecutionView, each: LaterRun) -> Counter[str]:
+    """How often each text was said in the earlier runs on the thread."""
+    thread = each.itself.spec.thread
+    own = [other.run for other in each.earlier if thread is not None and other.spec.thread == thread]
+    return Counter(text for run in own for text in told(execution, run).elements())
+
+
+def _heard_by_each(execution: ExecutionView, each: WorkflowRun) -> list[tuple[CallView, Counter[str]]]:
+    """The texts of every request of a run, with what the service has."""
+    return [(view, heard_texts(execution, [*view.request.held, *view.request.messages])) for view in each.run.calls]
+
+
+def _words(spoken: Iterable[Spell]) -> list[str]:
+    """The texts that were said, but empty ones."""
+    return [part[1] for spell in spoken for part in spell.said if part[0] == "assistant" and part[1]]
 
 
 def _once(heard: list[Part], id: str) -> bool:
@@ -166,17 +304,26 @@ def _once(heard: list[Part], id: str) -> bool:
     return len(calls) == 1 and len(results) == 1
 
 
-def _occurrences(execution: ExecutionView, run: RunView, spec: RunWorkflow, part: Part) -> int:
+def _occurrences(execution: ExecutionView, each: WorkflowRun, part: Part) -> int:
     """How often a part occurred in the conversation of a run and of those before it on the same workflow."""
-    runs = [other for other, its, _ in played(execution) if its.workflow == spec.workflow and other.at <= run.at]
-    if part[0] in ("user", "assistant"):
-        return sum(told(execution, other)[part[1]] for other in runs)
-    return 1
+    if part[0] not in ("user", "assistant"):
+        return 1
+    runs = [other for other in workflow_run(execution) if other.spec.workflow == each.spec.workflow]
+    return sum(told(execution, other.run)[part[1]] for other in runs if other.run.at <= each.run.at)
 
 
-def _set_again(execution: ExecutionView, spec: RunWorkflow, part: Part) -> bool:
+def _set_again(execution: ExecutionView, each: WorkflowRun, part: Part) -> bool:
     """Whether a part is the task of a Magentic run."""
-    magentic = any(
-        execution.scenario.workflows[name].pattern == "magentic" for name in workflows_in(execution.scenario, spec.workflow)
-    )
-    return magentic and part[1] in spec.say
+    workflows = (execution.scenario.workflows[name] for name in workflows_in(execution.scenario, each.spec.workflow))
+    return part[1] in each.spec.say and any(workflow.pattern == "magentic" for workflow in workflows)
+
+
+def _told_clearly(each: WorkflowRun) -> bool:
+    """Whether an error, and nothing beside it, tells of an earlier run."""
+    run = each.run
+    return run.raised is not None and bool(_ABOUT_RUNS.search(run.raised[1].text)) and not final_events(run, each.spec)
+
+
+def _is_shown(each: WorkflowRun) -> bool:
+    """Whether a run came to its own end and its consumer saw an answer."""
+    return each.run.succeeded and bool(final_events(each.run, each.spec) or each.run.of(Chunk))

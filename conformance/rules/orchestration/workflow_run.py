@@ -50,6 +50,19 @@ def run_as_agent(execution: ExecutionView) -> Iterator[WorkflowRun]:
     yield from (each for each in workflow_run(execution) if each.spec.as_agent)
 
 
+@dataclass(frozen=True)
+class LaterRun:
+    """A run of a workflow, and those before it that it might go on from; at least one."""
+
+    itself: WorkflowRun
+    earlier: tuple[WorkflowRun, ...]
+
+
+def of_the_later(asked: Condition[WorkflowRun]) -> Condition[LaterRun]:
+    """The same condition, asked of the later run itself."""
+    return asked.of(lambda each: each.itself)
+
+
 # --- how the run went ---
 
 
