@@ -9,6 +9,8 @@ import pytest
 
 from conformance.harness.execution import Performed, performed
 from conformance.implementation.loading import resolve
+from conformance.implementation.subject import subject as made
+from conformance.mutants.benign import variants
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Rule
@@ -43,9 +45,8 @@ def found(rule: Rule, view: ExecutionView) -> list[tuple[int, bool]]:
 
 
 def performances() -> Iterator[Performed]:
-    """Every fixture on every implementation."""
-    for name in IMPLEMENTATIONS:
-        subject = resolve(name)
+    """Every fixture on every implementation, and on the benign variants: what conforms and differs may need an exclusion too."""
+    for subject in [*map(resolve, IMPLEMENTATIONS), *map(made, variants())]:
         for area in AREAS:
             for title, scenario in load(area):
                 if needs(scenario) <= subject.capabilities:

@@ -1,0 +1,245 @@
+"""Benign variants: references that differ from the reference and conform all the same. No rule may fire on them.
+
+Each lists the rules that do so today: they are wrong, or too narrow. The list only shrinks, which a test holds. Before an exclusion
+of a rule is deleted, it is tried on these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import msgspec
+
+from conformance.reference.agent import Agent
+from conformance.reference.client import Emit, LeafClient, PersistingClient
+from conformance.reference.history_stores import Store
+from conformance.reference.implementation import Reference
+from conformance.reference.loop import AnyTool, Loop, Outcome
+from conformance.reference.thread import Thread
+from conformance.trace.exchange import Response, ThreadState, Turn
+from conformance.trace.messages import Call, Message, Result
+from conformance.vocabulary import CAPABILITIES
+from conformance.world.chat_service import Reply, Request
+from conformance.world.errors import ServiceError
+
+
+class Benign(Reference):
+    """A reference that differs and conforms. fires: the rules that wrongly find a violation, over the fixtures of their area."""
+
+    fires: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        """Name the variant after its class."""
+        super().__init_subclass__()
+        cls.name = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in cls.__name__).lstrip("-")
+
+
+class RetriesCleanly(Benign):
+    """A service call that fails before anything came of it is made once more, unchanged."""
+
+    fires = frozenset({"ORC-05", "ORC-33", "PER-08", "PER-19", "PER-20", "PER-30"})
+
+    class agent_type(Agent):
+        """Its clients retry."""
+
+        class leaf_type(LeafClient):
+            """Calls the service again."""
+
+            async def complete(self, request: Request, emit: Emit) -> Reply:
+                """Try twice."""
+                try:
+                    return await super().complete(request, emit)
+                except ServiceError:
+                    return await super().complete(request, emit)
+
+
+class DropsEmptyReplies(Benign):
+    """A reply that holds nothing does not become part of the history."""
+
+    fires = frozenset({"PER-01", "PER-10"})
+
+    class agent_type(Agent):
+        """Its history has no empty messages."""
+
+        async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
+            """Leave them out."""
+            said = [message for message in outcome.produced if not _empty(message)]
+            await super().persist(store, new, replace(outcome, produced=said))
+
+        class persisting_type(PersistingClient):
+            """Appends no empty message."""
+
+            async def append(self, new: Sequence[Message], reply: Message) -> None:
+                """Leave the reply out where it is empty."""
+                if _empty(reply):
+                    await self.keep_input(new)
+                else:
+                    await super().append(new, reply)
+
+
+class RepairsHistory(Benign):
+    """A call that a run left open is sent with a result that says it was interrupted."""
+
+    fires = frozenset({"PER-08", "THR-05", "THR-10"})
+
+    class agent_type(Agent):
+        """Repairs what it sends."""
+
+        def request_messages(
+            self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
+        ) -> tuple[Message, ...]:
+            """Close the open calls of the history."""
+            return super().request_messages(_repaired(history, new), adds, new)
+
+        class persisting_type(PersistingClient):
+            """The same call by call."""
+
+            def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
+                """Close the open calls of what is sent."""
+                return tuple(_repaired(super().request_messages(history, new), ()))
+
+
+class StreamsOneChunk(Benign):
+    """A stream has one chunk, with all of the text."""
+
+    class agent_type(Agent):
+        """Its clients join chunks."""
+
+        class leaf_type(LeafClient):
+            """Hands over a text when it is whole."""
+
+            async def complete(self, request: Request, emit: Emit) -> Reply:
+                """Wait for the whole reply."""
+                reply = await super().complete(request, _nobody)
+                if request.stream and reply.message.text:
+                    await emit(reply.message.text)
+                return reply
+
+
+class RunsToolsInParallel(Benign):
+    """The tools of one reply run at the same time."""
+
+    class agent_type(Agent):
+        """Its loop runs them so."""
+
+        class loop_type(Loop):
+            """Gathers the results."""
+
+            async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+                """Start all of them, and wait for all of them."""
+                done = await asyncio.gather(*(Loop.call_tools(self, [call]) for call in calls))
+                results = tuple(result for message, _ in done for result in message.results)
+                return Message(role="tool", results=results), any(ended for _, ended in done)
+
+
+class FailsWithATool(Benign):
+    """A tool that raises fails the run."""
+
+    class agent_type(Agent):
+        """Its loop lets errors pass."""
+
+        class loop_type(Loop):
+            """Makes no result of an error."""
+
+            async def call_tool(self, tool: AnyTool | None, call: Call) -> Result:
+                """Run it."""
+                if tool is None:
+                    return await super().call_tool(tool, call)
+                return Result(id=call.id, value=await tool(**call.arguments))
+
+
+class AnswersPendingCallsItself(Benign):
+    """New input while calls wait for approval: they are answered as not approved, and the run goes on."""
+
+    class agent_type(Agent):
+        """Takes new input for a refusal."""
+
+        def check_waiting(self, thread: Thread) -> None:
+            """Nothing stands against the run."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Close what waits before the input."""
+            if thread.waiting:
+                closed = tuple(Result(id=call.id, value="not approved", error=True) for call in thread.waiting)
+                thread.waiting = []
+                thread.decisions.clear()
+                turn = msgspec.structs.replace(turn, messages=(Message(role="tool", results=closed), *turn.messages))
+            return await super().run(thread, turn, emit, stream=stream)
+
+
+class SendsInstructionsFirst(Benign):
+    """Every request begins with the agent's instructions; no history holds them."""
+
+    class agent_type(Agent):
+        """Has instructions."""
+
+        class leaf_type(LeafClient):
+            """Puts them in front."""
+
+            async def complete(self, request: Request, emit: Emit) -> Reply:
+                """Add them."""
+                instructions = Message(role="system", text="be kind")
+                return await super().complete(msgspec.structs.replace(request, messages=(instructions, *request.messages)), emit)
+
+
+class EndsWithResultsAtItsLimit(Benign):
+    """A loop that reaches its limit ends with the results of the last calls, without one more request."""
+
+    class agent_type(Agent):
+        """Its loop ends so."""
+
+        class loop_type(Loop):
+            """Asks no more."""
+
+            async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+                """Count the rounds."""
+                results, ended = await super().call_tools(calls)
+                self.rounds = getattr(self, "rounds", 0) + 1
+                return results, ended or self.rounds == self._limit
+
+
+class HidesItsMessages(Benign):
+    """A thread shows its kind and its conversation id, but no messages."""
+
+    fires = frozenset({"PER-16", "THR-35"})
+
+    class agent_type(Agent):
+        """Describes less."""
+
+        def describe(self, thread: Thread) -> ThreadState:
+            """Leave the messages out."""
+            return msgspec.structs.replace(super().describe(thread), messages=None)
+
+
+class SaysNotWhenItPersists(Benign):
+    """It does not declare when local history is persisted."""
+
+    capabilities = frozenset(CAPABILITIES) - {"history.per_run", "history.per_service_call"}
+
+
+def variants() -> list[type[Benign]]:
+    """Every benign variant, in the order in which they stand here."""
+    return Benign.__subclasses__()
+
+
+def _empty(message: Message) -> bool:
+    return message.role == "assistant" and not message.text and not message.calls
+
+
+def _repaired(history: Sequence[Message], new: Sequence[Message]) -> list[Message]:
+    """The history with a result for each call that has none, there or in what is new."""
+    known = {result.id for message in (*history, *new) for result in message.results}
+    repaired: list[Message] = []
+    for message in history:
+        repaired.append(message)
+        lost = tuple(Result(id=call.id, value="interrupted", error=True) for call in message.calls if call.id not in known)
+        if lost:
+            repaired.append(Message(role="tool", results=lost))
+    return repaired
+
+
+async def _nobody(text: str) -> None:
+    """Nobody listens yet."""

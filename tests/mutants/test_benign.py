@@ -1,0 +1,51 @@
+"""Benign variants conform: exactly the rules that each lists fire on it, and the list only shrinks."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.harness.execution import performed
+from conformance.implementation.subject import subject
+from conformance.mutants.benign import Benign, variants
+from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.execution_view import ExecutionView
+from conformance.scenario.files import load
+from conformance.scenario.requirements import needs
+from conformance.vocabulary import AREAS
+
+TIMEOUT = 20.0
+MOST = 13
+"""So many rules were listed when this was written: whoever mends one takes it out here and there."""
+
+
+@pytest.mark.parametrize("variant", variants(), ids=lambda variant: variant.name)
+def test_no_rule_fires_on_a_variant_but_those_that_it_lists(variant: type[Benign]):
+    under_test = subject(variant)
+    fired: set[str] = set()
+    for area in AREAS:
+        rules = [rule for rule in CATALOGUE.values() if rule.area == area]
+        for name, scenario in load(area):
+            if needs(scenario) <= under_test.capabilities:
+                trace = performed(scenario, under_test, TIMEOUT)
+                assert trace.broken is None, name
+                view = ExecutionView(scenario, trace)
+                judging = [rule for rule in rules if not rule.missing(trace.capabilities, trace.policies)]
+                fired |= {rule.id for rule in judging if rule.examine(view).violations}
+    assert fired == variant.fires
+
+
+def test_the_lists_only_shrink():
+    assert sum(len(variant.fires) for variant in variants()) <= MOST
+
+
+@pytest.mark.parametrize("variant", variants(), ids=lambda variant: variant.name)
+def test_a_variant_differs_from_the_reference(variant: type[Benign]):
+    under_test, reference = subject(variant), subject(variant.__mro__[2])
+    assert variant.__doc__
+    differs = any(
+        performed(scenario, under_test, TIMEOUT).events != performed(scenario, reference, TIMEOUT).events
+        for area in AREAS
+        for _, scenario in load(area)
+        if needs(scenario) <= under_test.capabilities
+    )
+    assert differs or under_test.capabilities != reference.capabilities
