@@ -1,10 +1,11 @@
-"""Rules on workflows as agents: the answer is the agent's response, streaming or not, with requests, on threads."""
+"""Orchestration, workflows as agents: their responses, streaming or not, with requests, on threads (ORC-23 to ORC-28)."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import (
     answer_of,
@@ -16,274 +17,351 @@ from conformance.rules.orchestration.expected import (
     said,
     spells,
 )
-from conformance.rules.orchestration.outputs import heard_texts, misattributed, returned, texts, told
-from conformance.rules.orchestration.pairs import responses_alike, twins
-from conformance.rules.orchestration.runs import (
-    approvals,
-    as_answered,
+from conformance.rules.orchestration.outputs import heard_texts, how_texts_differ, misattributed, returned, texts, told
+from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, Pair, pair_by, responses_alike
+from conformance.rules.orchestration.requests import APPROVED, approvals, as_approved, unasked
+from conformance.rules.orchestration.workflow_run import (
+    LaterRun,
+    WorkflowRun,
+    called_the_service,
     cut_off,
     faulty,
+    handoff,
     left_to_author,
     limited,
     nests,
-    unasked,
+    of_the_later,
+    raised,
+    run_as_agent,
+    shows_intermediates,
+    streams,
+    succeeded,
     waited,
-    wrapped,
 )
-from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import RunView
+from conformance.rules.parts import how_they_differ
+from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.wording import outcome, show
-from conformance.scenario.scenario import RunWorkflow
-from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, RequestPending, RunReturned
 from conformance.trace.messages import Part
 
-_AS_AGENT = ("workflows", "workflows.as_agent")
+AS_AGENT = ("workflows", "workflows.as_agent")
+"""What an implementation must be able to do for most rules of this section."""
+
+# --- what the rules of this section look at, and leave alone ---
+
+UNCERTAIN = (waited, faulty, limited, left_to_author)
+"""Where nobody can say what the response of a workflow as an agent is, or other rules do."""
 
 
-@rule("ORC-23", needs=_AS_AGENT)
-def as_an_agent_the_answer_is_the_response(execution: ExecutionView) -> Iterator[Finding]:
+@condition
+def nests_and_shows_intermediates(execution: ExecutionView, each: WorkflowRun) -> bool:
+    """The workflow has others as participants, and `intermediate_outputs` on: what is shown of children is left open."""
+    return each.workflow.intermediate_outputs and nests(execution, each)
+
+
+@condition
+def asks_for_approval(_: ExecutionView, each: WorkflowRun) -> bool:
+    """A participant makes a call that needs approval."""
+    return bool(approvals(each.run))
+
+
+@selection
+def later_run_on_thread(execution: ExecutionView) -> Iterator[LaterRun]:
+    """A run of a workflow as an agent on a thread on which it was run before."""
+    runs = list(run_as_agent(execution))
+    for place, each in enumerate(runs):
+        earlier = tuple(other for other in runs[:place] if _same_thread(each, other))
+        if earlier:
+            yield LaterRun(each, earlier)
+
+
+def _same_thread(each: WorkflowRun, other: WorkflowRun) -> bool:
+    return each.spec.thread is not None and (each.spec.thread, each.spec.workflow) == (other.spec.thread, other.spec.workflow)
+
+
+@condition
+def after_an_answer(execution: ExecutionView, each: LaterRun) -> bool:
+    """An earlier run on the thread came to an answer that neither a fault of its script nor a limit decided."""
+    return bool(_answered(execution, each))
+
+
+def _answered(execution: ExecutionView, each: LaterRun) -> list[WorkflowRun]:
+    untroubled = (other for other in each.earlier if not faulty(execution, other) and not limited(execution, other))
+    return [other for other in untroubled if other.run.succeeded]
+
+
+# --- the rules ---
+
+
+@rule(
+    "ORC-23",
+    needs=AS_AGENT,
+    each=run_as_agent,
+    when=[~streams, ~shows_intermediates],
+    leaves_alone=[handoff, *UNCERTAIN],
+    aspects=["missing", "repeated", "foreign", "order", "response author", "message author"],
+)
+def as_an_agent_the_answer_is_the_response(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """As an agent, not streaming, intermediates off: the response is the run-completed response, named after the workflow.
 
-    Messages keep their own authors. Leaves alone: handoff (ORC-26), pending requests (ORC-27), runs that a limit ends,
-    author-written workflows in which not exactly one executor completes.
+    Messages keep their own authors.
     """
-    for run, spec, workflow in _answered(execution):
-        if spec.stream or workflow.intermediate_outputs or workflow.pattern == "handoff":
-            continue
-        for at, response in run.of(RunReturned):
-            expected, got = answers(execution, run, workflow), said(execution, response.messages)
-            kept = {message.author for message in response.messages}
-            theirs = (spec.workflow not in kept or _own_word(workflow)) and not misattributed(execution, run, response.messages)
-            yield finding(
-                got in expected and response.author == spec.workflow and theirs,
-                at,
-                expected=f"{show(expected[0])} as a response by {spec.workflow!r}, messages by their own authors",
-                got=f"{show(got)} as a response by {response.author!r}, messages by {', '.join(sorted(map(str, kept)))}",
-            )
+    name, forms = each.spec.workflow, answers(execution, each.run, each.workflow)
+    for at, response in each.run.of(RunReturned):
+        got, kept = said(execution, response.messages), {message.author for message in response.messages}
+        own_word = each.workflow.aggregates is not None  # an author's aggregator is no participant: the workflow may sign it
+        others = bool(misattributed(execution, each.run, response.messages)) or (name in kept and not own_word)
+        named = response.author == name
+        yield finding(
+            got in forms and named and not others,
+            at,
+            how_they_differ(got, forms[0]) if got not in forms else "message author" if others else "response author",
+            expected=f"{show(forms[0])} as a response by {name!r}, messages by their own authors",
+            got=f"{show(got)} as a response by {response.author!r}, messages by {', '.join(sorted(map(str, kept)))}",
+        )
 
 
-@rule("ORC-24", needs=[*_AS_AGENT, "workflows.intermediate_outputs"])
-def as_an_agent_intermediates_come_before_the_answer(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-24",
+    needs=[*AS_AGENT, "workflows.intermediate_outputs"],
+    each=run_as_agent,
+    when=[~streams, shows_intermediates],
+    leaves_alone=[handoff, nests, *UNCERTAIN],
+    aspects=["missing", "repeated", "foreign", "order"],
+)
+def as_an_agent_intermediates_come_before_the_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """As an agent, not streaming, intermediates on: intermediates first, then the answer, each message once.
 
-    Where the answer is what participants said, their messages are both, and stand there once. Leaves alone: handoff (ORC-26),
-    nested workflows, pending requests, runs that a limit ends, author-written workflows in which not exactly one executor
-    completes.
+    Where the answer is what participants said, their messages are both, and stand there once.
     """
-    for run, spec, workflow in _answered(execution):
-        if spec.stream or not workflow.intermediate_outputs or workflow.pattern == "handoff" or nests(execution.scenario, workflow):
-            continue
-        for at, response in run.of(RunReturned):
-            got = said(execution, response.messages)
-            first, answer = _shown(execution, run, workflow)
-            together = [
-                [*first, *form] for form in ([answer] if workflow.pattern != "concurrent" else answers(execution, run, workflow))
-            ]
-            # side by side, nobody can say whose response was there first
-            any_order = workflow.pattern in ("concurrent", "custom") and got[len(got) - len(answer) :] in (
-                answer,
-                *answers(execution, run, workflow),
-            )
-            right = Counter(got) == Counter(together[0]) if any_order else got in together
-            yield finding(
-                right,
-                at,
-                expected=f"intermediates, then the answer, each once: {show(together[0])}",
-                got=show(got),
-            )
+    first, answer = _shown(execution, each)
+    forms = answers(execution, each.run, each.workflow)
+    together = [[*first, *form] for form in (forms if each.workflow.pattern == "concurrent" else [answer])]
+    # side by side, nobody can say whose response was there first
+    beside = each.workflow.pattern in ("concurrent", "custom")
+    for at, response in each.run.of(RunReturned):
+        got = said(execution, response.messages)
+        any_order = beside and got[len(got) - len(answer) :] in (answer, *forms)
+        yield finding(
+            got in together or (any_order and Counter(got) == Counter(together[0])),
+            at,
+            how_they_differ(got, together[0]),
+            expected=f"intermediates, then the answer, each once: {show(together[0])}",
+            got=show(got),
+        )
 
 
-@rule("ORC-25", needs=[*_AS_AGENT, "runs.streaming"])
-def as_an_agent_updates_join_to_the_response(execution: ExecutionView) -> Iterator[Finding]:
+@clause(each=pair_by("stream", as_agent=True), when=BOTH_ENDED, leaves_alone=INCOMPARABLE)
+def streaming_changes_no_response(execution: ExecutionView, pair: Pair) -> Iterator[Finding]:
+    """The updates of a streaming run as an agent, joined, equal the response of a run with the same script that does not stream."""
+    yield responses_alike(execution, pair)
+
+
+@rule(
+    "ORC-25",
+    needs=[*AS_AGENT, "runs.streaming"],
+    each=run_as_agent,
+    when=[streams, succeeded],
+    leaves_alone=[nests_and_shows_intermediates, *UNCERTAIN],
+    also=[streaming_changes_no_response],
+    aspects=["missing", "repeated", "foreign", "order"],
+)
+def as_an_agent_updates_join_to_the_response(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Streaming as an agent: intermediates arrive as updates, and the updates joined equal the non-streaming response.
 
     The answer is not repeated after its chunks. What several say side by side may arrive in turns: of those the letters are
-    compared. Judged by itself, and against a run with the same script that does not stream. Leaves alone: pending requests, nested
-    workflows with intermediates, runs that a limit ends, author-written workflows in which not exactly one executor completes.
+    compared.
     """
-    for run, spec, workflow in _answered(execution):
-        if not spec.stream or (workflow.intermediate_outputs and nests(execution.scenario, workflow)):
-            continue
-        first, answer = _shown(execution, run, workflow)
-        wanted = "".join(part[1] for part in (*first, *answer) if part[0] == "assistant")
-        updates = run.of(Chunk)
-        got = "".join(chunk.text for _, chunk in updates)
-        beside = any(each.pattern in ("concurrent", "custom") for each in execution.scenario.workflows.values())
-        yield finding(
-            sorted(got) == sorted(wanted) if beside else got == wanted,
-            updates[-1][0] if updates else run.events[-1][0],
-            expected=f"updates that join to {wanted!r}",
-            got=repr(got),
-        )
-    for pair in twins(execution, "stream", direct=False):
-        yield responses_alike(execution, pair)
+    first, answer = _shown(execution, each)
+    expected = [part[1] for part in (*first, *answer) if part[0] == "assistant"]
+    updates, wanted = each.run.of(Chunk), "".join(expected)
+    got = "".join(chunk.text for _, chunk in updates)
+    beside = any(workflow.pattern in ("concurrent", "custom") for workflow in execution.scenario.workflows.values())
+    yield finding(
+        sorted(got) == sorted(wanted) if beside else got == wanted,
+        updates[-1][0] if updates else each.end,
+        how_texts_differ(got, expected),
+        expected=f"updates that join to {wanted!r}",
+        got=repr(got),
+    )
 
 
-@rule("ORC-26", needs=[*_AS_AGENT, "workflows.handoff"])
-def a_handoff_as_an_agent_returns_what_was_said(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-26",
+    needs=[*AS_AGENT, "workflows.handoff"],
+    each=run_as_agent,
+    when=[handoff],
+    leaves_alone=[waited, faulty],
+    aspects=["missing", "repeated", "foreign", "order", "empty message"],
+)
+def a_handoff_as_an_agent_returns_what_was_said(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Handoff as an agent: the empty completion adds no empty message; the response holds the participants' messages.
 
-    Leaves alone: pending requests (ORC-27), results of handoffs, which not every framework has, and an empty text that a
-    participant said itself.
+    An empty text that a participant said itself belongs to it.
     """
-    for run, spec, workflow in _answered(execution):
-        if workflow.pattern != "handoff":
-            continue
-        expected = response_of(execution, run, spec.workflow)
-        for at, response in run.of(RunReturned):
-            got = said(execution, response.messages)
-            yield finding(
-                got == expected,
-                at,
-                expected=f"what the participants said, and no empty message: {show(expected)}",
-                got=show(got),
-            )
+    expected = response_of(execution, each.run, each.spec.workflow)
+    for at, response in each.run.of(RunReturned):
+        got = said(execution, response.messages)
+        added = Counter(got) - Counter(expected) == Counter({("assistant", ""): 1})
+        yield finding(
+            got == expected,
+            at,
+            "empty message" if added else how_they_differ(got, expected),
+            expected=f"what the participants said, and no empty message: {show(expected)}",
+            got=show(got),
+        )
 
 
-@rule("ORC-27", needs=[*_AS_AGENT, "workflows.requests"])
-def as_an_agent_a_request_can_be_answered(execution: ExecutionView) -> Iterator[Finding]:
+@clause(each=run_as_agent, leaves_alone=[faulty])
+def a_question_is_put(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """A run as an agent does not come to its end without the question of an executor."""
+    silent = unasked(each.run, each.spec.workflow)
+    if silent:
+        expected = f"a request of {', '.join(silent)}"
+        yield finding(False, each.end, "not asked", expected=expected, got="an end of the run without it")
+
+
+@clause(each=run_as_agent, when=[raised, waited], leaves_alone=[faulty])
+def a_run_that_waited_goes_on(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """A run as an agent that waited does not fail, where nothing goes wrong in its script."""
+    expected = "a run that goes on when its request is answered"
+    yield finding(False, each.end, "raised", expected=expected, got=outcome(each.run))
+
+
+@clause(each=run_as_agent, when=[asks_for_approval, succeeded, waited], leaves_alone=[faulty, left_to_author, limited])
+def what_was_approved_is_done(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """When all requests are answered the calls that were approved are done, no others, and the run ends with its answer."""
+    yield as_approved(execution, each.run)
+    response = response_of(execution, each.run, each.spec.workflow)
+    last = [part for part in response if part[0] == "assistant"][-1:]
+    got = returned(execution, each.run)
+    yield finding(
+        all(part in got for part in last),
+        each.end,
+        "no answer",
+        expected=f"the answer, after the last request was answered: {show(last)}",
+        got=show(got),
+        also=[each.run.of(RequestPending)[0][0]],
+    )
+
+
+@rule(
+    "ORC-27",
+    needs=[*AS_AGENT, "workflows.requests"],
+    each=run_as_agent,
+    when=[asks_for_approval, ~raised],
+    leaves_alone=[cut_off, faulty],
+    also=[a_question_is_put, a_run_that_waited_goes_on, what_was_approved_is_done],
+    aspects=["not asked", "raised", *APPROVED, "no answer"],
+)
+def as_an_agent_a_request_can_be_answered(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """A pending request inside a workflow as an agent surfaces in the agent's response, and answering it resumes the same run.
 
-    When all are answered the calls that were approved are done, no others, and the run ends with its answer. Leaves alone: the rest
-    of the response (ORC-23 ff.).
+    When all are answered the calls that were approved are done, no others, and the run ends with its answer.
     """
-    for run, spec, _ in wrapped(execution):
-        asked, silent = approvals(run), unasked(execution, run, spec.workflow)
-        if cut_off(run) or faulty(execution, run):
-            continue
-        if silent or (run.raised and waited(run)):
-            yield finding(
-                False,
-                run.events[-1][0],
-                expected=f"a request of {', '.join(silent)}" if silent else "a run that goes on when its request is answered",
-                got="an end of the run without it" if silent else outcome(run),
-            )
-        if not asked or run.raised:
-            continue
-        tools = {call.tool for _, _, call in asked}
-        surfaced = [event.tool for _, event in run.of(RequestPending)]
-        yield finding(
-            tools <= set(surfaced),
-            run.of(RequestPending)[0][0] if surfaced else run.events[-1][0],
-            expected=f"requests for {', '.join(sorted(tools))} in the response",
-            got=f"requests for {', '.join(map(str, surfaced)) or 'nothing'}",
-            also=[asked[0][0]],
-        )
-        if (
-            run.succeeded
-            and surfaced
-            and not left_to_author(execution.scenario, spec.workflow)
-            and not limited(execution.scenario, spec)
-        ):
-            last = [part for part in response_of(execution, run, spec.workflow) if part[0] == "assistant"][-1:]
-            got = returned(execution, run)
-            yield as_answered(execution, run)
-            yield finding(
-                all(part in got for part in last),
-                run.events[-1][0],
-                expected=f"the answer, after the last request was answered: {show(last)}",
-                got=show(got),
-                also=[run.of(RequestPending)[0][0]],
-            )
+    asked, pending = approvals(each.run), each.run.of(RequestPending)
+    tools, surfaced = {call.tool for _, _, call in asked}, [event.tool for _, event in pending]
+    yield finding(
+        tools <= set(surfaced),
+        pending[0][0] if pending else each.end,
+        "not asked",
+        expected=f"requests for {', '.join(sorted(tools))} in the response",
+        got=f"requests for {', '.join(map(str, surfaced)) or 'nothing'}",
+        also=[asked[0][0]],
+    )
 
 
-@rule("ORC-28", needs=[*_AS_AGENT, "workflows.threads"])
-def a_thread_keeps_the_conversation_of_a_workflow(execution: ExecutionView) -> Iterator[Finding]:
+@clause(
+    each=later_run_on_thread,
+    when=[of_the_later(succeeded), of_the_later(~shows_intermediates)],
+    leaves_alone=[*map(of_the_later, (handoff, *UNCERTAIN))],
+)
+def the_response_is_no_more_than_the_answer(execution: ExecutionView, each: LaterRun) -> Iterator[Finding]:
+    """A later run on a thread, intermediates off, responds with nothing of earlier runs and nothing that was said on the way."""
+    run, answer = each.itself.run, answer_of(execution, each.itself.run, each.itself.workflow)
+    now, before = set(told(execution, run)), {text for other in each.earlier for text in told(execution, other.run)}
+    more = sorted(((now | before) - set(texts(answer))) & set(texts(returned(execution, run))))
+    yield finding(
+        not more,
+        each.itself.end,
+        "work as answer" if now & set(more) else "earlier turn as answer",
+        expected=f"no more than the answer of this run: {show(answer)}",
+        got=f"also {', '.join(more)}",
+    )
+
+
+@rule(
+    "ORC-28",
+    needs=[*AS_AGENT, "workflows.threads"],
+    each=later_run_on_thread,
+    when=[of_the_later(called_the_service), after_an_answer],
+    also=[the_response_is_no_more_than_the_answer],
+    aspects=["missing", "work as answer", "earlier turn as answer"],
+)
+def a_thread_keeps_the_conversation_of_a_workflow(execution: ExecutionView, each: LaterRun) -> Iterator[Finding]:
     """A thread given to a workflow as an agent keeps the conversation over two runs, without intermediate messages as answers.
 
     Kept: whoever is asked first in a later run hears the inputs and answers of the earlier ones, and of a sequence without
-    intermediate outputs nothing that others said on the way. Leaves alone: how often (ORC-35), what is missing from the answer
-    (ORC-23), and earlier runs that did not come to their own end.
+    intermediate outputs nothing that others said on the way.
     """
-    runs = list(wrapped(execution))
-    for place, (run, spec, workflow) in enumerate(runs):
-        earlier = [(other, its) for other, its, _ in runs[:place] if _same_thread(spec, its)]
-        sound = [
-            (other, its)
-            for other, its in earlier
-            if other.succeeded and not faulty(execution, other) and not limited(execution.scenario, its)
-        ]
-        if (
-            not earlier
-            or not run.calls
-            or left_to_author(execution.scenario, spec.workflow)
-            or any(other.ending == "unknown" for other, _ in earlier)
-        ):
-            continue
-        request = run.calls[0].request
-        heard = heard_texts(execution, [*request.held, *request.messages])
-        kept = [
-            text
-            for other, its in sound
-            for text in (*its.say, *(texts(response_of(execution, other, its.workflow)) & texts(returned(execution, other))))
-        ]
-        missing = [text for text in dict.fromkeys(kept) if text not in heard]
-        work = [text for other, _ in sound for text in _work_before(execution, other, workflow, request.agent)]
-        exposed = [text for text in dict.fromkeys(work) if text in heard and text not in (*kept, *spec.say)]
-        if sound:
-            yield finding(
-                not missing and not exposed,
-                run.calls[0].at,
-                expected=f"the conversation so far, and no work on it: {', '.join(dict.fromkeys(kept))}",
-                got=f"a request without {', '.join(missing) or 'nothing'}, and with {', '.join(exposed) or 'nothing else'}",
-                also=[sound[-1][0].events[-1][0]],
-            )
-        plain = not workflow.intermediate_outputs and workflow.pattern != "handoff" and not waited(run)
-        if plain and run.succeeded and not faulty(execution, run) and not limited(execution.scenario, spec):
-            wanted = texts(answer_of(execution, run, workflow))
-            others = {text for other, _ in [*earlier, (run, spec)] for text in told(execution, other) if text not in wanted}
-            more = sorted(others & set(texts(returned(execution, run))))
-            yield finding(
-                not more,
-                run.events[-1][0],
-                expected=f"no more than the answer of this run: {show(answer_of(execution, run, workflow))}",
-                got=f"also {', '.join(more)}",
-            )
+    done, call = _answered(execution, each), each.itself.run.calls[0]
+    heard = heard_texts(execution, [*call.request.held, *call.request.messages])
+    kept = [text for other in done for text in _kept(execution, other)]
+    work = {text for other in done for text in _work_before(execution, other, call.request.agent)}
+    missing = [text for text in kept if text not in heard]
+    exposed = sorted(work.intersection(heard).difference(kept, each.itself.spec.say))
+    yield finding(
+        not missing and not exposed,
+        call.at,
+        "missing" if missing else "work as answer",
+        expected=f"the conversation so far, and no work on it: {_listed(kept)}",
+        got=f"a request without {_listed(missing)}, and with {_listed(exposed)} of that work",
+        also=[done[-1].end],
+    )
 
 
-def _answered(execution: ExecutionView) -> Iterator[tuple[RunView, RunWorkflow, WorkflowSpec]]:
-    """Runs as agents that came to an answer, with nobody asked and nothing failed."""
-    for run, spec, workflow in wrapped(execution):
-        untroubled = run.succeeded and not waited(run) and not faulty(execution, run) and not limited(execution.scenario, spec)
-        if untroubled and not left_to_author(execution.scenario, spec.workflow):
-            yield run, spec, workflow
+# --- what they compare ---
 
 
-def _own_word(workflow: WorkflowSpec) -> bool:
-    """Whether an answer may be signed by the workflow itself: an author's aggregator is no participant."""
-    return workflow.aggregates is not None
-
-
-def _shown(execution: ExecutionView, run: RunView, workflow: WorkflowSpec) -> tuple[list[Part], list[Part]]:
+def _shown(execution: ExecutionView, each: WorkflowRun) -> tuple[list[Part], list[Part]]:
     """What the response of a workflow as an agent begins with, and the answer that it ends with."""
-    answer = answer_of(execution, run, workflow)
-    if workflow.pattern == "handoff":
-        return conversation(spells(execution, run)), []
-    if not workflow.intermediate_outputs:
-        return [], answer
-    if workflow.pattern == "custom":
-        staged = [name for stage in workflow.stages for name in stage]
-        first: list[Part] = []
-        for name in staged:
-            if name in workflow.executors:
-                first += [("assistant", text) for text in workflow.executors[name].emits]
-            else:
-                first += response_of(execution, run, name)
-        return first, answer
-    if workflow.pattern == "concurrent" and workflow.aggregates is None:
-        return [], answer
-    others = conversation(produced(execution, run))
-    return others[: len(others) - len(answer)] if workflow.pattern == "sequential" else others, answer
+    if each.workflow.pattern == "handoff":
+        return conversation(spells(execution, each.run)), []
+    answer = answer_of(execution, each.run, each.workflow)
+    return (_intermediates(execution, each, answer) if each.workflow.intermediate_outputs else []), answer
 
 
-def _work_before(execution: ExecutionView, run: RunView, workflow: WorkflowSpec, agent: str) -> list[str]:
-    """What participants of a sequence said on the way to its answer; somebody may remember its own words."""
-    if workflow.pattern != "sequential" or workflow.intermediate_outputs:
+def _intermediates(execution: ExecutionView, each: WorkflowRun, answer: list[Part]) -> list[Part]:
+    """What is shown of a workflow before its answer, but for the responses that the answer is made of."""
+    if each.workflow.pattern == "custom":
+        return [part for stage in each.workflow.stages for name in stage for part in _of_stage(execution, each, name)]
+    if each.workflow.pattern == "concurrent" and each.workflow.aggregates is None:
         return []
-    others = [spell for spell in spells(execution, run) if spell.agent not in (agent, *answering(workflow))]
-    return [*texts(conversation(others))] if all(name in run.scenario.agents for name in answering(workflow)) else []
+    others = conversation(produced(execution, each.run))
+    return others[: len(others) - len(answer)] if each.workflow.pattern == "sequential" else others
 
 
-def _same_thread(spec: RunWorkflow, other: RunWorkflow) -> bool:
-    return spec.thread is not None and (spec.thread, spec.workflow) == (other.thread, other.workflow)
+def _of_stage(execution: ExecutionView, each: WorkflowRun, name: str) -> list[Part]:
+    """What an executor or a participant of an author-written workflow outputs as intermediate."""
+    if name in each.workflow.executors:
+        return [("assistant", text) for text in each.workflow.executors[name].emits]
+    return response_of(execution, each.run, name)
+
+
+def _listed(found: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(found)) or "nothing"
+
+
+def _kept(execution: ExecutionView, each: WorkflowRun) -> list[str]:
+    """What a thread keeps of a run: its input and its answer, as far as the response held it (ORC-23)."""
+    response = response_of(execution, each.run, each.spec.workflow)
+    return [*each.spec.say, *(texts(response) & texts(returned(execution, each.run)))]
+
+
+def _work_before(execution: ExecutionView, each: WorkflowRun, agent: str) -> list[str]:
+    """What participants of a sequence said on the way to its answer; somebody may remember its own words."""
+    last = answering(each.workflow)
+    if each.workflow.pattern != "sequential" or each.workflow.intermediate_outputs or last[0] not in execution.scenario.agents:
+        return []
+    others = [spell for spell in spells(execution, each.run) if spell.agent not in (agent, *last)]
+    return [*texts(conversation(others))]

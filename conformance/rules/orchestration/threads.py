@@ -220,8 +220,8 @@ def without_an_id_everything_is_sent(execution: ExecutionView, request: Particip
 def participants_are_sent_new_messages_or_all(execution: ExecutionView, request: ParticipantRequest) -> Iterator[Finding]:
     """A participant on a storing service is sent new messages plus its id, or everything without an id; never both.
 
-    Everything: what the participant itself was sent and said before in the run. What the manager of Magentic may set again is the
-    task.
+    Everything: what the participant itself was sent and said before in the run. The manager of Magentic may set
+    the task again.
     """
     sent = Counter(execution.heard(request.call.request.messages))
     held = Counter(execution.heard(request.call.request.held))
