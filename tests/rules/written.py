@@ -112,6 +112,10 @@ class Written:
         number = self._call if call is None else call
         return self.event(harness.ServiceReplied, agent=agent, call=number, message=answer, **fields)
 
+    def spoke(self, agent: str, answer: Said, *asked: Said, held: tuple[Said, ...] = (), **fields: Any) -> Written:
+        """An agent is asked, and its service answers: two events."""
+        return self.called(*asked, agent=agent, held=held, **fields).replied(answer, agent=agent)
+
     def failed(self, text: str = "overloaded", *, agent: str = "a", call: int | None = None) -> Written:
         """The service fails."""
         return self.event(harness.ServiceFailed, agent=agent, call=self._call if call is None else call, text=text)
@@ -172,6 +176,10 @@ class Written:
     def completed(self, *said: Said, executor: str | None = None, **fields: Any) -> Written:
         """A workflow outputs what its signal calls the run-completed output."""
         return self.output(*said, executor=executor, completed=True, **fields)
+
+    def chunk(self, text: str, executor: str | None = None, **fields: Any) -> Written:
+        """A piece of a response or an output, in a stream."""
+        return self.event(adapter.Chunk, text=text, executor=executor, **fields)
 
     def pending(self, **fields: Any) -> Written:
         """A run waits for someone's answer."""
