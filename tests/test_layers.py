@@ -69,7 +69,7 @@ NOUNS = {
     "world.http.responses_output": "replies in the wire's words",
     "world.http.server": "the loopback server",
 }
-"""Modules that exactly one other imports, and the noun of its own that each one is. Modules of a list need no entry: see `listed`."""
+"""Modules that exactly one other imports, and the noun that each is. Modules of a list need no entry: see `listed`."""
 
 MODULES = {
     ".".join(("conformance", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path

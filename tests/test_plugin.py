@@ -9,7 +9,7 @@ from conformance.plugin import shadowing
 
 ROOT = str(Path(conformance.__file__).parent.parent)
 MINE = """
-from conformance.mutants.threads.conversations import StoreLeftUnset
+from conformance.mutants.threads.requests import StoreLeftUnset
 from conformance.reference import Reference
 
 class Sound(Reference):

@@ -16,11 +16,13 @@ from conformance.vocabulary import AREAS, Area, nearest
 class Mutant(Reference):
     """A faulty reference. The docstring of the subclass says what is wrong with it.
 
-    name: by default made from the class's name. imitates: the real bug, a URL of a public issue where there is one. expected: the
-    rules that kill it, all of them.
+    name: by default made from the class's name. breaks: the rule that the fault is the first to break; the mutant stands in the
+    module of that rule's section. imitates: the real bug, a URL of a public issue where there is one. expected: the rules that kill
+    it, all of them.
     """
 
     name = "mutant"
+    breaks: ClassVar[str] = ""
     imitates: ClassVar[str] = ""
     expected: ClassVar[frozenset[str]] = frozenset()
 

@@ -16,7 +16,7 @@ from conformance.scenario.scenario import Scenario
 from conformance.vocabulary import AREAS
 
 MINE = """
-from conformance.mutants.threads.conversations import StoreLeftUnset
+from conformance.mutants.threads.requests import StoreLeftUnset
 from conformance.reference import Reference
 
 class Sound(Reference):

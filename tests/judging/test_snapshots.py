@@ -1,4 +1,4 @@
-"""The reference's trace of every fixture, under snapshots/; `pytest tests/judging/test_snapshots.py --snapshot-update` rewrites it."""
+"""The reference's trace of every fixture, under snapshots/; rewritten with `--snapshot-update`."""
 
 import msgspec
 import pytest

@@ -7,7 +7,7 @@ from conformance.mutants import workers
 from conformance.mutants.generated import hold, hunts, medians
 from conformance.mutants.matrix import rows
 from conformance.mutants.mutant import Mutant, check, mutants
-from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.catalogue import CATALOGUE, section_of
 from conformance.rules.rule import finding
 from conformance.trace.adapter_events import RunReturned
 from conformance.trace.exchange import Response
@@ -187,3 +187,10 @@ def test_processes_of_their_own_find_the_same_in_the_same_order(monkeypatch):
     monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
     assert [hunt.mutant for hunt in alone] == sorted(names, key=list(chosen).index)
     assert list(hunts(chosen, rules, within=20)) == alone
+
+
+@pytest.mark.parametrize("kind", mutants().values(), ids=lambda kind: kind.name)
+def test_a_mutant_stands_in_the_section_of_the_rule_that_it_breaks(kind):
+    assert kind.breaks in kind.expected
+    area, section = kind.__module__.split(".")[-2:]
+    assert (CATALOGUE[kind.breaks].area, section_of(kind.breaks)) == (area, section)

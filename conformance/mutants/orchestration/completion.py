@@ -1,47 +1,40 @@
-"""Faults of the run-completed output: it is not there, comes again, too early or too late, or cannot be told."""
+"""Orchestration, completion: faults that the rules of this section are the first to name."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from copy import copy
 from typing import Any
 
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.orchestration.everywhere import everywhere
-from conformance.reference.patterns import PATTERNS, Handoff, Sequential
+from conformance.mutants.orchestration.faulty_parts import Direct, everywhere
+from conformance.reference.agent import Agent
+from conformance.reference.client import Emit, LeafClient
+from conformance.reference.errors import Invalid
+from conformance.reference.patterns import PATTERNS, Completion, Concurrent, Custom, Handoff, Sequential
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace.exchange import ChunkSeen, OutputSeen, Response, WorkflowSeen
+from conformance.trace.exchange import ChunkSeen, IdleSeen, OutputSeen, Pending, Response, WorkflowSeen
+from conformance.trace.messages import Message
+from conformance.world.chat_service import Reply, Request
 
 
-class NothingCompletes(Mutant):
-    """With intermediate outputs on, a sequential run ends without a run-completed output."""
+class EmptyTextIsNoAnswer(Mutant):
+    """A sequential run whose answer ends with an empty text does not complete."""
 
-    imitates = "an author-written end executor that forgets the flag"
-    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-06", "ORC-09", "ORC-22", "ORC-38"})
-
-    class _Sequential(Sequential):
-        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
-            """Complete where the answer was not seen before."""
-            if not self.spec.intermediate_outputs:
-                super().complete(run, answer)
-
-    patterns = {**PATTERNS, "sequential": _Sequential}
-
-
-class CompletesTwice(Mutant):
-    """A sequential run emits its run-completed output twice."""
-
-    imitates = "https://github.com/microsoft/agent-framework/issues/4580"
-    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-21", "ORC-23", "ORC-24", "ORC-29"})
+    breaks = "ORC-03"
+    imitates = "https://github.com/langchain-ai/langgraph-supervisor-py/issues/201"
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-09", "ORC-23", "ORC-25", "ORC-38"})
 
     class _Sequential(Sequential):
         def complete(self, run: WorkflowRun, answer: Response | None) -> None:
-            """Complete, and complete again."""
-            super().complete(run, answer)
-            super().complete(run, answer)
+            """Complete where something was said last."""
+            said = answer is not None and bool(answer.messages) and bool(answer.messages[-1].text)
+            super().complete(run, answer if said else None)
 
     patterns = {**PATTERNS, "sequential": _Sequential}
 
@@ -49,6 +42,7 @@ class CompletesTwice(Mutant):
 class OutputAfterTheCompletion(Mutant):
     """With intermediate outputs on, the answering participant's response is output after the completion."""
 
+    breaks = "ORC-02"
     imitates = "https://github.com/microsoft/agent-framework/issues/4580"
     expected = frozenset({"ORC-02", "ORC-21"})
 
@@ -65,6 +59,7 @@ class OutputAfterTheCompletion(Mutant):
 class NoSignal(Mutant):
     """Nothing tells the run-completed output from other outputs: a consumer has to take the last one for it."""
 
+    breaks = "ORC-03"
     imitates = "https://github.com/google/adk-python/issues/412"
     expected = frozenset({"ORC-03", "ORC-24"})
 
@@ -82,26 +77,10 @@ class NoSignal(Mutant):
         super().__init__(**{**policies, "completion_signal": "none"})
 
 
-class EveryResponseIsFinal(Mutant):
-    """Every response in a handoff is output as run-completed, as if whoever answers were the last one."""
-
-    imitates = "https://github.com/google/adk-python/issues/2778"
-    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-05", "ORC-10", "ORC-11", "ORC-15"})
-
-    class _Handoff(Handoff):
-        class run_type(WorkflowRun):
-            """The faulty run."""
-
-            def output(self, executor: str, response: Response, *, completed: bool = False) -> None:
-                """Mark everything."""
-                super().output(executor, response, completed=True)
-
-    patterns = {**PATTERNS, "handoff": _Handoff}
-
-
 class ChunksAreFinal(Mutant):
     """The chunks of an answer are marked as run-completed."""
 
+    breaks = "ORC-03"
     imitates = "https://github.com/microsoft/agent-framework/pull/5301"
     expected = frozenset({"ORC-03", "ORC-09"})
 
@@ -122,6 +101,7 @@ class ChunksAreFinal(Mutant):
 class LateChunk(Mutant):
     """The last chunk of an answer arrives after the run-completed output."""
 
+    breaks = "ORC-02"
     imitates = "https://github.com/logancyang/obsidian-copilot/pull/2561"
     expected = frozenset({"ORC-02"})
 
@@ -145,3 +125,328 @@ class LateChunk(Mutant):
                             yield each
 
     patterns = everywhere(_Workflow, but={"handoff", "group_chat", "magentic", "custom"})
+
+
+class SeveralCompletionsPassUnnoticed(Mutant):
+    """An author-written workflow in which several executors complete goes without a warning."""
+
+    breaks = "ORC-07"
+    imitates = "a flag that nothing checks"
+    expected = frozenset({"ORC-07"})
+
+    class _Custom(Custom):
+        def settle(self, run: WorkflowRun, completions: Sequence[Completion]) -> Response | None:
+            """Take the last one."""
+            return completions[-1][1] if completions else None
+
+    patterns = {**PATTERNS, "custom": _Custom}
+
+
+class WarningNamesNobody(Mutant):
+    """That several executors of an author-written workflow complete is warned of without a name."""
+
+    breaks = "ORC-07"
+    imitates = "a warning that is of no help: nothing in it says where to look"
+    expected = frozenset({"ORC-07"})
+
+    class _Custom(Custom):
+        def settle(self, run: WorkflowRun, completions: Sequence[Completion]) -> Response | None:
+            """Take the last one, and warn."""
+            if len(completions) > 1:
+                warnings.warn("a workflow is completed several times in one run", stacklevel=2)
+            return super().settle(run, completions[-1:])
+
+    patterns = {**PATTERNS, "custom": _Custom}
+
+
+class OneAfterAnotherUnnoticed(Mutant):
+    """Several completions are noticed only where they come from one superstep."""
+
+    breaks = "ORC-07"
+    imitates = "https://github.com/shanevcantwell/langgraph-agentic-scaffold/issues/142"
+    expected = frozenset({"ORC-07"})
+
+    class _Custom(Custom):
+        def settle(self, run: WorkflowRun, completions: Sequence[Completion]) -> Response | None:
+            """Look at the last superstep that completed alone."""
+            last = next((stage for stage in self.spec.stages if completions and completions[-1][0] in stage), ())
+            return super().settle(run, [(name, response) for name, response in completions if name in last])
+
+    patterns = {**PATTERNS, "custom": _Custom}
+
+
+class AgainUnnoticed(Mutant):
+    """An executor of an author-written workflow that completes twice is counted once."""
+
+    breaks = "ORC-07"
+    imitates = "completions that are counted by the names of their executors"
+    expected = frozenset({"ORC-07"})
+
+    class _Custom(Custom):
+        def settle(self, run: WorkflowRun, completions: Sequence[Completion]) -> Response | None:
+            """Keep one of each executor."""
+            return super().settle(run, list(dict(completions).items()))
+
+    patterns = {**PATTERNS, "custom": _Custom}
+
+
+class EndsSilently(Mutant):
+    """An author-written workflow that ends without completing is not reported."""
+
+    breaks = "ORC-08"
+    imitates = "https://github.com/microsoft/agent-framework/issues/1730"
+    expected = frozenset({"ORC-08"})
+
+    class _Custom(Custom):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Complete where there is an answer."""
+            if answer is not None:
+                super().complete(run, answer)
+
+    patterns = {**PATTERNS, "custom": _Custom}
+
+
+class FailureCompletes(Mutant):
+    """Where a participant of a sequential run fails, the run completes with nothing, and nobody hears of the error."""
+
+    breaks = "ORC-05"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7496"
+    expected = frozenset({"ORC-05"})
+
+    class _Sequential(Sequential):
+        async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
+            """Answer with nothing where it fails."""
+            try:
+                return await super().answer(run, messages)
+            except Exception:
+                return Response()
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class FailureAndCompletion(Mutant):
+    """A run that fails emits an empty run-completed output, and then its error; a concurrent one does not."""
+
+    breaks = "ORC-05"
+    imitates = "https://github.com/agentscope-ai/agentscope-java/issues/2642"
+    expected = frozenset({"ORC-05"})
+
+    class _Workflow(Workflow):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def follow(self) -> AsyncGenerator[WorkflowSeen]:
+                """Complete on the way out."""
+                try:
+                    async with aclosing(super().follow()) as events:
+                        async for event in events:
+                            yield event
+                except Exception:
+                    yield OutputSeen(executor=self.workflow.name, completed=True)
+                    raise
+
+    patterns = everywhere(_Workflow, but={"concurrent"})
+
+
+class ErrorSwallowed(Mutant):
+    """Where a participant fails, the run is idle, with no run-completed output and no error; a concurrent one is not."""
+
+    breaks = "ORC-03"
+    imitates = "https://github.com/microsoft/autogen/pull/5716"
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-05", "ORC-15"})
+
+    class _Workflow(Workflow):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def follow(self) -> AsyncGenerator[WorkflowSeen]:
+                """Drop the error."""
+                try:
+                    async with aclosing(super().follow()) as events:
+                        async for event in events:
+                            yield event
+                except Exception:
+                    yield IdleSeen()
+
+    patterns = everywhere(_Workflow, but={"concurrent"})
+
+
+class FailureTakesOutputsBack(Mutant):
+    """A run that fails drops what was output before the failure: it is held back until the run rests."""
+
+    breaks = "ORC-05"
+    imitates = "https://github.com/openai/openai-agents-python/issues/719"
+    expected = frozenset({"ORC-05"})
+
+    class _Workflow(Workflow):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def follow(self) -> AsyncGenerator[WorkflowSeen]:
+                """Hold everything back."""
+                held: list[WorkflowSeen] = []
+                async with aclosing(super().follow()) as events:
+                    async for event in events:
+                        held.append(event)
+                        if isinstance(event, (IdleSeen, Pending)):
+                            for each in held:
+                                yield each
+                            held.clear()
+
+    patterns = everywhere(_Workflow)
+
+
+class FailedRunsAnswersStay(Mutant):
+    """What participants of a concurrent run said before another one failed comes in front of the next run's answer."""
+
+    breaks = "ORC-06"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7859"
+    expected = frozenset({"ORC-06", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28"})
+
+    class _Concurrent(Concurrent):
+        left: tuple[Message, ...] = ()
+
+        async def gather(self, run: WorkflowRun, messages: Sequence[Message]) -> dict[str, Response]:
+            """Keep what was said where one fails."""
+            try:
+                return await super().gather(run, messages)
+            except Exception:
+                self.left = (*self.left, *run.said)
+                raise
+
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Answer with what was kept, too."""
+            left, self.left = self.left, ()
+            super().complete(run, Response(messages=(*left, *(answer or Response()).messages)))
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class DoneForEver(Mutant):
+    """That a handoff is done is noted on the workflow and never reset: its second run works, but does not complete."""
+
+    breaks = "ORC-03"
+    imitates = "https://github.com/microsoft/autogen/pull/4126"
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-06", "ORC-15", "ORC-38"})
+
+    class _Handoff(Handoff):
+        done = False
+
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Complete once and for all."""
+            if not self.done:
+                super().complete(run, answer)
+            self.done = True
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class _LosingClient(LeafClient):
+    async def complete(self, request: Request, emit: Emit) -> Reply:
+        """Hand out each chunk when there is another one."""
+        held: list[str] = []
+
+        async def late(text: str) -> None:
+            held.append(text)
+            if len(held) > 1:
+                await emit(held[-2])
+
+        return await super().complete(request, late)
+
+
+class LastChunkLost(Mutant):
+    """The last chunk of a text is not shown."""
+
+    breaks = "ORC-09"
+    imitates = "https://github.com/logancyang/obsidian-copilot/pull/2561"
+    expected = frozenset({"ORC-09", "ORC-25"})
+
+    class _Workflow(Workflow):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def agent(self, name: str, agent: Agent, messages: Sequence[Message], *, chunks: bool) -> Response:
+                """Let each chunk wait for the next one."""
+                losing = copy(agent)
+                losing.leaf_type = _LosingClient
+                return await super().agent(name, losing, messages, chunks=chunks)
+
+    patterns = everywhere(_Workflow)
+
+
+class WholeTextAfterItsChunks(Mutant):
+    """After the chunks of a response its texts come whole, each as one more chunk."""
+
+    breaks = "ORC-09"
+    imitates = "https://github.com/microsoft/agent-framework/pull/365"
+    expected = frozenset({"ORC-09", "ORC-25"})
+
+    class _Workflow(Workflow):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def agent(self, name: str, agent: Agent, messages: Sequence[Message], *, chunks: bool) -> Response:
+                """Show the last update too, which holds all that came before it."""
+                response = await super().agent(name, agent, messages, chunks=chunks)
+                for message in response.messages:
+                    if chunks and self.stream and message.text:
+                        self.events.put_nowait(ChunkSeen(text=message.text, executor=name))
+                return response
+
+    patterns = everywhere(_Workflow)
+
+
+class StreamedTextsOnly(Mutant):
+    """Streaming, the answer of a concurrent run holds no calls and no results."""
+
+    breaks = "ORC-10"
+    imitates = "https://github.com/microsoft/agent-framework/issues/3970"
+    expected = frozenset({"ORC-10", "ORC-14", "ORC-19"})
+
+    class _Concurrent(Direct, Concurrent):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Make the answer of texts."""
+            if answer is not None and run.stream and self.direct and self.flat:
+                texts = tuple(message for message in answer.messages if message.text or not (message.calls or message.results))
+                answer = msgspec.structs.replace(answer, messages=texts)
+            super().complete(run, answer)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class CompletesAtTheFirstIdle(Mutant):
+    """A handoff that comes to rest with a pending request emits a run-completed output."""
+
+    breaks = "ORC-02"
+    imitates = "idle taken for done"
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-05", "ORC-15"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def suspended(self) -> None:
+                """Complete with nothing."""
+                self.output(self.workflow.name, Response(), completed=True)
+                super().suspended()
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class DroppedRequestBlocks(Mutant):
+    """After a run whose request nobody answered, the next run of the workflow raises that requests are open."""
+
+    breaks = "ORC-06"
+    imitates = "pending requests that are the workflow's, so that a new run is taken for an answer to them"
+    expected = frozenset({"ORC-06"})
+
+    class _Workflow(Workflow):
+        async def begin(
+            self, messages: Sequence[Message], *, stream: bool, history: Sequence[Message] = (), key: str | None = None
+        ) -> WorkflowRun:
+            """Begin only where nothing is open."""
+            if any(len(run.waiting) for run in self.runs.values()):
+                raise Invalid(f"requests of workflow {self.name!r} are open")
+            return await super().begin(messages, stream=stream, history=history, key=key)
+
+    patterns = everywhere(_Workflow)

@@ -1,51 +1,256 @@
-"""Faults of threads: what those of a workflow as an agent keep, and what participants are sent of other runs."""
+"""Orchestration, threads: faults that the rules of this section are the first to name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.orchestration.everywhere import everywhere
+from conformance.mutants.orchestration.faulty_parts import everywhere
+from conformance.reference.agent import Agent
+from conformance.reference.patterns import PATTERNS, Concurrent, Handoff, Managed
 from conformance.reference.thread import Thread
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_agent import WorkflowAgent
-from conformance.reference.workflow_run import WorkflowRun, is_among
+from conformance.reference.workflow_run import WorkflowRun
+from conformance.trace.exchange import IdleSeen, OutputSeen, Response, Turn, WorkflowSeen
 from conformance.trace.messages import Message
 
 
-class AgentThreadForgets(Mutant):
-    """A workflow as an agent does not look at the thread that it is given."""
+class _Leaving(Workflow):
+    """A workflow that remembers that a consumer left its stream."""
 
-    imitates = "https://github.com/microsoft/agent-framework/issues/2754"
-    expected = frozenset({"ORC-28"})
+    left = False
 
-    class agent_wrapper(WorkflowAgent):
-        """The faulty wrapper."""
+    async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
+        """Note it when that happens."""
+        async with aclosing(super().start(turn, stream=stream)) as events:
+            try:
+                async for event in events:
+                    yield event
+            except GeneratorExit:
+                self.left = True
+                raise
 
-        def history(self, thread: Thread | None) -> Sequence[Message]:
-            """Begin with the input."""
-            return ()
+
+class AbandonedIsBusyForEver(Mutant):
+    """A sequential or concurrent workflow whose stream was abandoned stays busy: later runs end with no output and no error."""
+
+    breaks = "ORC-38"
+    imitates = "https://github.com/run-llama/llama-agents/pull/199"
+    expected = frozenset({"ORC-01", "ORC-09", "ORC-38"})
+
+    class _Workflow(_Leaving):
+        async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
+            """Come to rest."""
+            if self.left:
+                yield IdleSeen()
+                return
+            async with aclosing(super().start(turn, stream=stream)) as events:
+                async for event in events:
+                    yield event
+
+    patterns = everywhere(_Workflow, but={"handoff", "group_chat", "magentic", "custom"})
 
 
-class ThreadKeepsInputsOnly(Mutant):
-    """A thread of a workflow as an agent keeps inputs and no answers."""
+class LateCleanup(Mutant):
+    """What an abandoned sequential or concurrent run leaves to be cleaned up ends the next run: that one does not complete."""
 
-    imitates = "https://github.com/microsoft/agent-framework/issues/4248"
-    expected = frozenset({"ORC-28"})
+    breaks = "ORC-38"
+    imitates = "https://github.com/microsoft/agent-framework/pull/6407"
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-09", "ORC-38"})
 
-    class agent_wrapper(WorkflowAgent):
-        """The faulty wrapper."""
+    class _Workflow(_Leaving):
+        async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
+            """Clean up when the run is about to complete."""
+            late, self.left = self.left, False
+            async with aclosing(super().start(turn, stream=stream)) as events:
+                async for event in events:
+                    if not (late and isinstance(event, OutputSeen) and event.completed):
+                        yield event
 
-        def keep(self, thread: Thread | None, run: WorkflowRun) -> None:
-            """Keep what the user said."""
-            if run.gained is not None:
-                run.gained = tuple(message for message in run.gained if message.role == "user")
-            super().keep(thread, run)
+    patterns = everywhere(_Workflow, but={"handoff", "group_chat", "magentic", "custom"})
+
+
+class TakesOverEmptyHanded(Mutant):
+    """Who takes over after a handoff without a text gets an empty input."""
+
+    breaks = "ORC-36"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7573"
+    expected = frozenset({"ORC-36"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Hand over what was said last."""
+                spoke = {message.author for message in self.said}
+                silent = bool(spoke) and name not in spoke and not any(message.text for message in self.said)
+                return await super().participant(name, () if silent else messages, shown=shown)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class TakesOverWithoutTheConversation(Mutant):
+    """Who takes over after a handoff gets the last response alone."""
+
+    breaks = "ORC-37"
+    imitates = "https://github.com/microsoft/agent-framework/issues/4053"
+    expected = frozenset({"ORC-36", "ORC-37"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            latest: Sequence[Message] = ()
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Hand over what was said last."""
+                response = await super().participant(name, self.latest or messages, shown=shown)
+                self.latest = response.messages
+                return response
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class HandoffWithoutResult(Mutant):
+    """An agent that gets control back sees the call by which it handed over without a result."""
+
+    breaks = "ORC-36"
+    imitates = "https://github.com/openai/openai-agents-js/issues/42"
+    expected = frozenset({"ORC-36"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Leave out what a call returned that is no tool's."""
+                return await super().participant(name, [each for each in messages if not _of_handoff(each)], shown=shown)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class HandoffResultTwice(Mutant):
+    """An agent that gets control back sees the call by which it handed over with two results."""
+
+    breaks = "ORC-36"
+    imitates = "https://github.com/microsoft/agent-framework/issues/2711"
+    expected = frozenset({"ORC-36"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Give the results once more."""
+                again = [each for each in messages if _of_handoff(each)]
+                return await super().participant(name, [*messages, *again], shown=shown)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+def _of_handoff(message: Message) -> bool:
+    return any(result.value == "handed off" for result in message.results)
+
+
+class _HostedRun(WorkflowRun):
+    """A run in which a participant on a storing service keeps its thread, a hosted one."""
+
+    def __init__(self, workflow: Workflow, *, stream: bool) -> None:
+        super().__init__(workflow, stream=stream)
+        self.seats: dict[str, Thread] = {}
+        self.alone = True
+
+    def start(self, messages: Sequence[Message], history: Sequence[Message] = ()) -> None:
+        """Note whether there is a history, which it would be sent again too."""
+        self.alone = not history
+        super().start(messages, history)
+
+    def thread(self, name: str) -> Thread:
+        """Let the service keep the conversation."""
+        if name not in self.seats:
+            self.seats[name] = super().thread(name)
+            member = self.workflow.participants.get(name)
+            if isinstance(member, Agent) and member.supports_hosted() and self.alone:
+                self.seats[name] = member.create_thread(self.seats[name].key, "hosted")
+        return self.seats[name] if self.seats[name].kind == "hosted" else super().thread(name)
+
+
+class EverythingPlusTheId(Mutant):
+    """A participant on a storing service that speaks again is sent the whole conversation, and its id."""
+
+    breaks = "ORC-37"
+    imitates = "https://github.com/openai/openai-agents-python/pull/1827"
+    expected = frozenset({"ORC-37"})
+
+    class _Managed(Managed):
+        run_type = _HostedRun
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class IdAndNothingNew(Mutant):
+    """An agent on a storing service that gets control back is sent the id and the result of its call, and nothing else."""
+
+    breaks = "ORC-36"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7384"
+    expected = frozenset({"ORC-36"})
+
+    class _Handoff(Handoff):
+        class run_type(_HostedRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Take what others said for known."""
+                known = name in self.seats and self.seats[name].conversation_id is not None
+                handed = [each for each in messages if _of_handoff(each) and each.author == name]
+                return await super().participant(name, handed[-1:] if known else messages, shown=shown)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class PromptInFront(Mutant):
+    """The answer of a concurrent run begins with the user's prompt."""
+
+    breaks = "ORC-35"
+    imitates = "https://github.com/microsoft/agent-framework/pull/4799"
+    expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31", "ORC-35"})
+
+    class _Concurrent(Concurrent):
+        async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
+            """Prepend the prompt."""
+            answer = await super().answer(run, messages)
+            return answer if answer is None or run.nested else Response(messages=(*messages[-1:], *answer.messages))
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class FirstInputAgain(Mutant):
+    """The second run of a group chat or of Magentic sends its participants the input of the first."""
+
+    breaks = "ORC-35"
+    imitates = "https://github.com/microsoft/agent-framework/issues/567"
+    expected = frozenset({"ORC-28", "ORC-35"})
+
+    class _Managed(Managed):
+        first: Sequence[Message] | None = None
+
+        async def begin(
+            self, messages: Sequence[Message], *, stream: bool, history: Sequence[Message] = (), key: str | None = None
+        ) -> WorkflowRun:
+            """Begin with what it was given first."""
+            self.first = messages if self.first is None else self.first
+            return await super().begin(self.first, stream=stream, history=history, key=key)
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
 
 
 class OneConversationForAllThreads(Mutant):
     """A workflow as an agent has one history, whatever thread it is given."""
 
+    breaks = "ORC-35"
     imitates = "https://github.com/microsoft/agent-framework/issues/5472"
     expected = frozenset({"ORC-35"})
 
@@ -67,6 +272,7 @@ class OneConversationForAllThreads(Mutant):
 class EarlierTurnsTwice(Mutant):
     """On one thread the earlier turns reach participants twice."""
 
+    breaks = "ORC-35"
     imitates = "https://github.com/microsoft/agent-framework/issues/7756"
     expected = frozenset({"ORC-35"})
 
@@ -90,6 +296,7 @@ class _RememberingRun(WorkflowRun):
 class SeatsRemember(Mutant):
     """A participant's thread lives as long as the workflow: later runs go on with it, whatever thread they are on."""
 
+    breaks = "ORC-35"
     imitates = "https://github.com/microsoft/agent-framework/issues/797"
     expected = frozenset({"ORC-35"})
 
@@ -97,21 +304,3 @@ class SeatsRemember(Mutant):
         run_type = _RememberingRun
 
     patterns = everywhere(_Workflow, but={"handoff"})
-
-
-class ThreadKeepsTheWork(Mutant):
-    """A thread of a workflow as an agent keeps intermediate messages as if they were answers."""
-
-    imitates = "a thread that keeps the conversation of a run instead of its response"
-    expected = frozenset({"ORC-28"})
-
-    class agent_wrapper(WorkflowAgent):
-        """The faulty wrapper."""
-
-        def keep(self, thread: Thread | None, run: WorkflowRun) -> None:
-            """Keep what was said on the way, between the input and the answer."""
-            if run.gained is not None:
-                asked = sum(message.role == "user" for message in run.gained)
-                work = tuple(message for message in run.said if not is_among(message, run.gained))
-                run.gained = (*run.gained[:asked], *work, *run.gained[asked:])
-            super().keep(thread, run)

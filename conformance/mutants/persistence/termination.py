@@ -1,4 +1,4 @@
-"""Faults in what is kept of a run that a tool ended."""
+"""Persistence, termination: faults that the rules of this section are the first to name."""
 
 from __future__ import annotations
 
@@ -6,13 +6,102 @@ from collections.abc import Sequence
 from typing import Any
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.fronts import EndingAgent, Front
+from conformance.mutants.persistence.faulty_agents import EndingAgent, Front
 from conformance.reference.agent import Agent
+from conformance.reference.client import Emit
 from conformance.reference.history_stores import Store
 from conformance.reference.implementation import Reference
 from conformance.reference.loop import Outcome
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.trace.messages import Message
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Message, Result
+
+
+class SuppliedResultsStoredTwice(Mutant):
+    """Results that the caller supplies after a terminated run are stored with the run, and once more at its end."""
+
+    breaks = "PER-16"
+    imitates = "https://github.com/microsoft/semantic-kernel/issues/6810"
+    expected = frozenset({"PER-02", "PER-09", "PER-13", "PER-16", "PER-17"})
+
+    class agent_type(EndingAgent):
+        """The faulty agent."""
+
+        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+            """Store them once more."""
+            if self.supplied(new) and thread.kind == "local" and self.fronts(thread):
+                await self.store(thread).append(new[:1])
+            await super().settle(thread, new, outcome)
+
+
+class SuppliedResultsNotStored(Mutant):
+    """Results that the caller supplies after a terminated run are sent, and not stored."""
+
+    breaks = "PER-16"
+    imitates = "https://github.com/evalstate/fast-agent/pull/940"
+    expected = frozenset({"PER-10", "PER-13", "PER-16", "PER-17"})
+
+    class agent_type(EndingAgent):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store of what a user says first."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append without the results in front of an input."""
+                results_first = len(messages) > 1 and messages[0].results and messages[1].role == "user"
+                await super().append(messages[1:] if results_first else messages)
+
+
+class SuppliedResultsRefused(Mutant):
+    """Results are refused as a caller's input: only the framework's own loop may make them."""
+
+    breaks = "PER-16"
+    imitates = "a check of the roles of an input"
+    expected = frozenset({"PER-16"})
+
+    class agent_type(EndingAgent):
+        """The faulty agent."""
+
+        cells = ("M1", "M2", "M3")
+
+        async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
+            """Refuse them."""
+            if self.supplied(new) and self.fronts(thread):
+                raise ValueError("an input is said by a user")
+            return await super()._run(thread, new, emit, stream=stream, terms=terms)
+
+
+class OpenCallsAnsweredByTheFramework(Mutant):
+    """Where a terminated run left calls open, the next run begins with made-up results, also where the caller supplies them."""
+
+    breaks = "PER-16"
+    imitates = "https://github.com/pydantic/pydantic-ai/issues/4728"
+    expected = frozenset({"PER-08", "PER-16"})
+
+    class agent_type(EndingAgent):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store that repairs what it loads."""
+
+            made_up: tuple[Message, ...] | None = None
+            began = 0
+
+            async def load(self) -> tuple[Message, ...]:
+                """Answer calls that are open when the run begins."""
+                loaded = await super().load()
+                if self.made_up is None:
+                    results = tuple(Result(id=call.id, value="no result") for call in loaded[-1].calls) if loaded else ()
+                    self.made_up = (Message(role="tool", results=results),) if results else ()
+                    self.began = len(loaded)
+                return (*loaded[: self.began], *self.made_up, *loaded[self.began :])
+
+        def fronts(self, thread: Thread) -> bool:
+            """Only where the caller supplies them."""
+            runs = list(self.world.scenario.runs())
+            return super().fronts(thread) and runs[self.world.script.number].supplies
 
 
 class _Trimming(Reference):
@@ -25,6 +114,7 @@ class _Trimming(Reference):
 class TrailingResultStored(Mutant):
     """Per-service-call persistence stores the trailing result of a terminated run."""
 
+    breaks = "PER-14"
     imitates = "end-of-run persistence that was left on beside the decorator"
     expected = frozenset({"PER-02", "PER-14", "PER-17"})
 
@@ -38,25 +128,10 @@ class TrailingResultStored(Mutant):
             await super().settle(thread, new, outcome)
 
 
-class EmptyAnswerStored(Mutant):
-    """Per-service-call persistence ends a terminated run with an empty reply of the assistant's."""
-
-    imitates = "https://github.com/microsoft/semantic-kernel/issues/6064"
-    expected = frozenset({"PER-02", "PER-14", "PER-17"})
-
-    class agent_type(EndingAgent):
-        """The faulty agent."""
-
-        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
-            """Append what nobody said."""
-            if outcome.terminated and thread.kind == "local" and self.fronts(thread):
-                await self.store(thread).append([Message(role="assistant")])
-            await super().settle(thread, new, outcome)
-
-
 class TerminatingCallsNotStored(Mutant):
     """Per-service-call persistence does not store a reply that calls a tool which ends the loop."""
 
+    breaks = "PER-14"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12809"
     expected = frozenset({"PER-10", "PER-14", "PER-16", "PER-17"})
 
@@ -76,6 +151,7 @@ class TerminatingCallsNotStored(Mutant):
 class TrailingResultTrimmed(Mutant):
     """Per-run persistence trims the trailing result of a terminated run, although it is declared to be stored."""
 
+    breaks = "PER-15"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/8020"
     expected = frozenset({"PER-15"})
 
@@ -90,6 +166,7 @@ class TrailingResultTrimmed(Mutant):
 class TrailingResultNotTrimmed(_Trimming, Mutant):
     """Per-run persistence stores the trailing result of a terminated run, although it is declared to be trimmed."""
 
+    breaks = "PER-15"
     imitates = "a policy that was implemented for one of two paths"
     expected = frozenset({"PER-15"})
 
@@ -104,6 +181,7 @@ class TrailingResultNotTrimmed(_Trimming, Mutant):
 class TrimmedInOneOfTwoCells(Mutant):
     """Per-run persistence trims the trailing result where the caller built the client stack, and stores it elsewhere."""
 
+    breaks = "PER-15"
     imitates = "a trimming layer that only one of two pipelines has"
     expected = frozenset({"PER-15"})
 
@@ -116,18 +194,3 @@ class TrimmedInOneOfTwoCells(Mutant):
             last = threads[:1] != [] and threads[0] not in threads[1:]
             trims = outcome.terminated and self.spec.client_as_is and last
             await super().persist(store, new, Outcome(outcome.produced[:-1]) if trims else outcome)
-
-
-class TerminatedRunNotStored(Mutant):
-    """Per-run persistence stores nothing of a terminated run: it takes it for one that did not come to its end."""
-
-    imitates = "https://github.com/microsoft/semantic-kernel/issues/12864"
-    expected = frozenset({"PER-10", "PER-15", "PER-16", "PER-37", "THR-09", "THR-10"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
-            """Append what ended well."""
-            if not outcome.terminated:
-                await super().persist(store, new, outcome)

@@ -1,4 +1,4 @@
-"""Faults in what `store` and `conversation_id` lead to where they contradict a thread."""
+"""Threads, contradictions: faults that the rules of this section are the first to name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
+from conformance.reference.errors import Conflict
 from conformance.reference.history_stores import Store
 from conformance.reference.implementation import Reference, Runnable
 from conformance.reference.loop import Outcome
@@ -39,6 +40,7 @@ class _Transforming(Reference):
 class StoringIsOverlooked(Mutant):
     """`store` true on a local thread is dropped without an error or a warning."""
 
+    breaks = "THR-12"
     imitates = "https://github.com/livekit/agents/issues/4963"
     expected = frozenset({"THR-12", "THR-17"})
 
@@ -53,6 +55,7 @@ class StoringIsOverlooked(Mutant):
 class NotStoringIsOverlooked(Mutant):
     """`store` false on a hosted thread is dropped without an error or a warning."""
 
+    breaks = "THR-13"
     imitates = "an option that the thread overrules in silence"
     expected = frozenset({"THR-13", "THR-17"})
 
@@ -67,6 +70,7 @@ class NotStoringIsOverlooked(Mutant):
 class IgnoredInSilence(_Ignoring, Mutant):
     """Options that contradict a thread are ignored, as declared, but without a warning."""
 
+    breaks = "THR-13"
     imitates = "a warning at a level that nobody sees"
     expected = frozenset({"THR-12", "THR-13", "THR-15"})
 
@@ -83,6 +87,7 @@ class IgnoredInSilence(_Ignoring, Mutant):
 class HistoryLeftBehind(_Transforming, Mutant):
     """A local thread that becomes hosted does not take its history along."""
 
+    breaks = "THR-15"
     imitates = "a conversion that takes over the settings of a session, and not its messages"
     expected = frozenset({"THR-10", "THR-12", "THR-15"})
 
@@ -103,6 +108,7 @@ class HistoryLeftBehind(_Transforming, Mutant):
 class TransitionFails(_Transforming, Mutant):
     """A transition ends in an error of its own, after the service has taken the conversation over."""
 
+    breaks = "THR-15"
     imitates = "a conversion of a thread that nobody ever called"
     expected = frozenset({"THR-12", "THR-15", "THR-17"})
 
@@ -119,6 +125,7 @@ class TransitionFails(_Transforming, Mutant):
 class TransitionKeepsStoring(_Transforming, Mutant):
     """A transition sends `store` true, and the thread goes on storing on this side."""
 
+    breaks = "THR-14"
     imitates = "an option that reaches the request, and nobody else"
     expected = frozenset({"THR-09", "THR-12", "THR-14", "THR-15", "THR-17"})
 
@@ -141,6 +148,7 @@ class TransitionKeepsStoring(_Transforming, Mutant):
 class TurnStoredNowhere(Mutant):
     """A run with `store` false on a hosted thread is sent like that, so that neither side keeps the turn."""
 
+    breaks = "THR-13"
     imitates = "https://github.com/microsoft/agent-framework/issues/4488"
     expected = frozenset({"THR-09", "THR-10", "THR-13", "THR-17"})
 
@@ -165,6 +173,7 @@ class TurnStoredNowhere(Mutant):
 class OptionMovesTheThread(Mutant):
     """A `conversation_id` given to a run silently replaces the hosted thread's own."""
 
+    breaks = "THR-14"
     imitates = "agent-framework 1.23 does so, see its baseline"
     expected = frozenset({"THR-14"})
 
@@ -181,6 +190,7 @@ class OptionMovesTheThread(Mutant):
 class ConversationDropped(Mutant):
     """A `conversation_id` given to a run on a local thread is dropped without an error or a warning."""
 
+    breaks = "THR-15"
     imitates = "https://github.com/microsoft/agent-framework/pull/6461"
     expected = frozenset({"THR-15", "THR-17"})
 
@@ -197,6 +207,7 @@ class ConversationDropped(Mutant):
 class DeclaresAnotherPolicy(Mutant):
     """Options that contradict a thread are ignored with a warning, although what is declared is that they raise."""
 
+    breaks = "THR-13"
     imitates = "documentation that is older than the code"
     expected = frozenset({"THR-12", "THR-13", "THR-15", "THR-17"})
 
@@ -213,6 +224,7 @@ class DeclaresAnotherPolicy(Mutant):
 class StreamingIsNotChecked(Mutant):
     """A streaming run drops `store` where it contradicts the thread, with a warning; the other path raises."""
 
+    breaks = "THR-13"
     imitates = "https://github.com/microsoft/agent-governance-toolkit/pull/2366"
     expected = frozenset({"THR-12", "THR-13", "THR-17", "THR-27"})
 
@@ -231,6 +243,7 @@ class StreamingIsNotChecked(Mutant):
 class LaterTurnsAreNotChecked(Mutant):
     """Only the first run on a thread is checked for `store`; later ones drop it, with a warning."""
 
+    breaks = "THR-13"
     imitates = "a check that is made when the session is set up"
     expected = frozenset({"THR-12", "THR-13", "THR-17"})
 
@@ -244,3 +257,77 @@ class LaterTurnsAreNotChecked(Mutant):
             if turn.store != (thread.kind == "hosted"):
                 warnings.warn(f"the thread is {thread.kind}: the option store={turn.store} is ignored", stacklevel=2)
             return False
+
+
+class EqualIdRefused(Mutant):
+    """Any `conversation_id` given to a run is refused, also the thread's own."""
+
+    breaks = "THR-16"
+    imitates = "a check for presence where one for difference is meant"
+    expected = frozenset({"THR-03", "THR-06", "THR-08", "THR-14", "THR-16"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def check_conversation_id(self, thread: Thread, turn: Turn) -> Turn:
+            """Compare with an id that no thread has."""
+            return super().check_conversation_id(thread, msgspec.structs.replace(turn, conversation_id="another"))
+
+
+class ProvidersToldBeforeTheCheck(Mutant):
+    """Context providers are invoked before the options of a run are checked."""
+
+    breaks = "THR-16"
+    imitates = "validation behind the first side effect"
+    expected = frozenset({"THR-16"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Tell the providers of a run that is refused."""
+            try:
+                self.terms(thread, turn)
+            except Exception:
+                await self.invoke(thread, turn.messages)
+            return await super().run(thread, turn, emit, stream=stream)
+
+
+class InputStoredBeforeTheCheck(Mutant):
+    """The new input is on the thread before the options of the run are checked."""
+
+    breaks = "THR-16"
+    imitates = "an input that is put on the thread first, and taken off by nobody"
+    expected = frozenset({"THR-16", "THR-05", "THR-10"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Store the input of a run that may be refused."""
+            plain = self.spec.history == "default" and not self.spec.observed and len(self.world.scenario.agents) == 1
+            if turn.store is True and thread.kind == "local" and plain:
+                await self.store(thread).append(self.taken(turn.messages))
+            return await super().run(thread, turn, emit, stream=stream)
+
+
+class BusyAfterARefusal(Mutant):
+    """A run that is refused leaves its thread locked: the next well-formed one fails before its first request."""
+
+    breaks = "THR-16"
+    imitates = "a lock that an error does not release"
+    expected = frozenset({"THR-03", "THR-05", "THR-06", "THR-16", "THR-22"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Unlock too late."""
+            try:
+                self.terms(thread, turn)
+            except Conflict:
+                vars(thread)["locked"] = not self.service.spec.surprising and len(self.world.scenario.agents) == 1
+                raise
+            if turn.store is None and turn.conversation_id is None and vars(thread).pop("locked", False):
+                raise RuntimeError("the thread is busy")
+            return await super().run(thread, turn, emit, stream=stream)

@@ -1,11 +1,8 @@
-"""Faults in which threads can be had where, and in what fixes the kind of an adaptive one."""
+"""Threads, kinds: faults that the rules of this section are the first to name."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
@@ -13,15 +10,29 @@ from conformance.reference.errors import Unsupported
 from conformance.reference.implementation import Runnable
 from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.reference.thread_json import ThreadForm
 from conformance.trace.exchange import Turn
-from conformance.trace.messages import Message
 from conformance.vocabulary import ThreadKind
+
+
+class HostedStoreLeftUnset(Mutant):
+    """A run on a hosted thread leaves `store` unset, also on a client that does not store by default."""
+
+    breaks = "THR-03"
+    imitates = "a service-side thread whose client was switched to one with another default"
+    expected = frozenset({"PER-17", "THR-03", "THR-06"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def store_option(self, *, local: bool) -> bool | None:
+            """Say nothing of storing for hosted threads."""
+            return False if local else None
 
 
 class LocalThreadNeedsPlainClient(Mutant):
     """Creating a local thread raises on a client that stores by default."""
 
+    breaks = "THR-01"
     imitates = "one method for every kind of thread, which asks the client what it would rather have"
     expected = frozenset({"THR-01"})
 
@@ -38,6 +49,7 @@ class LocalThreadNeedsPlainClient(Mutant):
 class LocalInstead(Mutant):
     """Whoever asks for a hosted thread on a client without hosted support gets a local one, and is not told."""
 
+    breaks = "THR-02"
     imitates = "a factory that falls back to what it can make"
     expected = frozenset({"THR-02"})
 
@@ -53,6 +65,7 @@ class LocalInstead(Mutant):
 class RefusedByTheService(Mutant):
     """A hosted thread on a client without hosted support fails only after its first request was sent."""
 
+    breaks = "THR-02"
     imitates = "https://github.com/microsoft/agent-framework/issues/4315"
     expected = frozenset({"THR-02", "THR-03"})
 
@@ -66,6 +79,7 @@ class RefusedByTheService(Mutant):
 class RefusalWithoutNames(Mutant):
     """The refusal of a hosted thread names neither the client nor the kind of thread."""
 
+    breaks = "THR-02"
     imitates = "an error that says that something was not possible"
     expected = frozenset({"THR-02"})
 
@@ -81,6 +95,7 @@ class RefusalWithoutNames(Mutant):
 class FlagAlwaysTrue(Mutant):
     """The client's flag says of every client that it supports hosted threads."""
 
+    breaks = "THR-03"
     imitates = "a flag that is written down once for a class of clients, whatever service they talk to"
     expected = frozenset({"THR-03"})
 
@@ -92,6 +107,7 @@ class FlagAlwaysTrue(Mutant):
 class AdaptiveAsksToStore(Mutant):
     """The first run on an adaptive thread asks the service to store, whether the client can or not."""
 
+    breaks = "THR-03"
     imitates = "an option that is on unless somebody says no"
     expected = frozenset({"THR-03"})
 
@@ -107,6 +123,7 @@ class AdaptiveAsksToStore(Mutant):
 class ForeignConversation(Mutant):
     """A hosted thread runs on any agent: a service is asked to go on with a conversation that another one keeps."""
 
+    breaks = "THR-04"
     imitates = "https://github.com/chenhg5/cc-connect/issues/128"
     expected = frozenset({"THR-04"})
 
@@ -117,69 +134,3 @@ class ForeignConversation(Mutant):
             """Ask only whether the client can have hosted threads at all."""
             if thread.kind == "hosted":
                 self.check_supported()
-
-
-class FailedRunFixesTheKind(Mutant):
-    """An adaptive thread has its kind after its first run, also where that run failed or was cancelled."""
-
-    imitates = "https://github.com/managoat/fountain/pull/1657"
-    expected = frozenset({"PER-32", "THR-18"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
-            """Settle it too early."""
-            self.fix(thread, ())
-            await super().tell_failure(thread, new, error)
-
-        async def tell_cancelled(self, thread: Thread, new: Sequence[Message], error: asyncio.CancelledError) -> None:
-            """Settle it too early."""
-            self.fix(thread, ())
-            await super().tell_cancelled(thread, new, error)
-
-
-class AdaptiveKeepsTheFirstId(Mutant):
-    """An adaptive thread becomes hosted with the first id of its first run, although every reply brought a new one."""
-
-    imitates = "a check for the kind that is made once, where the id first appears"
-    expected = frozenset({"THR-18", "THR-07", "THR-10"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
-            """Take the first."""
-            super().fix(thread, adopted[:1] if thread.kind == "adaptive" else adopted)
-
-
-class FixedKindFlips(Mutant):
-    """An adaptive thread that became local becomes hosted when a later reply carries an id."""
-
-    imitates = "a kind that is read from whichever field is filled"
-    expected = frozenset({"THR-19"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def stays_local(self, thread: Thread) -> bool:
-            """Keep asking, where no other agent comes across the thread."""
-            return super().stays_local(thread) and len(self.world.scenario.agents) > 1
-
-
-class AdaptiveIsNoWord(Mutant):
-    """An adaptive thread becomes the data of a local one."""
-
-    imitates = "a serialized form that is older than the third kind"
-    expected = frozenset({"THR-18", "THR-20", "THR-22"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        class form_type(ThreadForm):
-            """The faulty form."""
-
-            def write(self, thread: Thread) -> dict[str, Any]:
-                """Write one of two kinds."""
-                data = super().write(thread)
-                return {**data, "kind": "hosted" if data["kind"] == "hosted" else "local"}

@@ -1,17 +1,171 @@
-"""Faults in threads as state: as data, restored, restored twice."""
+"""Threads, state: faults that the rules of this section are the first to name."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+import msgspec
+
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.shared_faults import CurrentThreadAgent
 from conformance.reference.agent import Agent
+from conformance.reference.client import Emit
+from conformance.reference.errors import Invalid
+from conformance.reference.history_stores import Store, ThreadStore
+from conformance.reference.loop import Outcome
 from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.reference.thread_json import CallData, MessageData, ResultData, ThreadForm
-from conformance.trace.exchange import Turn
+from conformance.reference.thread_json import CallData, MessageData, ResultData, ThreadData, ThreadForm
+from conformance.reference.workflow_agent import WorkflowAgent
+from conformance.trace.exchange import ChunkSeen, Response, Turn
 from conformance.trace.messages import Message
+from conformance.vocabulary import ThreadKind
+
+
+class AnswerPutIntoTheInput(Mutant):
+    """A run appends its answer to the caller's own list of messages."""
+
+    breaks = "THR-26"
+    imitates = "https://github.com/NousResearch/hermes-agent/pull/229"
+    expected = frozenset({"THR-26"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Take the list for the conversation."""
+            response = await super().run(thread, turn, emit, stream=stream)
+            messages = cast("object", turn.messages)
+            if isinstance(messages, list):
+                cast("list[Message]", messages).extend(response.messages)
+            return response
+
+
+class IdPutIntoTheOptions(Mutant):
+    """A run writes its thread's conversation id into the caller's own options."""
+
+    breaks = "THR-26"
+    imitates = "https://github.com/microsoft/agent-framework/issues/4864"
+    expected = frozenset({"THR-26"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Complete the options in place."""
+            response = await super().run(thread, turn, emit, stream=stream)
+            msgspec.structs.force_setattr(turn, "conversation_id", thread.conversation_id)
+            return response
+
+
+class ContextStateOnTheAgent(Mutant):
+    """A context provider's state is kept on the agent, so that all of its threads share it."""
+
+    breaks = "THR-25"
+    imitates = "https://github.com/agno-agi/agno/issues/4820"
+    expected = frozenset({"THR-25"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def create_thread(self, key: str, kind: ThreadKind) -> Thread:
+            """Give one state to all new threads, where there is only one provider."""
+            thread = super().create_thread(key, kind)
+            if len(self.contexts) == 1:
+                thread.context = {self.contexts[0].id: self.__dict__.setdefault("_shared", {})}
+            return thread
+
+
+class CurrentThreadOnTheAgent(Mutant):
+    """The agent keeps "the current thread" on itself, so that runs that interleave read the history of the first of them."""
+
+    breaks = "THR-25"
+    imitates = "https://github.com/agno-agi/agno/issues/4663"
+    expected = frozenset({"THR-25", "THR-05", "THR-10"})
+
+    class agent_type(CurrentThreadAgent):
+        """The faulty agent."""
+
+        def store_in(self, place: str | None, thread: Thread) -> Store:
+            """Load from the current thread."""
+            alone = place is None and len(self.world.scenario.agents) == 1
+            return _CurrentStore(thread, self.current(thread)) if alone else super().store_in(place, thread)
+
+
+class _CurrentStore(ThreadStore):
+    def __init__(self, thread: Thread, current: Thread) -> None:
+        super().__init__(thread)
+        self._current = current
+
+    async def load(self) -> tuple[Message, ...]:
+        """Load another thread's messages."""
+        return tuple(self._current.messages)
+
+
+class CurrentHistoryOnTheAgent(Mutant):
+    """The agent keeps the history that it loaded last on itself, so that runs that interleave send each other's."""
+
+    breaks = "THR-25"
+    imitates = "https://github.com/agno-agi/agno/issues/4663"
+    expected = frozenset({"THR-25", "THR-05", "THR-10"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def store_in(self, place: str | None, thread: Thread) -> Store:
+            """Hand out a store that remembers for all."""
+            self.__dict__["_loading"] = thread
+            alone = place is None and len(self.world.scenario.agents) == 1
+            return _LoadingStore(self, thread) if alone else super().store_in(place, thread)
+
+
+class _LoadingStore(ThreadStore):
+    def __init__(self, agent: Agent, thread: Thread) -> None:
+        super().__init__(thread)
+        self._agent = agent
+
+    async def load(self) -> tuple[Message, ...]:
+        """Wait, then load for whichever run asked last."""
+        await asyncio.sleep(0)
+        latest: Thread = self._agent.__dict__["_loading"]
+        return tuple(latest.messages)
+
+
+class FailedInputKept(Mutant):
+    """A run that fails leaves its input on a local thread."""
+
+    breaks = "THR-28"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7630"
+    expected = frozenset({"THR-05", "THR-28", "THR-33", "THR-35", "PER-20"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Keep what was said, whatever came of it."""
+            if thread.kind == "local" and self.spec.history == "default" and not self.spec.per_service_call:
+                await self.store(thread).append(new)
+            await super().tell_failure(thread, new, error)
+
+
+class CancelledInputKept(Mutant):
+    """A run that is cancelled leaves its input on a local thread."""
+
+    breaks = "THR-28"
+    imitates = "a session that is saved in a block that always runs"
+    expected = frozenset({"THR-05", "THR-28", "THR-33", "THR-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_cancelled(self, thread: Thread, new: Sequence[Message], error: asyncio.CancelledError) -> None:
+            """Keep what was said, whatever came of it."""
+            if thread.kind == "local" and self.spec.history == "default" and not self.spec.per_service_call:
+                await self.store(thread).append(new)
+            await super().tell_cancelled(thread, new, error)
 
 
 def _object(data: Any) -> dict[str, Any] | None:
@@ -19,9 +173,109 @@ def _object(data: Any) -> dict[str, Any] | None:
     return cast("dict[str, Any]", data) if isinstance(data, dict) else None
 
 
+class UnknownKindIsLocal(Mutant):
+    """Data of a kind that nobody knows makes a local thread."""
+
+    breaks = "THR-24"
+    imitates = "the last branch of a condition, for everything that is not hosted"
+    expected = frozenset({"THR-24"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class form_type(ThreadForm):
+            """The faulty form."""
+
+            def own(self, data: Any) -> Any:
+                """Read what is unknown as local."""
+                own = super().own(data)
+                entries = _object(own)
+                if entries is not None and "kind" in entries and entries["kind"] not in ("local", "hosted", "adaptive"):
+                    entries |= {"kind": "local", "conversation_id": None, "service": None}
+                return own
+
+
+class MissingFieldsAreEmpty(Mutant):
+    """Fields that are missing in the data of a thread are taken for empty."""
+
+    breaks = "THR-24"
+    imitates = "a form in which every field has a default"
+    expected = frozenset({"THR-24"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class form_type(ThreadForm):
+            """The faulty form."""
+
+            def own(self, data: Any) -> Any:
+                """Fill in what is missing."""
+                own = super().own(data)
+                entries = _object(own)
+                return own if entries is None else {**super().write(Thread(key="restored")), **entries}
+
+
+class MalformedDataIsANewThread(Mutant):
+    """Data that cannot be read makes a new, empty thread."""
+
+    breaks = "THR-24"
+    imitates = "https://github.com/microsoft/vscode/issues/319244"
+    expected = frozenset({"THR-24"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def restore(self, data: Any) -> Thread:
+            """Begin anew."""
+            try:
+                return super().restore(data)
+            except Invalid:
+                return self.create_thread("restored", "local")
+
+
+class MalformedDataIsATraceback(Mutant):
+    """Data that cannot be read ends in whatever the parser raises."""
+
+    breaks = "THR-24"
+    imitates = "a parser whose errors nobody translates"
+    expected = frozenset({"THR-24"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class form_type(ThreadForm):
+            """The faulty form."""
+
+            def checked(self, data: Any) -> ThreadData:
+                """Let the error pass as it comes."""
+                try:
+                    return super().checked(data)
+                except Invalid as error:
+                    raise TypeError(str(error)) from None
+
+
+class MalformedFieldUnnamed(Mutant):
+    """Data that cannot be read is refused without a word on which field is wrong."""
+
+    breaks = "THR-24"
+    imitates = "an error that is the same for everything"
+    expected = frozenset({"THR-24"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def restore(self, data: Any) -> Thread:
+            """Say less."""
+            try:
+                return super().restore(data)
+            except Invalid:
+                raise Invalid("this is not a thread") from None
+
+
 class LiveObjectInTheData(Mutant):
     """A serialized thread holds the thread itself, which is no JSON data."""
 
+    breaks = "THR-21"
     imitates = "https://github.com/google/adk-python/pull/4748"
     expected = frozenset({"THR-21"})
 
@@ -41,26 +295,10 @@ class LiveObjectInTheData(Mutant):
                 return super().own(data if entries is None else {key: each for key, each in entries.items() if key != "thread"})
 
 
-class ContextStateNotWritten(Mutant):
-    """The state of context providers is not in the data of a thread."""
-
-    imitates = "https://github.com/JetBrains/koog/issues/1944"
-    expected = frozenset({"THR-22", "THR-29"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        class form_type(ThreadForm):
-            """The faulty form."""
-
-            def write(self, thread: Thread) -> dict[str, Any]:
-                """Write messages and ids."""
-                return {**super().write(thread), "context": {}}
-
-
 class CallIdsNotRead(Mutant):
     """The ids of tool calls are lost when a thread is restored."""
 
+    breaks = "THR-22"
     imitates = "https://github.com/microsoft/agent-framework/issues/4672"
     expected = frozenset({"THR-05", "THR-10", "THR-22"})
 
@@ -84,6 +322,7 @@ class _WithoutIds(ThreadForm):
 class CallArgumentsNotWritten(Mutant):
     """The arguments of tool calls are not in the data of a thread."""
 
+    breaks = "THR-22"
     imitates = "https://github.com/microsoft/semantic-kernel/pull/4358"
     expected = frozenset({"THR-05", "THR-10", "THR-22"})
 
@@ -104,28 +343,10 @@ class _WithoutArguments(ThreadForm):
         return MessageData(role=form.role, text=form.text, author=form.author, calls=calls, results=form.results)
 
 
-class HostedIdNotRead(Mutant):
-    """A thread that was created hosted loses its conversation id when it is restored."""
-
-    imitates = "an id that is read from replies only"
-    expected = frozenset({"PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-22"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        class form_type(ThreadForm):
-            """The faulty form."""
-
-            def read(self, data: Any) -> Thread:
-                """Read the id of one that was adaptive."""
-                thread = super().read(data)
-                thread.conversation_id = thread.conversation_id if thread.fixed else None
-                return thread
-
-
 class OptionsNotWritten(Mutant):
     """A restored local thread leaves `store` unset where the original says not to store."""
 
+    breaks = "THR-22"
     imitates = "a setting that is made when a thread is created, and is not in its data"
     expected = frozenset({"THR-22"})
 
@@ -145,28 +366,10 @@ class OptionsNotWritten(Mutant):
             return replace(terms, store=None) if bare and not self.service.spec.stores_by_default else terms
 
 
-class HistoryKeyNotRead(Mutant):
-    """A restored thread has another name in its history provider than the original."""
-
-    imitates = "https://github.com/microsoft/agent-framework/issues/3364"
-    expected = frozenset({"PER-43", "THR-05", "THR-10"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        class form_type(ThreadForm):
-            """The faulty form."""
-
-            def read(self, data: Any) -> Thread:
-                """Let the provider begin anew."""
-                thread = super().read(data)
-                thread.key += ", restored"
-                return thread
-
-
 class RestoredStateIsTheData(Mutant):
     """The context state of a restored thread is part of the data that it was restored from, and of every other thread that was."""
 
+    breaks = "THR-23"
     imitates = "https://github.com/google-deepmind/concordia/issues/331"
     expected = frozenset({"THR-22", "THR-23"})
 
@@ -184,6 +387,7 @@ class RestoredStateIsTheData(Mutant):
 class DataIsTheThreadsState(Mutant):
     """The context state in the data of a thread is the thread's own, which goes on changing."""
 
+    breaks = "THR-23"
     imitates = "a snapshot that copies the outermost level only"
     expected = frozenset({"THR-22", "THR-23"})
 
@@ -202,6 +406,7 @@ class DataIsTheThreadsState(Mutant):
 class RestoringEatsTheData(Mutant):
     """Restoring a thread takes fields out of the data, so that it cannot be restored again."""
 
+    breaks = "THR-23"
     imitates = "https://github.com/ohdearquant/lionagi/issues/2423"
     expected = frozenset({"THR-23"})
 
@@ -216,3 +421,69 @@ class RestoringEatsTheData(Mutant):
                 thread = super().read(data)
                 data.pop("messages")
                 return thread
+
+
+class StreamedResponseIsItsEnd(Mutant):
+    """The response of a streaming run holds its last message only."""
+
+    breaks = "THR-27"
+    imitates = "a response that is joined from the chunks of the last service call"
+    expected = frozenset({"PER-44", "THR-27"})
+
+    async def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
+        """Forget what came before the answer."""
+        seen = super().stream(agent, thread, turn)
+        try:
+            async for each in seen:
+                if isinstance(each, Response) and isinstance(agent, Agent):
+                    yield msgspec.structs.replace(each, messages=each.messages[-1:])
+                else:
+                    yield each
+        finally:
+            if isinstance(seen, AsyncGenerator):
+                await seen.aclose()
+
+
+class StreamedToolMessagesForgotten(Mutant):
+    """A streaming run on a local thread does not keep its tool messages."""
+
+    breaks = "THR-27"
+    imitates = "https://github.com/openai/openai-agents-python/pull/2433"
+    expected = frozenset({"THR-05", "THR-09", "THR-10", "THR-27", "THR-33", "THR-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Note how the run is made."""
+            vars(thread)["streams"] = stream
+            return await super().run(thread, turn, emit, stream=stream)
+
+        async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+            """Keep texts."""
+            if thread.kind == "local" and self.spec.history == "default" and vars(thread).get("streams"):
+                texts = [each for each in outcome.produced if not (each.calls or each.results)]
+                outcome = replace(outcome, produced=texts)
+            await super().keep(thread, store, new, outcome, local=local)
+
+
+class StreamIgnoresTheThread(Mutant):
+    """A streaming run on a local thread does not send what was said before."""
+
+    breaks = "THR-27"
+    imitates = "https://github.com/microsoft/agent-framework/issues/3848"
+    expected = frozenset({"THR-05", "THR-10", "THR-27", "THR-33", "THR-34", "THR-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Run as if the thread were new, and put the turn behind the rest."""
+            if not stream or thread.kind != "local":
+                return await super().run(thread, turn, emit, stream=stream)
+            earlier = thread.messages[:]
+            thread.messages.clear()
+            try:
+                return await super().run(thread, turn, emit, stream=stream)
+            finally:
+                thread.messages[:0] = earlier

@@ -1,9 +1,11 @@
-"""Faults in context providers: whose state they get, when they are told of what, and where their messages go."""
+"""Threads, context providers: faults that the rules of this section are the first to name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import msgspec
 
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
@@ -11,6 +13,7 @@ from conformance.reference.client import Client, Emit
 from conformance.reference.history_stores import Store
 from conformance.reference.loop import Outcome
 from conformance.reference.thread import Thread
+from conformance.reference.thread_json import ThreadForm
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
 
@@ -18,6 +21,7 @@ from conformance.world.chat_service import Reply, Request
 class HostedThreadsForgetContext(Mutant):
     """A hosted thread does not keep the state of context providers."""
 
+    breaks = "THR-29"
     imitates = "a state that is saved together with the messages, where there are any"
     expected = frozenset({"THR-29"})
 
@@ -32,6 +36,7 @@ class HostedThreadsForgetContext(Mutant):
 class ProvidersShareAState(Mutant):
     """All context providers of an agent get one state."""
 
+    breaks = "THR-30"
     imitates = "https://github.com/microsoft/agent-framework/pull/3995"
     expected = frozenset({"THR-30"})
 
@@ -48,6 +53,7 @@ class ProvidersShareAState(Mutant):
 class EqualIdsAccepted(Mutant):
     """An agent with two context providers of one id is built all the same."""
 
+    breaks = "THR-30"
     imitates = "a dictionary of states, which takes any key twice"
     expected = frozenset({"THR-30"})
 
@@ -61,6 +67,7 @@ class EqualIdsAccepted(Mutant):
 class InvokedForEveryCall(Mutant):
     """Context providers are asked again before every further service call of a run."""
 
+    breaks = "THR-32"
     imitates = "https://github.com/microsoft/agent-framework/issues/6953"
     expected = frozenset({"THR-31", "THR-32"})
 
@@ -90,6 +97,7 @@ class _Asking:
 class FailureNotTold(Mutant):
     """Context providers are not told of a run that fails."""
 
+    breaks = "THR-31"
     imitates = "https://github.com/google/adk-python/pull/4974"
     expected = frozenset({"PER-21", "THR-31"})
 
@@ -103,6 +111,7 @@ class FailureNotTold(Mutant):
 class WholeHistoryTold(Mutant):
     """After a run context providers are told the whole conversation, not only what is new."""
 
+    breaks = "THR-31"
     imitates = "a hook that is handed the session instead of the turn"
     expected = frozenset({"THR-31"})
 
@@ -118,6 +127,7 @@ class WholeHistoryTold(Mutant):
 class ProvidersInReverse(Mutant):
     """Context providers are asked in the reverse of their order."""
 
+    breaks = "THR-31"
     imitates = "a chain that is built from the inside"
     expected = frozenset({"THR-31"})
 
@@ -136,6 +146,7 @@ class ProvidersInReverse(Mutant):
 class InjectedMessagesKept(Mutant):
     """What context providers add is stored in a local thread, although that is not declared."""
 
+    breaks = "THR-32"
     imitates = "https://github.com/aws/bedrock-agentcore-sdk-python/issues/420"
     expected = frozenset({"THR-32"})
 
@@ -150,6 +161,7 @@ class InjectedMessagesKept(Mutant):
 class InjectedMessagesSentTwice(Mutant):
     """What context providers add reaches the model twice."""
 
+    breaks = "THR-32"
     imitates = "messages that are merged into the input, and then put before it again"
     expected = frozenset({"THR-32"})
 
@@ -165,6 +177,7 @@ class InjectedMessagesSentTwice(Mutant):
 class ContextStateBegunAnew(Mutant):
     """Every run gives context providers a fresh state after the one that they were asked with."""
 
+    breaks = "THR-29"
     imitates = "a state that is read from the session and written to a copy of it"
     expected = frozenset({"THR-29"})
 
@@ -180,6 +193,7 @@ class ContextStateBegunAnew(Mutant):
 class InjectedMessagesNotSent(Mutant):
     """What context providers add never reaches the model."""
 
+    breaks = "THR-32"
     imitates = "a result that is awaited and dropped"
     expected = frozenset({"PER-45", "THR-32"})
 
@@ -190,3 +204,53 @@ class InjectedMessagesNotSent(Mutant):
             """Ask, and forget the answer."""
             await super().invoke(thread, new)
             return []
+
+
+class HistoryBesideTheId(Mutant):
+    """A run on a hosted thread names the conversation and sends all of its earlier turns as well."""
+
+    breaks = "THR-32"
+    imitates = "https://github.com/agno-agi/agno/issues/4712"
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def leaf(self, thread: Thread, *, local: bool) -> Client:
+            """Remember what was said on hosted threads."""
+            leaf = super().leaf(thread, local=local)
+            return _Remembering(leaf, vars(thread).setdefault("said", [])) if thread.kind == "hosted" else leaf
+
+
+class _Remembering:
+    """said: every message of the thread so far; it is sent with the first request of a run."""
+
+    def __init__(self, inner: Client, said: list[Message]) -> None:
+        self._inner = inner
+        self._said = said
+        self._earlier = tuple(said)
+
+    async def complete(self, request: Request, emit: Emit) -> Reply:
+        """Send more than what is new."""
+        messages, self._earlier = (*self._earlier, *request.messages), ()
+        reply = await self._inner.complete(msgspec.structs.replace(request, messages=messages), emit)
+        self._said += [*request.messages, reply.message]
+        return reply
+
+
+class ContextStateNotWritten(Mutant):
+    """The state of context providers is not in the data of a thread."""
+
+    breaks = "THR-29"
+    imitates = "https://github.com/JetBrains/koog/issues/1944"
+    expected = frozenset({"THR-22", "THR-29"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class form_type(ThreadForm):
+            """The faulty form."""
+
+            def write(self, thread: Thread) -> dict[str, Any]:
+                """Write messages and ids."""
+                return {**super().write(thread), "context": {}}

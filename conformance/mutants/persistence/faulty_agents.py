@@ -1,4 +1,4 @@
-"""What mutants of the area put between the reference and its history provider, and where."""
+"""What several faulty agents are made of."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import msgspec
 
 from conformance.matrix.cells import SETTINGS
 from conformance.reference.agent import Agent
+from conformance.reference.client import Emit
 from conformance.reference.history_stores import Store
 from conformance.reference.implementation import Reference
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
 from conformance.scenario.scenario import Run
 from conformance.scenario.specs import ReplySpec, ToolSpec
-from conformance.trace.messages import Message
+from conformance.trace.exchange import Answer, Response
+from conformance.trace.messages import Call, Message
 
 
 class Front:
@@ -103,6 +106,39 @@ class OrdinaryAgent(FrontedAgent):
         tools = [self.spec.tools[call.tool] for call in reply.calls if call.tool in self.spec.tools]
         cancelled = reply.cancelled or any(call.cancelled for call in reply.calls)
         return cancelled or reply.error is not None or any(self.special(tool) for tool in tools)
+
+
+class Asking(OrdinaryAgent):
+    """An agent that is faulty where calls wait for approval, and nothing else is special."""
+
+    def special(self, tool: ToolSpec) -> bool:
+        """Waiting is not."""
+        return tool.raises is not None or tool.terminates
+
+    def fronts(self, thread: Thread) -> bool:
+        """Only where no context provider is told of it."""
+        return not self.contexts and super().fronts(thread)
+
+
+class Resuming(Asking):
+    """An agent that overrides what a run goes on with after an approval."""
+
+    def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
+        """What it goes on with, given the results and the calls that waited for them."""
+        return [decided]
+
+    async def resume(self, thread: Thread, answers: Sequence[Answer], emit: Emit, *, stream: bool) -> Response:
+        """Remember what waits."""
+        vars(thread)["waited"] = list(thread.waiting)
+        try:
+            return await super().resume(thread, answers, emit, stream=stream)
+        finally:
+            vars(thread).pop("waited", None)
+
+    async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
+        waited: list[Call] = vars(thread).pop("waited", [])
+        begun = self.resumed(thread, new[0], waited) if waited and self.fronts(thread) else new
+        return await super()._run(thread, begun, emit, stream=stream, terms=terms)
 
 
 class PerRunAgent(OrdinaryAgent):

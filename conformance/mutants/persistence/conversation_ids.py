@@ -1,26 +1,104 @@
-"""Faults in conversation ids: the sentinel, and the ids of a service that keeps the conversation."""
+"""Persistence, conversation ids: faults that the rules of this section are the first to name."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.fronts import Copying, OrdinaryAgent, PerCallAgent
+from conformance.mutants.persistence.faulty_agents import Copying, OrdinaryAgent, PerCallAgent, Resuming
 from conformance.reference.agent import Agent
 from conformance.reference.client import SENTINEL, PersistingClient
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.thread import Thread
-from conformance.trace.exchange import ThreadState
-from conformance.trace.messages import Message
+from conformance.trace.exchange import Answer, ThreadState
+from conformance.trace.messages import Call, Message
+
+
+class ApprovedCallSentAgain(Mutant):
+    """A run that resumes after an approval sends the call once more, with its result."""
+
+    breaks = "PER-31"
+    imitates = "https://github.com/microsoft/agent-framework/pull/7271"
+    expected = frozenset({"PER-08", "PER-09", "PER-12", "PER-13", "PER-30", "PER-31"})
+
+    class agent_type(Resuming):
+        """The faulty agent."""
+
+        def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
+            """Restore the reply that asked."""
+            return [Message(role="assistant", calls=tuple(waited)), decided]
+
+
+class ApprovedCallSentAgainOnHostedThreads(Mutant):
+    """On a hosted thread, a run that resumes after an approval sends the call once more, which the service has."""
+
+    breaks = "PER-31"
+    imitates = "https://github.com/vercel/ai/pull/13383"
+    expected = frozenset({"PER-17", "PER-30", "PER-31"})
+
+    class agent_type(Resuming):
+        """The faulty agent."""
+
+        def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
+            """Restore the reply that asked."""
+            again = [Message(role="assistant", calls=tuple(waited))] if thread.kind == "hosted" else []
+            return [*again, decided]
+
+
+class RejectedCallRun(Mutant):
+    """A call that was rejected is run."""
+
+    breaks = "PER-31"
+    imitates = "https://github.com/microsoft/agent-framework/pull/8403"
+    expected = frozenset({"ORC-27", "ORC-30", "PER-31"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def decide(self, thread: Thread, answers: Sequence[Answer]) -> bool:
+            """Take any answer for a yes."""
+            return super().decide(thread, [msgspec.structs.replace(answer, approve=True) for answer in answers])
+
+
+class RejectionNotSent(Mutant):
+    """A call that was rejected gets no result."""
+
+    breaks = "PER-31"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7125"
+    expected = frozenset({"PER-08", "PER-10", "PER-13", "PER-30", "PER-31"})
+
+    class agent_type(Resuming):
+        """The faulty agent."""
+
+        def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
+            """Go on with what was run."""
+            ran = tuple(result for result in decided.results if result.value != "rejected")
+            return [msgspec.structs.replace(decided, results=ran)] if ran else []
+
+
+class RejectionStoredTwice(Mutant):
+    """The rejection of a call is sent and stored twice."""
+
+    breaks = "PER-31"
+    imitates = "https://github.com/microsoft/agent-framework/pull/7345"
+    expected = frozenset({"PER-08", "PER-09", "PER-13", "PER-30", "PER-31"})
+
+    class agent_type(Resuming):
+        """The faulty agent."""
+
+        def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
+            """Say it again."""
+            rejected = tuple(result for result in decided.results if result.value == "rejected")
+            return [decided, Message(role="tool", results=rejected)] if rejected else [decided]
 
 
 class SentinelSent(Mutant):
     """The made-up conversation id of per-service-call persistence reaches the service."""
 
+    breaks = "PER-26"
     imitates = "a marker for the loop that nobody strips on the way out"
     expected = frozenset({"PER-06", "PER-17", "PER-26", "THR-05"})
 
@@ -38,6 +116,7 @@ class SentinelSent(Mutant):
 class SentinelKeptOnTheThread(Mutant):
     """A thread with per-service-call persistence shows the made-up conversation id as its own."""
 
+    breaks = "PER-27"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
     expected = frozenset({"PER-16", "PER-17", "PER-27", "PER-32", "THR-18", "THR-19", "THR-22", "THR-35"})
 
@@ -60,6 +139,7 @@ class SentinelKeptOnTheThread(Mutant):
 class SentinelMakesHosted(Mutant):
     """The made-up conversation id makes a thread hosted: its next run takes the service for the one that keeps the history."""
 
+    breaks = "PER-27"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
     expected = frozenset({"PER-06", "PER-08", "PER-17", "PER-26", "PER-27", "PER-41", "THR-05"})
 
@@ -76,6 +156,7 @@ class SentinelMakesHosted(Mutant):
 class SentinelSerialized(Mutant):
     """The data of a thread with per-service-call persistence names the made-up conversation id; restored, the thread is hosted."""
 
+    breaks = "PER-27"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
     expected = frozenset({"PER-08", "PER-26", "PER-27", "THR-05", "THR-22"})
 
@@ -89,25 +170,10 @@ class SentinelSerialized(Mutant):
             return {**data, "kind": "hosted", "conversation_id": SENTINEL, "service": self.service.agent} if ran else data
 
 
-class SentinelIsAConflict(Mutant):
-    """The made-up conversation id of per-service-call persistence is taken for the service's: a conflict is warned of."""
-
-    imitates = "https://github.com/microsoft/agent-framework/issues/4937"
-    expected = frozenset({"PER-37"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
-            """Warn of any id."""
-            if id == SENTINEL and self.spec.history == "provider" and thread.trail:
-                warnings.warn("the service returned a conversation id although a history provider is configured", stacklevel=2)
-            super().adopt(thread, id, adopted, local=local)
-
-
 class IdTakenOverAtTheEnd(Mutant):
     """With per-service-call persistence, a thread takes over the id of a reply only when the run has succeeded."""
 
+    breaks = "PER-28"
     imitates = "https://github.com/microsoft/agent-framework/pull/7284"
     expected = frozenset({"PER-28"})
 
@@ -125,6 +191,7 @@ class IdTakenOverAtTheEnd(Mutant):
 class IdTakenOverWithEveryReply(Mutant):
     """With per-run persistence, a hosted thread takes over the id of every reply at once, also in a run that then fails."""
 
+    breaks = "PER-29"
     imitates = "a client that writes ids on the session by itself"
     expected = frozenset({"PER-29"})
 
@@ -141,6 +208,7 @@ class IdTakenOverWithEveryReply(Mutant):
 class IdOfAFailedRunLost(Mutant):
     """With per-service-call persistence, a failed run takes a thread back to the id that it began with."""
 
+    breaks = "PER-28"
     imitates = "a rollback that knows one of two modes"
     expected = frozenset({"PER-28"})
 
@@ -162,6 +230,7 @@ class IdOfAFailedRunLost(Mutant):
 class HistoryPrependedBesideAnId(Copying, Mutant):
     """A run on a hosted thread sends the copy that its history provider has, in front of what is new."""
 
+    breaks = "PER-30"
     imitates = "https://github.com/microsoft/agent-framework/pull/7525"
     expected = frozenset({"PER-30", "PER-34", "PER-35", "THR-06", "THR-10"})
 
@@ -178,6 +247,7 @@ class HistoryPrependedBesideAnId(Copying, Mutant):
 class LoopSendsEverythingBesideAnId(Mutant):
     """On a hosted thread, every request of a run repeats what the run has exchanged so far."""
 
+    breaks = "PER-30"
     imitates = "https://github.com/vercel/ai/pull/15492"
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-34", "THR-06", "THR-10"})
 

@@ -1,4 +1,4 @@
-"""Faults of what works side by side: who finishes first, who fails, and two workflows in flight."""
+"""Orchestration, concurrency: faults that the rules of this section are the first to name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.orchestration.direct import Direct
-from conformance.mutants.orchestration.everywhere import everywhere
+from conformance.mutants.orchestration.faulty_parts import Default, Direct, everywhere
 from conformance.reference.patterns import PATTERNS, Concurrent
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun, is_among
@@ -20,9 +19,25 @@ from conformance.trace.messages import Message
 from conformance.world.world import World
 
 
+class FinishingOrder(Mutant):
+    """A concurrent run answers in the order in which its participants finished."""
+
+    breaks = "ORC-32"
+    imitates = "an aggregator that appends as results come in"
+    expected = frozenset({"ORC-10", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-31", "ORC-32"})
+
+    class _Concurrent(Default):
+        def by_default(self, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Keep the order of finishing."""
+            return tuple(message for response in responses.values() for message in response.messages)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
 class OrderDependsOnTheWinner(Mutant):
     """A concurrent run answers as configured where its first participant finishes first, and by name otherwise."""
 
+    breaks = "ORC-32"
     imitates = "https://github.com/kyegomez/swarms/pull/2318"
     expected = frozenset({"ORC-10", "ORC-32"})
 
@@ -39,6 +54,7 @@ class OrderDependsOnTheWinner(Mutant):
 class FiledUnderTheWrongName(Mutant):
     """A concurrent run answers with texts in the order of finishing, signed in the order of the participants."""
 
+    breaks = "ORC-32"
     imitates = "https://github.com/kyegomez/swarms/issues/1788"
     expected = frozenset({"ORC-11", "ORC-14", "ORC-32"})
 
@@ -57,6 +73,7 @@ class FiledUnderTheWrongName(Mutant):
 class LeftOutAndRaised(Mutant):
     """A concurrent run completes with an answer that leaves out who failed, and raises the failure too."""
 
+    breaks = "ORC-33"
     imitates = "https://github.com/langchain-ai/langgraph/issues/8277"
     expected = frozenset({"ORC-05", "ORC-33"})
 
@@ -80,6 +97,7 @@ class LeftOutAndRaised(Mutant):
 class OthersHideTheFailure(Mutant):
     """A concurrent run leaves out who failed, although a failure is declared to end it."""
 
+    breaks = "ORC-33"
     imitates = "https://github.com/2389-research/tracker/issues/313"
     expected = frozenset({"ORC-05", "ORC-33"})
 
@@ -93,6 +111,7 @@ class OthersHideTheFailure(Mutant):
 class FailsInSpiteOfTheOthers(Mutant):
     """A concurrent run fails with one participant, although it is declared to answer without that one."""
 
+    breaks = "ORC-33"
     imitates = "https://github.com/kyegomez/swarms/issues/1613"
     expected = frozenset({"ORC-33"})
 
@@ -130,6 +149,7 @@ class _Current(Direct):
 class LatestRunTakesAll(Mutant):
     """All workflows share one current run: what completes a run comes out of the one that began last, a group chat."""
 
+    breaks = "ORC-34"
     imitates = "https://github.com/dapr/dapr-agents/issues/196"
     expected = frozenset({"ORC-01", "ORC-02", "ORC-16", "ORC-34"})
 
@@ -149,6 +169,7 @@ class LatestRunTakesAll(Mutant):
 class LatestInputForAll(Mutant):
     """What runs were asked is kept in one place: participants are sent the latest of it, but for managed chats and handoff."""
 
+    breaks = "ORC-34"
     imitates = "https://github.com/microsoft/agent-framework/issues/784"
     expected = frozenset({"ORC-34"})
 

@@ -1,22 +1,58 @@
-"""Faults with several agents and in long conversations: a thread that moves, reducers, agents as tools."""
+"""Threads, several agents: faults that the rules of this section are the first to name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Literal, cast
+
+import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.reference.agent import Agent, AgentTool
-from conformance.reference.agent_tool import InnerAgent
+from conformance.reference.agent import Agent
+from conformance.reference.agent_tool import AgentTool, InnerAgent
 from conformance.reference.history_stores import Store, ThreadStore
 from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
-from conformance.trace.exchange import Turn
+from conformance.scenario.specs import AgentSpec
+from conformance.trace.exchange import ThreadState, Turn
 from conformance.trace.messages import Message
+from conformance.world.chat_service import ChatService, Request
+
+
+class InputKeptByReference(Mutant):
+    """A thread keeps the caller's own message objects."""
+
+    breaks = "THR-36"
+    imitates = "https://github.com/google/adk-python/pull/7213"
+    expected = frozenset({"THR-36"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def taken(self, messages: Iterable[Message]) -> tuple[Message, ...]:
+            """Take them as they are."""
+            return tuple(messages)
+
+
+class ResponseHandedOutByReference(Mutant):
+    """The messages of a response are the very objects that the thread keeps."""
+
+    breaks = "THR-36"
+    imitates = "https://github.com/google/adk-python/pull/7105"
+    expected = frozenset({"THR-36"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def handed(self, messages: Iterable[Message]) -> tuple[Message, ...]:
+            """Hand out what is kept."""
+            return tuple(messages)
 
 
 class OwnTurnsOnly(Mutant):
     """Of a local thread an agent sees only the turns that it had itself."""
 
+    breaks = "THR-33"
     imitates = "a history that is filtered by the agent that it belongs to"
     expected = frozenset({"THR-05", "THR-33"})
 
@@ -50,6 +86,7 @@ class _OwnTurns(ThreadStore):
 class ReducerSplitsPairs(Mutant):
     """A reducer counts messages, so that a call is cut off from its result."""
 
+    breaks = "THR-34"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12708"
     expected = frozenset({"THR-34"})
 
@@ -65,6 +102,7 @@ class ReducerSplitsPairs(Mutant):
 class ReducerKeepsOneTooMany(Mutant):
     """A reducer does not count the new input."""
 
+    breaks = "THR-34"
     imitates = "a bound on the history, where one on the request is meant"
     expected = frozenset({"THR-34"})
 
@@ -79,6 +117,7 @@ class ReducerKeepsOneTooMany(Mutant):
 class ReducerCutsTheEnd(Mutant):
     """A reducer keeps the beginning of the conversation and cuts off the newest input."""
 
+    breaks = "THR-34"
     imitates = "a slice that counts from the wrong end"
     expected = frozenset({"THR-34"})
 
@@ -100,6 +139,7 @@ class ReducerCutsTheEnd(Mutant):
 class InnerAgentNamesTheConversation(Mutant):
     """An agent that is a tool goes on with the conversation of the thread that it is called from."""
 
+    breaks = "THR-37"
     imitates = "https://github.com/microsoft/agent-framework/pull/3266"
     expected = frozenset({"THR-37"})
 
@@ -117,6 +157,7 @@ class InnerAgentNamesTheConversation(Mutant):
 class InnerTurnKeptOutside(Mutant):
     """What an agent that is a tool was asked and answered stays on the local thread that it is called from, until its next run."""
 
+    breaks = "THR-37"
     imitates = "https://github.com/bytedance/deer-flow/pull/4215"
     expected = frozenset({"THR-28", "THR-37"})
 
@@ -155,6 +196,7 @@ class _Recording(AgentTool):
 class InnerAgentIsSentTheConversation(Mutant):
     """An agent that is a tool gets everything that was said on the local thread that it is called from."""
 
+    breaks = "THR-37"
     imitates = "a context that is handed down whole"
     expected = frozenset({"THR-37"})
 
@@ -166,3 +208,94 @@ class InnerAgentIsSentTheConversation(Mutant):
             thread = super().inner_thread(outer, agent)
             thread.messages += outer.messages
             return thread
+
+
+class LocalHistorySentTwice(Mutant):
+    """A run on a local thread sends the earlier turns twice."""
+
+    breaks = "THR-34"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7930"
+    expected = frozenset({"ORC-35", "PER-06", "PER-16", "PER-31", "PER-43", "THR-05", "THR-10", "THR-33", "THR-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def request_messages(
+            self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
+        ) -> tuple[Message, ...]:
+            """Prepend the history once more."""
+            return (*history, *super().request_messages(history, adds, new))
+
+
+class ToolMessagesForgotten(Mutant):
+    """A thread that keeps its own messages drops the tool traffic of earlier turns."""
+
+    breaks = "THR-33"
+    imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
+    expected = frozenset({"PER-16", "PER-31", "THR-05", "THR-10", "THR-33", "THR-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def store_in(self, place: str | None, thread: Thread) -> Store:
+            """Load texts only."""
+            return _TextStore(thread) if place is None else super().store_in(place, thread)
+
+
+class _TextStore(ThreadStore):
+    async def load(self) -> tuple[Message, ...]:
+        """Load what has no calls and no results."""
+        return tuple(message for message in await super().load() if not (message.calls or message.results))
+
+
+class ObserverSeesNoMessages(Mutant):
+    """Middleware that looks at a local thread does not see its messages."""
+
+    breaks = "THR-35"
+    imitates = "https://github.com/microsoft/agent-framework/issues/1504"
+    expected = frozenset({"THR-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def shown(self, thread: Thread) -> ThreadState:
+            """Show what stands on the outside."""
+            return msgspec.structs.replace(await super().shown(thread), messages=None)
+
+
+class ObserverSeesTheThreadBefore(Mutant):
+    """Middleware that looks at a thread after a run sees it as it was before."""
+
+    breaks = "THR-35"
+    imitates = "a context object that is filled in when the run begins"
+    expected = frozenset({"THR-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def look(self, moment: Literal["before", "after"], thread: Thread) -> None:
+            """Fill it in once."""
+            if moment == "before":
+                vars(thread)["seen"] = self.describe(thread)
+            await super().look(moment, thread)
+
+        async def shown(self, thread: Thread) -> ThreadState:
+            """Show that."""
+            return cast("ThreadState", vars(thread)["seen"])
+
+
+class LookingAsksAModel(Mutant):
+    """Middleware that looks at a hosted thread has a model sum up what was said on it."""
+
+    breaks = "THR-35"
+    imitates = "a property of a session that fetches what it does not have"
+    expected = frozenset({"THR-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def shown(self, thread: Thread) -> ThreadState:
+            """Ask for a summary."""
+            if thread.kind == "hosted":
+                await ChatService(self.world, "summary", AgentSpec(), "").reply(Request(messages=()))
+            return await super().shown(thread)

@@ -1,0 +1,466 @@
+"""Orchestration, answer: faults that the rules of this section are the first to name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+
+import msgspec
+
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.orchestration.faulty_parts import Direct, everywhere, signed_by
+from conformance.reference.agent import Agent
+from conformance.reference.patterns import PATTERNS, Concurrent, Course, Handoff, Managed, Sequential
+from conformance.reference.workflow import Workflow
+from conformance.reference.workflow_run import WorkflowRun
+from conformance.trace.exchange import ChunkSeen, OutputSeen, Response, Turn, WorkflowSeen
+from conformance.trace.messages import Message
+
+
+class _Lasting(Managed):
+    late: WorkflowSeen | None = None
+
+    async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
+        """Begin with what came late."""
+        if self.late is not None:
+            late, self.late = self.late, None
+            yield late
+        async with aclosing(super().start(turn, stream=stream)) as events:
+            async for event in events:
+                yield event
+
+    class run_type(WorkflowRun):
+        """The faulty run."""
+
+        async def follow(self) -> AsyncGenerator[WorkflowSeen]:
+            """Go on without a consumer when that one leaves."""
+            left = False
+            while (event := await self.events.get()) is not None:
+                if isinstance(event, BaseException):
+                    raise event
+                if left and isinstance(event, OutputSeen) and event.completed and isinstance(self.workflow, _Lasting):
+                    self.workflow.late = event
+                try:
+                    if not left:
+                        yield event
+                except GeneratorExit:
+                    left = True
+                self.events.task_done()
+            self.events.task_done()
+
+
+class AbandonedGoesOn(Mutant):
+    """A group chat or Magentic run whose stream was abandoned goes on, and what completes it comes out of the next run."""
+
+    breaks = "ORC-17"
+    imitates = "https://github.com/google/adk-python/pull/6564"
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-16", "ORC-17", "ORC-21", "ORC-38"})
+    patterns = {**PATTERNS, "group_chat": _Lasting, "magentic": _Lasting}
+
+
+class AggregatorNotAsked(Mutant):
+    """A concurrent run answers with everyone's response although its author gave it an aggregator."""
+
+    breaks = "ORC-12"
+    imitates = "https://github.com/microsoft/agent-framework/issues/1814"
+    expected = frozenset({"ORC-09", "ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28"})
+
+    class _Concurrent(Concurrent):
+        def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Aggregate by default."""
+            return tuple(message for name in self.spec.participants for message in responses[name].messages)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class AggregateAndAll(Mutant):
+    """A concurrent run answers with what its author's aggregator made of the responses, and with the responses."""
+
+    breaks = "ORC-12"
+    imitates = "two end executors, of which both are connected"
+    expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28"})
+
+    class _Concurrent(Concurrent):
+        def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Append the responses."""
+            aggregate = super().aggregate(run, responses)
+            if self.spec.aggregates is None:
+                return aggregate
+            return (*aggregate, *(message for name in self.spec.participants for message in responses[name].messages))
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class BareMessages(Mutant):
+    """The payload of the run-completed output of a concurrent run is a bare list of messages."""
+
+    breaks = "ORC-11"
+    imitates = "the list of messages with which orchestrations used to end, see the record on their outputs"
+    expected = frozenset({"ORC-11"})
+
+    class _Concurrent(Concurrent):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Emit messages instead of a response."""
+            messages = answer.messages if answer else ()
+            run.events.put_nowait(OutputSeen(executor=self.name, completed=True, payload="messages", messages=messages))
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class LastMessageOnly(Mutant):
+    """A sequential run answers with the last message of the last response alone."""
+
+    breaks = "ORC-13"
+    imitates = "https://github.com/langchain-ai/langgraph-supervisor-py/issues/185"
+    expected = frozenset({"ORC-09", "ORC-13", "ORC-19", "ORC-23", "ORC-25", "ORC-28", "ORC-31"})
+
+    class _Sequential(Sequential):
+        async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
+            """Keep the last one."""
+            answer = await super().answer(run, messages) or Response()
+            return answer if run.nested else Response(messages=answer.messages[-1:])
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class _Dropping(Workflow):
+    def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+        """Keep messages that say something."""
+        kept = [message for message in (answer or Response()).messages if message.text or not (message.calls or message.results)]
+        super().complete(run, Response(messages=tuple(kept)))
+
+
+class ToolTrafficLost(Mutant):
+    """Calls of tools and their results are dropped from the answer of a sequential or concurrent run."""
+
+    breaks = "ORC-13"
+    imitates = "https://github.com/microsoft/autogen/issues/5045"
+    expected = frozenset({"ORC-13", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-31"})
+    patterns = everywhere(_Dropping, but={"handoff", "group_chat", "magentic", "custom"})
+
+
+class _Alone(Workflow):
+    async def begin(
+        self, messages: Sequence[Message], *, stream: bool, history: Sequence[Message] = (), key: str | None = None
+    ) -> WorkflowRun:
+        """Note what the run is given."""
+        run = await super().begin(messages, stream=stream, history=history, key=key)
+        if len(self.participants) == 1:
+            run.said.extend(messages)
+        return run
+
+    def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+        """Answer with the conversation where there is one participant."""
+        alone = len(self.participants) == 1 and self.spec.aggregates is None
+        super().complete(run, Response(messages=tuple(run.said)) if alone else answer)
+
+
+class OneIsASpecialCase(Mutant):
+    """A sequential or concurrent workflow of one participant answers with its input and its response."""
+
+    breaks = "ORC-13"
+    imitates = "a branch for lists of one, which returns the conversation"
+    expected = frozenset({"ORC-12", "ORC-13", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28"})
+    patterns = everywhere(_Alone, but={"handoff", "group_chat", "magentic", "custom"})
+
+
+class EveryResponseIsFinal(Mutant):
+    """Every response in a handoff is output as run-completed, as if whoever answers were the last one."""
+
+    breaks = "ORC-11"
+    imitates = "https://github.com/google/adk-python/issues/2778"
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-05", "ORC-10", "ORC-11", "ORC-15"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def output(self, executor: str, response: Response, *, completed: bool = False) -> None:
+                """Mark everything."""
+                super().output(executor, response, completed=True)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class ConversationDumped(Mutant):
+    """A sequential run answers with the whole conversation, the user's prompt included."""
+
+    breaks = "ORC-13"
+    imitates = "https://github.com/microsoft/agent-framework/pull/5301"
+    expected = frozenset({"ORC-06", "ORC-12", "ORC-13", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31", "ORC-35"})
+
+    class _Sequential(Sequential):
+        async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
+            """Answer with everything."""
+            answer = await super().answer(run, messages)
+            return answer if run.nested else Response(messages=(*messages, *run.said))
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class RoundsInTheAnswer(Mutant):
+    """The rounds of a group chat stand before its manager's answer, and so does the work of Magentic."""
+
+    breaks = "ORC-17"
+    imitates = "https://github.com/microsoft/agent-framework/issues/2272"
+    expected = frozenset({"ORC-12", "ORC-16", "ORC-17", "ORC-19", "ORC-23", "ORC-25", "ORC-28"})
+
+    class _Managed(Managed):
+        def conclude(self, run: WorkflowRun, conversation: Sequence[Message]) -> Response:
+            """Prepend the rounds."""
+            answer = super().conclude(run, conversation)
+            return answer if run.nested else Response(messages=(*run.said, *answer.messages))
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class HandoffAnswersOnceMore(Mutant):
+    """The run-completed output of a handoff repeats the last participant's response."""
+
+    breaks = "ORC-11"
+    imitates = "an end executor that every pattern shares"
+    expected = frozenset({"ORC-11", "ORC-15", "ORC-19"})
+
+    class _Handoff(Handoff):
+        def completion(self, last: Response) -> Response:
+            """Repeat the last response."""
+            return last
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class LimitSaysNothing(Mutant):
+    """A run that a limit ends has no run-completed output."""
+
+    breaks = "ORC-18"
+    imitates = "https://github.com/microsoft/autogen/issues/706"
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-06", "ORC-18", "ORC-38"})
+
+    class _Managed(Managed):
+        nothing = Response()
+
+        def limited(self, run: WorkflowRun, course: Course, limit: str) -> Response:
+            """Give no answer."""
+            return self.nothing
+
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Complete where there is an answer."""
+            if answer is not self.nothing:
+                super().complete(run, answer)
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class LimitReached(Exception):
+    """What a faulty run raises at a limit."""
+
+
+class LimitIsAnError(Mutant):
+    """A limit raises."""
+
+    breaks = "ORC-18"
+    imitates = "https://github.com/openai/openai-agents-python/issues/844"
+    expected = frozenset({"ORC-06", "ORC-18", "ORC-27", "ORC-38"})
+
+    class _Managed(Managed):
+        def limited(self, run: WorkflowRun, course: Course, limit: str) -> Response:
+            """Raise."""
+            raise LimitReached(f"the limit of {limit} is reached")
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class LimitAnswersWithTheLastRound(Mutant):
+    """A run that a limit ends answers with what was said last."""
+
+    breaks = "ORC-18"
+    imitates = "https://github.com/microsoft/semantic-kernel/issues/12687"
+    expected = frozenset({"ORC-12", "ORC-18"})
+
+    class _Managed(Managed):
+        def limited(self, run: WorkflowRun, course: Course, limit: str) -> Response:
+            """Answer with the last round."""
+            return Response(messages=tuple(run.said[-1:]))
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class LimitAndAnswerBoth(Mutant):
+    """At a limit a run completes with the notice of it, and then with the manager's answer, too."""
+
+    breaks = "ORC-18"
+    imitates = "a loop with two ends, of which the first does not return"
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-18", "ORC-21"})
+
+    class _Managed(Managed):
+        def limited(self, run: WorkflowRun, course: Course, limit: str) -> Response:
+            """Complete, and go on to the end."""
+            self.complete(run, super().limited(run, course, limit))
+            return self.conclude(run, course.conversation)
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class ResetsUnbounded(Mutant):
+    """Magentic begins anew as often as it likes."""
+
+    breaks = "ORC-18"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7595"
+    expected = frozenset({"ORC-18"})
+
+    class _Managed(Managed):
+        def out_of_resets(self, course: Course) -> bool:
+            """Never."""
+            return False
+
+    patterns = {**PATTERNS, "magentic": _Managed}
+
+
+class OneRoundTooMany(Mutant):
+    """One participant more than the limit on rounds allows speaks, and only then does the run end."""
+
+    breaks = "ORC-18"
+    imitates = "https://github.com/microsoft/agent-framework/issues/1560"
+    expected = frozenset({"ORC-18"})
+
+    class _Managed(Managed):
+        def out_of_rounds(self, course: Course) -> bool:
+            """Compare wrongly."""
+            return self.spec.max_rounds is not None and course.rounds > self.spec.max_rounds
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class _LastSpeaker(Managed):
+    def conclude(self, run: WorkflowRun, conversation: Sequence[Message]) -> Response:
+        """Answer with whatever was said last."""
+        return super().conclude(run, conversation) if run.nested else Response(messages=tuple(run.said[-1:]))
+
+
+class GroupChatAnswersWithTheLastRound(Mutant):
+    """A group chat answers with its last round instead of the manager's summary."""
+
+    breaks = "ORC-16"
+    imitates = "an orchestrator without a word of its own"
+    expected = frozenset({"ORC-09", "ORC-12", "ORC-16", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28"})
+    patterns = {**PATTERNS, "group_chat": _LastSpeaker}
+
+
+class MagenticAnswersWithTheLastRound(Mutant):
+    """Magentic answers with a participant's work instead of the manager's synthesis."""
+
+    breaks = "ORC-17"
+    imitates = "an orchestrator without a word of its own"
+    expected = frozenset({"ORC-09", "ORC-12", "ORC-17", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28"})
+    patterns = {**PATTERNS, "magentic": _LastSpeaker}
+
+
+class HandoffSignedByTheFirst(Mutant):
+    """In a handoff every response is signed by the participant that began."""
+
+    breaks = "ORC-15"
+    imitates = "https://github.com/microsoft/agent-framework/pull/1427"
+    expected = frozenset({"ORC-15", "ORC-25"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def output(self, executor: str, response: Response, *, completed: bool = False) -> None:
+                """Sign for the first one."""
+                signed = response if completed else signed_by(response, self.workflow.spec.participants[0])
+                super().output(executor, signed, completed=completed)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class SequentialAnswerSignedByTheFirst(Mutant):
+    """The answer of a sequence is signed by its first participant."""
+
+    breaks = "ORC-11"
+    imitates = "a name that is taken from where the run began"
+    expected = frozenset({"ORC-11", "ORC-23", "ORC-24", "ORC-25"})
+
+    class _Sequential(Sequential):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Sign for the first one."""
+            super().complete(run, signed_by(answer, self.spec.participants[0]) if answer else None)
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class ManagerSignedByAParticipant(Mutant):
+    """The manager's answer is signed by a participant."""
+
+    breaks = "ORC-11"
+    imitates = "https://github.com/agno-agi/agno/issues/3525"
+    expected = frozenset({"ORC-11", "ORC-23"})
+
+    class _Managed(Managed):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Sign for a participant."""
+            super().complete(run, signed_by(answer, self.spec.participants[0]) if answer else None)
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class SignedByTheFirst(Mutant):
+    """In a concurrent run everything that participants say is signed with the name of the first one, chunks too."""
+
+    breaks = "ORC-11"
+    imitates = "a loop variable that is bound too early"
+    expected = frozenset({"ORC-09", "ORC-11", "ORC-14", "ORC-19", "ORC-21", "ORC-23"})
+
+    class _Concurrent(Concurrent):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def agent(self, name: str, agent: Agent, messages: Sequence[Message], *, chunks: bool) -> Response:
+                """Run each as the first."""
+                first = self.workflow.spec.participants[0]
+                own = name in self.workflow.participants
+                return await super().agent(first if own else name, agent, messages, chunks=chunks)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class AnswersUnsigned(Mutant):
+    """The manager's answer bears no author."""
+
+    breaks = "ORC-11"
+    imitates = "a message that is made from a text alone"
+    expected = frozenset({"ORC-11"})
+
+    class _Managed(Managed):
+        def conclude(self, run: WorkflowRun, conversation: Sequence[Message]) -> Response:
+            """Leave the author out."""
+            answer = super().conclude(run, conversation)
+            return Response(messages=tuple(msgspec.structs.replace(message, author=None) for message in answer.messages))
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class LastChunkIsTheAnswer(Mutant):
+    """A sequential or concurrent run that streams answers with the last chunk of the answer."""
+
+    breaks = "ORC-13"
+    imitates = "https://github.com/monoes/monomind/issues/245"
+    expected = frozenset({"ORC-09", "ORC-10", "ORC-13", "ORC-14", "ORC-19"})
+
+    class _Workflow(Direct):
+        async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
+            """Take for the answer what came last."""
+            text: str | None = None
+            async with aclosing(super().start(turn, stream=stream)) as events:
+                async for event in events:
+                    if isinstance(event, ChunkSeen) and event.executor == self.spec.participants[-1]:
+                        text = event.text
+                    answers = isinstance(event, OutputSeen) and event.completed and self.flat and self.spec.aggregates is None
+                    if isinstance(event, OutputSeen) and answers and text is not None:
+                        *others, last = event.messages
+                        cut = (*others, msgspec.structs.replace(last, text=text))
+                        yield msgspec.structs.replace(event, messages=cut)
+                    else:
+                        yield event
+
+    patterns = everywhere(_Workflow, but={"handoff", "group_chat", "magentic", "custom"})

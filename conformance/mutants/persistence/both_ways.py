@@ -1,0 +1,466 @@
+"""Persistence, both ways: faults that the rules of this section are the first to name."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Self
+
+import msgspec
+
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.persistence.faulty_agents import Front, FrontedAgent, OrdinaryAgent, PerRunAgent
+from conformance.mutants.shared_faults import CurrentThreadAgent
+from conformance.reference.agent import Agent
+from conformance.reference.client import Client, Emit, PersistingClient
+from conformance.reference.history_stores import ProviderStore, Store
+from conformance.reference.loop import Loop, Outcome
+from conformance.reference.thread import Thread
+from conformance.scenario.scenario import Run
+from conformance.trace.exchange import Response, Turn
+from conformance.trace.messages import Call, Message
+from conformance.world.chat_service import Reply, Request
+
+
+class PendingApprovalOverlooked(Mutant):
+    """New input while calls wait for approval is sent, with calls that nobody answered in front of it."""
+
+    breaks = "PER-42"
+    imitates = "https://github.com/letta-ai/letta/pull/3156"
+    expected = frozenset({"PER-42"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def check_waiting(self, thread: Thread) -> None:
+            """Let it pass."""
+
+
+class PendingApprovalOverlookedByStreams(Mutant):
+    """Streaming, new input while calls wait for approval is sent, with calls that nobody answered in front of it."""
+
+    breaks = "PER-42"
+    imitates = "https://github.com/letta-ai/lettabot/issues/180"
+    expected = frozenset({"PER-42"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Note how the run is made."""
+            vars(thread)["streams"] = stream
+            return await super().run(thread, turn, emit, stream=stream)
+
+        def check_waiting(self, thread: Thread) -> None:
+            """Let it pass, as long as nobody decides."""
+            raising = any(tool.raises for tool in self.spec.tools.values())
+            if raising or not vars(thread).get("streams"):
+                super().check_waiting(thread)
+
+
+class DetachedForAllThreads(Mutant):
+    """`clear` detaches the provider from the agent: its other threads lose their history."""
+
+    breaks = "PER-41"
+    imitates = "https://github.com/microsoft/agent-framework/pull/7284"
+    expected = frozenset({"PER-41"})
+
+    class agent_type(FrontedAgent):
+        """The faulty agent."""
+
+        cells = ("M1",)
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Note that there is nothing to load from any more."""
+            super().on_conflict(thread, id)
+            vars(self)["cleared"] = thread.detached or vars(self).get("cleared")
+
+        class front_type(Front):
+            """The store that is not asked any more."""
+
+            async def load(self) -> tuple[Message, ...]:
+                """Load as long as no thread was in conflict."""
+                return () if vars(self.agent).get("cleared") else await super().load()
+
+
+class ContextInTheFirstCallOnly(Mutant):
+    """With per-service-call persistence, what context providers injected reaches the first service call of a run only."""
+
+    breaks = "PER-45"
+    imitates = "https://github.com/microsoft/agent-framework/issues/1735"
+    expected = frozenset({"PER-45"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class persisting_type(PersistingClient):
+            """The faulty decorator."""
+
+            def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
+                """Use it up."""
+                sent = super().request_messages(history, new)
+                self._adds = ()
+                return sent
+
+
+class ContextLeftOutBesideResults(Mutant):
+    """With per-run persistence, what context providers injected is left out of requests that carry results."""
+
+    breaks = "PER-45"
+    imitates = "a loop that rebuilds its messages from the conversation"
+    expected = frozenset({"PER-45"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
+            """Put something in between that knows what was injected."""
+            client = super().client(thread, store, adds, adopted, local=local)
+            return _Forgetful(client, adds) if adds and local and not self.spec.per_service_call else client
+
+
+class _Forgetful:
+    def __init__(self, inner: Client, adds: Sequence[Message]) -> None:
+        self._inner = inner
+        self._adds = adds
+
+    async def complete(self, request: Request, emit: Emit) -> Reply:
+        """Leave it out."""
+        said = request.messages
+        if said[-1].results:
+            said = tuple(each for each in said if each not in self._adds)
+        return await self._inner.complete(msgspec.structs.replace(request, messages=said), emit)
+
+
+class _Agent(CurrentThreadAgent, FrontedAgent):
+    """An agent that keeps the current thread, with fronts before its stores."""
+
+
+class _Front(Front):
+    """A front that knows the current thread."""
+
+    @property
+    def current(self) -> Thread:
+        """The current thread of its agent."""
+        assert isinstance(self.agent, CurrentThreadAgent)
+        return self.agent.current(self.thread)
+
+
+class InterleavedRunsLoadEachOthers(Mutant):
+    """The agent keeps the key of "the current thread" on itself, so that runs that interleave load one history."""
+
+    breaks = "PER-39"
+    imitates = "https://github.com/veryfront/veryfront-code/issues/2336"
+    expected = frozenset({"PER-39"})
+
+    class agent_type(_Agent):
+        """The faulty agent."""
+
+        cells = ("M1",)
+
+        class front_type(_Front):
+            """The store of the current thread."""
+
+            async def load(self) -> tuple[Message, ...]:
+                """Load it."""
+                return await self.agent.world.history(self.agent.name).load(self.current.key)
+
+
+class InterleavedRunsStoredTogether(Mutant):
+    """The agent keeps the key of "the current thread" on itself, so that runs that interleave are appended to one history."""
+
+    breaks = "PER-39"
+    imitates = "https://github.com/MervinPraison/PraisonAI/issues/3105"
+    expected = frozenset({"PER-39", "THR-05"})
+
+    class agent_type(_Agent):
+        """The faulty agent."""
+
+        def fronts(self, thread: Thread) -> bool:
+            """Only where nobody switches the way of persisting."""
+            return not any(run.per_service_call is not None or run.background for run in self.world.scenario.runs())
+
+        class front_type(_Front):
+            """The store of the current thread."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append to it."""
+                history = self.agent.world.history(self.agent.name)
+                await ProviderStore(history, self.current, self.agent.name).append(messages)
+
+
+class LimitLeavesACallOpen(Mutant):
+    """A loop that its limit cuts short has stored the calls of its last reply, which nobody answered and the caller never sees."""
+
+    breaks = "PER-44"
+    imitates = "https://github.com/evalstate/fast-agent/pull/940"
+    expected = frozenset({"PER-44"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class loop_type(Loop):
+            """The faulty loop."""
+
+            def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
+                """Forbid nothing."""
+                self._outcome = outcome
+                return msgspec.structs.replace(super().request(first, sent, outcome), forbids_tools=False)
+
+            async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+                """Stop where one reply too many asks for tools."""
+                if self._limit is not None and sum(1 for each in self._outcome.produced if each.calls) > self._limit:
+                    raise _CutShort
+                return await super().call_tools(calls)
+
+            async def run(self, request: Request, emit: Emit) -> Outcome:
+                """Return what was answered."""
+                try:
+                    return await super().run(request, emit)
+                except _CutShort:
+                    return self._outcome
+
+        def response(self, thread: Thread, outcome: Outcome) -> Response:
+            """Keep the open calls from the caller."""
+            open_calls = bool(outcome.produced[-1].calls) and not outcome.waiting
+            return super().response(thread, replace(outcome, produced=outcome.produced[:-1]) if open_calls else outcome)
+
+
+class _CutShort(Exception):
+    """The limit is reached."""
+
+
+class LimitAnswerNotStored(Mutant):
+    """The answer of a loop that reached its limit is returned, and not stored."""
+
+    breaks = "PER-44"
+    imitates = "https://github.com/openai/openai-agents-python/issues/4393"
+    expected = frozenset({"PER-44"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
+            """Append what the tools led to."""
+            asked = sum(1 for each in outcome.produced if each.calls)
+            reached = self.spec.limit is not None and asked >= self.spec.limit and not outcome.terminated
+            await super().persist(store, new, replace(outcome, produced=outcome.produced[:-1]) if reached else outcome)
+
+
+class LimitUnknownToStreams(Mutant):
+    """Streaming, a loop goes on beyond its limit."""
+
+    breaks = "PER-44"
+    imitates = "https://github.com/openai/openai-agents-python/pull/4403"
+    expected = frozenset({"PER-38", "PER-44"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class loop_type(Loop):
+            """The faulty loop."""
+
+            def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
+                """Forbid nothing to streams."""
+                request = super().request(first, sent, outcome)
+                return msgspec.structs.replace(request, forbids_tools=request.forbids_tools and not first.stream)
+
+
+class BackgroundRunNotStored(Mutant):
+    """With per-service-call persistence, a run in the background is stored by nobody."""
+
+    breaks = "PER-40"
+    imitates = "https://github.com/microsoft/agent-framework/pull/1501"
+    expected = frozenset({"PER-01", "PER-10", "PER-37", "PER-40", "PER-43"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def in_background(self) -> Self:
+            """Leave persisting to a decorator that is not there."""
+            other = super().in_background()
+            special = self.spec.limit is not None or any(tool.raises or tool.terminates for tool in self.spec.tools.values())
+            other.spec = other.spec if special else self.spec
+            return other
+
+
+class BackgroundRunUnwarned(Mutant):
+    """That a run in the background is persisted at its end, although per-service-call persistence is on, goes without a warning."""
+
+    breaks = "PER-40"
+    imitates = "a mode that is switched where nobody looks"
+    expected = frozenset({"PER-40"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def in_background(self) -> Self:
+            """Hush."""
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return super().in_background()
+
+
+class BackgroundRunStoredPerServiceCall(Mutant):
+    """With per-service-call persistence, a run in the background is persisted like any other, after a warning that it is not."""
+
+    breaks = "PER-40"
+    imitates = "https://github.com/microsoft/agent-framework/pull/3808"
+    expected = frozenset({"PER-01", "PER-40"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Warn, and run as ever."""
+            if turn.background and self.spec.per_service_call:
+                self.in_background()
+                turn = msgspec.structs.replace(turn, background=False)
+            return await super().run(thread, turn, emit, stream=stream)
+
+
+class HistoryAppendedAfterASwitch(Mutant):
+    """The first run after the setting was switched appends what users said before once more."""
+
+    breaks = "PER-43"
+    imitates = "https://github.com/kagent-dev/kagent/pull/1500"
+    expected = frozenset({"PER-01", "PER-09", "PER-40", "PER-43"})
+
+    class agent_type(OrdinaryAgent):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store that migrates."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Bring what users said along."""
+                mode = self.agent.persists_at_the_end
+                before = vars(self.thread).get("mode", mode)
+                vars(self.thread)["mode"] = mode
+                there = await self.inner.load() if before != mode else ()
+                await super().append([*(each for each in there if each.role == "user"), *messages])
+
+        def steady(self, runs: Sequence[Run]) -> bool:
+            """Switching is what it is about."""
+            return True
+
+
+class HistoryLostAfterASwitch(Mutant):
+    """After the setting was switched, a thread's history begins anew: each way of persisting has a key of its own."""
+
+    breaks = "PER-43"
+    imitates = "a key that is made of the settings"
+    expected = frozenset({"PER-08", "PER-43", "THR-05", "THR-10"})
+
+    class agent_type(OrdinaryAgent):
+        """The faulty agent."""
+
+        def steady(self, runs: Sequence[Run]) -> bool:
+            """Switching is what it is about."""
+            return True
+
+        class front_type(Front):
+            """The store that knows its own."""
+
+            async def load(self) -> tuple[Message, ...]:
+                """Load what this way of persisting appended."""
+                mode = self.agent.persists_at_the_end
+                loaded = await super().load()
+                whose: list[bool] = vars(self.thread).get("whose", [])
+                return tuple(each for each, way in zip(loaded, whose, strict=False) if way == mode)
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Note which way it is."""
+                vars(self.thread).setdefault("whose", []).extend([self.agent.persists_at_the_end] * len(messages))
+                await super().append(messages)
+
+
+class _Streaming(PerRunAgent):
+    """An agent that is faulty when it streams, where it persists at the end of a run."""
+
+    async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+        """Note how the run is made."""
+        vars(thread)["streams"] = stream
+        return await super().run(thread, turn, emit, stream=stream)
+
+    def fronts(self, thread: Thread) -> bool:
+        """Only then."""
+        return bool(vars(thread).get("streams")) and super().fronts(thread)
+
+
+class StreamedAnswerNotStored(Mutant):
+    """Per-run persistence of a streaming run does not store its last message."""
+
+    breaks = "PER-38"
+    imitates = "https://github.com/pydantic/pydantic-ai/issues/375"
+    expected = frozenset({"PER-01", "PER-10", "PER-18", "PER-38", "THR-05", "THR-09", "THR-10", "THR-27"})
+
+    class agent_type(_Streaming):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store that is written before the stream is at its end."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append what there was by then."""
+                await super().append(messages[:-1])
+
+
+class StreamedRunAppendedTwice(Mutant):
+    """Per-run persistence of a streaming run appends it at the end of the stream, and when its response is put together."""
+
+    breaks = "PER-38"
+    imitates = "https://github.com/openai/openai-agents-python/pull/4312"
+    expected = frozenset({"PER-01", "PER-09", "PER-12", "PER-18", "PER-38", "THR-05", "THR-10", "THR-27"})
+
+    class agent_type(_Streaming):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store that hears of it twice."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append twice."""
+                await super().append(messages)
+                await super().append(messages)
+
+
+class StreamedBufferStored(Mutant):
+    """Streaming, a reply without a text is stored with that of the last one: they share a buffer that the loop reuses."""
+
+    breaks = "PER-38"
+    imitates = "https://github.com/NousResearch/hermes-agent/issues/56303"
+    expected = frozenset({"PER-01", "PER-09", "PER-11", "PER-18", "PER-38", "THR-05", "THR-10", "THR-27"})
+
+    class agent_type(_Streaming):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store of one buffer."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append what is in the buffer by now."""
+                latest = messages[-1].text if messages[-1].role == "assistant" else ""
+                await super().append(
+                    [msgspec.structs.replace(each, text=each.text or latest) if each.calls else each for each in messages]
+                )
+
+
+class StreamedPerServiceCallUnasked(Mutant):
+    """A streaming run is persisted in parts, although it is to be persisted at its end."""
+
+    breaks = "PER-38"
+    imitates = "https://github.com/run-llama/llama_index/pull/11675"
+    expected = frozenset({"PER-01", "PER-38"})
+
+    class agent_type(_Streaming):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store that is written message by message."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append each."""
+                for each in messages:
+                    await super().append([each])

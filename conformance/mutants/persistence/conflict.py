@@ -1,0 +1,435 @@
+"""Persistence, conflict: faults that the rules of this section are the first to name."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import msgspec
+
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.persistence.faulty_agents import Copying
+from conformance.reference.agent import Agent
+from conformance.reference.client import SENTINEL, Emit
+from conformance.reference.errors import Conflict
+from conformance.reference.history_stores import Store, ThreadStore
+from conformance.reference.loop import Outcome
+from conformance.reference.run_terms import Terms
+from conformance.reference.thread import Thread, copied
+from conformance.trace.exchange import Response, ThreadState, Turn
+from conformance.trace.messages import Message
+
+
+class ConflictNotThrown(Mutant):
+    """`throw` only warns: the run goes on under the service's id."""
+
+    breaks = "PER-32"
+    imitates = "https://github.com/microsoft/agent-framework/pull/7957"
+    expected = frozenset({"PER-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Do not raise."""
+            try:
+                super().on_conflict(thread, id)
+            except Conflict:
+                thread.detached = True
+
+
+class DetachedAlthoughThrown(Mutant):
+    """`throw` also detaches the provider: later runs neither load from it nor append to it."""
+
+    breaks = "PER-32"
+    imitates = "switches that are carried out one after the other"
+    expected = frozenset({"PER-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Detach first."""
+            thread.detached = thread.detached or self.spec.on_conflict.throw
+            super().on_conflict(thread, id)
+
+        def store(self, thread: Thread) -> Store:
+            """Forget the provider."""
+            return ThreadStore(thread) if thread.detached else super().store(thread)
+
+
+class ConflictNamesOneSide(Mutant):
+    """The error of a conflict names the id, and not what it is in conflict with."""
+
+    breaks = "PER-32"
+    imitates = "a message that was written where only the id is known"
+    expected = frozenset({"PER-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Say half of it."""
+            try:
+                super().on_conflict(thread, id)
+            except Conflict:
+                raise Conflict(f"conversation id {id!r} was not expected here") from None
+
+
+class ConflictOfNoKind(Mutant):
+    """A conflict is raised as an error that could mean anything."""
+
+    breaks = "PER-32"
+    imitates = "https://github.com/microsoft/agent-framework/issues/4937"
+    expected = frozenset({"PER-04", "PER-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Raise something else."""
+            try:
+                super().on_conflict(thread, id)
+            except Conflict as error:
+                raise RuntimeError(str(error)) from None
+
+
+class IdAdoptedAlthoughThrown(Mutant):
+    """`throw` raises when the thread has taken over the id already."""
+
+    breaks = "PER-32"
+    imitates = "https://github.com/microsoft/agent-framework/pull/6310"
+    expected = frozenset({"PER-32", "PER-33"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Take it over first."""
+            if self.spec.on_conflict.throw and not self.stays_local(thread):
+                self.become_hosted(thread, id)
+            super().on_conflict(thread, id)
+
+
+class IdAdoptedOnTheWay(Mutant):
+    """Streaming, `throw` raises when the thread has taken over the id of a chunk already."""
+
+    breaks = "PER-32"
+    imitates = "a session that is updated from within the stream"
+    expected = frozenset({"PER-32", "PER-33"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Note how the run is made."""
+            vars(thread)["streams"] = stream
+            return await super().run(thread, turn, emit, stream=stream)
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Take it over first."""
+            if self.spec.on_conflict.throw and vars(thread)["streams"] and not self.stays_local(thread):
+                self.become_hosted(thread, id)
+            super().on_conflict(thread, id)
+
+
+class InputAppendedAlthoughThrown(Mutant):
+    """`throw` raises, and the input of the run is appended all the same."""
+
+    breaks = "PER-32"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7630"
+    expected = frozenset({"PER-04", "PER-09", "PER-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Keep what was said."""
+            if isinstance(error, Conflict) and self.spec.history == "provider":
+                await self.store(thread).append(new)
+            await super().tell_failure(thread, new, error)
+
+
+class ConflictThrownOnce(Mutant):
+    """`throw` raises on a thread's first turn; where the id comes on a later one, the run goes on under it."""
+
+    breaks = "PER-32"
+    imitates = "a check that is made when a session is new"
+    expected = frozenset({"PER-32"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Let it pass on a thread that has a history."""
+            try:
+                super().on_conflict(thread, id)
+            except Conflict:
+                if not thread.trail:
+                    raise
+                thread.detached = True
+
+
+class KeptProviderLoaded(Mutant):
+    """Where a conflict neither throws nor clears, the provider is loaded from while the service manages the history."""
+
+    breaks = "PER-35"
+    imitates = "https://github.com/microsoft/agent-framework/pull/7525"
+    expected = frozenset({"PER-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
+            """Load what nobody will send."""
+            switches = self.spec.on_conflict
+            kept = self.spec.history == "provider" and not (switches.throw or switches.clear)
+            if kept and thread.kind == "hosted" and self.service.spec.surprising:
+                await self.store(thread).load()
+            return await super()._run(thread, new, emit, stream=stream, terms=terms)
+
+
+class KeptProviderCopiedTo(Mutant):
+    """Where a conflict neither throws nor clears, the provider receives a copy, although none is declared."""
+
+    breaks = "PER-35"
+    imitates = "https://github.com/microsoft/agent-framework/pull/6128"
+    expected = frozenset({"PER-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def copies(self, thread: Thread) -> bool:
+            """Copy where the provider was kept."""
+            switches = self.spec.on_conflict
+            kept = self.spec.history == "provider" and not (switches.throw or switches.clear)
+            persists = self.decorates or not self.spec.per_service_call
+            return kept and persists and self.service.spec.surprising
+
+
+class CopyForgotten(Copying, Mutant):
+    """A provider that is declared to receive a copy while the service manages the history receives none."""
+
+    breaks = "PER-35"
+    imitates = "https://github.com/microsoft/agent-framework/pull/6310"
+    expected = frozenset({"PER-10", "PER-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def copies(self, thread: Thread) -> bool:
+            """Never copy, unless a tool may end the loop."""
+            return any(tool.terminates for tool in self.spec.tools.values()) and super().copies(thread)
+
+
+class DefaultStoreGrows(Mutant):
+    """Without a configured provider, the default store grows although the service returned an id."""
+
+    breaks = "PER-36"
+    imitates = "https://github.com/microsoft/agent-framework/issues/6120"
+    expected = frozenset({"PER-36", "THR-18"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+            """Keep the turn here too."""
+            await super().keep(thread, store, new, outcome, local=local)
+            if local and outcome.adopted and self.spec.history == "default" and self.service.spec.surprising:
+                thread.messages.extend([*new, *outcome.produced])
+
+        def describe(self, thread: Thread) -> ThreadState:
+            """Show what is kept here."""
+            state = super().describe(thread)
+            here = thread.kind == "hosted" and thread.messages and self.service.spec.surprising
+            return msgspec.structs.replace(state, messages=copied(thread.messages)) if here else state
+
+
+class DefaultStoreConflicts(Mutant):
+    """Without a configured provider, an id that the service returns is a conflict with the default store."""
+
+    breaks = "PER-36"
+    imitates = "https://github.com/microsoft/agent-framework/issues/4937"
+    expected = frozenset({"PER-36"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
+            """Raise for any store."""
+            surprised = local and self.spec.history == "default" and self.service.spec.surprising
+            if id is not None and surprised and thread.kind == "local":
+                raise Conflict(f"the service returned conversation id {id!r} although there is a history store")
+            super().adopt(thread, id, adopted, local=local)
+
+
+class DefaultStoreWarned(Mutant):
+    """Without a configured provider, an id that the service returns is warned of as a conflict with the default store."""
+
+    breaks = "PER-36"
+    imitates = "a check that asks whether there is a provider, and not who configured it"
+    expected = frozenset({"PER-36"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def become_hosted(self, thread: Thread, id: str) -> None:
+            """Warn for any store."""
+            if thread.kind == "local" and self.spec.history == "default" and self.service.spec.surprising:
+                warnings.warn(f"conversation id {id!r} is in conflict with the history provider", stacklevel=2)
+            super().become_hosted(thread, id)
+
+
+class ConflictOutOfNothing(Mutant):
+    """A conflict is warned of on a service that returns no id, when a run on a thread with a history comes to its end."""
+
+    breaks = "PER-37"
+    imitates = "https://github.com/microsoft/agent-framework/issues/4937"
+    expected = frozenset({"PER-37"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+            """Take a key of the store for an id."""
+            if self.spec.history == "provider" and thread.kind == "local" and thread.trail:
+                warnings.warn("conversation id and history provider are both set: the conflict is ignored", stacklevel=2)
+            await super().settle(thread, new, outcome)
+
+
+class SentinelIsAConflict(Mutant):
+    """The made-up conversation id of per-service-call persistence is taken for the service's: a conflict is warned of."""
+
+    breaks = "PER-37"
+    imitates = "https://github.com/microsoft/agent-framework/issues/4937"
+    expected = frozenset({"PER-37"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
+            """Warn of any id."""
+            if id == SENTINEL and self.spec.history == "provider" and thread.trail:
+                warnings.warn("the service returned a conversation id although a history provider is configured", stacklevel=2)
+            super().adopt(thread, id, adopted, local=local)
+
+
+class ConflictWarnedTwice(Mutant):
+    """`warn` warns twice for one conflict."""
+
+    breaks = "PER-33"
+    imitates = "a check in the decorator and one at the end of the run"
+    expected = frozenset({"PER-33"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Warn once more."""
+            if self.spec.on_conflict.warn:
+                warnings.warn("the service manages this conversation", stacklevel=2)
+            super().on_conflict(thread, id)
+
+
+class WarnedEveryRun(Mutant):
+    """A provider that was cleared is warned about in every later run."""
+
+    breaks = "PER-33"
+    imitates = "a warning where the id is read instead of where the conflict is found"
+    expected = frozenset({"PER-33"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+            """Warn again."""
+            if thread.detached:
+                warnings.warn("the history provider does not serve this conversation", stacklevel=2)
+            return await super().run(thread, turn, emit, stream=stream)
+
+
+class ThrownWithoutAWarning(Mutant):
+    """`warn` does nothing where `throw` is set as well."""
+
+    breaks = "PER-33"
+    imitates = "switches that are read as one of three"
+    expected = frozenset({"PER-33"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Hush where it raises."""
+            with warnings.catch_warnings():
+                if self.spec.on_conflict.throw:
+                    warnings.simplefilter("ignore")
+                super().on_conflict(thread, id)
+
+
+class WarnedUnasked(Mutant):
+    """A conflict is warned about although `warn` is not set, where the provider is cleared."""
+
+    breaks = "PER-33"
+    imitates = "a switch that guards the raising alone"
+    expected = frozenset({"PER-33"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def on_conflict(self, thread: Thread, id: str) -> None:
+            """Warn of what is done."""
+            super().on_conflict(thread, id)
+            if thread.detached and not self.spec.on_conflict.warn:
+                warnings.warn(f"the history provider is cleared: the service returned conversation id {id!r}", stacklevel=2)
+
+
+class ProviderNotDetached(Mutant):
+    """`clear` leaves the provider attached: later runs go on loading from it."""
+
+    breaks = "PER-34"
+    imitates = "https://github.com/microsoft/agent-framework/pull/7957"
+    expected = frozenset({"PER-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
+            """Load, to no purpose, although the service manages the history."""
+            if thread.detached:
+                await self.store(thread).load()
+            return await super()._run(thread, new, emit, stream=stream, terms=terms)
+
+
+class DetachedProviderAppended(Mutant):
+    """`clear` detaches the provider from loading: later runs go on appending to it."""
+
+    breaks = "PER-34"
+    imitates = "https://github.com/microsoft/agent-framework/pull/7284"
+    expected = frozenset({"PER-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+            """Append what is new."""
+            persists = self.decorates or not self.spec.per_service_call
+            if persists and thread.detached and vars(thread).get("cleared"):
+                await self.store(thread).append([*new, *outcome.produced])
+            vars(thread)["cleared"] = thread.detached
+            await super().settle(thread, new, outcome)
+
+
+class ClearedConversationNotContinued(Mutant):
+    """`clear` detaches the provider, and the next run begins a new conversation: the id is forgotten."""
+
+    breaks = "PER-34"
+    imitates = "https://github.com/microsoft/agent-framework/issues/4577"
+    expected = frozenset({"PER-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def terms(self, thread: Thread, turn: Turn) -> Terms:
+            """Name no conversation."""
+            terms = super().terms(thread, turn)
+            return Terms(local=terms.local, store=terms.store) if thread.detached and thread.conversation_id else terms

@@ -1,0 +1,28 @@
+"""Persistence, equivalence: faults that the rules of this section are the first to name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.persistence.faulty_agents import EndingAgent
+from conformance.reference.loop import Outcome
+from conformance.reference.thread import Thread
+from conformance.trace.messages import Message
+
+
+class EmptyAnswerStored(Mutant):
+    """Per-service-call persistence ends a terminated run with an empty reply of the assistant's."""
+
+    breaks = "PER-17"
+    imitates = "https://github.com/microsoft/semantic-kernel/issues/6064"
+    expected = frozenset({"PER-02", "PER-14", "PER-17"})
+
+    class agent_type(EndingAgent):
+        """The faulty agent."""
+
+        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+            """Append what nobody said."""
+            if outcome.terminated and thread.kind == "local" and self.fronts(thread):
+                await self.store(thread).append([Message(role="assistant")])
+            await super().settle(thread, new, outcome)

@@ -1,0 +1,601 @@
+"""Persistence, failure: faults that the rules of this section are the first to name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.persistence.faulty_agents import FailingAgent, Front, OrdinaryAgent
+from conformance.reference.agent import Agent
+from conformance.reference.client import Emit, PersistingClient
+from conformance.reference.loop import AnyTool, Loop, Outcome
+from conformance.reference.run_terms import Terms
+from conformance.reference.thread import Thread
+from conformance.scenario.specs import ToolSpec
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Message
+from conformance.world.chat_service import Request
+from conformance.world.errors import ProviderError, ServiceError, ToolError
+
+
+class _MakesUp(FailingAgent):
+    """An agent that appends what a failed call did not get through, together with what comes next."""
+
+    class front_type(Front):
+        """The store that makes up for failures."""
+
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append what did not get through first."""
+            failed: tuple[Message, ...] = vars(self.thread).pop("failed", ())
+            await super().append([*failed, *messages])
+
+    async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+        """Note what did not get through."""
+        if isinstance(error, ServiceError):
+            vars(thread)["failed"] = tuple(new)
+        await super().tell_failure(thread, new, error)
+
+
+class FailedInputStoredWithTheNextRun(Mutant):
+    """Per-run persistence stores the input of a failed run together with the next one that succeeds."""
+
+    breaks = "PER-22"
+    imitates = "https://github.com/google/adk-python/issues/4506"
+    expected = frozenset({"PER-01", "PER-22", "THR-05"})
+
+    class agent_type(_MakesUp):
+        """The faulty agent."""
+
+        cells = ("M1",)
+
+
+class FailedCallStoredWithTheNextRun(Mutant):
+    """Per-service-call persistence stores what was new in a failed call together with the next call that succeeds."""
+
+    breaks = "PER-22"
+    imitates = "https://github.com/mastra-ai/mastra/pull/18437"
+    expected = frozenset({"PER-09", "PER-17", "PER-19", "PER-22"})
+
+    class agent_type(_MakesUp):
+        """The faulty agent."""
+
+        cells = ("M2",)
+
+
+class FailedInputSentWithTheNextRun(Mutant):
+    """Per-service-call persistence stores nothing of a failed call, but the next run takes its input into its own."""
+
+    breaks = "PER-22"
+    imitates = "a queue of messages that only success empties"
+    expected = frozenset({"PER-08", "PER-09", "PER-17", "PER-19", "PER-22", "THR-05", "THR-10"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        cells = ("M2",)
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Note what did not get through."""
+            here = self.spec.history == "provider" and thread.kind == "local" and self.fronts(thread)
+            if isinstance(error, ServiceError) and here:
+                vars(thread)["queued"] = tuple(new)
+            await super().tell_failure(thread, new, error)
+
+        async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
+            """Say it again."""
+            queued: tuple[Message, ...] = vars(thread).pop("queued", ()) if self.fronts(thread) else ()
+            return await super()._run(thread, (*queued, *new), emit, stream=stream, terms=terms)
+
+
+class FailedToolLeavesItsCallOpen(Mutant):
+    """A tool that raises ends the run with what there was, and its call has no result."""
+
+    breaks = "PER-23"
+    imitates = "https://github.com/agentscope-ai/agentscope/pull/1911"
+    expected = frozenset({"PER-01", "PER-03", "PER-13", "PER-23", "THR-05"})
+
+    class agent_type(OrdinaryAgent):
+        """The faulty agent."""
+
+        def special(self, tool: ToolSpec) -> bool:
+            """Raising is not."""
+            return tool.terminates or tool.approval
+
+        def tools_of(self, thread: Thread) -> Mapping[str, AnyTool]:
+            """Let errors of tools go through the loop."""
+            tools = super().tools_of(thread)
+            return {name: cast("AnyTool", _Fatal(tool)) for name, tool in tools.items()} if self.fronts(thread) else tools
+
+        class loop_type(Loop):
+            """The faulty loop."""
+
+            async def run(self, request: Request, emit: Emit) -> Outcome:
+                """Take an error of a tool for the end."""
+                try:
+                    return await super().run(request, emit)
+                except _ToolFailed:
+                    return self.came_to
+
+            def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
+                """Remember what there is."""
+                self.came_to = outcome
+                return super().request(first, sent, outcome)
+
+
+class _ToolFailed(Exception):
+    """A tool raised."""
+
+
+class _Fatal:
+    def __init__(self, inner: AnyTool) -> None:
+        self.spec = inner.spec
+        self._inner = inner
+
+    async def __call__(self, **arguments: Any) -> str:
+        """Run the tool."""
+        try:
+            return await self._inner(**arguments)
+        except ToolError as error:
+            raise _ToolFailed from error
+
+
+class FailedCallStored(Mutant):
+    """Per-service-call persistence stores the input of a run whose first call failed."""
+
+    breaks = "PER-19"
+    imitates = "https://github.com/marcominerva/ChatGptNet/issues/13"
+    expected = frozenset({"PER-17", "PER-19"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        cells = ("M2",)
+
+        class front_type(Front):
+            """The store that tells whether it was used."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Note it."""
+                vars(self.thread)["appended"] = True
+                await super().append(messages)
+
+        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+            """Nothing is appended yet."""
+            vars(thread)["appended"] = False
+            return await super().invoke(thread, new)
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Append the input all the same."""
+            here = thread.kind == "local" and self.spec.history == "provider" and self.fronts(thread)
+            if isinstance(error, ServiceError) and here and not vars(thread)["appended"]:
+                await self.store(thread).append(new)
+            await super().tell_failure(thread, new, error)
+
+
+class ServiceErrorReplaced(Mutant):
+    """A failing service call ends the run with an error that says nothing of the service's."""
+
+    breaks = "PER-19"
+    imitates = "a catch-all around the loop"
+    expected = frozenset({"PER-19"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class loop_type(Loop):
+            """The faulty loop."""
+
+            async def run(self, request: Request, emit: Emit) -> Outcome:
+                """Hide the cause."""
+                try:
+                    return await super().run(request, emit)
+                except ServiceError:
+                    raise RuntimeError("the run failed") from None
+
+
+class InputOfAFailedRunStored(Mutant):
+    """Per-run persistence keeps the input of a run that failed."""
+
+    breaks = "PER-20"
+    imitates = "https://github.com/JeffOtano/roni/pull/158"
+    expected = frozenset({"PER-20", "THR-05", "THR-28", "THR-33", "THR-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Store the input all the same."""
+            if isinstance(error, ServiceError) and thread.kind == "local" and not self.spec.per_service_call:
+                await self.store(thread).append(list(new))
+            await super().tell_failure(thread, new, error)
+
+
+class FailedRunStoredUpToItsFailure(Mutant):
+    """Per-run persistence stores of a failed run what came before the call that failed."""
+
+    breaks = "PER-20"
+    imitates = "https://github.com/JetBrains/koog/issues/1939"
+    expected = frozenset({"PER-20", "THR-05", "THR-28"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class loop_type(Loop):
+            """The loop that tells how far it came."""
+
+            def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
+                """Remember what there is."""
+                self.came_to = outcome
+                return super().request(first, sent, outcome)
+
+            async def run(self, request: Request, emit: Emit) -> Outcome:
+                """Hand it over with the error."""
+                try:
+                    return await super().run(request, emit)
+                except ServiceError as error:
+                    vars(error)["came_to"] = self.came_to
+                    raise
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Store it, where the run came further than its first call."""
+            came_to: Outcome | None = vars(error).get("came_to")
+            here = thread.kind == "local" and self.spec.history == "provider" and not self.spec.per_service_call
+            if here and came_to is not None and came_to.produced and not came_to.adopted:
+                await self.persist(self.store(thread), new, came_to)
+            await super().tell_failure(thread, new, error)
+
+
+class LoadErrorSwallowed(Mutant):
+    """A history store that fails to load is taken for an empty one."""
+
+    breaks = "PER-24"
+    imitates = "https://github.com/better-auth/better-hub/pull/85"
+    expected = frozenset({"PER-08", "PER-24", "PER-27"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store that never fails to load."""
+
+            async def load(self) -> tuple[Message, ...]:
+                """Load nothing, if need be."""
+                try:
+                    return await super().load()
+                except ProviderError:
+                    return ()
+
+
+class LoadErrorRaisedLate(Mutant):
+    """That a history store failed to load is raised when the run is appended, after the service was called."""
+
+    breaks = "PER-24"
+    imitates = "a load that runs beside the request, and is awaited at the end"
+    expected = frozenset({"PER-08", "PER-24", "PER-27"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store that remembers its failure."""
+
+            failure: ProviderError | None = None
+
+            async def load(self) -> tuple[Message, ...]:
+                """Keep the failure."""
+                try:
+                    return await super().load()
+                except ProviderError as error:
+                    self.failure = error
+                    return ()
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Raise it."""
+                if self.failure is not None:
+                    raise self.failure
+                await super().append(messages)
+
+
+class AppendErrorSwallowed(Mutant):
+    """A run is returned as if it were stored although the history store failed to append it at its end."""
+
+    breaks = "PER-24"
+    imitates = "https://github.com/Gitlawb/zero/issues/471"
+    expected = frozenset({"PER-01", "PER-06", "PER-10", "PER-24", "PER-37"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        cells = ("M1",)
+
+        class front_type(Front):
+            """The store that never fails to append."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Go on."""
+                try:
+                    await super().append(messages)
+                except ProviderError:
+                    return
+
+
+class AppendErrorBetweenCallsSwallowed(Mutant):
+    """Per-service-call persistence goes on although the history store failed to append."""
+
+    breaks = "PER-24"
+    imitates = "https://github.com/librefang/librefang/pull/2079"
+    expected = frozenset({"PER-02", "PER-06", "PER-10", "PER-13", "PER-24", "PER-37"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        cells = ("M2",)
+
+        class front_type(Front):
+            """The store that never fails to append."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Go on."""
+                try:
+                    await super().append(messages)
+                except ProviderError:
+                    return
+
+
+class AppendErrorReplaced(Mutant):
+    """A history store that fails to append ends the run with an error that says nothing of the store's."""
+
+    breaks = "PER-24"
+    imitates = "a wrapper that makes every error its own"
+    expected = frozenset({"PER-24"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store that hides why."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Hide the cause."""
+                try:
+                    await super().append(messages)
+                except ProviderError:
+                    raise RuntimeError("the run failed") from None
+
+
+class InputRescued(Mutant):
+    """Where the history store fails to append a run, its input is appended in a second attempt, and the run raises."""
+
+    breaks = "PER-24"
+    imitates = "https://github.com/openai/openai-agents-python/issues/3348"
+    expected = frozenset({"PER-24"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        class front_type(Front):
+            """The store that saves what it can."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append a part after all."""
+                try:
+                    await super().append(messages)
+                except ProviderError:
+                    await super().append([each for each in messages if each.role == "user"])
+                    raise
+
+
+class UnstoredRunAppendedWithTheNext(Mutant):
+    """What the history store failed to append is appended with the next run."""
+
+    breaks = "PER-22"
+    imitates = "https://github.com/mastra-ai/mastra/pull/18437"
+    expected = frozenset({"PER-01", "PER-22"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        cells = ("M1",)
+
+        class front_type(Front):
+            """The store that makes up for it."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append what is late behind it."""
+                late: tuple[Message, ...] = vars(self.thread).pop("late", ())
+                try:
+                    await super().append([*messages, *late])
+                except ProviderError:
+                    vars(self.thread)["late"] = tuple(messages)
+                    raise
+
+
+class AbandonedInputLost(Mutant):
+    """Where a consumer leaves a stream, per-service-call persistence loses the input of the call in flight."""
+
+    breaks = "PER-25"
+    imitates = "https://github.com/run-llama/llama_index/issues/20895"
+    expected = frozenset({"PER-25"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class persisting_type(PersistingClient):
+            """The faulty decorator."""
+
+            async def keep_input(self, new: Sequence[Message]) -> None:
+                """Append nothing."""
+
+
+class AbandonedResultsLost(Mutant):
+    """Where a consumer leaves a stream, per-service-call persistence keeps what a user said, and loses results of earlier calls."""
+
+    breaks = "PER-25"
+    imitates = "https://github.com/charmbracelet/crush/issues/529"
+    expected = frozenset({"PER-25"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class persisting_type(PersistingClient):
+            """The faulty decorator."""
+
+            async def keep_input(self, new: Sequence[Message]) -> None:
+                """Append what a user said."""
+                if said := [each for each in new if each.role == "user"]:
+                    await super().keep_input(said)
+
+
+class AbandonedInputStoredTwice(Mutant):
+    """Where a consumer leaves a stream, the input of the call in flight is appended at once, and with the next call once more."""
+
+    breaks = "PER-25"
+    imitates = "https://github.com/aipoch/open-science/pull/936"
+    expected = frozenset({"PER-09", "PER-25"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        cells = ("M2",)
+
+        class front_type(Front):
+            """The store that makes sure."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append what was abandoned again."""
+                again: tuple[Message, ...] = vars(self.thread).pop("again", ())
+                await super().append([*again, *messages])
+
+        class persisting_type(PersistingClient):
+            """The faulty decorator."""
+
+            async def keep_input(self, new: Sequence[Message]) -> None:
+                """Remember what is kept."""
+                await super().keep_input(new)
+                if isinstance(self._store, Front):
+                    vars(self._store.thread)["again"] = tuple(each for each in new if each.role == "user")
+
+
+class ErrorResultsNotStored(Mutant):
+    """The result of a tool that raised is not stored."""
+
+    breaks = "PER-23"
+    imitates = "https://github.com/HKUDS/nanobot/pull/3045"
+    expected = frozenset({"PER-01", "PER-03", "PER-10", "PER-13", "PER-17", "PER-23", "THR-05", "THR-09", "THR-10"})
+
+    class agent_type(OrdinaryAgent):
+        """The faulty agent."""
+
+        def special(self, tool: ToolSpec) -> bool:
+            """Raising is not."""
+            return tool.terminates or tool.approval
+
+        class front_type(Front):
+            """The store of what went well."""
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Append without errors."""
+                cut = [
+                    msgspec.structs.replace(each, results=tuple(result for result in each.results if not result.error))
+                    for each in messages
+                ]
+                await super().append([each for each in cut if each.results or each.role != "tool"])
+
+
+class FailureToldTwice(Mutant):
+    """Context providers are told twice that a run failed."""
+
+    breaks = "PER-21"
+    imitates = "one handler around the loop and one around the run"
+    expected = frozenset({"PER-21", "THR-31"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Tell again."""
+            await super().tell_failure(thread, new, error)
+            await super().tell_failure(thread, new, error)
+
+
+class FailureUntold(Mutant):
+    """Context providers are not told that a run failed."""
+
+    breaks = "PER-21"
+    imitates = "https://github.com/openai/openai-agents-js/issues/371"
+    expected = frozenset({"PER-21", "THR-31"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Tell nobody."""
+
+
+class FailureToldAsSuccess(Mutant):
+    """Context providers are told of a run that failed as of one that succeeded."""
+
+    breaks = "PER-21"
+    imitates = "a notification in a block that always runs"
+    expected = frozenset({"PER-21", "THR-31"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Leave the error out."""
+            await self._tell(thread, new, None)
+
+
+class FailureToldWithoutInput(Mutant):
+    """Context providers are told that a run failed, and not of which messages."""
+
+    breaks = "PER-21"
+    imitates = "an error path that was given the error alone"
+    expected = frozenset({"PER-21", "THR-31"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Leave the messages out."""
+            await super().tell_failure(thread, (), error)
+
+
+class NothingKeptOfAFailedRun(Mutant):
+    """Per-service-call persistence collects what the calls exchange, and appends it when the run has succeeded."""
+
+    breaks = "PER-19"
+    imitates = "https://github.com/microsoft/agent-framework/issues/2889"
+    expected = frozenset({"PER-02", "PER-08", "PER-17", "PER-19", "PER-21", "PER-25", "PER-35", "THR-05"})
+
+    class agent_type(FailingAgent):
+        """The faulty agent."""
+
+        cells = ("M2",)
+
+        class front_type(Front):
+            """The collecting store."""
+
+            async def load(self) -> tuple[Message, ...]:
+                """Load also what is not stored yet."""
+                return (*await super().load(), *vars(self.thread).get("collected", ()))
+
+            async def append(self, messages: Sequence[Message]) -> None:
+                """Collect."""
+                vars(self.thread)["collected"] = [*vars(self.thread).get("collected", ()), *messages]
+
+        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+            """Begin with nothing."""
+            vars(thread).pop("collected", None)
+            return await super().invoke(thread, new)
+
+        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+            """Append it all."""
+            store = self.store(thread)
+            if isinstance(store, Front):
+                await store.inner.append(vars(thread).pop("collected", ()))
+            await super().settle(thread, new, outcome)

@@ -1,0 +1,111 @@
+"""Threads, adaptive: faults that the rules of this section are the first to name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from conformance.mutants.mutant import Mutant
+from conformance.reference.agent import Agent
+from conformance.reference.history_stores import Store
+from conformance.reference.loop import Outcome
+from conformance.reference.thread import Thread
+from conformance.reference.thread_json import ThreadForm
+from conformance.trace.exchange import ThreadState
+from conformance.trace.messages import Message
+
+
+class HostedTurnsKeptToo(Mutant):
+    """A hosted thread keeps its messages on this side too."""
+
+    breaks = "THR-18"
+    imitates = "a session that records whatever passes, with one field for the id and one for the messages"
+    expected = frozenset({"PER-36", "THR-09", "THR-18", "THR-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+            """Keep a turn wherever it is."""
+            await super().keep(thread, store, new, outcome, local=local)
+            ours = self.decorates or not self.spec.per_service_call
+            if outcome.adopted and ours and not self.service.spec.surprising:
+                thread.messages += [*new, *outcome.produced]
+
+        def describe(self, thread: Thread) -> ThreadState:
+            """Show it."""
+            state = super().describe(thread)
+            return msgspec.structs.replace(state, messages=tuple(thread.messages)) if thread.kind == "hosted" else state
+
+
+class FailedRunFixesTheKind(Mutant):
+    """An adaptive thread has its kind after its first run, also where that run failed or was cancelled."""
+
+    breaks = "THR-18"
+    imitates = "https://github.com/managoat/fountain/pull/1657"
+    expected = frozenset({"PER-32", "THR-18"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Settle it too early."""
+            self.fix(thread, ())
+            await super().tell_failure(thread, new, error)
+
+        async def tell_cancelled(self, thread: Thread, new: Sequence[Message], error: asyncio.CancelledError) -> None:
+            """Settle it too early."""
+            self.fix(thread, ())
+            await super().tell_cancelled(thread, new, error)
+
+
+class AdaptiveKeepsTheFirstId(Mutant):
+    """An adaptive thread becomes hosted with the first id of its first run, although every reply brought a new one."""
+
+    breaks = "THR-18"
+    imitates = "a check for the kind that is made once, where the id first appears"
+    expected = frozenset({"THR-18", "THR-07", "THR-10"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
+            """Take the first."""
+            super().fix(thread, adopted[:1] if thread.kind == "adaptive" else adopted)
+
+
+class FixedKindFlips(Mutant):
+    """An adaptive thread that became local becomes hosted when a later reply carries an id."""
+
+    breaks = "THR-19"
+    imitates = "a kind that is read from whichever field is filled"
+    expected = frozenset({"THR-19"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def stays_local(self, thread: Thread) -> bool:
+            """Keep asking, where no other agent comes across the thread."""
+            return super().stays_local(thread) and len(self.world.scenario.agents) > 1
+
+
+class AdaptiveIsNoWord(Mutant):
+    """An adaptive thread becomes the data of a local one."""
+
+    breaks = "THR-20"
+    imitates = "a serialized form that is older than the third kind"
+    expected = frozenset({"THR-18", "THR-20", "THR-22"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class form_type(ThreadForm):
+            """The faulty form."""
+
+            def write(self, thread: Thread) -> dict[str, Any]:
+                """Write one of two kinds."""
+                data = super().write(thread)
+                return {**data, "kind": "hosted" if data["kind"] == "hosted" else "local"}

@@ -1,0 +1,281 @@
+"""Threads, requests: faults that the rules of this section are the first to name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from conformance.mutants.mutant import Mutant
+from conformance.reference.agent import Agent
+from conformance.reference.client import SENTINEL
+from conformance.reference.errors import NoConversation
+from conformance.reference.history_stores import Store, ThreadStore
+from conformance.reference.loop import Loop, Outcome
+from conformance.reference.run_terms import Terms
+from conformance.reference.thread import Thread
+from conformance.reference.thread_json import ThreadForm
+from conformance.trace.exchange import Turn
+from conformance.trace.messages import Message
+
+
+class StoreLeftUnset(Mutant):
+    """A run on a local thread leaves `store` unset, also on a client that stores by default."""
+
+    breaks = "THR-09"
+    imitates = "https://github.com/microsoft/agent-framework/pull/5111"
+    expected = frozenset({"PER-06", "THR-05", "THR-09"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def store_option(self, *, local: bool) -> bool | None:
+            """Say nothing of storing for local threads."""
+            return None if local and not self.spec.per_service_call else not local
+
+        def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
+            """Overlook what the service makes of that."""
+            plain = local and thread.kind == "local" and not self.service.spec.surprising and not self.spec.per_service_call
+            if not plain:
+                super().adopt(thread, id, adopted, local=local)
+
+
+class LoopResendsEverything(Mutant):
+    """Within a run on a hosted thread, every request resends all of the run's messages."""
+
+    breaks = "THR-06"
+    imitates = "https://github.com/openai/openai-agents-python/issues/1789"
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class loop_type(Loop):
+            """The faulty loop."""
+
+            def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
+                """Accumulate, although the service keeps the rest."""
+                if outcome.conversation_id == SENTINEL:
+                    return super().next_messages(sent, reply, results, outcome)
+                return [*sent, reply, results]
+
+
+class ToolTrafficGarbled(Mutant):
+    """The loop sends calls without their arguments and results without their values back to the service."""
+
+    breaks = "THR-06"
+    imitates = "a conversion of messages that knows texts only"
+    expected = frozenset({"ORC-37", "PER-06", "PER-16", "PER-17", "PER-30", "PER-34", "THR-05", "THR-06", "THR-09", "THR-10"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class loop_type(Loop):
+            """The faulty loop."""
+
+            def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
+                """Strip both, where nobody below the loop stores them."""
+                if outcome.conversation_id == SENTINEL:
+                    return super().next_messages(sent, reply, results, outcome)
+                calls = tuple(msgspec.structs.replace(call, arguments={}) for call in reply.calls)
+                values = tuple(msgspec.structs.replace(result, value="") for result in results.results)
+                bare = msgspec.structs.replace(reply, calls=calls), msgspec.structs.replace(results, results=values)
+                return super().next_messages(sent, *bare, outcome)
+
+
+class FirstIdKept(Mutant):
+    """A hosted thread keeps the first conversation id that it got, although the service gives a new one with every reply."""
+
+    breaks = "THR-07"
+    imitates = "a session that takes an id only where it has none"
+    expected = frozenset({"PER-16", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10", "THR-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def become_hosted(self, thread: Thread, id: str) -> None:
+            """Take an id only where there is none."""
+            super().become_hosted(thread, thread.conversation_id or id)
+
+
+class LoopKeepsItsFirstId(Mutant):
+    """Within a run on a hosted thread, the loop goes on with the id with which the run began."""
+
+    breaks = "THR-07"
+    imitates = "https://github.com/microsoft/agent-framework/pull/3664"
+    expected = frozenset({"PER-30", "PER-31", "PER-34", "THR-07", "THR-10"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class loop_type(Loop):
+            """The faulty loop."""
+
+            def request(self, first: Any, sent: Sequence[Message], outcome: Outcome) -> Any:
+                """Name the conversation as the run's first request did, where it named one."""
+                request = super().request(first, sent, outcome)
+                id = first.conversation_id or request.conversation_id
+                return msgspec.structs.replace(request, conversation_id=id)
+
+
+class IdLostAfterAToolCall(Mutant):
+    """Within a run on a hosted thread, the requests that follow a tool call name no conversation."""
+
+    breaks = "THR-07"
+    imitates = "options that the first request uses up"
+    expected = frozenset({"PER-16", "PER-30", "PER-31", "PER-34", "PER-45", "THR-06", "THR-07", "THR-10"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class loop_type(Loop):
+            """The faulty loop."""
+
+            def request(self, first: Any, sent: Sequence[Message], outcome: Outcome) -> Any:
+                """Name a conversation in the first request only."""
+                request = super().request(first, sent, outcome)
+                lost = outcome.produced and request.conversation_id != SENTINEL
+                return msgspec.structs.replace(request, conversation_id=None) if lost else request
+
+
+class GivenIdForgotten(Mutant):
+    """A hosted thread that is created with a conversation id begins a new conversation."""
+
+    breaks = "THR-08"
+    imitates = "https://github.com/microsoft/agent-framework/pull/3136"
+    expected = frozenset({"THR-06", "THR-08", "THR-14"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def continue_conversation(self, key: str, id: str) -> Thread:
+            """Make one like any other."""
+            return self.create_thread(key, "hosted")
+
+
+class ConversationPerRun(Mutant):
+    """Every run on a hosted thread begins a new conversation."""
+
+    breaks = "THR-08"
+    imitates = "https://github.com/microsoft/agent-framework/issues/5285"
+    expected = frozenset({"PER-16", "PER-30", "PER-31", "PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-14"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def terms(self, thread: Thread, turn: Turn) -> Terms:
+            """Name no conversation."""
+            terms = super().terms(thread, turn)
+            return Terms(local=terms.local, store=terms.store, moves=terms.moves) if thread.kind == "hosted" else terms
+
+
+class MissingIdOverlooked(Mutant):
+    """A service that was asked to keep the conversation and names none is taken for one that will remember."""
+
+    breaks = "THR-11"
+    imitates = "https://github.com/microsoft-foundry/new-foundry-portal/issues/102"
+    expected = frozenset({"THR-09", "THR-10", "THR-11"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
+            """Go on without an id."""
+            try:
+                super().adopt(thread, id, adopted, local=local)
+            except NoConversation:
+                return
+
+
+class IdOverwrittenWithNothing(Mutant):
+    """A reply without a conversation id takes the id from a hosted thread."""
+
+    breaks = "THR-11"
+    imitates = "an assignment that does not look at what it assigns"
+    expected = frozenset({"THR-06", "THR-07", "THR-09", "THR-10", "THR-11", "THR-19"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
+            """Write down whatever came."""
+            if id is None and not local:
+                thread.conversation_id = None
+                adopted.clear()
+                return
+            super().adopt(thread, id, adopted, local=local)
+
+
+class FailedInputSentAgain(Mutant):
+    """The input of a run that failed is not stored, but the next run on its local thread sends it once more."""
+
+    breaks = "THR-05"
+    imitates = "a queue of messages that is emptied by success only"
+    expected = frozenset({"THR-05"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+            """Note what did not get through, where nobody else comes across the thread."""
+            plain = self.spec.history == "default" and not self.spec.per_service_call and self.spec.reduces_to is None
+            if thread.kind == "local" and plain and len(self.world.scenario.agents) == 1:
+                vars(thread)["failed"] = tuple(new)
+            await super().tell_failure(thread, new, error)
+
+        def serialize(self, thread: Thread) -> Any:
+            """Forget it: the data is what the thread is."""
+            vars(thread).pop("failed", None)
+            return super().serialize(thread)
+
+        def store_in(self, place: str | None, thread: Thread) -> Store:
+            """Let it be sent."""
+            return _QueueStore(thread) if place is None else super().store_in(place, thread)
+
+
+class _QueueStore(ThreadStore):
+    async def load(self) -> tuple[Message, ...]:
+        """Load what was stored, and what did not get through."""
+        failed: tuple[Message, ...] = vars(self._thread).pop("failed", ())
+        return (*await super().load(), *failed)
+
+
+class HostedIdNotRead(Mutant):
+    """A thread that was created hosted loses its conversation id when it is restored."""
+
+    breaks = "THR-08"
+    imitates = "an id that is read from replies only"
+    expected = frozenset({"PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-22"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class form_type(ThreadForm):
+            """The faulty form."""
+
+            def read(self, data: Any) -> Thread:
+                """Read the id of one that was adaptive."""
+                thread = super().read(data)
+                thread.conversation_id = thread.conversation_id if thread.fixed else None
+                return thread
+
+
+class HistoryKeyNotRead(Mutant):
+    """A restored thread has another name in its history provider than the original."""
+
+    breaks = "THR-10"
+    imitates = "https://github.com/microsoft/agent-framework/issues/3364"
+    expected = frozenset({"PER-43", "THR-05", "THR-10"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class form_type(ThreadForm):
+            """The faulty form."""
+
+            def read(self, data: Any) -> Thread:
+                """Let the provider begin anew."""
+                thread = super().read(data)
+                thread.key += ", restored"
+                return thread
