@@ -7,7 +7,7 @@ from typing import Any
 
 from written import Written
 
-from conformance.scenario.scenario import RunWorkflow, Scenario, Step, agents_in
+from conformance.scenario.scenario import Respond, RunWorkflow, Scenario, Step, agents_in
 from conformance.scenario.specs import AgentSpec, ExecutorSpec, ManagerSpec, ReplySpec, ToolSpec, WorkflowSpec
 from conformance.trace.messages import Message
 
@@ -59,8 +59,9 @@ def by(author: str, text: str) -> Message:
 
 
 def waited(shows: bool = False, **options: Any) -> Written:
-    """Nobody has answered a call that needs approval."""
-    return Written(flow(runs=(run(**options),), intermediate_outputs=shows)).run().called("go").pending(tool="pay")
+    """A request has been answered."""
+    scenario = flow(runs=(run(**options), Respond()), intermediate_outputs=shows)
+    return Written(scenario).run().called("go").pending(tool="pay", id="r").answered(0)
 
 
 def faulty(shows: bool = False, **options: Any) -> Written:
