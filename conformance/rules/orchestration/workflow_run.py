@@ -73,6 +73,8 @@ def of_the_run(asked: Condition[RunView]) -> Condition[WorkflowRun]:
 
 succeeded = of_the_run(preconditions.succeeded)
 waiting = of_the_run(preconditions.waiting)
+ended_unknown = of_the_run(preconditions.ended_unknown)
+inexpressible = of_the_run(preconditions.inexpressible)
 called_the_service = of_the_run(preconditions.called_the_service)
 
 
@@ -144,3 +146,4 @@ def _has(pattern: Pattern) -> Callable[[ExecutionView, WorkflowRun], bool]:
 
 handoff = of_pattern("handoff")
 concurrent = of_pattern("concurrent")
+custom = of_pattern("custom")
