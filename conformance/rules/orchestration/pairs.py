@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
@@ -40,15 +40,6 @@ class Pair:
     def runs(self) -> tuple[RunView, RunView]:
         """What happened in both."""
         return self.first.run, self.second.run
-
-
-class TwoRuns(Protocol):
-    """Whatever holds two runs that are compared."""
-
-    @property
-    def runs(self) -> tuple[RunView, RunView]:
-        """What happened in both."""
-        ...
 
 
 # --- what rules look at ---
@@ -99,17 +90,16 @@ PAYLOADS = (*COMPLETIONS, "missing", "repeated", "foreign", "order", "another au
 """The aspects of `completions_alike`."""
 
 
-def completions_alike(execution: ExecutionView, pair: TwoRuns) -> Finding:
+def completions_alike(execution: ExecutionView, pair: Pair) -> Finding:
     """Whether both have the same run-completed payload: the same messages by the same authors, as often."""
     first, second = (_completions(execution, run) for run in pair.runs)
-    one, other = pair.runs
     return finding(
         first == second,
-        other.events[-1][0],
+        pair.second.end,
         _how_completions_differ(second, first),
         expected="the same run-completed payload: " + " and ".join(show(parts) for parts, _ in first),
         got=" and ".join(show(parts) for parts, _ in second) or "none",
-        also=[one.events[-1][0]],
+        also=[pair.first.end],
     )
 
 
@@ -133,17 +123,16 @@ def _how_completions_differ(got: Completions, expected: Completions) -> str:
     return "another author" if told == wanted else how_they_differ(told, wanted)
 
 
-def responses_alike(execution: ExecutionView, pair: TwoRuns) -> Finding:
+def responses_alike(execution: ExecutionView, pair: Pair) -> Finding:
     """Whether both agents' responses say the same, in any order; it breaks in an aspect of `how_they_differ`, but in no order."""
     first, second = (_responses(execution, run) for run in pair.runs)
-    one, other = pair.runs
     return finding(
         first == second,
-        other.events[-1][0],
+        pair.second.end,
         how_they_differ(list(second.elements()), list(first.elements())),
         expected=f"the same response: {show(list(first.elements()))}",
         got=show(list(second.elements())),
-        also=[one.events[-1][0]],
+        also=[pair.first.end],
     )
 
 
@@ -192,27 +181,3 @@ def _but_for(each: WorkflowRun, difference: Difference) -> tuple[RunWorkflow, Wo
     else:
         script = msgspec.structs.replace(script, finish=())
     return script, workflow, answered
-
-
-# --- as the rules that are not restated yet ask for them ---
-
-
-@dataclass(frozen=True)
-class Twins:
-    """Two runs that both came to their own end; `second` streams."""
-
-    first: RunView
-    second: RunView
-
-    @property
-    def runs(self) -> tuple[RunView, RunView]:
-        """Both."""
-        return self.first, self.second
-
-
-def twins(execution: ExecutionView, difference: Difference, *, direct: bool) -> Iterator[Twins]:
-    """Every two runs that differ in nothing else and can be compared, as agents or not."""
-    for pair in pair_by(difference, as_agent=not direct)(execution):
-        comparable = all(asked(execution, pair) for asked in BOTH_ENDED)
-        if comparable and not any(asked(execution, pair) for asked in INCOMPARABLE):
-            yield Twins(pair.first.run, pair.second.run)

@@ -31,17 +31,16 @@ def approvals(run: RunView) -> list[tuple[int, str, Call]]:
 
 def as_approved(execution: ExecutionView, run: RunView) -> Finding:
     """Whether as many calls that need approval were executed in a run as were approved."""
-    asked = approvals(run)
-    done = [(at, event.id) for at, event in run.of(ToolCalled) if event.id in {call.id for _, _, call in asked}]
-    mine = [step for request, step in answered(execution) if request.run == run.number and request.tool]
-    approved = sum(step.approve for step in mine)
+    asked = {call.id: at for at, _, call in approvals(run)}
+    done = [at for at, event in run.of(ToolCalled) if event.id in asked]
+    approved = sum(step.approve for request, step in answered(execution) if request.run == run.number and request.tool)
     return finding(
         len(done) == approved,
-        done[-1][0] if done else run.events[-1][0],
+        done[-1] if done else run.events[-1][0],
         "not executed" if len(done) < approved else "executed without approval",
         expected=f"{approved} of {len(asked)} calls done, as approved",
         got=f"{len(done)} calls done",
-        also=[at for at, _, _ in asked],
+        also=asked.values(),
     )
 
 
