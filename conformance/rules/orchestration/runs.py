@@ -6,13 +6,11 @@ from collections.abc import Iterator
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import completing, ended_by, staged
-from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import RunView
-from conformance.scenario.scenario import Respond, RunWorkflow, Scenario, workflows_in
+from conformance.scenario.scenario import RunWorkflow, Scenario, workflows_in
 from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import RequestPending
-from conformance.trace.harness_events import Abandoned, ServiceFailed, ServiceReplied, ToolCalled
-from conformance.trace.messages import Call
+from conformance.trace.harness_events import Abandoned, ServiceFailed
 
 Played = tuple[RunView, RunWorkflow, WorkflowSpec]
 """A run of a workflow: what happened, what was asked for, and how the workflow is built."""
@@ -98,62 +96,6 @@ def waited(run: RunView) -> bool:
 def cut_off(run: RunView) -> bool:
     """Whether nobody can say what the run would have come to: its consumer left, it broke, or it cannot be expressed."""
     return run.ending in ("abandoned", "unknown", "refused")
-
-
-def approvals(run: RunView) -> list[tuple[int, str, Call]]:
-    """The calls of a run that need approval: where in the trace each was made, by which agent, and the call."""
-    agents = run.scenario.agents
-    return [
-        (at, reply.agent, call)
-        for at, reply in run.of(ServiceReplied)
-        for call in reply.message.calls
-        if call.tool in agents[reply.agent].tools and agents[reply.agent].tools[call.tool].approval
-    ]
-
-
-def as_answered(execution: ExecutionView, run: RunView) -> Finding:
-    """Whether as many calls that need approval were done in a run as were approved."""
-    asked = approvals(run)
-    done = [(at, event.id) for at, event in run.of(ToolCalled) if event.id in {call.id for _, _, call in asked}]
-    mine = [step for request, step in answered(execution) if request.run == run.number and request.tool]
-    approved = sum(step.approve for step in mine)
-    return finding(
-        len(done) == approved,
-        done[-1][0] if done else run.events[-1][0],
-        expected=f"{approved} of {len(asked)} calls done, as approved",
-        got=f"{len(done)} calls done",
-        also=[at for at, _, _ in asked],
-    )
-
-
-def unasked(execution: ExecutionView, run: RunView, workflow: str) -> list[str]:
-    """The executors of a workflow, and of those in it, that ask and whose question nobody got, in a run that came to its end.
-
-    Left out are workflows that a manager or a handoff may pass by.
-    """
-    spec = run.scenario.workflows[workflow]
-    if not run.succeeded or spec.pattern in ("handoff", *MANAGED):
-        return []
-    own = [name for name, executor in staged(spec).items() if executor.asks]
-    got = [event.executor for _, event in run.of(RequestPending) if event.tool is None]
-    missing = own[len(got) :]
-    return [*missing, *(name for child in children(execution.scenario, spec) for name in unasked(execution, run, child))]
-
-
-def answered(execution: ExecutionView) -> Iterator[tuple[RequestPending, Respond]]:
-    """Every request that a step answered, with that step."""
-    known: set[tuple[int | None, str | None]] = set()
-    waiting: list[RequestPending] = []
-    events = iter(event for _, event in execution.of(RequestPending))
-    ahead = next(events, None)
-    for number, step in enumerate(execution.scenario.steps):
-        if isinstance(step, Respond) and step.request < len(waiting):
-            yield waiting.pop(step.request), step
-        while ahead is not None and ahead.step == number:
-            if (ahead.run, ahead.id) not in known:
-                waiting.append(ahead)
-                known.add((ahead.run, ahead.id))
-            ahead = next(events, None)
 
 
 def inside(scenario: Scenario, name: str) -> list[WorkflowSpec]:
