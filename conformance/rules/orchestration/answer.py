@@ -1,11 +1,13 @@
-"""Rules on what the run-completed output holds: the answer of each pattern, as a response, and nothing else."""
+"""Orchestration, answer: the run-completed output holds the answer of each pattern, as a response, no more (ORC-11 to ORC-19)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
+from conformance.rules.condition import Condition, condition
 from conformance.rules.execution_view import ExecutionView
+from conformance.rules.orchestration import runs
 from conformance.rules.orchestration.expected import (
     answer_of,
     answering,
@@ -17,264 +19,431 @@ from conformance.rules.orchestration.expected import (
     said,
     spells,
 )
-from conformance.rules.orchestration.outputs import SIGNAL, completed, heard_texts, misattributed, texts, told
-from conformance.rules.orchestration.runs import MANAGED, again, cut_off, direct, faulty, left_to_author, limited, nests
-from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import RunView
+from conformance.rules.orchestration.outputs import (
+    COMPLETIONS,
+    SIGNAL,
+    completed,
+    heard_texts,
+    how_texts_differ,
+    misattributed,
+    texts,
+    told,
+)
+from conformance.rules.orchestration.workflow_run import (
+    WorkflowRun,
+    concurrent,
+    custom,
+    cut_off,
+    direct_run,
+    faulty,
+    handoff,
+    left_to_author,
+    limited,
+    nests,
+    of_pattern,
+    raised,
+    succeeded,
+    waiting,
+)
+from conformance.rules.parts import how_they_differ
+from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.wording import error, show
-from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, Output
-from conformance.vocabulary import Pattern
+from conformance.trace.messages import Message, Part
 
 _LIMIT_ANSWERS = {True: "the manager's answer", False: "a notice that speaks of the limit"}
 
-
 _ABOUT_LIMITS = re.compile(r"limit|max|reach|exceed|round|stall|reset", re.I)
 
+# --- what the rules of this section look at, and leave alone ---
 
-@rule("ORC-11", needs=["workflows"], policies=SIGNAL)
-def the_answer_is_a_response(execution: ExecutionView) -> Iterator[Finding]:
+DECIDED_OTHERWISE: tuple[Condition[WorkflowRun], ...] = (faulty, limited, left_to_author)
+"""Where a fault of the script, a limit or an author decides what the answer is, and whether there is one."""
+
+
+@condition
+def ends_by_limit(_: ExecutionView, each: WorkflowRun) -> bool:
+    """A limit on rounds, stalls or resets ends the group chat or the Magentic run before its manager does."""
+    return each.workflow.pattern in runs.MANAGED and ended_by(each.spec.manager, each.workflow) == "limit"
+
+
+@condition
+def later_run_that_raised(execution: ExecutionView, each: WorkflowRun) -> bool:
+    """The workflow was run before, and the run ended in an error (ORC-06)."""
+    return each.run.raised is not None and runs.again(execution, each.run)
+
+
+@condition
+def completed_by_chunks_alone(_: ExecutionView, each: WorkflowRun) -> bool:
+    """Only chunks of the run bear the signal of the run-completed output (ORC-09)."""
+    return not completed(each.run) and any(chunk.completed for _, chunk in each.run.of(Chunk))
+
+
+@condition
+def on_edge(execution: ExecutionView, each: WorkflowRun) -> bool:
+    """There is one participant, or one that answers does so with several messages, an empty text, or calls on its way."""
+    return len(each.workflow.participants) == 1 or any(_is_edge(response) for response in _responses(execution, each))
+
+
+def _is_edge(response: Sequence[Part]) -> bool:
+    return len(response) > 1 or any(part[0] != "assistant" or not part[1] for part in response)
+
+
+def _responses(execution: ExecutionView, each: WorkflowRun) -> list[list[Part]]:
+    """The responses that are the answer; of a handoff, what each participant said whenever it spoke."""
+    if each.workflow.pattern == "handoff":
+        spoken = spells(execution, each.run)
+        return [[part for part in spell.said if part[:2] != ("call", spell.handoff)] for spell in spoken]
+    return [response_of(execution, each.run, name) for name in answering(each.workflow)]
+
+
+@condition
+def alone(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The workflow has one participant."""
+    return len(each.workflow.participants) == 1
+
+
+@condition
+def answers_visibly(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The run has a run-completed output; a handoff answers with its intermediate outputs."""
+    return each.workflow.pattern == "handoff" or bool(completed(each.run))
+
+
+@condition
+def streamed_handoff(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The workflow is a handoff, and the run streams: what was said may be seen in chunks alone (ORC-15)."""
+    return each.workflow.pattern == "handoff" and each.spec.stream
+
+
+# --- the rules ---
+
+
+@rule(
+    "ORC-11",
+    needs=["workflows"],
+    policies=SIGNAL,
+    each=direct_run,
+    leaves_alone=[custom],
+    aspects=["no response", "not empty", "no author", "another author"],
+)
+def the_answer_is_a_response(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """The payload of a run-completed output is an agent response, never a bare list of messages; for handoff it is empty.
 
-    A response has messages with authors, and nobody signs what somebody else said. Leaves alone: author-written workflows, whose
-    payload is the author's.
+    A response has messages with authors, and nobody signs what somebody else said. The payload of an author-written workflow is
+    its author's.
     """
-    for run, _, workflow in direct(execution):
-        if workflow.pattern == "custom":
-            continue
-        for at, output in completed(run):
-            authors = [message.author for message in output.messages if message.role == "assistant"]
-            signed = all(authors) and not misattributed(execution, run, output.messages)
-            right = output.payload == "response" and (not output.messages if workflow.pattern == "handoff" else signed)
-            yield finding(
-                right,
-                at,
-                expected="an empty response" if workflow.pattern == "handoff" else "an agent response, its messages with authors",
-                got=f"a payload of kind {output.payload}: {show(execution.heard(output.messages))}, "
-                f"by {', '.join(map(str, authors))}",
-            )
+    empty = each.workflow.pattern == "handoff"
+    for at, output in completed(each.run):
+        authors = [message.author for message in output.messages if message.role == "assistant"]
+        aspect = _how_it_is_no_response(execution, each, output)
+        yield finding(
+            not aspect,
+            at,
+            aspect,
+            expected="an empty response" if empty else "an agent response, its messages with authors",
+            got=f"a payload of kind {output.payload}: {show(execution.heard(output.messages))}, by {', '.join(map(str, authors))}",
+        )
 
 
-@rule("ORC-12", needs=["workflows"], policies=SIGNAL)
-def the_answer_is_no_dump(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-12",
+    needs=["workflows"],
+    policies=SIGNAL,
+    each=direct_run,
+    leaves_alone=[left_to_author, handoff],
+    aspects=["prompt", "work as answer"],
+)
+def the_answer_is_no_dump(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """No dump: the answer does not hold the user's prompt, nor messages of participants that are not part of it.
 
-    Leaves alone: what is missing (ORC-13 ff.), the participants' responses in the completion of a handoff (ORC-11), texts that are
-    said in the answer too, and author-written workflows in which not exactly one executor completes.
+    A text that is said in the answer too is part of it.
     """
-    for run, spec, workflow in direct(execution):
-        if left_to_author(execution.scenario, spec.workflow) or workflow.pattern == "handoff":
-            continue
-        wanted = texts(answer_of(execution, run, workflow))
-        strange = {text for text in told(execution, run) if text not in wanted}
-        for at, output in completed(run):
-            asked = [message.text for message in output.messages if message.role == "user"]
-            dumped = sorted({*asked, *(strange & set(heard_texts(execution, output.messages)))})
-            yield finding(
-                not dumped,
-                at,
-                expected="the answer alone",
-                got=f"also what is no part of it: {', '.join(dumped)}",
-                also=[run.at],
-            )
+    strange = told(execution, each.run).keys() - texts(answer_of(execution, each.run, each.workflow)).keys()
+    for at, output in completed(each.run):
+        asked = {message.text for message in output.messages if message.role == "user"}
+        dumped = sorted(asked | (strange & heard_texts(execution, output.messages).keys()))
+        yield finding(
+            not dumped,
+            at,
+            "prompt" if set(each.spec.say).intersection(dumped) else "work as answer",
+            expected="the answer alone",
+            got=f"also what is no part of it: {', '.join(dumped)}",
+            also=[each.run.at],
+        )
 
 
-@rule("ORC-13", needs=["workflows.sequential"], policies=SIGNAL)
-def sequential_answers_with_the_last_response(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-13",
+    needs=["workflows.sequential"],
+    policies=SIGNAL,
+    each=direct_run,
+    when=[of_pattern("sequential"), succeeded],
+    leaves_alone=DECIDED_OTHERWISE,
+    aspects=["missing", "repeated", "foreign", "order"],
+)
+def sequential_answers_with_the_last_response(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Sequential: the answer is the last participant's response, all of its messages and nothing else."""
-    yield from _right_answers(execution, "sequential")
+    yield from _right_answers(execution, each)
 
 
-@rule("ORC-14", needs=["workflows.concurrent"], policies=SIGNAL)
-def concurrent_answers_with_every_response(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-14",
+    needs=["workflows.concurrent"],
+    policies=SIGNAL,
+    each=direct_run,
+    when=[concurrent, succeeded],
+    leaves_alone=DECIDED_OTHERWISE,
+    aspects=["missing", "repeated", "foreign", "order", "another author"],
+)
+def concurrent_answers_with_every_response(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Concurrent: the answer is every participant's response messages, each once, unchanged, in a stable order.
 
     With the default aggregation; with a custom aggregator it is what the aggregator returned. Stable: the order of the
-    participants, or that of their names, but not that of their finishing. Unchanged: text and author. Leaves alone: runs in which a
-    participant fails (ORC-33).
+    participants, or that of their names, but not that of their finishing. Unchanged: text and author.
     """
-    for run, spec, workflow in direct(execution):
-        if workflow.pattern != "concurrent" or not run.succeeded or faulty(execution, run) or limited(execution.scenario, spec):
-            continue
-        if left_to_author(execution.scenario, spec.workflow):
-            continue
-        for at, output in completed(run):
-            got = said(execution, output.messages)
-            fitting = [order for order in orders(workflow) if got == [part for _, part in owned(execution, run, order)]]
-            authors = [message.author for message in output.messages for _ in said(execution, [message])]
-            right = any(_signed_alike(authors, [name for name, _ in owned(execution, run, order)]) for order in fitting)
-            if workflow.aggregates is not None:
-                right = got == answer_of(execution, run, workflow)
-            yield finding(
-                right or (bool(fitting) and nests(execution.scenario, workflow)),
-                at,
-                expected=f"the answer, in the order of the participants: {show(answer_of(execution, run, workflow))}",
-                got=f"{show(got)}, by {', '.join(map(str, authors))}",
-            )
+    forms = _forms(execution, each)
+    plain = [[part for _, part in form] for form in forms]
+    for at, output in completed(each.run):
+        got, authors = said(execution, output.messages), _authors(execution, output.messages)
+        fitting = [form for form, parts in zip(forms, plain, strict=True) if parts == got]
+        yield finding(
+            any(_signed_alike(authors, form) for form in fitting),
+            at,
+            "another author" if fitting else how_they_differ(got, plain[0]),
+            expected=f"the answer, in the order of the participants: {show(plain[0])}",
+            got=f"{show(got)}, by {', '.join(map(str, authors))}",
+        )
 
 
-@rule("ORC-15", needs=["workflows.handoff"], policies=SIGNAL)
-def handoff_outputs_everything_as_intermediate(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-15",
+    needs=["workflows.handoff"],
+    policies=SIGNAL,
+    each=direct_run,
+    when=[handoff, succeeded],
+    aspects=[*COMPLETIONS, "not empty", "missing", "repeated", "foreign", "order", "another author"],
+)
+def handoff_outputs_everything_as_intermediate(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Handoff: the run-completed output is empty, and every participant's response was output as intermediate, once, in order.
 
     Whatever `intermediate_outputs` says. Where streaming, intermediates may arrive as chunks: then every text must be in them, in
-    order. Leaves alone: results of handoffs, which not every framework has.
+    order. Results of handoffs need not be there: not every framework has them.
     """
-    for run, spec, workflow in direct(execution):
-        if workflow.pattern != "handoff" or not run.succeeded:
-            continue
-        found = completed(run)
-        shown = [part for _, output in run.of(Output) if not output.completed for part in said(execution, output.messages)]
-        expected = response_of(execution, run, spec.workflow)
-        everything = shown == expected and not any(misattributed(execution, run, output.messages) for _, output in run.of(Output))
-        if spec.stream:
-            streamed = "".join(chunk.text for _, chunk in run.of(Chunk) if not chunk.completed)
-            everything = everything or _in_order([part[1] for part in expected if part[0] == "assistant"], streamed)
-        full = [at for at, output in found if output.messages]
-        yield finding(
-            len(found) == 1 and not full and everything,
-            [*full, *(at for at, _ in found), run.events[-1][0]][0],
-            expected=f"one empty run-completed output, and as intermediate: {show(expected)}",
-            got=f"{len(found)} run-completed outputs, {len(full)} of them not empty; as intermediate: {show(shown)}",
-        )
+    found = completed(each.run)
+    full = [at for at, output in found if output.messages]
+    aspect = _how_many(found) or ("not empty" if full else _how_shown(execution, each))
+    yield finding(
+        not aspect,
+        [*full, *(at for at, _ in found), each.end][0],
+        aspect,
+        expected=f"one empty run-completed output, and as intermediate: {show(_response(execution, each))}",
+        got=f"{len(found)} run-completed outputs, {len(full)} of them not empty; as intermediate: "
+        f"{show(_intermediate(execution, each))}",
+    )
 
 
-@rule("ORC-16", needs=["workflows.group_chat"], policies=SIGNAL)
-def group_chat_answers_with_the_managers_summary(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-16",
+    needs=["workflows.group_chat"],
+    policies=SIGNAL,
+    each=direct_run,
+    when=[of_pattern("group_chat"), succeeded],
+    leaves_alone=[faulty, limited],
+    aspects=["missing", "repeated", "foreign"],
+)
+def group_chat_answers_with_the_managers_summary(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Group chat: the answer is the manager's summary or completion message; rounds are intermediate.
 
-    Leaves alone whether the rounds are shown (ORC-20, ORC-21), and runs that a limit ends (ORC-18).
+    Whether the rounds are shown is said elsewhere (ORC-20, ORC-21).
     """
-    yield from _right_answers(execution, "group_chat")
+    yield from _right_answers(execution, each)
 
 
-@rule("ORC-17", needs=["workflows.magentic"], policies=SIGNAL)
-def magentic_answers_with_the_synthesis(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-17",
+    needs=["workflows.magentic"],
+    policies=SIGNAL,
+    each=direct_run,
+    when=[of_pattern("magentic"), succeeded],
+    leaves_alone=[faulty, limited],
+    aspects=["missing", "repeated", "foreign"],
+)
+def magentic_answers_with_the_synthesis(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Magentic: the answer is the manager's synthesized final answer; participants' work is intermediate.
 
-    Leaves alone whether that work is shown (ORC-20, ORC-21), and runs that a limit ends (ORC-18).
+    Whether that work is shown is said elsewhere (ORC-20, ORC-21).
     """
-    yield from _right_answers(execution, "magentic")
+    yield from _right_answers(execution, each)
 
 
-@rule("ORC-18", needs=["workflows"], policies=("completion_signal", "limit_answer"))
-def a_limit_ends_with_an_answer(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "ORC-18",
+    needs=["workflows"],
+    policies=("completion_signal", "limit_answer"),
+    each=direct_run,
+    when=[ends_by_limit],
+    leaves_alone=[nests, later_run_that_raised, faulty, waiting, cut_off, completed_by_chunks_alone],
+    aspects=["raised", *COMPLETIONS, "another answer", "more rounds"],
+)
+def a_limit_ends_with_an_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """When a limit on rounds, stalls or resets ends a run, there is exactly one completion, and it says what is declared for that.
 
-    The policy `limit_answer`: a notice, which is nobody's reply and speaks of the limit, or the manager's answer. Leaves alone:
-    runs whose manager would end them after the last round that is allowed, later runs that raise (ORC-06), and streams of which
-    only chunks complete (ORC-09).
+    The policy `limit_answer`: a notice, which is nobody's reply and speaks of the limit, or the manager's answer.
     """
-    for run, spec, workflow in direct(execution):
-        managed = workflow.pattern in MANAGED and ended_by(spec.manager, workflow) == "limit"
-        if (
-            not managed
-            or nests(execution.scenario, workflow)
-            or (run.raised and again(execution, run))
-            or faulty(execution, run)
-            or run.ending == "waiting"
-            or cut_off(run)
-        ):
-            continue
-        found = completed(run)
-        if not found and any(chunk.completed for _, chunk in run.of(Chunk)):
-            continue
-        if run.raised or len(found) != 1:
-            yield finding(
-                False,
-                run.events[-1][0],
-                expected="exactly one run-completed output",
-                got=error(run.raised[1]) if run.raised else f"{len(found)} run-completed outputs",
-            )
-            continue
-        at, output = found[0]
-        got = said(execution, output.messages)
-        wanted = answer_of(execution, run, workflow)
-        others = texts(part for spell in spells(execution, run) for part in spell.said)
-        notice = len(got) == 1 and got != wanted and got[0][-1] not in others and bool(_ABOUT_LIMITS.search(got[0][-1]))
-        by_manager = execution.policies.limit_answer == "manager"
-        rounds = len(spells(execution, run))
-        kept = workflow.max_rounds is None or rounds <= workflow.max_rounds
-        yield finding(
-            (got == wanted if by_manager else notice) and kept,
-            at,
-            expected=f"{_LIMIT_ANSWERS[by_manager]}, after no more rounds than {workflow.max_rounds}",
-            got=f"{show(got)} after {rounds} rounds",
-        )
+    found, failure = completed(each.run), each.run.raised
+    aspect = "raised" if failure else _how_many(found)
+    if aspect:
+        got = error(failure[1]) if failure else f"{len(found)} run-completed outputs"
+        yield finding(False, each.end, aspect, expected="exactly one run-completed output", got=got)
+    else:
+        yield _as_declared(execution, each, *found[0])
 
 
-@rule("ORC-19", needs=["workflows"], policies=SIGNAL)
-def edge_sizes_answer_alike(execution: ExecutionView) -> Iterator[Finding]:
+@clause(
+    each=direct_run,
+    when=[alone, raised],
+    leaves_alone=[*DECIDED_OTHERWISE, later_run_that_raised],
+)
+def one_participant_is_enough(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """A run of a workflow with one participant does not end in an error."""
+    assert each.run.raised is not None
+    yield finding(False, each.run.raised[0], "raised", expected="an answer", got=error(each.run.raised[1]))
+
+
+@rule(
+    "ORC-19",
+    needs=["workflows"],
+    policies=SIGNAL,
+    each=direct_run,
+    when=[on_edge, succeeded, answers_visibly],
+    leaves_alone=[custom, *DECIDED_OTHERWISE, streamed_handoff],
+    also=[one_participant_is_enough],
+    aspects=["raised", "missing", "repeated", "foreign", "order"],
+)
+def edge_sizes_answer_alike(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Edge sizes: one participant, or one that answers with several messages, an empty text, or tool calls on its way.
 
-    The answer then holds the response's messages, and a participant's own tool traffic is not lost. In a handoff the intermediate
-    outputs hold them. Leaves alone: later runs that raise (ORC-06, ORC-30, ORC-38), and that there is a completion (ORC-01).
+    The answer then holds the response's messages, and a participant's own tool traffic is not lost. In a handoff the outputs
+    together hold them.
     """
-    for run, spec, workflow in direct(execution):
-        if (
-            workflow.pattern == "custom"
-            or faulty(execution, run)
-            or limited(execution.scenario, spec)
-            or left_to_author(execution.scenario, spec.workflow)
-        ):
-            continue
-        if _no_edge(execution, run, workflow):
-            continue
-        if run.raised and len(workflow.participants) == 1 and not again(execution, run):
-            yield finding(False, run.raised[0], expected="an answer", got=error(run.raised[1]))
-        if not run.succeeded or (workflow.pattern == "handoff" and spec.stream):
-            continue
-        handoff = workflow.pattern == "handoff"
-        expected = response_of(execution, run, spec.workflow)
-        shown = [part for _, output in run.of(Output) for part in said(execution, output.messages)]
-        got = [shown] if handoff else [said(execution, output.messages) for _, output in completed(run)]
-        if not got:
-            continue
-        yield finding(
-            any(each in ([expected] if handoff else answers(execution, run, workflow)) for each in got),
-            completed(run)[0][0] if completed(run) else run.events[-1][0],
-            expected=f"every message of the response: {show(expected)}",
-            got=" and ".join(show(each) for each in got),
-        )
+    found = completed(each.run)
+    if each.workflow.pattern == "handoff":
+        forms = [_response(execution, each)]
+        got = [[part for _, output in each.run.of(Output) for part in said(execution, output.messages)]]
+    else:
+        forms = answers(execution, each.run, each.workflow)
+        got = [said(execution, output.messages) for _, output in found]
+    yield finding(
+        any(parts in forms for parts in got),
+        found[0][0] if found else each.end,
+        how_they_differ(got[0], forms[0]),
+        expected=f"every message of the response: {show(forms[0])}",
+        got=" and ".join(show(parts) for parts in got),
+    )
 
 
-def _right_answers(execution: ExecutionView, pattern: Pattern) -> Iterator[Finding]:
-    for run, spec, workflow in direct(execution):
-        if workflow.pattern != pattern or not run.succeeded or limited(execution.scenario, spec) or faulty(execution, run):
-            continue
-        if left_to_author(execution.scenario, spec.workflow):
-            continue
-        for at, output in completed(run):
-            expected = answer_of(execution, run, workflow)
-            yield finding(
-                said(execution, output.messages) == expected,
-                at,
-                expected=f"the answer {show(expected)}",
-                got=show(said(execution, output.messages)),
-            )
+# --- what they compare ---
 
 
-def _signed_alike(authors: Sequence[str | None], owners: Sequence[str]) -> bool:
+def _how_it_is_no_response(execution: ExecutionView, each: WorkflowRun, output: Output) -> str:
+    """The aspect in which a run-completed output is not the response that it should be; "" where it is."""
+    if output.payload != "response":
+        return "no response"
+    if each.workflow.pattern == "handoff":
+        return "not empty" if output.messages else ""
+    if not all(message.author for message in output.messages if message.role == "assistant"):
+        return "no author"
+    return "another author" if misattributed(execution, each.run, output.messages) else ""
+
+
+def _right_answers(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """Whether every run-completed output says what the workflow must answer."""
+    expected = answer_of(execution, each.run, each.workflow)
+    for at, output in completed(each.run):
+        got = said(execution, output.messages)
+        yield finding(got == expected, at, how_they_differ(got, expected), expected=f"the answer {show(expected)}", got=show(got))
+
+
+Form = list[tuple[str | None, Part]]
+"""What an answer may be: its parts, each with who must sign it; None: anybody."""
+
+
+def _forms(execution: ExecutionView, each: WorkflowRun) -> list[Form]:
+    """Every form that the answer of a concurrent workflow may have. What a child answers may be signed by whoever."""
+    if each.workflow.aggregates is not None:
+        return [[(None, part) for part in answer_of(execution, each.run, each.workflow)]]
+    anybody = nests(execution, each)
+    return [
+        [(None if anybody else name, part) for name, part in owned(execution, each.run, order)] for order in orders(each.workflow)
+    ]
+
+
+def _authors(execution: ExecutionView, messages: Sequence[Message]) -> list[str | None]:
+    """Who signs each part of messages."""
+    return [message.author for message in messages for _ in said(execution, [message])]
+
+
+def _signed_alike(authors: Sequence[str | None], form: Form) -> bool:
     """Whether every part is signed by who said it; what is unsigned is left to ORC-11."""
-    return all(author in (None, owner) for author, owner in zip(authors, owners, strict=False))
+    return all(None in (author, name) or author == name for author, (name, _) in zip(authors, form, strict=False))
+
+
+def _response(execution: ExecutionView, each: WorkflowRun) -> list[Part]:
+    """Everything that the participants of a handoff said."""
+    return response_of(execution, each.run, each.spec.workflow)
+
+
+def _intermediate(execution: ExecutionView, each: WorkflowRun) -> list[Part]:
+    """What a run's intermediate outputs say."""
+    return [part for _, output in each.run.of(Output) if not output.completed for part in said(execution, output.messages)]
+
+
+def _how_many(found: Sequence[tuple[int, Output]]) -> str:
+    """The aspect in which the number of run-completed outputs is wrong; "" where there is one."""
+    return "" if len(found) == 1 else "several completions" if found else "no completion"
+
+
+def _how_shown(execution: ExecutionView, each: WorkflowRun) -> str:
+    """The aspect in which what is shown of a handoff is wrong; "" where intermediate outputs or chunks are right."""
+    shown, expected = _intermediate(execution, each), _response(execution, each)
+    how = how_they_differ(shown, expected) if shown != expected else _how_signed(execution, each)
+    if not how or not each.spec.stream:
+        return how
+    streamed = "".join(chunk.text for _, chunk in each.run.of(Chunk) if not chunk.completed)
+    wanted = [part[1] for part in expected if part[0] == "assistant"]
+    if _in_order(wanted, streamed):
+        return ""
+    return how if shown else how_texts_differ(streamed, wanted)
+
+
+def _how_signed(execution: ExecutionView, each: WorkflowRun) -> str:
+    """The aspect in which outputs are signed wrongly; "" where they are not."""
+    signed_by_others = any(misattributed(execution, each.run, output.messages) for _, output in each.run.of(Output))
+    return "another author" if signed_by_others else ""
 
 
 def _in_order(texts: Sequence[str], whole: str) -> bool:
-    place = 0
-    for text in texts:
-        found = whole.find(text, place)
-        if found < 0:
-            return False
-        place = found + len(text)
-    return True
+    """Whether texts stand in a whole, one after another."""
+    return re.search(".*".join(map(re.escape, texts)), whole, re.S) is not None
 
 
-def _no_edge(execution: ExecutionView, run: RunView, workflow: WorkflowSpec) -> bool:
-    """Whether there are several participants, and each that answers does so with one message that says something."""
-    if len(workflow.participants) == 1:
-        return False
-    if workflow.pattern == "handoff":
-        responses = [[part for part in spell.said if part[:2] != ("call", spell.handoff)] for spell in spells(execution, run)]
-    else:
-        responses = [response_of(execution, run, name) for name in answering(workflow)]
-    return all(len(said) < 2 and all(part[0] == "assistant" and part[1] for part in said) for said in responses)
+def _as_declared(execution: ExecutionView, each: WorkflowRun, at: int, output: Output) -> Finding:
+    """Whether a run that a limit ended says what is declared for that, and kept to the limit."""
+    got, rounds = said(execution, output.messages), len(spells(execution, each.run))
+    by_manager = execution.policies.limit_answer == "manager"
+    wanted = answer_of(execution, each.run, each.workflow)
+    right = got == wanted if by_manager else got != wanted and _is_notice(execution, each, got)
+    kept = each.workflow.max_rounds is None or rounds <= each.workflow.max_rounds
+    return finding(
+        right and kept,
+        at,
+        "another answer" if kept else "more rounds",
+        expected=f"{_LIMIT_ANSWERS[by_manager]}, after no more rounds than {each.workflow.max_rounds}",
+        got=f"{show(got)} after {rounds} rounds",
+    )
+
+
+def _is_notice(execution: ExecutionView, each: WorkflowRun, got: Sequence[Part]) -> bool:
+    """Whether an answer is one message that nobody said and that speaks of the limit."""
+    others = texts(part for spell in spells(execution, each.run) for part in spell.said)
+    return len(got) == 1 and got[0][-1] not in others and bool(_ABOUT_LIMITS.search(got[0][-1]))
