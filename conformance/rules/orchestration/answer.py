@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import Condition, condition
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.orchestration import runs
 from conformance.rules.orchestration.expected import (
     answer_of,
     answering,
@@ -29,6 +28,7 @@ from conformance.rules.orchestration.outputs import (
     texts,
     told,
 )
+from conformance.rules.orchestration.runs import MANAGED
 from conformance.rules.orchestration.workflow_run import (
     WorkflowRun,
     concurrent,
@@ -64,13 +64,14 @@ DECIDED_OTHERWISE: tuple[Condition[WorkflowRun], ...] = (faulty, limited, left_t
 @condition
 def ends_by_limit(_: ExecutionView, each: WorkflowRun) -> bool:
     """A limit on rounds, stalls or resets ends the group chat or the Magentic run before its manager does."""
-    return each.workflow.pattern in runs.MANAGED and ended_by(each.spec.manager, each.workflow) == "limit"
+    return each.workflow.pattern in MANAGED and ended_by(each.spec.manager, each.workflow) == "limit"
 
 
 @condition
 def later_run_that_raised(execution: ExecutionView, each: WorkflowRun) -> bool:
     """The workflow was run before, and the run ended in an error (ORC-06)."""
-    return each.run.raised is not None and runs.again(execution, each.run)
+    before = (spec.workflow for run, spec in execution.workflow_runs() if run.at < each.run.at)
+    return each.run.raised is not None and each.spec.workflow in before
 
 
 @condition

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,24 +29,30 @@ class Spell:
 
 def spells(execution: ExecutionView, run: RunView) -> list[Spell]:
     """Who spoke in a run, and what, in the order in which they began."""
-    ran = {event.id for _, event in run.events if isinstance(event, (ToolReturned, ToolRaised))}
-    replies = run.of(ServiceReplied)
+    ran = {event.id for _, event in (*run.of(ToolReturned), *run.of(ToolRaised))}
+    replies = [reply for _, reply in run.of(ServiceReplied)]
     found: list[Spell] = []
     speaking: dict[str, Spell] = {}
-    for at, reply in replies:
+    for at, reply in run.of(ServiceReplied):
         if reply.agent not in speaking:
             speaking[reply.agent] = Spell(reply.agent)
             found.append(speaking[reply.agent])
         spell = speaking[reply.agent]
         spell.at = at
-        spell.said += parts([reply.message])
-        later = [other for _, other in replies if other.agent == reply.agent and other.call > reply.call]
-        tools = [call for call in reply.message.calls if not is_handoff(execution.scenario, call.tool)]
-        spell.said += [("result", call.id) for call in tools if call.id in ran or later]
-        spell.handoff = next((call.id for call in reply.message.calls if call not in tools), None)
+        spell.said += [*parts([reply.message]), *_results(execution, reply, replies, ran)]
+        spell.handoff = next((call.id for call in reply.message.calls if is_handoff(execution.scenario, call.tool)), None)
         if not reply.message.calls or spell.handoff:
             del speaking[reply.agent]
     return found
+
+
+def _results(
+    execution: ExecutionView, reply: ServiceReplied, replies: Sequence[ServiceReplied], ran: Set[str | None]
+) -> list[Part]:
+    """The results of a reply's calls, handoffs apart: all where its agent went on, else those of the tools that ran."""
+    went_on = any(other.agent == reply.agent and other.call > reply.call for other in replies)
+    tools = [call.id for call in reply.message.calls if not is_handoff(execution.scenario, call.tool)]
+    return [("result", id) for id in tools if went_on or id in ran]
 
 
 def produced(execution: ExecutionView, run: RunView) -> list[Spell]:
@@ -96,8 +102,7 @@ def answer_of(execution: ExecutionView, run: RunView, workflow: WorkflowSpec) ->
         case "handoff":
             return []
         case "custom":
-            completed = [workflow.executors[name] for name in dict.fromkeys(completing(workflow))]
-            return [("assistant", text) for each in completed for text in (each.completes, each.again) if text is not None]
+            return [("assistant", text) for text in _completions(workflow)]
 
 
 def answers(execution: ExecutionView, run: RunView, workflow: WorkflowSpec) -> list[list[Part]]:
@@ -117,6 +122,11 @@ def answering(workflow: WorkflowSpec) -> tuple[str, ...]:
 def completing(workflow: WorkflowSpec) -> list[str]:
     """The executors of a custom workflow that complete the run, in the order in which they do, each as often as it does."""
     return [name for name, spec in staged(workflow).items() for text in (spec.completes, spec.again) if text is not None]
+
+
+def _completions(workflow: WorkflowSpec) -> list[str]:
+    """What the executors of a custom workflow complete the run with, in the order in which they do."""
+    return [text for spec in staged(workflow).values() for text in (spec.completes, spec.again) if text is not None]
 
 
 def staged(workflow: WorkflowSpec) -> dict[str, ExecutorSpec]:

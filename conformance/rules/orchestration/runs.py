@@ -1,4 +1,4 @@
-"""Runs of workflows, and what the script makes of them: whether they fail, wait, are limited, or are run again."""
+"""Runs of workflows, and what the script makes of them: whether they fail, wait, or are limited."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import RequestPending
 from conformance.trace.harness_events import Abandoned, ServiceFailed
 
-Played = tuple[RunView, RunWorkflow, WorkflowSpec]
-"""A run of a workflow: what happened, what was asked for, and how the workflow is built."""
-
-
 MANAGED = ("group_chat", "magentic")
+"""The patterns in which a manager says who speaks, and answers."""
 
 
-def played(execution: ExecutionView) -> Iterator[Played]:
+def played(execution: ExecutionView) -> Iterator[tuple[RunView, RunWorkflow, WorkflowSpec]]:
     """Every run of a workflow, but for those that somebody answers when a later run of the workflow has begun, or has left."""
     runs = list(execution.workflow_runs())
     for place, (run, spec) in enumerate(runs):
@@ -27,22 +24,6 @@ def played(execution: ExecutionView) -> Iterator[Played]:
         left = [at for at, _ in run.of(Abandoned)]
         if not any(at < run.events[-1][0] for at in (*after, *left)):
             yield run, spec, execution.scenario.workflows[spec.workflow]
-
-
-def direct(execution: ExecutionView) -> Iterator[Played]:
-    """Runs of workflows that were not wrapped as an agent: their outputs can be seen."""
-    return (each for each in played(execution) if not each[1].as_agent)
-
-
-def wrapped(execution: ExecutionView) -> Iterator[Played]:
-    """Runs of workflows as agents."""
-    return (each for each in played(execution) if each[1].as_agent)
-
-
-def again(execution: ExecutionView, run: RunView) -> bool:
-    """Whether the workflow of a run was run before."""
-    runs = [(other, its) for other, its in execution.workflow_runs() if other.at < run.at]
-    return any(isinstance(run.spec, RunWorkflow) and its.workflow == run.spec.workflow for _, its in runs)
 
 
 def left_to_author(scenario: Scenario, name: str) -> bool:
