@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from conformance.adapter import Implementation
 
 ROOT = Path(__file__).parent.parent
 AREAS = ("threads", "persistence", "orchestration")
@@ -76,3 +79,32 @@ def test_the_guides_deliberate_fault_is_caught(tmp_path: Path):
     done = run(tmp_path, "other_package.module:Broken", "--area", "threads")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "THR-05" in done.stdout
+
+
+def tables(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("|")]
+
+
+@pytest.mark.parametrize("name", ["capabilities", "policies"])
+def test_the_guides_tables_are_those_of_the_specification(name: str):
+    spec = (ROOT / "conformance" / "spec" / "README.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "adapter.md").read_text(encoding="utf-8")
+    shown = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", guide, re.S)
+    assert shown is not None
+    assert tables(shown[1]) == tables(spec.partition(f"## {name.capitalize()}\n")[2].partition("\n## ")[0])
+
+
+def test_the_guide_says_truly_how_long_an_adapter_is():
+    modules = [path for path in (ROOT / "conformance" / "adapters" / "agent_framework").glob("*.py") if path.stem != "__init__"]
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in modules)
+    guide = (ROOT / "docs" / "adapter.md").read_text(encoding="utf-8")
+    said = re.search(r"has about ([\d,]+) in (\w+) modules", guide)
+    assert said is not None
+    assert abs(int(said[1].replace(",", "")) - lines) < 100
+    assert said[2] == {11: "eleven", 12: "twelve", 13: "thirteen"}[len(modules)]
+
+
+def test_the_guide_names_every_method_of_the_protocol():
+    guide = (ROOT / "docs" / "adapter.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(\w+)\(", guide, re.M)) - {"Message", "Call", "Result"}
+    assert named == {name for name, value in vars(Implementation).items() if inspect.isfunction(value) and name[0] != "_"}

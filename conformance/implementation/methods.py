@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Collection, Iterator, Mapping
+from itertools import chain
 
 from conformance.errors import UsageError
 from conformance.implementation.protocol import AnyImplementation, Implementation
@@ -38,7 +39,7 @@ def check_methods(path: str, kind: type[AnyImplementation]) -> None:
 
 def check_declared(path: str, kind: type[AnyImplementation], capabilities: Collection[Capability]) -> None:
     """Hold the declared capabilities against the methods that are there. Raises UsageError for the first that do not agree."""
-    wrong = next(_undeclared(kind, capabilities), None)
+    wrong = next(chain(_without_service(capabilities), _undeclared(kind, capabilities)), None)
     if wrong is not None:
         raise UsageError(f"{path}: {wrong}")
 
@@ -92,6 +93,12 @@ def _undeclared(kind: type[AnyImplementation], capabilities: Collection[Capabili
                 yield f"it declares the capability {capability!r}, but has no method {name}; write it, or do not declare that"
             if capability not in capabilities and name in _beside_the_declaration(kind):
                 yield f"it has a method {name} without the capability {capability!r}; declare that, or take the method out"
+
+
+def _without_service(capabilities: Collection[Capability]) -> Iterator[str]:
+    """An implementation without any kind of chat service can be asked for nothing: every agent talks to one."""
+    if not any(each.startswith("service.") for each in capabilities):
+        yield "it declares no kind of chat service that its agents can talk to; declare at least 'service.stateless'"
 
 
 def _beside_the_declaration(kind: type[AnyImplementation]) -> Collection[str]:

@@ -33,7 +33,7 @@ class Leaving(Reference):
 
 class Idle(Reference):
     name = "idle"
-    capabilities = frozenset({"runs.store", "threads.hosted"})
+    capabilities = frozenset({"runs.store", "threads.hosted", "service.stateless"})
 """
 KNOWN = '[[deviation]]\nrule = "THR-05"\nreason = "we never say store"\n'
 ONE = ("--rule", "THR-05", "--profile", "quick")
@@ -140,7 +140,7 @@ def test_rules_lists_every_rule(capsys):
     assert main(["rules", "--json"]) == 0
     rows = json.loads(output(capsys)[0])
     assert [row["id"] for row in rows] == list(CATALOGUE)
-    assert all(row.keys() == {"id", "area", "level", "title", "needs", "source"} for row in rows)
+    assert all(row.keys() == {"id", "area", "section", "level", "title", "needs", "aspects", "clauses", "source"} for row in rows)
     assert {row["area"] for row in rows} == set(AREAS)
     assert main(["rules"]) == 0
     out, _ = output(capsys)

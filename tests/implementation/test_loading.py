@@ -65,14 +65,14 @@ class Picky(Reference):
 
 class Lacks(Half):
     name = "lacks"
-    capabilities = frozenset({"runs.streaming"})
+    capabilities = frozenset({"service.stateless", "runs.streaming"})
     async def create_thread(self, agent, kind): ...
     async def describe_thread(self, agent, thread): ...
     async def run(self, agent, thread, turn): ...
 
 class Hides(Lacks):
     name = "hides"
-    capabilities = frozenset({"tools"})
+    capabilities = frozenset({"service.stateless", "tools"})
     async def stream(self, agent, thread, turn):
         yield 1
 
@@ -84,9 +84,16 @@ class Narrow(Lacks):
     name = "narrow"
     async def create_agent(self, name, spec): ...
 
+class Speechless(Half):
+    name = "speechless"
+    capabilities = frozenset({"tools"})
+    async def create_thread(self, agent, kind): ...
+    async def describe_thread(self, agent, thread): ...
+    async def run(self, agent, thread, turn): ...
+
 class Inherits(Reference):
     name = "inherits"
-    capabilities = frozenset({"tools"})
+    capabilities = frozenset({"service.stateless", "tools"})
 
 number = 7
 """
@@ -142,6 +149,7 @@ def test_arguments_reach_the_constructor_and_the_name():
         ("users_adapter:Wavers", "store_conflict='rais'; did you mean 'raise'?"),
         ("users_adapter:Loose", "expected a conformance.vocabulary.Policies"),
         ("users_adapter:Nameless", "the class has no name"),
+        ("users_adapter:Speechless", "no kind of chat service that its agents can talk to; declare at least 'service.stateless'"),
         ("users_adapter:Lacks", "it declares the capability 'runs.streaming', but has no method stream; write it, or do not"),
         (
             "users_adapter:Hides",
@@ -176,4 +184,4 @@ def test_a_baseline_belongs_to_a_built_in_without_arguments(tmp_path, monkeypatc
 
 
 def test_a_subclass_may_declare_less_than_it_inherits():
-    assert resolve("users_adapter:Inherits").capabilities == {"tools"}
+    assert resolve("users_adapter:Inherits").capabilities == {"service.stateless", "tools"}

@@ -133,7 +133,7 @@ class TerminatingCallsNotStored(Mutant):
 
     breaks = "PER-14"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12809"
-    expected = frozenset({"PER-10", "PER-14", "PER-16", "PER-17"})
+    expected = frozenset({"PER-10", "PER-14", "PER-16", "PER-17", "THR-09"})
 
     class agent_type(EndingAgent):
         """The faulty agent."""
