@@ -84,6 +84,14 @@ class Stage:
         if getattr(self.implementation, "world", None) is not self.world:
             malformed(self.world, "open", "no self.world", "a call of super().open(world)")
 
+    async def _together(self, step: Together) -> None:
+        order = Order(step.order)
+        runs = (self._one_of_several(run, order, place) for place, run in enumerate(step.runs))
+        ends = await asyncio.gather(*runs, return_exceptions=True)
+        for end in ends:
+            if end is not None:
+                raise end
+
     async def _perform(self, step: Step) -> None:
         match step:
             case CreateThread():
@@ -91,12 +99,7 @@ class Stage:
             case Run():
                 await self._run(step, Order(), None)
             case Together():
-                order = Order(step.order)
-                runs = (self._one_of_several(run, order, place) for place, run in enumerate(step.runs))
-                ends = await asyncio.gather(*runs, return_exceptions=True)
-                for end in ends:
-                    if end is not None:
-                        raise end
+                await self._together(step)
             case RunWorkflow():
                 await self._run_workflow(step, Order(step.finish), None)
             case Respond():

@@ -25,7 +25,7 @@ from conformance.trace.harness_events import (
     ToolRaised,
     ToolReturned,
 )
-from conformance.trace.messages import Message, Part, parts
+from conformance.trace.messages import Message, Part, Result, parts
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Capability, Policies
 
@@ -70,16 +70,19 @@ class ExecutionView:
         Left out are calls of which nobody can say that this is their result: where a tool raised under the same id, or where equal
         calls waited for approval and one of them was rejected.
         """
-        unsure: set[str | None] = {event.id for _, event in self.of(ToolRaised)}
-        rejected = any(isinstance(step, Respond) and not step.approve for step in self.scenario.steps)
-        for _, reply in self.of(ServiceReplied) if rejected else ():
-            tools = self.scenario.agents[reply.agent].tools
-            unsure |= {call.id for call in reply.message.calls if call.tool in tools and tools[call.tool].approval}
+        unsure: set[str | None] = {event.id for _, event in self.of(ToolRaised)} | self._perhaps_rejected()
         found: dict[str, list[str]] = {}
         for _, event in self.of(ToolReturned):
             if event.id is not None and event.id not in unsure:
                 found.setdefault(event.id, []).append(event.value)
         return found
+
+    def _perhaps_rejected(self) -> set[str | None]:
+        """The calls that needed approval, where a step of the scenario refuses one."""
+        if not any(isinstance(step, Respond) and not step.approve for step in self.scenario.steps):
+            return set()
+        replies = [(self.scenario.agents[reply.agent].tools, reply.message.calls) for _, reply in self.of(ServiceReplied)]
+        return {call.id for tools, calls in replies for call in calls if call.tool in tools and tools[call.tool].approval}
 
     def heard(self, messages: Sequence[Message]) -> list[Part]:
         """The parts of messages as they compare with what happened.
@@ -88,12 +91,7 @@ class ExecutionView:
         empty text beside calls of the same author says nothing.
         """
         found: list[Part] = []
-        wrong: dict[Part, Part] = {
-            ("result", result.id): ("result", result.id, f"other than {' or '.join(self._values[result.id])!r}: {result.value!r}")
-            for message in messages
-            for result in message.results
-            if result.id in self._values and not any(value in result.value for value in self._values[result.id])
-        }
+        wrong = dict(part for message in messages for result in message.results for part in self._wrong(result))
         author: str | None = None
         for message in messages:
             for part in parts([message]):
@@ -102,6 +100,12 @@ class ExecutionView:
                 found.append(wrong.get(part, part))
             author = message.author
         return by_number(found)
+
+    def _wrong(self, result: Result) -> Iterator[tuple[Part, Part]]:
+        """A result that does not hold what its tool returned: its part, and what is heard of it instead."""
+        values = self._values.get(result.id, [])
+        if values and not any(value in result.value for value in values):
+            yield ("result", result.id), ("result", result.id, f"other than {' or '.join(values)!r}: {result.value!r}")
 
     def spoken(self, messages: Sequence[Message], agent: AgentSpec) -> list[Part]:
         """What is heard of the conversation in a request or on a thread: without instructions and what context providers added."""
@@ -185,10 +189,11 @@ class ExecutionView:
     def forked(self, run: RunView) -> bool:
         """Whether another thread went on with what this run continues: a conversation under one id, or a provider's history."""
         assert run.thread is not None
+        if run.agent.history != "provider" and run.agent.service.keeps != "one_id":
+            return False
         known = {other.number for other in self.earlier(run)} | {run.number}
-        shares = run.agent.history == "provider" or run.agent.service.keeps == "one_id"
-        others = (other for other in self.runs if other.thread is not None and other.number not in known)
-        return shares and any(self.related(run.thread, other.thread or "") and other.at < run.events[-1][0] for other in others)
+        before = [other for other in self.runs if other.number not in known and other.at < run.events[-1][0]]
+        return any(other.thread is not None and self.related(run.thread, other.thread) for other in before)
 
     def tampered(self, run: RunView) -> bool:
         """Whether the caller changed messages of its own before this run: what becomes of them is THR-36's."""

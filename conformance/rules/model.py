@@ -161,15 +161,18 @@ def history_known(execution: ExecutionView, run: RunView) -> bool:
 
 def _known(execution: ExecutionView, run: RunView, other: RunView) -> bool:
     """Whether the matrix says what an earlier run added to the history that a run finds."""
-    timing = persistence_of(run.agent)
-    declared = execution.can("history.per_service_call" if timing == "per call" else "history.per_run")
-    if other.ending in ("unknown", "waiting", "abandoned") or other.terminated or other.own(HistoryFailed):
+    if other.ending in ("waiting", "abandoned") or other.terminated or other.own(HistoryFailed):
         return False
-    if not other.succeeded and ((other.calls and not declared) or other.answered_requests):
+    if not other.succeeded and not _known_after_a_failure(execution, other):
         return False
-    if other.ending != "returned" and other.agent.per_service_call and kind_before(execution, other) == "adaptive":
-        return False  # what a first run that failed had appended by then counts for no kind
-    return one_history(run, other) and persistence_of(other.agent) == timing
+    return one_history(run, other) and persistence_of(other.agent) == persistence_of(run.agent)
+
+
+def _known_after_a_failure(execution: ExecutionView, run: RunView) -> bool:
+    """Whether the matrix says what a run that failed added. What had been appended on a thread without a kind counts for none."""
+    declared = execution.can("history.per_service_call" if persistence_of(run.agent) == "per call" else "history.per_run")
+    on_no_kind = run.agent.per_service_call and kind_before(execution, run) == "adaptive"
+    return (declared or not run.calls) and not run.answered_requests and not on_no_kind
 
 
 def one_history(run: RunView, other: RunView) -> bool:

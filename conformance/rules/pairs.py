@@ -55,11 +55,7 @@ def _member(execution: ExecutionView, thread: str) -> Member | None:
     """The thread, where its script says all: no options that contradict it, no text that the service made up."""
     runs = [run for run in execution.runs if run.thread == thread]
     specs = [run.spec for run in runs if isinstance(run.spec, Run)]
-    special = any(_has_options(spec) for spec in specs)
-    ran_out = any(len(run.calls) > len(spec.replies) for run, spec in zip(runs, specs, strict=True))
-    inner = any(spec.inner or run.inner_calls for run, spec in zip(runs, specs, strict=True))
-    lost = any(run.ending in ("unknown", "refused") for run in runs)
-    if special or ran_out or inner or lost or execution.origin(thread) is not None:
+    if execution.origin(thread) is not None or not all(map(_told_by_its_script, runs)):
         return None
     return Member(
         thread=thread,
@@ -72,8 +68,17 @@ def _member(execution: ExecutionView, thread: str) -> Member | None:
     )
 
 
+def _told_by_its_script(run: RunView) -> bool:
+    """Whether nothing but its script decides what a run comes to, and the adapter can express it."""
+    spec = run.spec
+    assert isinstance(spec, Run)
+    inner = bool(spec.inner or run.inner_calls)
+    return len(run.calls) <= len(spec.replies) and not inner and run.ending != "refused" and not _has_options(spec)
+
+
 def _has_options(spec: Run) -> bool:
-    return spec.store is not None or bool(spec.conversation_id or spec.agent) or spec.per_service_call is not None
+    named = spec.conversation_id or spec.agent
+    return spec.store is not None or spec.per_service_call is not None or bool(named)
 
 
 def _answers(execution: ExecutionView, run: RunView) -> tuple[bool, ...]:

@@ -217,18 +217,20 @@ class RunView:
         before: the call number at which to stop. trailing: with the results of the last reply, which no successful call sent.
         """
         said = list(self.inputs)
-        replied = [view for view in self.calls if view.reply is not None and (before is None or view.request.call < before)]
-        ran = {event.id for _, event in (*self.own(ToolReturned), *self.own(ToolRaised))}
-        for place, view in enumerate(replied):
-            assert view.reply is not None
-            said += parts([view.reply.message])
-            ids = [call.id for call in view.reply.message.calls]
-            sent = place < len(replied) - 1 or before is not None
-            if sent:
-                said += [("result", id) for id in ids]
-            elif trailing:
-                said += [("result", id) for id in ids if id in ran]
+        for place, message in enumerate(replies := self._replies(before)):
+            said += parts([message])
+            sent = place < len(replies) - 1 or before is not None
+            if sent or trailing:
+                said += [("result", call.id) for call in message.calls if sent or call.id in self._ran]
         return said
+
+    def _replies(self, before: int | None) -> list[Message]:
+        return [view.reply.message for view in self.calls if view.reply and (before is None or view.request.call < before)]
+
+    @cached_property
+    def _ran(self) -> set[str | None]:
+        """The calls whose tool ran to an end."""
+        return {event.id for _, event in (*self.own(ToolReturned), *self.own(ToolRaised))}
 
     @property
     def stored(self) -> list[tuple[int, HistoryAppended]]:

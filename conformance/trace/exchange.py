@@ -1,9 +1,9 @@
 """What the harness and an adapter hand to each other: what a caller asks for, and what the framework shows of it.
 
 `ChunkSeen`, `OutputSeen`, `Pending`, `IdleSeen` and `ThreadState` have the fields of the trace's events `Chunk`, `Output`,
-`RequestPending`, `Idle` and `ThreadDescribed`, but for what only the harness knows: the step, the run, its own names of threads. A
-struct can be made from another one only by adding fields at its end, and an event's own come first, so each pair stands twice; a test
-holds them together.
+`RequestPending`, `Idle` and `ThreadDescribed`, but for what only the harness knows: the step, the run, its own names of threads. An
+event needs these, and an adapter has none of them; a struct cannot take its fields from two others. So each pair stands twice, and
+a test holds them together.
 """
 
 from __future__ import annotations
