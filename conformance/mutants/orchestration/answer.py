@@ -2,66 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.orchestration.faulty_parts import Direct, everywhere, signed_by
+from conformance.mutants.orchestration.faulty_parts import Default, Direct, everywhere, signed_by
 from conformance.reference.agent import Agent
 from conformance.reference.patterns import PATTERNS, Concurrent, Course, Handoff, Managed, Sequential
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace.exchange import ChunkSeen, OutputSeen, Response, Turn, WorkflowSeen
+from conformance.trace.exchange import OutputSeen, Response
 from conformance.trace.messages import Message
-
-
-class _Lasting(Managed):
-    late: WorkflowSeen | None = None
-
-    async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
-        """Begin with what came late."""
-        if self.late is not None:
-            late, self.late = self.late, None
-            yield late
-        async with aclosing(super().start(turn, stream=stream)) as events:
-            async for event in events:
-                yield event
-
-    class run_type(WorkflowRun):
-        """The faulty run."""
-
-        async def follow(self) -> AsyncGenerator[WorkflowSeen]:
-            """Go on without a consumer when that one leaves."""
-            left = False
-            while (event := await self.events.get()) is not None:
-                if isinstance(event, BaseException):
-                    raise event
-                if left and isinstance(event, OutputSeen) and event.completed and isinstance(self.workflow, _Lasting):
-                    self.workflow.late = event
-                try:
-                    if not left:
-                        yield event
-                except GeneratorExit:
-                    left = True
-                self.events.task_done()
-            self.events.task_done()
-
-
-class AbandonedGoesOn(Mutant):
-    """A group chat or Magentic run whose stream was abandoned goes on, and what completes it comes out of the next run."""
-
-    breaks = "ORC-17"
-    imitates = "https://github.com/google/adk-python/pull/6564"
-    expected = frozenset({"ORC-01", "ORC-02", "ORC-16", "ORC-17", "ORC-21", "ORC-38"})
-    patterns = {**PATTERNS, "group_chat": _Lasting, "magentic": _Lasting}
 
 
 class AggregatorNotAsked(Mutant):
     """A concurrent run answers with everyone's response although its author gave it an aggregator."""
 
-    breaks = "ORC-12"
+    breaks = "ORC-14"
     imitates = "https://github.com/microsoft/agent-framework/issues/1814"
     expected = frozenset({"ORC-09", "ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28"})
 
@@ -76,7 +34,7 @@ class AggregatorNotAsked(Mutant):
 class AggregateAndAll(Mutant):
     """A concurrent run answers with what its author's aggregator made of the responses, and with the responses."""
 
-    breaks = "ORC-12"
+    breaks = "ORC-14"
     imitates = "two end executors, of which both are connected"
     expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28"})
 
@@ -133,7 +91,7 @@ class _Dropping(Workflow):
 class ToolTrafficLost(Mutant):
     """Calls of tools and their results are dropped from the answer of a sequential or concurrent run."""
 
-    breaks = "ORC-13"
+    breaks = "ORC-19"
     imitates = "https://github.com/microsoft/autogen/issues/5045"
     expected = frozenset({"ORC-13", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-31"})
     patterns = everywhere(_Dropping, but={"handoff", "group_chat", "magentic", "custom"})
@@ -158,34 +116,16 @@ class _Alone(Workflow):
 class OneIsASpecialCase(Mutant):
     """A sequential or concurrent workflow of one participant answers with its input and its response."""
 
-    breaks = "ORC-13"
+    breaks = "ORC-19"
     imitates = "a branch for lists of one, which returns the conversation"
     expected = frozenset({"ORC-12", "ORC-13", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28"})
     patterns = everywhere(_Alone, but={"handoff", "group_chat", "magentic", "custom"})
 
 
-class EveryResponseIsFinal(Mutant):
-    """Every response in a handoff is output as run-completed, as if whoever answers were the last one."""
-
-    breaks = "ORC-11"
-    imitates = "https://github.com/google/adk-python/issues/2778"
-    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-05", "ORC-10", "ORC-11", "ORC-15"})
-
-    class _Handoff(Handoff):
-        class run_type(WorkflowRun):
-            """The faulty run."""
-
-            def output(self, executor: str, response: Response, *, completed: bool = False) -> None:
-                """Mark everything."""
-                super().output(executor, response, completed=True)
-
-    patterns = {**PATTERNS, "handoff": _Handoff}
-
-
 class ConversationDumped(Mutant):
     """A sequential run answers with the whole conversation, the user's prompt included."""
 
-    breaks = "ORC-13"
+    breaks = "ORC-12"
     imitates = "https://github.com/microsoft/agent-framework/pull/5301"
     expected = frozenset({"ORC-06", "ORC-12", "ORC-13", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31", "ORC-35"})
 
@@ -201,7 +141,7 @@ class ConversationDumped(Mutant):
 class RoundsInTheAnswer(Mutant):
     """The rounds of a group chat stand before its manager's answer, and so does the work of Magentic."""
 
-    breaks = "ORC-17"
+    breaks = "ORC-12"
     imitates = "https://github.com/microsoft/agent-framework/issues/2272"
     expected = frozenset({"ORC-12", "ORC-16", "ORC-17", "ORC-19", "ORC-23", "ORC-25", "ORC-28"})
 
@@ -217,7 +157,7 @@ class RoundsInTheAnswer(Mutant):
 class HandoffAnswersOnceMore(Mutant):
     """The run-completed output of a handoff repeats the last participant's response."""
 
-    breaks = "ORC-11"
+    breaks = "ORC-15"
     imitates = "an end executor that every pattern shares"
     expected = frozenset({"ORC-11", "ORC-15", "ORC-19"})
 
@@ -407,7 +347,7 @@ class ManagerSignedByAParticipant(Mutant):
 class SignedByTheFirst(Mutant):
     """In a concurrent run everything that participants say is signed with the name of the first one, chunks too."""
 
-    breaks = "ORC-11"
+    breaks = "ORC-14"
     imitates = "a loop variable that is bound too early"
     expected = frozenset({"ORC-09", "ORC-11", "ORC-14", "ORC-19", "ORC-21", "ORC-23"})
 
@@ -440,27 +380,168 @@ class AnswersUnsigned(Mutant):
     patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
 
 
-class LastChunkIsTheAnswer(Mutant):
-    """A sequential or concurrent run that streams answers with the last chunk of the answer."""
+class HandoffHidesItsWork(Mutant):
+    """A handoff outputs its participants' responses only where `intermediate_outputs` is on."""
 
-    breaks = "ORC-13"
-    imitates = "https://github.com/monoes/monomind/issues/245"
-    expected = frozenset({"ORC-09", "ORC-10", "ORC-13", "ORC-14", "ORC-19"})
+    breaks = "ORC-15"
+    imitates = "one switch for all patterns, in spite of the exception for handoff"
+    expected = frozenset({"ORC-10", "ORC-15", "ORC-19", "ORC-26", "ORC-27"})
 
-    class _Workflow(Direct):
-        async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
-            """Take for the answer what came last."""
-            text: str | None = None
-            async with aclosing(super().start(turn, stream=stream)) as events:
-                async for event in events:
-                    if isinstance(event, ChunkSeen) and event.executor == self.spec.participants[-1]:
-                        text = event.text
-                    answers = isinstance(event, OutputSeen) and event.completed and self.flat and self.spec.aggregates is None
-                    if isinstance(event, OutputSeen) and answers and text is not None:
-                        *others, last = event.messages
-                        cut = (*others, msgspec.structs.replace(last, text=text))
-                        yield msgspec.structs.replace(event, messages=cut)
-                    else:
-                        yield event
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
 
-    patterns = everywhere(_Workflow, but={"handoff", "group_chat", "magentic", "custom"})
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Follow the switch."""
+                return await super().participant(name, messages, shown=self.workflow.spec.intermediate_outputs)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class StreamedHandoffIsSilent(Mutant):
+    """A streamed handoff shows neither chunks nor responses of its participants."""
+
+    breaks = "ORC-15"
+    imitates = "a streaming path of its own"
+    expected = frozenset({"ORC-05", "ORC-10", "ORC-15", "ORC-19", "ORC-25", "ORC-26", "ORC-27"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Show nothing where streaming."""
+                return await super().participant(name, messages, shown=shown and not self.stream)
+
+        def streams(self, participant: str) -> bool:
+            """Stream nobody."""
+            return False
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class PlainHandoffIsSilent(Mutant):
+    """A handoff that is not streamed does not output the responses of its participants."""
+
+    breaks = "ORC-15"
+    imitates = "https://github.com/microsoft/agent-framework/pull/4745"
+    expected = frozenset({"ORC-10", "ORC-15", "ORC-19", "ORC-25", "ORC-26", "ORC-27"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Show them where streaming."""
+                return await super().participant(name, messages, shown=shown and self.stream)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class HandoffCallTwice(Mutant):
+    """The call by which a participant hands over is output twice."""
+
+    breaks = "ORC-15"
+    imitates = "https://github.com/openai/openai-agents-python/issues/4144"
+    expected = frozenset({"ORC-15", "ORC-19", "ORC-26"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Output the call once more."""
+                response = await super().participant(name, messages, shown=shown)
+                handing = [message for message in response.messages if self.hands_over(message)]
+                if handing:
+                    self.output(name, Response(messages=tuple(handing), author=name))
+                return response
+
+            def hands_over(self, message: Message) -> bool:
+                """Whether it calls somebody else."""
+                tools = {self.workflow.world.handoff_tool.format(agent=name) for name in self.workflow.participants}
+                return any(call.tool in tools for call in message.calls)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class FiledUnderTheWrongName(Mutant):
+    """A concurrent run answers with texts in the order of finishing, signed in the order of the participants."""
+
+    breaks = "ORC-14"
+    imitates = "https://github.com/kyegomez/swarms/issues/1788"
+    expected = frozenset({"ORC-11", "ORC-14", "ORC-32"})
+
+    class _Concurrent(Direct, Concurrent):
+        def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Put results and names together by position."""
+            single = all(len(each.messages) == 1 for each in responses.values())
+            if not (single and self.direct and self.flat) or self.spec.aggregates is not None:
+                return super().aggregate(run, responses)
+            found = zip(self.spec.participants, responses.values(), strict=False)
+            return tuple(msgspec.structs.replace(response.messages[0], author=name) for name, response in found)
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class OneMessageEach(Mutant):
+    """A concurrent run answers with the last message of each participant and drops what came before it."""
+
+    breaks = "ORC-14"
+    imitates = "agent-framework-orchestrations 1.4 does so, see its baseline"
+    expected = frozenset({"ORC-09", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31"})
+
+    class _Concurrent(Default):
+        def by_default(self, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Take last messages only."""
+            return tuple(message for name in self.spec.participants for message in responses[name].messages[-1:])
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class LastResultWins(Mutant):
+    """A concurrent run answers with the response of its last participant alone."""
+
+    breaks = "ORC-14"
+    imitates = "https://github.com/agno-agi/agno/issues/5634"
+    expected = frozenset({"ORC-09", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31"})
+
+    class _Concurrent(Default):
+        def by_default(self, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Take the last one."""
+            return responses[self.spec.participants[-1]].messages
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class SameTextOnce(Mutant):
+    """Of equal texts of several participants, a concurrent run answers with one."""
+
+    breaks = "ORC-14"
+    imitates = "https://github.com/microsoft/agent-framework/pull/4716"
+    expected = frozenset({"ORC-09", "ORC-14", "ORC-19", "ORC-31"})
+
+    class _Concurrent(Default):
+        def by_default(self, responses: Mapping[str, Response]) -> tuple[Message, ...]:
+            """Keep the first of each."""
+            every = [message for name in self.spec.participants for message in responses[name].messages]
+            seen = [message.text for message in every]
+            return tuple(each for at, each in enumerate(every) if not each.text or each.text not in seen[:at])
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class PromptInFront(Mutant):
+    """The answer of a concurrent run begins with the user's prompt."""
+
+    breaks = "ORC-12"
+    imitates = "https://github.com/microsoft/agent-framework/pull/4799"
+    expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31", "ORC-35"})
+
+    class _Concurrent(Concurrent):
+        async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
+            """Prepend the prompt."""
+            answer = await super().answer(run, messages)
+            return answer if answer is None or run.nested else Response(messages=(*messages[-1:], *answer.messages))
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}

@@ -9,18 +9,19 @@ from itertools import groupby
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.reference.patterns import PATTERNS, Handoff, Sequential
+from conformance.reference.patterns import Sequential
 from conformance.reference.thread import Thread
+from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun, is_among
-from conformance.trace.exchange import ChunkSeen, OutputSeen, Pending, Response, Turn
+from conformance.trace.exchange import Answer, ChunkSeen, OutputSeen, Pending, Response, Turn
 from conformance.trace.messages import Message
 
 
 class MessagesGlued(Mutant):
     """A workflow as an agent glues neighbouring messages of one participant into one."""
 
-    breaks = "ORC-26"
+    breaks = "ORC-23"
     imitates = "https://github.com/microsoft/agent-framework/issues/3244"
     expected = frozenset({"ORC-23", "ORC-24", "ORC-26", "ORC-27"})
 
@@ -44,7 +45,7 @@ class MessagesGlued(Mutant):
 class UpstreamTextMergedIn(Mutant):
     """A sequential workflow as an agent answers with one message, in which the texts of all participants are joined."""
 
-    breaks = "ORC-27"
+    breaks = "ORC-23"
     imitates = "https://github.com/microsoft/agent-framework/issues/6211"
     expected = frozenset({"ORC-23", "ORC-24", "ORC-27"})
 
@@ -64,7 +65,7 @@ class UpstreamTextMergedIn(Mutant):
 class UserInputEchoed(Mutant):
     """A workflow as an agent echoes the user's input in front of its answer."""
 
-    breaks = "ORC-26"
+    breaks = "ORC-23"
     imitates = "https://github.com/microsoft/agent-framework/issues/4261"
     expected = frozenset({"ORC-23", "ORC-24", "ORC-26"})
 
@@ -74,91 +75,6 @@ class UserInputEchoed(Mutant):
         def messages(self, outputs: Sequence[OutputSeen]) -> tuple[Message, ...]:
             """Prepend a message that looks like the input."""
             return (Message(role="user", text="as you said"), *super().messages(outputs))
-
-
-class HandoffHidesItsWork(Mutant):
-    """A handoff outputs its participants' responses only where `intermediate_outputs` is on."""
-
-    breaks = "ORC-26"
-    imitates = "one switch for all patterns, in spite of the exception for handoff"
-    expected = frozenset({"ORC-10", "ORC-15", "ORC-19", "ORC-26", "ORC-27"})
-
-    class _Handoff(Handoff):
-        class run_type(WorkflowRun):
-            """The faulty run."""
-
-            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
-                """Follow the switch."""
-                return await super().participant(name, messages, shown=self.workflow.spec.intermediate_outputs)
-
-    patterns = {**PATTERNS, "handoff": _Handoff}
-
-
-class StreamedHandoffIsSilent(Mutant):
-    """A streamed handoff shows neither chunks nor responses of its participants."""
-
-    breaks = "ORC-26"
-    imitates = "a streaming path of its own"
-    expected = frozenset({"ORC-05", "ORC-10", "ORC-15", "ORC-19", "ORC-25", "ORC-26", "ORC-27"})
-
-    class _Handoff(Handoff):
-        class run_type(WorkflowRun):
-            """The faulty run."""
-
-            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
-                """Show nothing where streaming."""
-                return await super().participant(name, messages, shown=shown and not self.stream)
-
-        def streams(self, participant: str) -> bool:
-            """Stream nobody."""
-            return False
-
-    patterns = {**PATTERNS, "handoff": _Handoff}
-
-
-class PlainHandoffIsSilent(Mutant):
-    """A handoff that is not streamed does not output the responses of its participants."""
-
-    breaks = "ORC-26"
-    imitates = "https://github.com/microsoft/agent-framework/pull/4745"
-    expected = frozenset({"ORC-10", "ORC-15", "ORC-19", "ORC-25", "ORC-26", "ORC-27"})
-
-    class _Handoff(Handoff):
-        class run_type(WorkflowRun):
-            """The faulty run."""
-
-            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
-                """Show them where streaming."""
-                return await super().participant(name, messages, shown=shown and self.stream)
-
-    patterns = {**PATTERNS, "handoff": _Handoff}
-
-
-class HandoffCallTwice(Mutant):
-    """The call by which a participant hands over is output twice."""
-
-    breaks = "ORC-26"
-    imitates = "https://github.com/openai/openai-agents-python/issues/4144"
-    expected = frozenset({"ORC-15", "ORC-19", "ORC-26"})
-
-    class _Handoff(Handoff):
-        class run_type(WorkflowRun):
-            """The faulty run."""
-
-            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
-                """Output the call once more."""
-                response = await super().participant(name, messages, shown=shown)
-                handing = [message for message in response.messages if self.hands_over(message)]
-                if handing:
-                    self.output(name, Response(messages=tuple(handing), author=name))
-                return response
-
-            def hands_over(self, message: Message) -> bool:
-                """Whether it calls somebody else."""
-                tools = {self.workflow.world.handoff_tool.format(agent=name) for name in self.workflow.participants}
-                return any(call.tool in tools for call in message.calls)
-
-    patterns = {**PATTERNS, "handoff": _Handoff}
 
 
 class EveryoneIsTheWorkflow(Mutant):
@@ -346,7 +262,7 @@ class EmptyMessageAtTheEnd(Mutant):
 class RequestDoesNotSurface(Mutant):
     """A handoff as an agent leaves requests out of its response."""
 
-    breaks = "ORC-26"
+    breaks = "ORC-27"
     imitates = "https://github.com/microsoft/agent-framework/issues/5035"
     expected = frozenset({"ORC-26", "ORC-27"})
 
@@ -356,3 +272,75 @@ class RequestDoesNotSurface(Mutant):
         def response(self, run: WorkflowRun, outputs: Sequence[OutputSeen], pending: Sequence[Pending]) -> Response:
             """Answer with messages alone."""
             return super().response(run, outputs, () if self.workflow.spec.pattern == "handoff" else pending)
+
+
+class RejectionIsApproval(Mutant):
+    """Through a workflow as an agent, a call that was rejected is made all the same."""
+
+    breaks = "ORC-27"
+    imitates = "an answer whose arrival is noted, and not what it says"
+    expected = frozenset({"ORC-27", "ORC-30"})
+
+    class agent_wrapper(WorkflowAgent):
+        """The faulty wrapper."""
+
+        async def resume(
+            self, thread: Thread | None, answers: Sequence[Answer], *, stream: bool
+        ) -> AsyncGenerator[ChunkSeen | Response]:
+            """Approve."""
+            approved = [msgspec.structs.replace(answer, approve=True) for answer in answers]
+            async for item in super().resume(thread, approved, stream=stream):
+                yield item
+
+
+class RequestTwice(Mutant):
+    """A workflow as an agent reports each request under two ids, of which only one can be answered."""
+
+    breaks = "ORC-27"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7857"
+    expected = frozenset({"ORC-06", "ORC-27", "ORC-30"})
+
+    class agent_wrapper(WorkflowAgent):
+        """The faulty wrapper."""
+
+        def response(self, run: WorkflowRun, outputs: Sequence[OutputSeen], pending: Sequence[Pending]) -> Response:
+            """Report each call, and the request for it."""
+            calls = [msgspec.structs.replace(request, id=f"the call of {request.id}") for request in pending]
+            return super().response(run, outputs, [*calls, *pending])
+
+
+class AnswerStartsAnew(Mutant):
+    """An answer to a child's request that is given through a workflow as an agent begins a new run, with the input of the old."""
+
+    breaks = "ORC-27"
+    imitates = "https://github.com/microsoft/agent-framework/issues/2276"
+    expected = frozenset({"ORC-27", "ORC-30"})
+
+    class agent_wrapper(WorkflowAgent):
+        """The faulty wrapper."""
+
+        turn: Turn | None = None
+
+        async def run(self, thread: Thread | None, turn: Turn, *, stream: bool) -> AsyncGenerator[ChunkSeen | Response]:
+            """Remember the input of runs without a thread."""
+            self.turn = turn if thread is None and _nests(self.workflow) else None
+            async with aclosing(super().run(thread, turn, stream=stream)) as items:
+                async for item in items:
+                    yield item
+
+        async def resume(
+            self,
+            thread: Thread | None,
+            answers: Sequence[Answer],
+            *,
+            stream: bool,
+        ) -> AsyncGenerator[ChunkSeen | Response]:
+            """Run again."""
+            again = super().resume(thread, answers, stream=stream)
+            async with aclosing(self.run(thread, self.turn, stream=stream) if self.turn else again) as items:
+                async for item in items:
+                    yield item
+
+
+def _nests(workflow: Workflow) -> bool:
+    return any(isinstance(each, Workflow) for each in workflow.participants.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -18,15 +19,59 @@ from conformance.reference.errors import Invalid
 from conformance.reference.patterns import PATTERNS, Completion, Concurrent, Custom, Handoff, Sequential
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace.exchange import ChunkSeen, IdleSeen, OutputSeen, Pending, Response, WorkflowSeen
+from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
+
+
+class EveryResponseIsFinal(Mutant):
+    """Every response in a handoff is output as run-completed, as if whoever answers were the last one."""
+
+    breaks = "ORC-01"
+    imitates = "https://github.com/google/adk-python/issues/2778"
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-05", "ORC-10", "ORC-11", "ORC-15"})
+
+    class _Handoff(Handoff):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def output(self, executor: str, response: Response, *, completed: bool = False) -> None:
+                """Mark everything."""
+                super().output(executor, response, completed=True)
+
+    patterns = {**PATTERNS, "handoff": _Handoff}
+
+
+class LastChunkIsTheAnswer(Mutant):
+    """A sequential or concurrent run that streams answers with the last chunk of the answer."""
+
+    breaks = "ORC-09"
+    imitates = "https://github.com/monoes/monomind/issues/245"
+    expected = frozenset({"ORC-09", "ORC-10", "ORC-13", "ORC-14", "ORC-19"})
+
+    class _Workflow(Direct):
+        async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
+            """Take for the answer what came last."""
+            text: str | None = None
+            async with aclosing(super().start(turn, stream=stream)) as events:
+                async for event in events:
+                    if isinstance(event, ChunkSeen) and event.executor == self.spec.participants[-1]:
+                        text = event.text
+                    answers = isinstance(event, OutputSeen) and event.completed and self.flat and self.spec.aggregates is None
+                    if isinstance(event, OutputSeen) and answers and text is not None:
+                        *others, last = event.messages
+                        cut = (*others, msgspec.structs.replace(last, text=text))
+                        yield msgspec.structs.replace(event, messages=cut)
+                    else:
+                        yield event
+
+    patterns = everywhere(_Workflow, but={"handoff", "group_chat", "magentic", "custom"})
 
 
 class EmptyTextIsNoAnswer(Mutant):
     """A sequential run whose answer ends with an empty text does not complete."""
 
-    breaks = "ORC-03"
+    breaks = "ORC-01"
     imitates = "https://github.com/langchain-ai/langgraph-supervisor-py/issues/201"
     expected = frozenset({"ORC-01", "ORC-03", "ORC-09", "ORC-23", "ORC-25", "ORC-38"})
 
@@ -80,7 +125,7 @@ class NoSignal(Mutant):
 class ChunksAreFinal(Mutant):
     """The chunks of an answer are marked as run-completed."""
 
-    breaks = "ORC-03"
+    breaks = "ORC-09"
     imitates = "https://github.com/microsoft/agent-framework/pull/5301"
     expected = frozenset({"ORC-03", "ORC-09"})
 
@@ -251,7 +296,7 @@ class FailureAndCompletion(Mutant):
 class ErrorSwallowed(Mutant):
     """Where a participant fails, the run is idle, with no run-completed output and no error; a concurrent one is not."""
 
-    breaks = "ORC-03"
+    breaks = "ORC-05"
     imitates = "https://github.com/microsoft/autogen/pull/5716"
     expected = frozenset({"ORC-01", "ORC-03", "ORC-05", "ORC-15"})
 
@@ -325,7 +370,7 @@ class FailedRunsAnswersStay(Mutant):
 class DoneForEver(Mutant):
     """That a handoff is done is noted on the workflow and never reset: its second run works, but does not complete."""
 
-    breaks = "ORC-03"
+    breaks = "ORC-06"
     imitates = "https://github.com/microsoft/autogen/pull/4126"
     expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-06", "ORC-15", "ORC-38"})
 
@@ -417,7 +462,7 @@ class StreamedTextsOnly(Mutant):
 class CompletesAtTheFirstIdle(Mutant):
     """A handoff that comes to rest with a pending request emits a run-completed output."""
 
-    breaks = "ORC-02"
+    breaks = "ORC-04"
     imitates = "idle taken for done"
     expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-05", "ORC-15"})
 
@@ -450,3 +495,97 @@ class DroppedRequestBlocks(Mutant):
             return await super().begin(messages, stream=stream, history=history, key=key)
 
     patterns = everywhere(_Workflow)
+
+
+class CompletesTwice(Mutant):
+    """A sequential run emits its run-completed output twice."""
+
+    breaks = "ORC-01"
+    imitates = "https://github.com/microsoft/agent-framework/issues/4580"
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-21", "ORC-23", "ORC-24", "ORC-29"})
+
+    class _Sequential(Sequential):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Complete, and complete again."""
+            super().complete(run, answer)
+            super().complete(run, answer)
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class OneAnswerIsEnough(Mutant):
+    """A concurrent run in which several participants wait completes after the first answer, without the others."""
+
+    breaks = "ORC-04"
+    imitates = "https://github.com/mastra-ai/mastra/issues/6418"
+    expected = frozenset({"ORC-04", "ORC-06", "ORC-27", "ORC-30"})
+
+    class _Concurrent(Concurrent):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def __init__(self, workflow: Workflow, *, stream: bool) -> None:
+                super().__init__(workflow, stream=stream)
+                self.answered = False
+                self.at_work: list[asyncio.Task[Response]] = []
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Answer with nothing where it is not waited for."""
+                work = asyncio.ensure_future(super().participant(name, messages, shown=shown))
+                self.at_work.append(work)
+                await asyncio.wait([work])
+                return Response() if work.cancelled() else work.result()
+
+            def respond(self, answers: Sequence[Answer], *, stream: bool) -> None:
+                """Note that somebody answered."""
+                self.answered = True
+                super().respond(answers, stream=stream)
+
+            def suspended(self) -> None:
+                """Wait once; then whoever still waits is not waited for."""
+                if not self.answered:
+                    super().suspended()
+                for work in self.at_work if self.answered else ():
+                    work.cancel()
+
+            async def cancel(self) -> None:
+                """End what works, too."""
+                for work in self.at_work:
+                    work.cancel()
+                await super().cancel()
+
+    patterns = {**PATTERNS, "concurrent": _Concurrent}
+
+
+class NothingCompletes(Mutant):
+    """With intermediate outputs on, a sequential run ends without a run-completed output."""
+
+    breaks = "ORC-01"
+    imitates = "an author-written end executor that forgets the flag"
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-06", "ORC-09", "ORC-22", "ORC-38"})
+
+    class _Sequential(Sequential):
+        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
+            """Complete where the answer was not seen before."""
+            if not self.spec.intermediate_outputs:
+                super().complete(run, answer)
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
+class StreamingHidesIntermediates(Mutant):
+    """Streaming, participants' responses are not output although `intermediate_outputs` is on."""
+
+    breaks = "ORC-10"
+    imitates = "https://github.com/microsoft/agent-framework/issues/3126"
+    expected = frozenset({"ORC-05", "ORC-10", "ORC-21", "ORC-25"})
+
+    class _Workflow(Workflow):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
+                """Show nothing but the answer's chunks."""
+                return await super().participant(name, messages, shown=shown and not self.stream)
+
+    patterns = everywhere(_Workflow, but={"handoff"})

@@ -7,8 +7,6 @@ from contextlib import aclosing
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
-import msgspec
-
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.faulty_parts import Default, Direct, everywhere
 from conformance.reference.patterns import PATTERNS, Concurrent
@@ -47,25 +45,6 @@ class OrderDependsOnTheWinner(Mutant):
             if run.nested or self.spec.aggregates is not None or next(iter(responses)) == self.spec.participants[0]:
                 return super().aggregate(run, responses)
             return tuple(message for name in sorted(responses) for message in responses[name].messages)
-
-    patterns = {**PATTERNS, "concurrent": _Concurrent}
-
-
-class FiledUnderTheWrongName(Mutant):
-    """A concurrent run answers with texts in the order of finishing, signed in the order of the participants."""
-
-    breaks = "ORC-32"
-    imitates = "https://github.com/kyegomez/swarms/issues/1788"
-    expected = frozenset({"ORC-11", "ORC-14", "ORC-32"})
-
-    class _Concurrent(Direct, Concurrent):
-        def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
-            """Put results and names together by position."""
-            single = all(len(each.messages) == 1 for each in responses.values())
-            if not (single and self.direct and self.flat) or self.spec.aggregates is not None:
-                return super().aggregate(run, responses)
-            found = zip(self.spec.participants, responses.values(), strict=False)
-            return tuple(msgspec.structs.replace(response.messages[0], author=name) for name, response in found)
 
     patterns = {**PATTERNS, "concurrent": _Concurrent}
 

@@ -8,13 +8,54 @@ from contextlib import aclosing
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.faulty_parts import everywhere
 from conformance.reference.agent import Agent
-from conformance.reference.patterns import PATTERNS, Concurrent, Handoff, Managed
+from conformance.reference.patterns import PATTERNS, Handoff, Managed
 from conformance.reference.thread import Thread
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun
 from conformance.trace.exchange import IdleSeen, OutputSeen, Response, Turn, WorkflowSeen
 from conformance.trace.messages import Message
+
+
+class _Lasting(Managed):
+    late: WorkflowSeen | None = None
+
+    async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
+        """Begin with what came late."""
+        if self.late is not None:
+            late, self.late = self.late, None
+            yield late
+        async with aclosing(super().start(turn, stream=stream)) as events:
+            async for event in events:
+                yield event
+
+    class run_type(WorkflowRun):
+        """The faulty run."""
+
+        async def follow(self) -> AsyncGenerator[WorkflowSeen]:
+            """Go on without a consumer when that one leaves."""
+            left = False
+            while (event := await self.events.get()) is not None:
+                if isinstance(event, BaseException):
+                    raise event
+                if left and isinstance(event, OutputSeen) and event.completed and isinstance(self.workflow, _Lasting):
+                    self.workflow.late = event
+                try:
+                    if not left:
+                        yield event
+                except GeneratorExit:
+                    left = True
+                self.events.task_done()
+            self.events.task_done()
+
+
+class AbandonedGoesOn(Mutant):
+    """A group chat or Magentic run whose stream was abandoned goes on, and what completes it comes out of the next run."""
+
+    breaks = "ORC-38"
+    imitates = "https://github.com/google/adk-python/pull/6564"
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-16", "ORC-17", "ORC-21", "ORC-38"})
+    patterns = {**PATTERNS, "group_chat": _Lasting, "magentic": _Lasting}
 
 
 class _Leaving(Workflow):
@@ -95,7 +136,7 @@ class TakesOverEmptyHanded(Mutant):
 class TakesOverWithoutTheConversation(Mutant):
     """Who takes over after a handoff gets the last response alone."""
 
-    breaks = "ORC-37"
+    breaks = "ORC-36"
     imitates = "https://github.com/microsoft/agent-framework/issues/4053"
     expected = frozenset({"ORC-36", "ORC-37"})
 
@@ -209,22 +250,6 @@ class IdAndNothingNew(Mutant):
                 return await super().participant(name, handed[-1:] if known else messages, shown=shown)
 
     patterns = {**PATTERNS, "handoff": _Handoff}
-
-
-class PromptInFront(Mutant):
-    """The answer of a concurrent run begins with the user's prompt."""
-
-    breaks = "ORC-35"
-    imitates = "https://github.com/microsoft/agent-framework/pull/4799"
-    expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31", "ORC-35"})
-
-    class _Concurrent(Concurrent):
-        async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
-            """Prepend the prompt."""
-            answer = await super().answer(run, messages)
-            return answer if answer is None or run.nested else Response(messages=(*messages[-1:], *answer.messages))
-
-    patterns = {**PATTERNS, "concurrent": _Concurrent}
 
 
 class FirstInputAgain(Mutant):

@@ -13,22 +13,6 @@ from conformance.trace.exchange import Response
 from conformance.trace.messages import Message
 
 
-class NothingCompletes(Mutant):
-    """With intermediate outputs on, a sequential run ends without a run-completed output."""
-
-    breaks = "ORC-22"
-    imitates = "an author-written end executor that forgets the flag"
-    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-06", "ORC-09", "ORC-22", "ORC-38"})
-
-    class _Sequential(Sequential):
-        def complete(self, run: WorkflowRun, answer: Response | None) -> None:
-            """Complete where the answer was not seen before."""
-            if not self.spec.intermediate_outputs:
-                super().complete(run, answer)
-
-    patterns = {**PATTERNS, "sequential": _Sequential}
-
-
 class IntermediatesAlwaysShown(Mutant):
     """Participants' responses are output although `intermediate_outputs` is off."""
 
@@ -106,24 +90,6 @@ class ChildShowsItself(Mutant):
                 return _Showing(self, workflow)
 
     patterns = everywhere(_Workflow)
-
-
-class StreamingHidesIntermediates(Mutant):
-    """Streaming, participants' responses are not output although `intermediate_outputs` is on."""
-
-    breaks = "ORC-21"
-    imitates = "https://github.com/microsoft/agent-framework/issues/3126"
-    expected = frozenset({"ORC-05", "ORC-10", "ORC-21", "ORC-25"})
-
-    class _Workflow(Workflow):
-        class run_type(WorkflowRun):
-            """The faulty run."""
-
-            async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
-                """Show nothing but the answer's chunks."""
-                return await super().participant(name, messages, shown=shown and not self.stream)
-
-    patterns = everywhere(_Workflow, but={"handoff"})
 
 
 class AnswerNotShown(Mutant):
