@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from conformance.rules.condition import selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.persistence.history import threads_of
 from conformance.rules.run_view import RunView
@@ -37,6 +38,20 @@ def pairs(execution: ExecutionView) -> Iterator[tuple[Member, Member]]:
         for second in members:
             if first is not second and first.script == second.script and _alike(first.agent, second.agent):
                 yield first, second
+
+
+@dataclass(frozen=True)
+class Siblings:
+    """Two threads of one scenario with one script, on agents that differ in settings, history or service only."""
+
+    first: Member
+    second: Member
+
+
+@selection
+def siblings(execution: ExecutionView) -> Iterator[Siblings]:
+    """Two threads with one script, on agents that differ in settings, history or service only; either way round."""
+    yield from (Siblings(first, second) for first, second in pairs(execution))
 
 
 def by_order(sequences: Sequence[Sequence[Part]]) -> list[list[Part]]:

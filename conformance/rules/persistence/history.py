@@ -5,13 +5,68 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after
 from conformance.rules.model import contradicts, kind_after, kind_before, timing_of, undisputed
 from conformance.rules.run_view import RunView
+from conformance.scenario.scenario import Run
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import RequestPending
 from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded
 from conformance.trace.messages import Call, Message, Part
+
+# --- what the rules on persistence look at, and leave alone ---
+
+
+@condition
+def kept_locally(execution: ExecutionView, run: RunView) -> bool:
+    """The thread is local when the run begins, or the run makes it so."""
+    return kind_before(execution, run) == "local" or (run.succeeded and kind_after(execution, run) == "local")
+
+
+@condition
+def under_a_conversation(execution: ExecutionView, run: RunView) -> bool:
+    """A service named a conversation on the thread, in the run or before it (PER-32 ff.)."""
+    return any(each.brought_id for each in [*execution.earlier(run), run])
+
+
+@condition
+def copies_are_written(execution: ExecutionView, _: RunView) -> bool:
+    """A history provider is declared to receive a copy of what the service keeps."""
+    return execution.policies.provider_copy == "written"
+
+
+@condition
+def detached(execution: ExecutionView, run: RunView) -> bool:
+    """The thread was not created hosted, and its agent detaches a history provider beside a conversation (PER-34)."""
+    return execution.scenario.kind_of(run.thread or "") != "hosted" and run.agent.on_conflict.clear
+
+
+@condition
+def client_as_is(_: ExecutionView, run: RunView) -> bool:
+    """The caller built the client stack (`client_as_is`)."""
+    return run.agent.client_as_is
+
+
+@condition
+def in_background(_: ExecutionView, run: RunView) -> bool:
+    """The service may work on the run in the background (PER-40)."""
+    return run.in_background
+
+
+@condition
+def rebuilt(_: ExecutionView, run: RunView) -> bool:
+    """The agent was rebuilt for the run, with `per_service_call` set or unset (PER-43)."""
+    return isinstance(run.spec, Run) and run.spec.per_service_call is not None
+
+
+@condition
+def appended_something(_: ExecutionView, run: RunView) -> bool:
+    """The run appended messages to its history provider."""
+    return bool(run.stored)
+
+
+# --- what they read ---
 
 
 def kept_runs(execution: ExecutionView) -> Iterator[RunView]:
