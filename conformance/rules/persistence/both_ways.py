@@ -1,219 +1,453 @@
-"""The persistence rules about ways of running that must not change what is stored."""
+"""Persistence, both ways of running: what must not change what is stored (PER-38 to PER-45)."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
+from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicting_options, contradicts, kind_before, misplaced, timing_of, undisputed
-from conformance.rules.pairs import by_order, pairs
-from conformance.rules.parts import open_calls
-from conformance.rules.persistence.conflict import conflicts
-from conformance.rules.persistence.history import calls_waited_for, gained, kept_runs, keys_of, occurred, plain, stored_before
+from conformance.rules.model import contradicting_options, kind_before, made_local, misplaced, persistence_of, timing_of
+from conformance.rules.pairs import Siblings, by_order, siblings
+from conformance.rules.parts import how_they_differ, open_calls
+from conformance.rules.persistence.conflicting_runs import Conflict, clears, conflict, throws
+from conformance.rules.persistence.history import (
+    appended_something,
+    calls_waited_for,
+    gained,
+    in_background,
+    kept_locally,
+    keys_of,
+    occurred,
+    plain,
+    stored_by_end,
+    under_a_conversation,
+)
+from conformance.rules.preconditions import (
+    DISPUTED,
+    RequestView,
+    after,
+    bounded_history,
+    called_the_service,
+    callers_history,
+    contradicting,
+    cut_short,
+    forked,
+    of_run,
+    request,
+    succeeded,
+    terminated,
+    thread_run,
+    with_provider,
+)
 from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.run_view import RunView
 from conformance.rules.wording import outcome, show
-from conformance.scenario.scenario import Run, Together
 from conformance.trace.adapter_events import RunReturned
 from conformance.trace.harness_events import ContextInvoking, HistoryLoaded, Warned
+from conformance.trace.messages import Part
 
 _ABOUT_THE_END = re.compile(r"background|continuation|per.?service.?call", re.I)
+"""How a warning sounds that is about a run in the background, which persists at its end."""
+
+KEPT = (with_provider, kept_locally)
+"""An explicitly configured history provider has to keep the run's turn."""
+
+# --- what the rules of this section look at, and leave alone ---
 
 
-@rule("PER-38", needs=["history.provider", "runs.streaming"])
-def streaming_stores_the_same(execution: ExecutionView) -> Iterator[Finding]:
+@condition
+def on_one_agent_and_of_one_kind(_: ExecutionView, pair: Siblings) -> bool:
+    """The two threads are of one agent and of one kind."""
+    return pair.first.name == pair.second.name and pair.first.kind == pair.second.kind
+
+
+@condition
+def one_streams_and_the_other_does_not(_: ExecutionView, pair: Siblings) -> bool:
+    """The second thread streams in every run, the first one in none."""
+    return not any(pair.first.streams) and all(pair.second.streams)
+
+
+@condition
+def siblings_with_provider(_: ExecutionView, pair: Siblings) -> bool:
+    """The two threads have an explicitly configured history provider."""
+    return pair.first.agent.history == "provider"
+
+
+@condition
+def beside_another(execution: ExecutionView, run: RunView) -> bool:
+    """Another run of the agent, on another thread, is in flight at the same time."""
+    return bool(_beside(execution, run))
+
+
+@dataclass(frozen=True)
+class RunElsewhere:
+    """A conflict, and a run of the same agent on another thread that began after the id had arrived."""
+
+    conflict: Conflict
+    other: RunView
+
+
+@selection
+def run_elsewhere_after_a_conflict(execution: ExecutionView) -> Iterator[RunElsewhere]:
+    """A run of an agent after a conversation id arrived beside its history provider on another thread."""
+    for each in conflict(execution):
+        for other, thread, _ in execution.agent_runs():
+            if other.at > each.at and thread != each.run.thread and other.agent_name == each.run.agent_name:
+                yield RunElsewhere(each, other)
+
+
+def of_other(*conditions: Condition[RunView]) -> list[Condition[RunElsewhere]]:
+    """The same conditions, asked of the run on the other thread."""
+    return [each.of(lambda pair: pair.other) for each in conditions]
+
+
+def elsewhere(*conditions: Condition[RunView]) -> list[Condition[RunElsewhere]]:
+    """The same conditions, asked of the run in which the id arrived."""
+    return [each.of(lambda pair: pair.conflict.run) for each in conditions]
+
+
+@condition
+def on_a_thread_made_local(execution: ExecutionView, run: RunView) -> bool:
+    """The thread was created local."""
+    return made_local(execution, run)
+
+
+@condition
+def brought_an_id(_: ExecutionView, run: RunView) -> bool:
+    """A reply of the run carried a conversation id."""
+    return run.brought_id
+
+
+@condition
+def while_another_waits(execution: ExecutionView, run: RunView) -> bool:
+    """An earlier run on the thread waits for an approval when this one begins."""
+    return bool(_waiting(execution, run))
+
+
+@condition
+def nobody_keeps_it(execution: ExecutionView, run: RunView) -> bool:
+    """The history is the caller's business (PER-04), and no service has it."""
+    return persistence_of(run.agent) == "not" and kind_before(execution, run) != "hosted"
+
+
+@condition
+def contradicted_by_its_options(execution: ExecutionView, run: RunView) -> bool:
+    """The options of the run contradict its thread."""
+    return contradicting_options(execution, run)
+
+
+@condition
+def on_another_agents_conversation(execution: ExecutionView, run: RunView) -> bool:
+    """The thread's conversation is in the service of another agent (THR-04)."""
+    return misplaced(execution, run)
+
+
+@condition
+def after_a_switch(execution: ExecutionView, run: RunView) -> bool:
+    """An earlier run on the thread was persisted at other times."""
+    return any(timing_of(each) != timing_of(run) for each in execution.earlier(run))
+
+
+@condition
+def all_came_to_their_own_end(execution: ExecutionView, run: RunView) -> bool:
+    """This run and all before it on the thread came to their own end, and no tool and no limit ended their loops."""
+    return all(plain(each) for each in [*execution.earlier(run), run])
+
+
+@condition
+def after_another_agent(execution: ExecutionView, run: RunView) -> bool:
+    """Another agent ran on the thread before, whose history is its own."""
+    return any(each.agent_name != run.agent_name for each in execution.earlier(run))
+
+
+@condition
+def after_an_injection(execution: ExecutionView, request: RequestView) -> bool:
+    """A context provider injected messages into the run before the request."""
+    return bool(_injected_before(execution, request))
+
+
+# --- the rules ---
+
+
+@rule(
+    "PER-38",
+    needs=["history.provider", "runs.streaming"],
+    each=siblings,
+    when=[on_one_agent_and_of_one_kind, one_streams_and_the_other_does_not, siblings_with_provider],
+    aspects=["split", "missing", "repeated", "foreign", "order"],
+)
+def streaming_stores_the_same(execution: ExecutionView, pair: Siblings) -> Iterator[Finding]:
     """Streaming and non-streaming runs make the same appends: their number, their order and their content are equal.
 
     Judged on siblings within one scenario, on one agent and of one kind: one streams in every run, the other in none.
     """
-    for unstreamed, streamed in pairs(execution):
-        same = unstreamed.name == streamed.name and unstreamed.kind == streamed.kind and unstreamed.agent.history == "provider"
-        if not same or any(unstreamed.streams) or not all(streamed.streams):
-            continue
-        for one, other in zip(unstreamed.runs, streamed.runs, strict=True):
-            appends = [[execution.heard(event.messages) for _, event in run.stored] for run in (one, other)]
-            yield finding(
-                by_order(appends[0]) == by_order(appends[1]),
-                other.events[-1][0],
-                expected=f"appends as without streaming: {'; '.join(map(show, appends[0])) or 'none'}",
-                got=f"appends: {'; '.join(map(show, appends[1])) or 'none'}",
-                also=[one.events[-1][0]],
-            )
+    for one, other in zip(pair.first.runs, pair.second.runs, strict=True):
+        plainly, streamed = ([execution.heard(event.messages) for _, event in run.stored] for run in (one, other))
+        expected, got = by_order(plainly), by_order(streamed)
+        yield finding(
+            got == expected,
+            other.events[-1][0],
+            _how_appends_differ(got, expected),
+            expected=f"appends as without streaming: {'; '.join(map(show, plainly)) or 'none'}",
+            got=f"appends: {'; '.join(map(show, streamed)) or 'none'}",
+            also=[one.events[-1][0]],
+        )
 
 
-@rule("PER-39", needs=["history.provider", "runs.interleaved"])
-def interleaved_runs_store_each_its_own(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "PER-39",
+    needs=["history.provider", "runs.interleaved"],
+    each=thread_run,
+    when=[*KEPT, beside_another, appended_something],
+    leaves_alone=[*DISPUTED, under_a_conversation, callers_history],
+    aspects=["one history", "foreign", "repeated"],
+)
+def interleaved_runs_store_each_its_own(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Two runs on two threads of one agent that interleave store each its own."""
-    for run in kept_runs(execution):
-        step = execution.trace.events[run.at].step
-        beside = [other for other in execution.runs if other.number != run.number and execution.trace.events[other.at].step == step]
-        same = [other for other in beside if other.thread is not None and other.agent_name == run.agent_name]
-        interleaved = isinstance(execution.scenario.steps[step], Together)
-        if not interleaved or not same or timing_of(run) == "not" or not run.stored:
-            continue
-        foreign = Counter(gained(execution, run)) - occurred([run])
-        mine = set(keys_of(run))
-        apart = [other for other in same if not execution.related(other.thread or "", run.thread or "")]
-        shared = [other for other in apart if mine & set(keys_of(other))]
-        yield finding(
-            not foreign and not shared,
-            run.stored[0][0],
-            expected=f"stored for thread {run.thread!r}: {show(run.happened())}, apart from all others",
-            got=f"stored: {show(gained(execution, run))}" + (f", where thread {shared[0].thread!r} stores too" if shared else ""),
-            also=[other.at for other in same],
-        )
+    beside, stored = _beside(execution, run), gained(execution, run)
+    more = Counter(stored) - occurred([run])
+    mine = set(keys_of(run))
+    apart = [other for other in beside if not execution.related(other.thread or "", run.thread or "")]
+    shared = [other for other in apart if mine & set(keys_of(other))]
+    yield finding(
+        not more and not shared,
+        run.stored[0][0],
+        "one history" if shared else "repeated" if set(more) <= set(run.happened()) else "foreign",
+        expected=f"stored for thread {run.thread!r}: {show(run.happened())}, apart from all others",
+        got=f"stored: {show(stored)}" + (f", where thread {shared[0].thread!r} stores too" if shared else ""),
+        also=[other.at for other in beside],
+    )
 
 
-@rule("PER-40", level="SHOULD", needs=["history.provider", "runs.background"])
-def background_runs_persist_at_the_end(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "PER-40",
+    level="SHOULD",
+    needs=["history.provider", "runs.background"],
+    each=thread_run,
+    when=[*KEPT, in_background, succeeded, called_the_service],
+    leaves_alone=[*DISPUTED, under_a_conversation, callers_history, terminated, cut_short],
+    aspects=["no append", "several appends", "before the end", "other content", "no warning", "unasked warning"],
+)
+def background_runs_persist_at_the_end(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Runs in the background persist at the end of the run, and warn where `per_service_call` is on."""
-    for run in kept_runs(execution):
-        if not isinstance(run.spec, Run) or not run.spec.background or timing_of(run) == "not" or not plain(run) or not run.calls:
-            continue
-        last = max(view.replied_at or 0 for view in run.calls)
-        warned = [at for at, event in run.of(Warned) if _ABOUT_THE_END.search(event.text)]
-        once = len(run.stored) == 1 and run.stored[0][0] > last and gained(execution, run) == run.happened()
-        wanted = run.agent.per_service_call
-        yield finding(
-            (once or bool(run.answered_requests)) and bool(warned) == wanted,
-            run.stored[0][0] if run.stored else run.at,
-            expected=f"one append at the end: {show(run.happened())}, and {'a' if wanted else 'no'} warning",
-            got=f"{len(run.stored)} appends: {show(gained(execution, run))}, and {len(warned)} warnings",
-        )
+    warned = any(_ABOUT_THE_END.search(event.text) for _, event in run.of(Warned))
+    wanted = run.agent.per_service_call
+    # a run that waited for answers has an end more than once
+    aspect = "" if run.answered_requests else _how_it_persists(execution, run)
+    if not aspect and warned != wanted:
+        aspect = "no warning" if wanted else "unasked warning"
+    yield finding(
+        not aspect,
+        run.stored[0][0] if run.stored else run.at,
+        aspect,
+        expected=f"one append at the end: {show(run.happened())}, and {'a' if wanted else 'no'} warning",
+        got=f"{len(run.stored)} appends: {show(gained(execution, run))}, and {'a' if warned else 'no'} warning",
+    )
 
 
-@rule("PER-41", level="SHOULD", needs=["history.provider", "history.conflict_switches", "service.surprising"])
-def other_threads_keep_their_history(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "PER-41",
+    level="SHOULD",
+    needs=["history.provider", "history.conflict_switches", "service.surprising"],
+    each=run_elsewhere_after_a_conflict,
+    when=[*elsewhere(~throws, clears, succeeded), *of_other(on_a_thread_made_local, called_the_service)],
+    leaves_alone=of_other(*DISPUTED, after(brought_an_id)),
+    aspects=["not loaded", "not appended"],
+)
+def other_threads_keep_their_history(execution: ExecutionView, pair: RunElsewhere) -> Iterator[Finding]:
     """Detaching the provider on one thread's conflict does not silently cost other threads of the same agent their history."""
-    for run, at in conflicts(execution):
-        if not run.agent.on_conflict.clear or run.agent.on_conflict.throw or not run.succeeded:
-            continue
-        for other in execution.runs:
-            if other.thread in (None, run.thread) or other.number < run.number or other.agent_name != run.agent_name:
-                continue
-            before = [*execution.earlier(other), other]
-            local = execution.scenario.kind_of(other.thread or "") == "local" and undisputed(execution, other)
-            if not local or any(each.brought_id for each in before[:-1]) or not other.calls or other.at < at:
-                continue
-            loads = [where for where, _ in other.own(HistoryLoaded) if where < other.calls[0].at]
-            lost = other.succeeded and not other.brought_id and not other.stored
-            yield finding(
-                (bool(loads) or not any(each.stored for each in before[:-1])) and not lost,
-                other.calls[0].at,
-                expected=f"history loaded and appended on thread {other.thread!r} as before",
-                got="no append" if loads else "no load",
-                also=[at],
-            )
+    other = pair.other
+    loaded = any(where < other.calls[0].at for where, _ in other.own(HistoryLoaded))
+    forgotten = not loaded and any(each.stored for each in execution.earlier(other))
+    lost = other.succeeded and not other.brought_id and not other.stored
+    yield finding(
+        not forgotten and not lost,
+        other.calls[0].at,
+        "not loaded" if forgotten else "not appended",
+        expected=f"history loaded and appended on thread {other.thread!r} as before",
+        got="no load" if forgotten else "no append",
+        also=[pair.conflict.at],
+    )
 
 
-@rule("PER-42", level="SHOULD", needs=["tools.approval"])
-def an_unrelated_input_sends_no_orphan_call(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "PER-42",
+    level="SHOULD",
+    needs=["tools.approval"],
+    each=thread_run,
+    when=[while_another_waits],
+    leaves_alone=[nobody_keeps_it, contradicted_by_its_options, on_another_agents_conversation],
+    aspects=["call without a result", "result without a call"],
+)
+def an_unrelated_input_sends_no_orphan_call(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """An unrelated input while an approval is pending sends no orphan call: it is refused, or the call is answered first."""
-    for run, _, _ in execution.agent_runs():
-        pending = [each for each in execution.earlier(run) if each.waits_at(run.at)]
-        nobody_keeps = timing_of(run) == "not" and kind_before(execution, run) != "hosted"
-        if (
-            not pending
-            or nobody_keeps
-            or contradicting_options(execution, run)
-            or misplaced(execution, run)
-            or run.ending in ("unknown", "refused")
-        ):
-            continue
-        waiting = {call.id for each in pending for call in calls_waited_for(each)}
-        orphans = [
-            (view.at, id)
-            for view in run.calls
-            for id in open_calls(execution.heard([*view.request.held, *view.request.messages]))
-            if id in waiting
-        ]
-        yield finding(
-            not orphans,
-            orphans[0][0] if orphans else run.sign,
-            expected="a refusal, or requests in which every call has its result",
-            got=f"{', '.join(id for _, id in orphans)} without a result; {outcome(run)}",
-            also=[pending[-1].at],
-        )
+    pending = _waiting(execution, run)
+    awaited = {call.id for each in pending for call in calls_waited_for(each)}
+    seen = [(view.at, execution.heard([*view.request.held, *view.request.messages])) for view in run.calls]
+    orphans = [(at, id, said) for at, said in seen for id in open_calls(said) if id in awaited]
+    at, id, said = orphans[0] if orphans else (run.sign, "", [])
+    yield finding(
+        not orphans,
+        at,
+        "call without a result" if any(part[:2] == ("call", id) for part in said) else "result without a call",
+        expected="a refusal, or requests in which every call has its result",
+        got=f"{', '.join(id for _, id, _ in orphans)} without its call or result; {outcome(run)}",
+        also=[pending[-1].at],
+    )
 
 
-@rule("PER-43", level="SHOULD", needs=["history.provider", "history.per_run", "history.per_service_call"])
-def switching_leaves_one_history(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "PER-43",
+    level="SHOULD",
+    needs=["history.provider", "history.per_run", "history.per_service_call"],
+    each=thread_run,
+    when=[*KEPT, called_the_service, after_a_switch, all_came_to_their_own_end],
+    leaves_alone=[
+        *DISPUTED,
+        under_a_conversation,
+        callers_history,
+        after(callers_history),
+        bounded_history,
+        forked,
+        after_another_agent,
+    ],
+    aspects=[
+        "sends too little",
+        "sends too much",
+        "sends another order",
+        "stores too little",
+        "stores too much",
+        "stores another order",
+    ],
+)
+def switching_leaves_one_history(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Switching `per_service_call` between two runs of one thread leaves one history, without duplicates or gaps.
 
     Judged where every run of the thread came to its own end; in the request that follows the switch, and in what is stored.
     """
-    for run in kept_runs(execution):
-        before = execution.earlier(run)
-        switched = any(timing_of(each) != timing_of(run) for each in before)
-        if not switched or not all(plain(each) and timing_of(each) != "not" for each in [*before, run]) or not run.calls:
-            continue
-        if run.agent.reduces_to is not None or execution.forked(run) or len({each.agent_name for each in [*before, run]}) > 1:
-            continue
-        said = [part for each in before for part in each.happened()]
-        sent = execution.spoken(run.calls[0].request.messages, run.agent)
-        yield finding(
-            sent == said + run.inputs,
-            run.calls[0].at,
-            expected=f"a request with the whole history: {show(said + run.inputs)}",
-            got=show(sent),
-            also=[before[-1].at],
-        )
-        stored = execution.spoken(stored_before(execution, run, run.events[-1][0] + 1), run.agent)
-        yield finding(
-            stored == said + run.happened(),
-            run.stored[-1][0] if run.stored else run.events[-1][0],
-            expected=f"stored: {show(said + run.happened())}",
-            got=show(stored),
-            also=[before[-1].at],
-        )
+    before = execution.earlier(run)
+    said = [part for each in before for part in each.happened()]
+    sent, stored = execution.spoken(run.calls[0].request.messages, run.agent), stored_by_end(execution, run)
+    yield finding(
+        sent == said + run.inputs,
+        run.calls[0].at,
+        _much_or_little("sends", sent, said + run.inputs),
+        expected=f"a request with the whole history: {show(said + run.inputs)}",
+        got=show(sent),
+        also=[before[-1].at],
+    )
+    yield finding(
+        stored == said + run.happened(),
+        run.stored[-1][0] if run.stored else run.events[-1][0],
+        _much_or_little("stores", stored, said + run.happened()),
+        expected=f"stored: {show(said + run.happened())}",
+        got=show(stored),
+        also=[before[-1].at],
+    )
 
 
-@rule("PER-44", needs=["history.provider", "tools.limit"])
-def a_limit_leaves_nothing_dangling(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "PER-44",
+    needs=["history.provider", "tools.limit"],
+    each=thread_run,
+    when=[*KEPT, cut_short, succeeded],
+    leaves_alone=[*DISPUTED, under_a_conversation, callers_history, terminated],
+    aspects=["limit passed", "dangling call", "missing", "repeated", "foreign", "order"],
+)
+def a_limit_leaves_nothing_dangling(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A loop cut short by its iteration limit stores what the caller was given, and no dangling call that the caller never saw.
 
     With per-service-call persistence a trailing result need not be stored. That streaming stores the same is PER-38's.
     """
-    for run in kept_runs(execution):
-        limit = run.agent.limit
-        asking = [view for view in run.calls if view.reply is not None and view.reply.message.calls]
-        if limit is None or len(asking) < limit or not run.succeeded or timing_of(run) == "not" or run.terminated:
-            continue
-        given = run.inputs + execution.heard([message for _, event in run.of(RunReturned) for message in event.messages])
-        stored = gained(execution, run)
-        trailing = [given[:-cut] for cut in range(1, len(given)) if all(part[0] == "result" for part in given[-cut:])]
-        allowed = [given, *(trailing if timing_of(run) == "per call" else [])]
-        supplied = [("call", result.id, "", "") for result in run.supplied]
-        unseen = [id for id in open_calls([*supplied, *stored]) if not any(part[:2] == ("call", id) for part in given)]
-        yield finding(
-            stored in allowed and not unseen and (len(asking) == limit or bool(run.answered_requests)),
-            run.stored[-1][0] if run.stored else run.events[-1][0],
-            expected=f"at most {limit} replies with calls, and stored what the caller was given: {show(given)}",
-            got=f"{len(asking)} such replies, and stored: {show(stored)}",
-            also=[asking[-1].at],
-        )
+    asking = [view for view in run.calls if view.reply is not None and view.reply.message.calls]
+    passed = len(asking) != run.agent.limit and not run.answered_requests
+    given = run.inputs + execution.heard([message for _, event in run.of(RunReturned) for message in event.messages])
+    stored = gained(execution, run)
+    supplied = [("call", result.id, "", "") for result in run.supplied]
+    unseen = [id for id in open_calls([*supplied, *stored]) if not any(part[:2] == ("call", id) for part in given)]
+    wrong = stored not in _allowed_at_the_limit(run, given)
+    yield finding(
+        not wrong and not unseen and not passed,
+        run.stored[-1][0] if run.stored else run.events[-1][0],
+        "limit passed" if passed else "dangling call" if unseen else how_they_differ(stored, given),
+        expected=f"at most {run.agent.limit} replies with calls, and stored what the caller was given: {show(given)}",
+        got=f"{len(asking)} such replies, and stored: {show(stored)}",
+        also=[asking[-1].at],
+    )
 
 
-@rule("PER-45", needs=["threads.context_state", "history.per_run", "history.per_service_call"])
-def injected_messages_reach_every_call(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "PER-45",
+    needs=["threads.context_state", "history.per_run", "history.per_service_call"],
+    each=request,
+    when=[after_an_injection],
+    leaves_alone=of_run(contradicting, bounded_history),
+    aspects=["missing at first", "missing later"],
+)
+def injected_messages_reach_every_call(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
     """The two modes differ in persistence only: what context providers injected reaches every service call of a run in both.
 
-    Where the service has the conversation it is enough that it was sent once. Leaves alone reducers, and how often it is sent
-    (THR-32).
+    Where the service has the conversation it is enough that it was sent once. How often it is sent is THR-32's.
     """
-    for run, _, agent in execution.agent_runs():
-        if not agent.context or contradicts(execution, run) or agent.reduces_to is not None or run.ending in ("unknown", "refused"):
-            continue
-        for place, view in enumerate(run.calls):
-            adds = [part for at, event in run.own(ContextInvoking) if at < view.at for part in execution.heard(event.adds)]
-            seen = Counter(execution.heard([*view.request.held, *view.request.messages]))
-            missing = [part for part in dict.fromkeys(adds) if not seen[part]]
-            if adds:
-                yield finding(
-                    not missing,
-                    view.at,
-                    expected=f"service call {place + 1} of the run with what was injected: {show(adds)}",
-                    got=f"without {show(missing)}",
-                    also=[run.calls[0].at],
-                )
+    asked, adds = request.call.request, _injected_before(execution, request)
+    seen = set(execution.heard([*asked.held, *asked.messages]))
+    missing = [part for part in dict.fromkeys(adds) if part not in seen]
+    yield finding(
+        not missing,
+        request.call.at,
+        "missing later" if request.place else "missing at first",
+        expected=f"service call {request.place + 1} of the run with what was injected: {show(adds)}",
+        got=f"without {show(missing)}",
+        also=[request.run.calls[0].at],
+    )
+
+
+# --- what they compare ---
+
+
+def _how_appends_differ(got: Sequence[Sequence[Part]], expected: Sequence[Sequence[Part]]) -> str:
+    """The aspect in which appends are not the expected ones; `split`: the same altogether, at other places."""
+    all_got, all_expected = list(chain(*got)), list(chain(*expected))
+    return "split" if all_got == all_expected else how_they_differ(all_got, all_expected)
+
+
+def _beside(execution: ExecutionView, run: RunView) -> list[RunView]:
+    """The other runs of the agent that began in the same step: in flight at the same time."""
+    step = execution.trace.events[run.at].step
+    others = [other for other in execution.runs if other.number != run.number and execution.trace.events[other.at].step == step]
+    return [other for other in others if other.thread is not None and other.agent_name == run.agent_name]
+
+
+def _how_it_persists(execution: ExecutionView, run: RunView) -> str:
+    """The aspect in which a run does not persist once, at its end; empty where it does."""
+    if len(run.stored) != 1:
+        return "several appends" if run.stored else "no append"
+    if run.stored[0][0] < max(view.replied_at or 0 for view in run.calls):
+        return "before the end"
+    return "" if gained(execution, run) == run.happened() else "other content"
+
+
+def _waiting(execution: ExecutionView, run: RunView) -> list[RunView]:
+    """The earlier runs on the thread that wait for someone's answer when this one begins."""
+    return [each for each in execution.earlier(run) if each.waits_at(run.at)]
+
+
+def _much_or_little(verb: str, got: Sequence[Part], expected: Sequence[Part]) -> str:
+    how = how_they_differ(got, expected)
+    return f"{verb} {'too little' if how == 'missing' else 'another order' if how == 'order' else 'too much'}"
+
+
+def _allowed_at_the_limit(run: RunView, given: list[Part]) -> list[list[Part]]:
+    """What may be stored of a loop that its limit cut short, where this is what the caller was given."""
+    trailing = [given[:-cut] for cut in range(1, len(given)) if all(part[0] == "result" for part in given[-cut:])]
+    return [given, *(trailing if timing_of(run) == "per call" else [])]
+
+
+def _injected_before(execution: ExecutionView, request: RequestView) -> list[Part]:
+    """What context providers added to the run before a request."""
+    asked = [event for at, event in request.run.own(ContextInvoking) if at < request.call.at]
+    return [part for event in asked for part in execution.heard(event.adds)]

@@ -1,257 +1,322 @@
-"""The persistence rules about conflicts: a conversation id arrives although a history provider is configured."""
+"""Persistence, conflict: a conversation id arrives although a history provider is configured (PER-32 to PER-37)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, change
-from conformance.rules.model import contradicts, kind_before, timing_of, undisputed
-from conformance.rules.persistence.history import grown, kept_runs, kept_unnamed
-from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import RunView, latest_id
+from conformance.rules.model import made_local, timing_of
+from conformance.rules.parts import how_they_differ
+from conformance.rules.persistence.conflicting_runs import (
+    Conflict,
+    RunAfterAConflict,
+    after_conflict,
+    clears,
+    conflict,
+    ended_otherwise,
+    next_runs,
+    of_conflict,
+    refused_as_conflict,
+    run_after_a_conflict,
+    throws,
+)
+from conformance.rules.persistence.history import grown, kept_unnamed, under_a_conversation
+from conformance.rules.preconditions import (
+    DISPUTED,
+    abandoned,
+    called_the_service,
+    callers_history,
+    on_local_thread,
+    succeeded,
+    thread_run,
+    with_provider,
+)
+from conformance.rules.rule import Finding, clause, finding, rule
+from conformance.rules.run_view import CallView, RunView, latest_id
 from conformance.rules.wording import outcome
-from conformance.trace.harness_events import HistoryFailed, HistoryLoaded, ServiceFailed, ServiceReplied, ToolRaised, Warned
+from conformance.trace.harness_events import HistoryLoaded, ServiceReplied, Warned
 
 _CONVERSATION = re.compile(r"conversation|thread|session|response.?id", re.I)
-
-
 _HISTORY = re.compile(r"history|provider|store|memory", re.I)
 """The two sides of a conflict, in the words that frameworks have for them."""
 
+# --- what the rules of this section look at, and leave alone ---
 
-@rule("PER-32", needs=["history.provider", "service.surprising"])
-def throw_raises_on_a_conflict(execution: ExecutionView) -> Iterator[Finding]:
+
+@condition
+def created_hosted(execution: ExecutionView, run: RunView) -> bool:
+    """The thread was created hosted."""
+    return execution.scenario.kind_of(run.thread or "") == "hosted"
+
+
+@condition
+def created_local(execution: ExecutionView, run: RunView) -> bool:
+    """The thread was created local."""
+    return made_local(execution, run)
+
+
+@condition
+def brought_an_id_by_now(execution: ExecutionView, run: RunView) -> bool:
+    """A reply carried a conversation id, in the run or before it on its thread."""
+    return bool(_first_id(execution, run))
+
+
+@condition
+def kept_without_a_name(execution: ExecutionView, run: RunView) -> bool:
+    """A service that keeps by default has the conversation and never named it, of which may be warned in the same words."""
+    return kept_unnamed(execution, run)
+
+
+# --- the rules ---
+
+
+@rule(
+    "PER-32",
+    needs=["history.provider", "service.surprising"],
+    each=conflict,
+    when=of_conflict(throws),
+    leaves_alone=[ended_otherwise],
+    aspects=["not raised", "wrong kind of error", "a side not named", "thread changed", "appended", "next run does not load"],
+)
+def throw_raises_on_a_conflict(execution: ExecutionView, conflict: Conflict) -> Iterator[Finding]:
     """With `throw`, a conversation id that arrives although a history provider is configured raises an error naming both.
 
     Whatever the other switches say; nothing of the call that brings the id is appended (of the run, with per-run persistence), the
-    thread is as it was, and its next run loads as before. Leaves alone context state (providers are told of the failure), the
-    caller's own stack, and threads that an earlier conflict made hosted.
+    thread is as it was, and its next run loads as before.
     """
-    for run, at in conflicts(execution):
-        if not run.agent.on_conflict.throw or _cut_off(run, at):
-            continue
-        kind, text = (run.raised[1].kind, run.raised[1].text) if run.raised else (None, "")
-        names_both = bool(_CONVERSATION.search(text) and _HISTORY.search(text))
-        # with per-service-call persistence the calls before the one that brings the id are stored already (PER-02)
-        before = [where for where, _ in run.own(ServiceReplied) if where < at]
-        first = before[0] if before and timing_of(run) == "per call" else at
-        appends = [where for where, _ in run.stored if not first < where < at]
-        changed = change(execution, run, run.thread or "", ("kind", "conversation_id", "messages"))
-        again = [later for later in next_runs(execution, run) if any(each.stored for each in execution.earlier(later))]
-        unloaded = [later.at for later in again if not later.own(HistoryLoaded)]
-        trouble = {"the thread changed": changed, "appended all the same": appends, "a later run did not load": unloaded}
-        wrong = [(what, where) for what, places in trouble.items() for where in places]
-        yield finding(
-            kind == "conflict" and names_both and not wrong,
-            wrong[0][1] if wrong else at,
-            expected="an error of kind conflict that names the conversation id and the history provider, and no effect",
-            got=wrong[0][0] if wrong else f"an error of kind {kind}: {text}" if kind else "no error",
-            also=[at],
-        )
+    run = conflict.run
+    kind, text = (run.raised[1].kind, run.raised[1].text) if run.raised else (None, "")
+    aspect, where = next(_effects(execution, conflict), (_how_it_is_not_raised(kind, text), conflict.at))
+    yield finding(
+        not aspect,
+        where,
+        aspect,
+        expected="an error of kind conflict that names the conversation id and the history provider, and no effect",
+        got=f"{aspect}; {f'an error of kind {kind}: {text}' if kind else 'no error'}",
+        also=[conflict.at],
+    )
 
 
-@rule("PER-33", needs=["history.provider", "history.conflict_switches", "service.surprising"])
-def warn_warns_once(execution: ExecutionView) -> Iterator[Finding]:
-    """With `warn`, a conflict gives one warning an occurrence, also where `throw` is set; without `warn` it gives none.
+@clause(each=run_after_a_conflict, when=after_conflict(succeeded, clears))
+def nothing_is_warned_once_detached(_: ExecutionView, pair: RunAfterAConflict) -> Iterator[Finding]:
+    """Once the provider is detached, nothing more is warned of."""
+    again = [where for where, event in pair.later.of(Warned) if _about_the_conflict(event)]
+    yield finding(
+        not again,
+        again[0] if again else pair.later.at,
+        "warned once detached",
+        expected="no more warnings once the provider is detached",
+        got=f"{len(again)} warnings",
+        also=[pair.conflict.at],
+    )
 
-    An occurrence is a run or a reply that brings an id. Counts what is warned of it after the first such reply; once the provider
-    is cleared nothing more is warned.
+
+@rule(
+    "PER-33",
+    needs=["history.provider", "history.conflict_switches", "service.surprising"],
+    each=conflict,
+    leaves_alone=[ended_otherwise],
+    also=[nothing_is_warned_once_detached],
+    aspects=["no warning", "repeated", "unasked", "warned once detached"],
+)
+def warn_warns_once(_: ExecutionView, conflict: Conflict) -> Iterator[Finding]:
+    """With `warn`, a conversation id that arrives beside a history provider gives one warning; without `warn` it gives none.
+
+    Also where `throw` is set. One is given for the run, or one for each reply that brings an id; once the provider is detached
+    nothing more is warned of.
     """
-    for run, at in conflicts(execution):
-        if _cut_off(run, at):
-            continue
-        switches = run.agent.on_conflict
-        warned = [where for where, event in run.of(Warned) if where > at and about_the_conflict(event)]
-        came = len([1 for _, reply in run.own(ServiceReplied) if reply.conversation_id is not None])
-        least, most = (1, came) if switches.warn else (0, 0)
-        yield finding(
-            least <= len(warned) <= most,
-            warned[-1] if warned else at,
-            expected=f"{least} to {most} warnings" if most > 1 else "one warning" if most else "no warning",
-            got=f"{len(warned)} of them",
-            also=[at],
-        )
-        if run.succeeded and switches.clear:
-            for later in next_runs(execution, run):
-                again = [where for where, event in later.of(Warned) if about_the_conflict(event)]
-                yield finding(
-                    not again,
-                    again[0] if again else later.at,
-                    expected="no more warnings once the provider is detached",
-                    got=f"{len(again)} warnings",
-                    also=[at],
-                )
+    run, at = conflict.run, conflict.at
+    warned = [where for where, event in run.of(Warned) if where > at and _about_the_conflict(event)]
+    came = len([1 for _, reply in run.own(ServiceReplied) if reply.conversation_id is not None])
+    least, most = (1, came) if run.agent.on_conflict.warn else (0, 0)
+    yield finding(
+        least <= len(warned) <= most,
+        warned[-1] if warned else at,
+        "unasked" if not most else "repeated" if warned else "no warning",
+        expected=f"{least} to {most} warnings" if most > 1 else "one warning" if most else "no warning",
+        got=f"{len(warned)} of them",
+        also=[at],
+    )
 
 
-@rule("PER-34", needs=["history.provider", "history.conflict_switches", "service.surprising"])
-def clear_detaches_the_provider(execution: ExecutionView) -> Iterator[Finding]:
-    """With `clear` and without `throw`, the provider is detached: later runs neither load nor append, and go on by the id.
+@rule(
+    "PER-34",
+    needs=["history.provider", "history.conflict_switches", "service.surprising"],
+    each=run_after_a_conflict,
+    when=after_conflict(~throws, clears, succeeded),
+    aspects=["loaded", "appended", "no id", "another id", "missing", "repeated", "foreign", "order"],
+)
+def clear_detaches_the_provider(execution: ExecutionView, pair: RunAfterAConflict) -> Iterator[Finding]:
+    """With `clear` and without `throw`, a conflict detaches the provider: later runs neither load nor append, and go on by the id.
 
     That is, by the latest one, and with what is new alone.
     """
-    for run, at in conflicts(execution):
-        if run.agent.on_conflict.throw or not run.agent.on_conflict.clear or not run.succeeded:
-            continue
-        for later in next_runs(execution, run):
-            used = sorted(where for where, _ in (*later.own(HistoryLoaded), *later.stored))
-            without = _wrongly_continued(execution, later)
-            yield finding(
-                not used and not without,
-                [*used, *without, later.at][0],
-                expected="neither load nor append, and requests that name the conversation",
-                got="the provider was used" if used else "a request without the latest id, or with more than what is new",
-                also=[at],
-            )
+    loads = [(at, "loaded") for at, _ in pair.later.own(HistoryLoaded)]
+    used = sorted([*loads, *((at, "appended") for at, _ in pair.later.stored)])
+    wrong = [*used, *_wrongly_continued(execution, pair.later)]
+    at, aspect = wrong[0] if wrong else (pair.later.at, "")
+    yield finding(
+        not wrong,
+        at,
+        aspect,
+        expected="neither load nor append, and requests that name the conversation",
+        got="the provider was used" if used else "a request without the latest id, or with more than what is new",
+        also=[pair.conflict.at],
+    )
 
 
-@rule("PER-35", needs=["history.provider"], policies=("provider_copy",))
-def a_provider_beside_the_service_only_gets_a_copy(execution: ExecutionView) -> Iterator[Finding]:
+@clause(each=conflict, when=of_conflict(~throws, ~clears, succeeded))
+def a_provider_gets_a_copy_from_the_conflict_on(execution: ExecutionView, conflict: Conflict) -> Iterator[Finding]:
+    """In the run of a conflict the provider gets a copy at most."""
+    yield _beside_the_service(execution, conflict.run, since=conflict.at)
+
+
+@clause(each=run_after_a_conflict, when=after_conflict(~throws, ~clears, succeeded))
+def a_provider_gets_a_copy_after_a_conflict(execution: ExecutionView, pair: RunAfterAConflict) -> Iterator[Finding]:
+    """After a conflict the provider gets a copy at most."""
+    yield _beside_the_service(execution, pair.later, since=pair.later.at)
+
+
+@rule(
+    "PER-35",
+    needs=["history.provider"],
+    policies=("provider_copy",),
+    each=thread_run,
+    when=[created_hosted, with_provider, called_the_service],
+    leaves_alone=DISPUTED,
+    also=[a_provider_gets_a_copy_from_the_conflict_on, a_provider_gets_a_copy_after_a_conflict],
+    aspects=["loaded", "copied", "no copy"],
+)
+def a_provider_beside_the_service_only_gets_a_copy(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """With neither `throw` nor `clear`, while the service manages the history the provider is never loaded from.
 
     It receives nothing, or a copy, as `provider_copy` declares. That holds too on threads that were created hosted. What a copy has
     to hold is PER-09's to PER-13's.
     """
-    copied = execution.policies.provider_copy == "written"
-    managed = [(run, run.at) for run in _hosted_with_a_provider(execution)]
-    for run, at in conflicts(execution):
-        switches = run.agent.on_conflict
-        if not switches.throw and not switches.clear and run.succeeded:
-            managed += [(run, at), *((later, later.at) for later in next_runs(execution, run))]
-    for run, since in managed:
-        if not run.calls:
-            continue
-        loads = [at for at, _ in run.own(HistoryLoaded) if at > since]
-        appends = [at for at, _ in run.stored if at > since]
-        wanted = copied and timing_of(run) != "not"
-        yield finding(
-            not loads and (bool(appends) == wanted if run.succeeded else wanted or not appends),
-            [*loads, *appends, run.at][0],
-            expected=f"no load, and {'a copy' if wanted else 'no append'}",
-            got=f"{len(loads)} loads and {len(appends)} appends",
-        )
+    yield _beside_the_service(execution, run, since=run.at)
 
 
-@rule("PER-36", needs=["service.surprising"])
-def the_default_store_gives_way(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "PER-36",
+    needs=["service.surprising"],
+    each=thread_run,
+    when=[~with_provider, created_local, brought_an_id_by_now],
+    leaves_alone=[*DISPUTED, abandoned],
+    aspects=["conflict", "warned", "kept on the thread"],
+)
+def the_default_store_gives_way(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Without an explicitly configured provider an id that arrives is no conflict: no error, no warning, nothing kept locally.
 
     Judged on threads that were created local, from the first run in which an id arrives on.
     """
-    for run, thread, agent in execution.agent_runs():
-        if agent.history != "default" or execution.scenario.kind_of(thread) != "local" or not run.calls or run.ending == "unknown":
-            continue
-        runs = [*execution.earlier(run), run]
-        came = [at for each in runs for at, reply in each.own(ServiceReplied) if reply.conversation_id is not None]
-        if not agent.service.surprising or not came or not undisputed(execution, run) or run.ending == "abandoned":
-            continue
-        conflict = run.raised is not None and run.raised[1].kind == "conflict"
-        warned = [at for at, event in run.of(Warned) if at > came[0] and about_the_conflict(event)]
-        more = grown(execution, run)
-        yield finding(
-            not conflict and not warned and not more,
-            [*warned, *more, run.sign][0],
-            expected="no error, no warning, and nothing more kept on the thread",
-            got=outcome(run) if conflict else f"{len(warned)} warnings" if warned else "messages kept on the thread",
-            also=[came[0]],
-        )
+    came = _first_id(execution, run)[0]
+    refused = refused_as_conflict(run)
+    warned = [at for at, event in run.of(Warned) if at > came and _about_the_conflict(event)]
+    more = grown(execution, run)
+    yield finding(
+        not refused and not warned and not more,
+        [*warned, *more, run.sign][0],
+        "conflict" if refused else "warned" if warned else "kept on the thread",
+        expected="no error, no warning, and nothing more kept on the thread",
+        got=outcome(run) if refused else f"{len(warned)} warnings" if warned else "messages kept on the thread",
+        also=[came],
+    )
 
 
-@rule("PER-37", needs=["history.provider"])
-def no_id_no_conflict(execution: ExecutionView) -> Iterator[Finding]:
-    """A service that returns no id never triggers any of this: no error of kind conflict, no warning, and the provider is used.
+@rule(
+    "PER-37",
+    needs=["history.provider"],
+    each=thread_run,
+    when=[with_provider, on_local_thread, called_the_service],
+    leaves_alone=[*DISPUTED, under_a_conversation, callers_history, kept_without_a_name],
+    aspects=["conflict", "warned", "no append"],
+)
+def no_id_no_conflict(_: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """A service that returns no conversation id raises no conflict: no such error, no warning, and the provider is used."""
+    refused = refused_as_conflict(run)
+    warned = [at for at, event in run.of(Warned) if _names_both(event.text)]
+    unused = run.succeeded and not run.stored
+    yield finding(
+        not refused and not warned and not unused,
+        [*warned, run.sign][0],
+        "conflict" if refused else "warned" if warned else "no append",
+        expected="no conflict, no warning of one, and a provider that is used",
+        got=outcome(run) if refused else f"{len(warned)} warnings" if warned else "no append",
+    )
 
-    Leaves alone services that keep by default without naming the conversation: that may be warned of in the same words.
-    """
-    for run in kept_runs(execution):
-        if not run.calls or timing_of(run) == "not" or kind_before(execution, run) == "adaptive" or kept_unnamed(execution, run):
-            continue
-        conflict = run.raised is not None and run.raised[1].kind == "conflict"
-        warned = [at for at, event in run.of(Warned) if _names_both(event)]
-        unused = run.succeeded and not run.stored
-        yield finding(
-            not conflict and not warned and not unused,
-            [*warned, run.sign][0],
-            expected="no conflict, no warning of one, and a provider that is used",
-            got=outcome(run) if conflict else f"{len(warned)} warnings" if warned else "no append",
-        )
+
+# --- what they compare ---
 
 
-def _wrongly_continued(execution: ExecutionView, run: RunView) -> list[int]:
+def _how_it_is_not_raised(kind: str | None, text: str) -> str:
+    """The aspect in which an error is not that of a conflict; empty where it is."""
+    if kind is None:
+        return "not raised"
+    if kind != "conflict":
+        return "wrong kind of error"
+    return "" if _names_both(text) else "a side not named"
+
+
+def _effects(execution: ExecutionView, conflict: Conflict) -> Iterator[tuple[str, int]]:
+    """What a refused conflict did all the same, and where."""
+    run = conflict.run
+    yield from (("thread changed", at) for at in change(execution, run, run.thread or "", ("kind", "conversation_id", "messages")))
+    # with per-service-call persistence the calls before the one that brings the id are stored already (PER-02)
+    before = [at for at, _ in run.own(ServiceReplied) if at < conflict.at]
+    first = before[0] if before and timing_of(run) == "per call" else conflict.at
+    yield from (("appended", at) for at, _ in run.stored if not first < at < conflict.at)
+    for later in next_runs(execution, run):
+        if any(each.stored for each in execution.earlier(later)) and not later.own(HistoryLoaded):
+            yield "next run does not load", later.at
+
+
+def _beside_the_service(execution: ExecutionView, run: RunView, *, since: int) -> Finding:
+    """Whether the provider is not loaded from, and gets what is declared, from a position in the trace on."""
+    loads = [at for at, _ in run.own(HistoryLoaded) if at > since]
+    appends = [at for at, _ in run.stored if at > since]
+    wanted = execution.policies.provider_copy == "written" and timing_of(run) != "not"
+    missing = wanted and run.succeeded and not appends
+    return finding(
+        not loads and not missing and (wanted or not appends),
+        [*loads, *appends, run.at][0],
+        "loaded" if loads else "no copy" if missing else "copied",
+        expected=f"no load, and {'a copy' if wanted else 'no append'}",
+        got=f"{len(loads)} loads and {len(appends)} appends",
+    )
+
+
+def _first_id(execution: ExecutionView, run: RunView) -> list[int]:
+    """Where replies carried a conversation id, in the run or before it on its thread."""
+    runs = [*execution.earlier(run), run]
+    return [at for each in runs for at, reply in each.own(ServiceReplied) if reply.conversation_id is not None]
+
+
+def _wrongly_continued(execution: ExecutionView, run: RunView) -> Iterator[tuple[int, str]]:
     """The requests of a run that do not name the latest id of the conversation, or carry more than what is new."""
     counted = [each for each in execution.earlier(run) if each.succeeded or timing_of(each) == "per call"]
+    # of a stream that was left nobody knows which id came through, nor on a fork which one is the latest
     if execution.forked(run) or any(each.ending == "abandoned" for each in counted):
-        return []
-    wrong: list[int] = []
+        return
     for place, view in enumerate(run.calls):
-        id = latest_id([*counted, run], before=view.request.call)
-        if view.request.conversation_id != id or execution.spoken(view.request.messages, run.agent) != run.new_in(place):
-            wrong.append(view.at)
-    return wrong
+        latest = latest_id([*counted, run], before=view.request.call)
+        if aspect := _how_it_goes_on(execution, run, place, view, latest):
+            yield view.at, aspect
 
 
-def _cut_off(run: RunView, at: int) -> bool:
-    """Whether the run ended for another reason after the id came: where conflicts are looked for at the end, none was found."""
-    others = [*run.own(ServiceFailed), *run.own(HistoryFailed), *run.own(ToolRaised)]
-    failed = run.raised is not None and run.raised[1].kind != "conflict" and any(where > at for where, _ in others)
-    return failed or run.ending in ("abandoned", "cancelled")
+def _how_it_goes_on(execution: ExecutionView, run: RunView, place: int, view: CallView, latest: str | None) -> str:
+    """The aspect in which a request does not go on with a conversation; empty where it does."""
+    if view.request.conversation_id != latest:
+        return "another id" if view.request.conversation_id else "no id"
+    sent, new = execution.spoken(view.request.messages, run.agent), run.new_in(place)
+    return "" if sent == new else how_they_differ(sent, new)
 
 
-def about_the_conflict(event: Warned) -> bool:
+def _about_the_conflict(event: Warned) -> bool:
     """Whether a warning may be about a conflict: it speaks of conversations, or of history."""
     return bool(_CONVERSATION.search(event.text) or _HISTORY.search(event.text))
 
 
-def _names_both(event: Warned) -> bool:
-    return bool(_CONVERSATION.search(event.text) and _HISTORY.search(event.text))
-
-
-def next_runs(execution: ExecutionView, run: RunView) -> list[RunView]:
-    """The later runs on the same thread that called the service and were well formed."""
-    return [
-        later
-        for later in execution.runs
-        if later.thread is not None
-        and later.calls
-        and not contradicts(execution, later)
-        and later.agent_name == run.agent_name
-        and any(each is run for each in execution.earlier(later))
-    ]
-
-
-def conflicts(execution: ExecutionView) -> Iterator[tuple[RunView, int]]:
-    """Runs on threads with a provider in which a reply brings a conversation id, and where; until the thread is settled.
-
-    The threads were created local, or are adaptive and have no kind yet. Settled is also one that an option of a run was let to
-    contradict.
-    """
-    settled: set[int] = set()
-    for run, thread, agent in execution.agent_runs():
-        created = execution.scenario.kind_of(thread)
-        if (
-            agent.history != "provider"
-            or created == "hosted"
-            or (created == "adaptive" and kind_before(execution, run) != "adaptive")
-        ):
-            continue
-        if any(each.number in settled for each in execution.earlier(run)):
-            continue
-        if contradicts(execution, run):
-            settled |= {run.number} if run.calls else set()
-            continue
-        unasked = agent.service.surprising or (created == "adaptive" and agent.service.stores_by_default)
-        if not unasked or timing_of(run) == "not" or run.store is not None or run.named_id is not None:
-            continue
-        came = [at for at, reply in run.own(ServiceReplied) if reply.conversation_id is not None]
-        if came:
-            yield run, came[0]
-            if run.raised is None or run.raised[1].kind != "conflict":
-                settled.add(run.number)
-
-
-def _hosted_with_a_provider(execution: ExecutionView) -> Iterator[RunView]:
-    """Runs on threads that were created hosted, on agents with an explicit history provider."""
-    for run, thread, agent in execution.agent_runs():
-        hosted = execution.scenario.kind_of(thread) == "hosted" and agent.history == "provider"
-        if hosted and undisputed(execution, run):
-            yield run
+def _names_both(text: str) -> bool:
+    return bool(_CONVERSATION.search(text) and _HISTORY.search(text))

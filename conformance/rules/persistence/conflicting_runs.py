@@ -1,0 +1,114 @@
+"""Conflicts: runs in which a conversation id arrives although a history provider is configured, and the runs after them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from conformance.rules.condition import Condition, condition, selection
+from conformance.rules.execution_view import ExecutionView
+from conformance.rules.model import contradicts, kind_before, timing_of
+from conformance.rules.run_view import RunView
+from conformance.trace.harness_events import HistoryFailed, ServiceFailed, ServiceReplied, ToolRaised
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A run in which a conversation id arrives that nobody asked for, and where: the first reply that brings one."""
+
+    run: RunView
+    at: int
+
+
+@selection
+def conflict(execution: ExecutionView) -> Iterator[Conflict]:
+    """A run with a history provider in which an unasked conversation id arrives, on a thread that has no conversation yet.
+
+    The thread was created local, or is adaptive and has no kind yet. An earlier conflict that was not refused gave it a
+    conversation, and so did an option that contradicts the thread and was let through.
+    """
+    for run, _, _ in execution.agent_runs():
+        if _is_conflict(execution, run) and not any(_gives_a_conversation(execution, other) for other in execution.earlier(run)):
+            yield Conflict(run, _ids_arrive(run)[0])
+
+
+@dataclass(frozen=True)
+class RunAfterAConflict:
+    """A conflict, and a later run on its thread."""
+
+    conflict: Conflict
+    later: RunView
+
+
+@selection
+def run_after_a_conflict(execution: ExecutionView) -> Iterator[RunAfterAConflict]:
+    """A run that called its service on a thread on which a conversation id had arrived beside a history provider."""
+    for each in conflict(execution):
+        yield from (RunAfterAConflict(each, later) for later in next_runs(execution, each.run))
+
+
+def next_runs(execution: ExecutionView, run: RunView) -> list[RunView]:
+    """The later runs of its agent on the same thread that called the service and were well formed."""
+    later_runs = [each for each, _, _ in execution.agent_runs() if each.agent_name == run.agent_name and each.calls]
+    return [later for later in later_runs if run in execution.earlier(later) and not contradicts(execution, later)]
+
+
+def of_conflict(*conditions: Condition[RunView]) -> list[Condition[Conflict]]:
+    """The same conditions, asked of the run in which the id arrives."""
+    return [each.of(lambda conflict: conflict.run) for each in conditions]
+
+
+def after_conflict(*conditions: Condition[RunView]) -> list[Condition[RunAfterAConflict]]:
+    """The same conditions, asked of the run in which the id arrived."""
+    return [each.of(lambda pair: pair.conflict.run) for each in conditions]
+
+
+@condition
+def throws(_: ExecutionView, run: RunView) -> bool:
+    """The agent refuses a conversation id beside its history provider: `throw` is set."""
+    return run.agent.on_conflict.throw
+
+
+@condition
+def clears(_: ExecutionView, run: RunView) -> bool:
+    """The agent detaches its history provider for a conversation id: `clear` is set."""
+    return run.agent.on_conflict.clear
+
+
+@condition
+def ended_otherwise(_: ExecutionView, conflict: Conflict) -> bool:
+    """The run ended for another reason after the id came, before a conflict has to be found."""
+    run = conflict.run
+    others = [*run.own(ServiceFailed), *run.own(HistoryFailed), *run.own(ToolRaised)]
+    failed = run.raised is not None and not refused_as_conflict(run) and any(where > conflict.at for where, _ in others)
+    return failed or run.ending in ("abandoned", "cancelled")
+
+
+def refused_as_conflict(run: RunView) -> bool:
+    """Whether the run ended in an error of kind conflict."""
+    return run.raised is not None and run.raised[1].kind == "conflict"
+
+
+def _is_conflict(execution: ExecutionView, run: RunView) -> bool:
+    if not _may_meet_one(execution, run) or contradicts(execution, run):
+        return False
+    created, service = execution.scenario.kind_of(run.thread or ""), run.agent.service
+    unasked = service.surprising or (created == "adaptive" and service.stores_by_default)
+    named = run.store is not None or run.named_id is not None
+    return unasked and not named and timing_of(run) != "not" and bool(_ids_arrive(run))
+
+
+def _gives_a_conversation(execution: ExecutionView, run: RunView) -> bool:
+    let_through = bool(run.calls) and _may_meet_one(execution, run) and contradicts(execution, run)
+    return let_through or (_is_conflict(execution, run) and not refused_as_conflict(run))
+
+
+def _may_meet_one(execution: ExecutionView, run: RunView) -> bool:
+    """Whether the run has a history provider, on a thread that was created local or has no kind yet."""
+    created = execution.scenario.kind_of(run.thread or "")
+    open_kind = created == "local" or (created == "adaptive" and kind_before(execution, run) == "adaptive")
+    return open_kind and run.agent.history == "provider"
+
+
+def _ids_arrive(run: RunView) -> list[int]:
+    return [at for at, reply in run.own(ServiceReplied) if reply.conversation_id is not None]
