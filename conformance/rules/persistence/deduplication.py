@@ -62,18 +62,22 @@ class Append:
 def append(execution: ExecutionView) -> Iterator[Append]:
     """An append of a run on a thread."""
     for thread in threads_of(execution):
-        own = [run for run in execution.runs if run.thread == thread]
-        inherited = execution.inherited(thread)
-        happened = occurred([*inherited, *own])
-        total = Counter(part for run in inherited for part in execution.heard(run.stored_messages))
-        first_at: dict[Part, int] = {}
-        for run in own:
-            for at, event in run.stored:
-                parts = execution.heard(event.messages)
-                first = not (first_at or inherited)
-                yield Append(run, at, parts, first, Counter(total), dict(first_at), happened)
-                total.update(parts)
-                first_at.update({part: at for part in parts if part not in first_at})
+        yield from _appends_on(execution, thread)
+
+
+def _appends_on(execution: ExecutionView, thread: str) -> Iterator[Append]:
+    own = [run for run in execution.runs if run.thread == thread]
+    inherited = execution.inherited(thread)
+    happened = occurred([*inherited, *own])
+    total = Counter(part for run in inherited for part in execution.heard(run.stored_messages))
+    first_at: dict[Part, int] = {}
+    for run in own:
+        for at, event in run.stored:
+            parts = execution.heard(event.messages)
+            first = not (first_at or inherited)
+            yield Append(run, at, parts, first, Counter(total), dict(first_at), happened)
+            total.update(parts)
+            first_at = {part: at for part in parts} | first_at
 
 
 @condition
@@ -273,11 +277,7 @@ def a_response_is_never_delivered_as_request(_: ExecutionView, notification: Not
     )
 
 
-@clause(
-    each=thread_run,
-    when=[*COPY, succeeded, appended_something],
-    leaves_alone=[*DISPUTED, detached, terminated, cut_short],
-)
+@clause(each=thread_run, when=[*COPY, succeeded, appended_something], leaves_alone=[*DISPUTED, detached, terminated, cut_short])
 def a_copy_is_well_formed(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A copy of what the service keeps is well formed."""
     yield _well_formed(execution, run)

@@ -1,108 +1,235 @@
-"""The persistence rules about loops that end early: terminated by a tool, or cut short by a limit."""
+"""Persistence, termination: what is stored of a run whose loop a tool ended, and what comes after it (PER-14 to PER-16)."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from conformance.rules.condition import Condition, condition
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicts, timing_of
-from conformance.rules.persistence.history import copied_runs, gained, kept_runs, occurred, stored_by_end
-from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.persistence.history import (
+    copies_are_written,
+    detached,
+    gained,
+    occurred,
+    stored_by_end,
+    under_a_conversation,
+)
+from conformance.rules.preconditions import (
+    RequestView,
+    abandoned,
+    after_a_contradiction,
+    callers_history,
+    contradicting,
+    cut_short,
+    history_failed,
+    of_run,
+    on_hosted_thread,
+    persisted_per_call,
+    persisted_per_run,
+    request,
+    succeeded,
+    terminated,
+    thread_run,
+    with_provider,
+)
+from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import outcome, show
 from conformance.scenario.scenario import Run
-from conformance.trace.harness_events import HistoryFailed, ServiceFailed
+from conformance.trace.harness_events import ServiceFailed
 from conformance.trace.messages import Part, parts
 
-
-@rule("PER-14", needs=["history.provider", "history.per_service_call", "tools.terminate"])
-def a_trailing_result_is_not_stored_per_call(execution: ExecutionView) -> Iterator[Finding]:
-    """With `per_service_call`, a terminated run does not store the trailing result: the assistant's calls are stored last.
-
-    Leaves alone: per-run persistence, where it is a policy (PER-15).
-    """
-    for run in [*kept_runs(execution), *copied_runs(execution)]:
-        if timing_of(run) != "per call" or not run.terminated or not run.succeeded:
-            continue
-        stored = gained(execution, run)
-        wanted = parts([view.reply.message for view in run.calls if view.reply is not None][-1:])
-        yield finding(
-            bool(wanted) and stored[-len(wanted) :] == wanted,
-            run.stored[-1][0] if stored else run.events[-1][0],
-            expected=f"stored last: {show(wanted)}",
-            got=f"stored: {show(stored)}",
-        )
+# --- what the rules of this section look at, and leave alone ---
 
 
-@rule("PER-15", needs=["history.provider", "history.per_run", "tools.terminate"], policies=("trailing_result",))
-def a_trailing_result_is_a_policy_per_run(execution: ExecutionView) -> Iterator[Finding]:
-    """With per-run persistence, a terminated run stores its trailing result or not, as the policy `trailing_result` declares."""
-    for run in kept_runs(execution):
-        if timing_of(run) != "per run" or not run.terminated or not run.succeeded:
-            continue
-        trailing = [part for part in run.happened() if part not in run.happened(trailing=False)]
-        kept = execution.policies.trailing_result == "stored"
-        stored = gained(execution, run)
-        there = [part for part in trailing if part in stored]
-        yield finding(
-            there == (trailing if kept else []),
-            run.stored[-1][0] if run.stored else run.events[-1][0],
-            expected=f"{'stored' if kept else 'not stored'}: {show(trailing)}",
-            got=f"stored: {show(stored)}",
-        )
-
-
-@rule("PER-16", needs=["tools.terminate", "runs.results"])
-def missing_results_can_be_supplied(execution: ExecutionView) -> Iterator[Finding]:
-    """After a terminated run, the next run with the missing results supplied works, and stores each call and each result once.
-
-    In every cell, and as the service sees it: each call and each result once in what it has and is sent. Leaves alone what is
-    stored where that is the caller's responsibility (PER-04), whatever else makes the run fail, and services whose call ids come
-    back.
-    """
-    for run, _, _ in execution.agent_runs():
-        before = execution.earlier(run)
-        if run.agent.service.repeats_call_ids or contradicts(execution, run) or not _supplies(run):
-            continue
-        if not before or not before[-1].terminated or not before[-1].succeeded:
-            continue
-        if not all(each.succeeded and not each.terminated for each in before[:-1]) or run.own(ServiceFailed):
-            continue
-        if run.own(HistoryFailed) or run.cut_short or run.ending in ("cancelled", "abandoned") or timing_of(before[-1]) == "not":
-            continue
-        if run.raised is not None and run.raised[1].kind in ("tool", "conflict"):
-            continue
-        yield finding(
-            run.ending in ("returned", "waiting"), run.sign, expected="a run that works", got=outcome(run), also=[before[-1].at]
-        )
-        asked = {call.id for view in before[-1].calls if view.reply for call in view.reply.message.calls}
-        whole = Counter(_of(asked, list(occurred([*before, run]).elements())))
-        if timing_of(run) != "not":
-            for view in run.calls:
-                seen = Counter(_of(asked, execution.heard([*view.request.held, *view.request.messages])))
-                yield _each_once(seen, whole, view.at, "sent")
-        if any(each is run for each in kept_runs(execution)) and timing_of(run) != "not" and run.succeeded:
-            seen = Counter(_of(asked, stored_by_end(execution, run)))
-            yield _each_once(seen, whole, run.events[-1][0], "stored")
-
-
-def _supplies(run: RunView) -> bool:
+@condition
+def supplies_results(_: ExecutionView, run: RunView) -> bool:
+    """The caller of the run supplies the results that the thread's history lacks."""
     return isinstance(run.spec, Run) and run.spec.supplies
 
 
-def _of(asked: set[str], said: list[Part]) -> list[Part]:
-    """The calls and results of some ids."""
-    return [part for part in said if part[0] in ("call", "result") and part[1] in asked]
+def next_after(earlier: Condition[RunView]) -> Condition[RunView]:
+    """The condition that the run before this one, on its thread, meets another one."""
+
+    def test(execution: ExecutionView, run: RunView) -> bool:
+        return any(earlier(execution, other) for other in execution.earlier(run)[-1:])
+
+    return Condition(f"next after {earlier.name}", f"of the run before, on its thread: {earlier.text}", test)
 
 
-def _each_once(seen: Counter[Part], whole: Counter[Part], at: int, what: str) -> Finding:
-    wrong = [part for part in whole if seen[part] != whole[part]]
-    # an implementation may make up the result of a call whose tool it did not run any more
-    wrong += [part for part in seen if part not in whole and (part[0] == "call" or seen[part] > 1)]
-    return finding(
-        not wrong,
-        at,
-        expected=f"{what}: each call and each result once",
-        got="; ".join(f"{show([part])} {seen[part]} times" for part in wrong),
+@condition
+def more_than_one_gone_wrong(execution: ExecutionView, run: RunView) -> bool:
+    """Of the runs before the last one, some did not succeed or were terminated, too."""
+    return not all(other.succeeded and not other.terminated for other in execution.earlier(run)[:-1])
+
+
+@condition
+def recurring_call_ids(_: ExecutionView, run: RunView) -> bool:
+    """The service numbers its function calls anew in every run, so that ids of earlier turns come back."""
+    return run.agent.service.repeats_call_ids
+
+
+@condition
+def service_failed(_: ExecutionView, run: RunView) -> bool:
+    """The service failed in the run."""
+    return bool(run.own(ServiceFailed))
+
+
+@condition
+def cancelled(_: ExecutionView, run: RunView) -> bool:
+    """The run's caller cancelled it."""
+    return run.ending == "cancelled"
+
+
+@condition
+def ended_by_a_tool_or_a_conflict(_: ExecutionView, run: RunView) -> bool:
+    """The run raised the error of a tool, or of a conflict."""
+    return run.raised is not None and run.raised[1].kind in ("tool", "conflict")
+
+
+SUPPLYING = (supplies_results, next_after(terminated), next_after(succeeded))
+"""What must be so of a run that is handed the missing results of a terminated one."""
+
+UNSURE = (recurring_call_ids, more_than_one_gone_wrong, cut_short, next_after(callers_history))
+"""Where nobody can say which calls and results there are to be found after such a run."""
+
+
+# --- the rules ---
+
+
+@clause(
+    each=thread_run,
+    when=[with_provider, on_hosted_thread, copies_are_written, persisted_per_call, terminated],
+    leaves_alone=[detached],
+)
+def a_trailing_result_is_not_in_a_copy(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """A copy of what the service keeps does not hold the trailing result either."""
+    yield _ends_with_the_calls(execution, run)
+
+
+@rule(
+    "PER-14",
+    needs=["history.provider", "history.per_service_call", "tools.terminate"],
+    each=thread_run,
+    when=[with_provider, persisted_per_call, terminated],
+    leaves_alone=[after_a_contradiction, under_a_conversation],
+    also=[a_trailing_result_is_not_in_a_copy],
+    aspects=["no append", "trailing result", "missing"],
+)
+def a_trailing_result_is_not_stored_per_call(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """With `per_service_call`, a terminated run does not store the trailing result: the assistant's calls are stored last."""
+    yield _ends_with_the_calls(execution, run)
+
+
+@rule(
+    "PER-15",
+    needs=["history.provider", "history.per_run", "tools.terminate"],
+    policies=("trailing_result",),
+    each=thread_run,
+    when=[with_provider, persisted_per_run, terminated, succeeded],
+    leaves_alone=[after_a_contradiction, under_a_conversation],
+    aspects=["stored", "not stored"],
+)
+def a_trailing_result_is_a_policy_per_run(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """With per-run persistence, a terminated run stores its trailing result or not, as the policy `trailing_result` declares."""
+    trailing = [part for part in run.happened() if part not in run.happened(trailing=False)]
+    kept = execution.policies.trailing_result == "stored"
+    stored = gained(execution, run)
+    there = [part for part in trailing if part in stored]
+    yield finding(
+        there == (trailing if kept else []),
+        run.stored[-1][0] if run.stored else run.events[-1][0],
+        "not stored" if kept else "stored",
+        expected=f"{'stored' if kept else 'not stored'}: {show(trailing)}",
+        got=f"stored: {show(stored)}",
     )
+
+
+@clause(each=request, when=of_run(*SUPPLYING), leaves_alone=of_run(*UNSURE, service_failed))
+def supplied_results_are_sent_once(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
+    """The service has, or is sent, each call and each result once."""
+    call = request.call
+    seen = execution.heard([*call.request.held, *call.request.messages])
+    yield _each_once(execution, request.run, seen, call.at, "sent")
+
+
+@clause(each=thread_run, when=[*SUPPLYING, with_provider, succeeded], leaves_alone=[*UNSURE, under_a_conversation])
+def supplied_results_are_stored_once(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """Each call and each result is stored once."""
+    yield _each_once(execution, run, stored_by_end(execution, run), run.events[-1][0], "stored")
+
+
+@rule(
+    "PER-16",
+    needs=["tools.terminate", "runs.results"],
+    each=thread_run,
+    when=SUPPLYING,
+    leaves_alone=[
+        *UNSURE,
+        contradicting,
+        service_failed,
+        history_failed,
+        cancelled,
+        abandoned,
+        ended_by_a_tool_or_a_conflict,
+    ],
+    also=[supplied_results_are_sent_once, supplied_results_are_stored_once],
+    aspects=["refused", "not sent", "sent again", "not stored", "stored again"],
+)
+def missing_results_can_be_supplied(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """After a terminated run, the next run with the missing results supplied works, and stores each call and each result once.
+
+    In every cell, and as the service sees it: each call and each result once in what it has and is sent.
+    """
+    before = execution.earlier(run)[-1]
+    works = run.ending in ("returned", "waiting")
+    yield finding(works, run.sign, "refused", expected="a run that works", got=outcome(run), also=[before.at])
+
+
+# --- what they compare ---
+
+
+def _ends_with_the_calls(execution: ExecutionView, run: RunView) -> Finding:
+    """Whether what a run appended ends with its last reply."""
+    stored = gained(execution, run)
+    last = parts([view.reply.message for view in run.calls if view.reply is not None][-1:])
+    return finding(
+        stored[-len(last) :] == last,
+        run.stored[-1][0] if stored else run.events[-1][0],
+        _how_it_ends(stored, last),
+        expected=f"stored last: {show(last)}",
+        got=f"stored: {show(stored)}",
+    )
+
+
+def _how_it_ends(stored: Sequence[Part], last: Sequence[Part]) -> str:
+    if not stored:
+        return "no append"
+    return "trailing result" if stored[-1][0] == "result" and set(last) <= set(stored) else "missing"
+
+
+def _each_once(execution: ExecutionView, run: RunView, said: Sequence[Part], at: int, what: str) -> Finding:
+    """Whether the calls of the terminated run and their results are there once; what: `sent` or `stored`."""
+    before = execution.earlier(run)
+    seen, whole = _about(before[-1], said), _about(before[-1], occurred([*before, run]).elements())
+    missing = [part for part in whole if seen[part] < whole[part]]
+    again = [part for part in seen if seen[part] > max(whole[part], _tolerated(part))]
+    return finding(
+        not (missing or again),
+        at,
+        f"not {what}" if missing else f"{what} again",
+        expected=f"{what}: each call and each result once",
+        got="; ".join(f"{show([part])} {seen[part]} times" for part in [*missing, *again]),
+    )
+
+
+def _about(run: RunView, said: Iterable[Part]) -> Counter[Part]:
+    """How often the calls of a run, and results of these, are there."""
+    asked = {call.id for view in run.calls if view.reply for call in view.reply.message.calls}
+    return Counter(part for part in said if part[0] in ("call", "result") and part[1] in asked)
+
+
+def _tolerated(part: Part) -> int:
+    """An implementation may make up the result of a call whose tool it did not run any more."""
+    return 1 if part[0] == "result" else 0
