@@ -10,10 +10,10 @@ from itertools import chain
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicting_options, kind_before, made_local, misplaced, persistence_of, timing_of
+from conformance.rules.model import kind_before, persistence_of, timing_of
 from conformance.rules.pairs import Siblings, by_order, siblings
 from conformance.rules.parts import how_they_differ, open_calls
-from conformance.rules.persistence.conflicting_runs import Conflict, clears, conflict, throws
+from conformance.rules.persistence.conflicting_runs import Conflict, clears, conflict, created_local, throws
 from conformance.rules.persistence.history import (
     appended_something,
     calls_waited_for,
@@ -111,12 +111,6 @@ def elsewhere(*conditions: Condition[RunView]) -> list[Condition[RunElsewhere]]:
 
 
 @condition
-def on_a_thread_made_local(execution: ExecutionView, run: RunView) -> bool:
-    """The thread was created local."""
-    return made_local(execution, run)
-
-
-@condition
 def brought_an_id(_: ExecutionView, run: RunView) -> bool:
     """A reply of the run carried a conversation id."""
     return run.brought_id
@@ -135,18 +129,6 @@ def nobody_keeps_it(execution: ExecutionView, run: RunView) -> bool:
 
 
 @condition
-def contradicted_by_its_options(execution: ExecutionView, run: RunView) -> bool:
-    """The options of the run contradict its thread."""
-    return contradicting_options(execution, run)
-
-
-@condition
-def on_another_agents_conversation(execution: ExecutionView, run: RunView) -> bool:
-    """The thread's conversation is in the service of another agent (THR-04)."""
-    return misplaced(execution, run)
-
-
-@condition
 def after_a_switch(execution: ExecutionView, run: RunView) -> bool:
     """An earlier run on the thread was persisted at other times."""
     return any(timing_of(each) != timing_of(run) for each in execution.earlier(run))
@@ -156,6 +138,12 @@ def after_a_switch(execution: ExecutionView, run: RunView) -> bool:
 def all_came_to_their_own_end(execution: ExecutionView, run: RunView) -> bool:
     """This run and all before it on the thread came to their own end, and no tool and no limit ended their loops."""
     return all(plain(each) for each in [*execution.earlier(run), run])
+
+
+@condition
+def partly_the_callers(execution: ExecutionView, run: RunView) -> bool:
+    """The history was the caller's business in this run or in an earlier one on the thread (PER-04)."""
+    return any(persistence_of(each.agent) == "not" for each in [*execution.earlier(run), run])
 
 
 @condition
@@ -202,8 +190,8 @@ def streaming_stores_the_same(execution: ExecutionView, pair: Siblings) -> Itera
     "PER-39",
     needs=["history.provider", "runs.interleaved"],
     each=thread_run,
-    when=[*KEPT, beside_another, appended_something],
-    leaves_alone=[*DISPUTED, under_a_conversation, callers_history],
+    when=[kept_locally, beside_another, appended_something],
+    leaves_alone=DISPUTED,
     aspects=["one history", "foreign", "repeated"],
 )
 def interleaved_runs_store_each_its_own(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -228,7 +216,7 @@ def interleaved_runs_store_each_its_own(execution: ExecutionView, run: RunView) 
     level="SHOULD",
     needs=["history.provider", "runs.background"],
     each=thread_run,
-    when=[*KEPT, in_background, succeeded, called_the_service],
+    when=[*KEPT, in_background, succeeded],
     leaves_alone=[*DISPUTED, under_a_conversation, callers_history, terminated, cut_short],
     aspects=["no append", "several appends", "before the end", "other content", "no warning", "unasked warning"],
 )
@@ -254,8 +242,8 @@ def background_runs_persist_at_the_end(execution: ExecutionView, run: RunView) -
     level="SHOULD",
     needs=["history.provider", "history.conflict_switches", "service.surprising"],
     each=run_elsewhere_after_a_conflict,
-    when=[*elsewhere(~throws, clears, succeeded), *of_other(on_a_thread_made_local, called_the_service)],
-    leaves_alone=of_other(*DISPUTED, after(brought_an_id)),
+    when=[*elsewhere(~throws, clears), *of_other(created_local, called_the_service)],
+    leaves_alone=of_other(after(brought_an_id)),
     aspects=["not loaded", "not appended"],
 )
 def other_threads_keep_their_history(execution: ExecutionView, pair: RunElsewhere) -> Iterator[Finding]:
@@ -280,7 +268,7 @@ def other_threads_keep_their_history(execution: ExecutionView, pair: RunElsewher
     needs=["tools.approval"],
     each=thread_run,
     when=[while_another_waits],
-    leaves_alone=[nobody_keeps_it, contradicted_by_its_options, on_another_agents_conversation],
+    leaves_alone=[nobody_keeps_it],
     aspects=["call without a result", "result without a call"],
 )
 def an_unrelated_input_sends_no_orphan_call(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -305,16 +293,8 @@ def an_unrelated_input_sends_no_orphan_call(execution: ExecutionView, run: RunVi
     level="SHOULD",
     needs=["history.provider", "history.per_run", "history.per_service_call"],
     each=thread_run,
-    when=[*KEPT, called_the_service, after_a_switch, all_came_to_their_own_end],
-    leaves_alone=[
-        *DISPUTED,
-        under_a_conversation,
-        callers_history,
-        after(callers_history),
-        bounded_history,
-        forked,
-        after_another_agent,
-    ],
+    when=[*KEPT, after_a_switch, all_came_to_their_own_end],
+    leaves_alone=[*DISPUTED, partly_the_callers, bounded_history, forked, after_another_agent],
     aspects=[
         "sends too little",
         "sends too much",
@@ -331,10 +311,11 @@ def switching_leaves_one_history(execution: ExecutionView, run: RunView) -> Iter
     """
     before = execution.earlier(run)
     said = [part for each in before for part in each.happened()]
-    sent, stored = execution.spoken(run.calls[0].request.messages, run.agent), stored_by_end(execution, run)
+    first = run.calls[0].request.messages if run.calls else ()
+    sent, stored = execution.spoken(first, run.agent), stored_by_end(execution, run)
     yield finding(
         sent == said + run.inputs,
-        run.calls[0].at,
+        run.sign,
         _much_or_little("sends", sent, said + run.inputs),
         expected=f"a request with the whole history: {show(said + run.inputs)}",
         got=show(sent),
@@ -355,7 +336,7 @@ def switching_leaves_one_history(execution: ExecutionView, run: RunView) -> Iter
     needs=["history.provider", "tools.limit"],
     each=thread_run,
     when=[*KEPT, cut_short, succeeded],
-    leaves_alone=[*DISPUTED, under_a_conversation, callers_history, terminated],
+    leaves_alone=[contradicting, under_a_conversation, callers_history, terminated],
     aspects=["limit passed", "dangling call", "missing", "repeated", "foreign", "order"],
 )
 def a_limit_leaves_nothing_dangling(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -426,7 +407,7 @@ def _how_it_persists(execution: ExecutionView, run: RunView) -> str:
     """The aspect in which a run does not persist once, at its end; empty where it does."""
     if len(run.stored) != 1:
         return "several appends" if run.stored else "no append"
-    if run.stored[0][0] < max(view.replied_at or 0 for view in run.calls):
+    if run.stored[0][0] < max((view.replied_at or 0 for view in run.calls), default=0):
         return "before the end"
     return "" if gained(execution, run) == run.happened() else "other content"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, change
-from conformance.rules.model import made_local, timing_of
+from conformance.rules.model import timing_of
 from conformance.rules.parts import how_they_differ
 from conformance.rules.persistence.conflicting_runs import (
     Conflict,
@@ -15,6 +15,7 @@ from conformance.rules.persistence.conflicting_runs import (
     after_conflict,
     clears,
     conflict,
+    created_local,
     ended_otherwise,
     next_runs,
     of_conflict,
@@ -49,12 +50,6 @@ _HISTORY = re.compile(r"history|provider|store|memory", re.I)
 def created_hosted(execution: ExecutionView, run: RunView) -> bool:
     """The thread was created hosted."""
     return execution.scenario.kind_of(run.thread or "") == "hosted"
-
-
-@condition
-def created_local(execution: ExecutionView, run: RunView) -> bool:
-    """The thread was created local."""
-    return made_local(execution, run)
 
 
 @condition

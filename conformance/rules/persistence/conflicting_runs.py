@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicts, kind_before, timing_of
+from conformance.rules.model import contradicts, kind_before, made_local, timing_of
 from conformance.rules.run_view import RunView
 from conformance.trace.harness_events import HistoryFailed, ServiceFailed, ServiceReplied, ToolRaised
 
@@ -61,6 +61,12 @@ def of_conflict(*conditions: Condition[RunView]) -> list[Condition[Conflict]]:
 def after_conflict(*conditions: Condition[RunView]) -> list[Condition[RunAfterAConflict]]:
     """The same conditions, asked of the run in which the id arrived."""
     return [each.of(lambda pair: pair.conflict.run) for each in conditions]
+
+
+@condition
+def created_local(execution: ExecutionView, run: RunView) -> bool:
+    """The thread was created local."""
+    return made_local(execution, run)
 
 
 @condition
