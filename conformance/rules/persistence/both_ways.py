@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
-from conformance.rules.condition import Condition, condition, selection
+from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import kind_before, persistence_of, timing_of
 from conformance.rules.pairs import Siblings, by_order, siblings
 from conformance.rules.parts import how_they_differ, open_calls
-from conformance.rules.persistence.conflicting_runs import Conflict, clears, conflict, created_local, throws
+from conformance.rules.persistence.conflicting_runs import (
+    RunElsewhere,
+    clears,
+    created_local,
+    elsewhere,
+    of_other,
+    run_elsewhere_after_a_conflict,
+    throws,
+)
 from conformance.rules.persistence.history import (
     appended_something,
     calls_waited_for,
@@ -47,7 +54,7 @@ from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import outcome, show
 from conformance.trace.adapter_events import RunReturned
-from conformance.trace.harness_events import ContextInvoking, HistoryLoaded, Warned
+from conformance.trace.harness_events import ContextInvoking, HistoryLoaded, ServiceReplied, Warned
 from conformance.trace.messages import Part
 
 _ABOUT_THE_END = re.compile(r"background|continuation|per.?service.?call", re.I)
@@ -81,33 +88,6 @@ def siblings_with_provider(_: ExecutionView, pair: Siblings) -> bool:
 def beside_another(execution: ExecutionView, run: RunView) -> bool:
     """Another run of the agent, on another thread, is in flight at the same time."""
     return bool(_beside(execution, run))
-
-
-@dataclass(frozen=True)
-class RunElsewhere:
-    """A conflict, and a run of the same agent on another thread that began after the id had arrived."""
-
-    conflict: Conflict
-    other: RunView
-
-
-@selection
-def run_elsewhere_after_a_conflict(execution: ExecutionView) -> Iterator[RunElsewhere]:
-    """A run of an agent after a conversation id arrived beside its history provider on another thread."""
-    for each in conflict(execution):
-        for other, thread, _ in execution.agent_runs():
-            if other.at > each.at and thread != each.run.thread and other.agent_name == each.run.agent_name:
-                yield RunElsewhere(each, other)
-
-
-def of_other(*conditions: Condition[RunView]) -> list[Condition[RunElsewhere]]:
-    """The same conditions, asked of the run on the other thread."""
-    return [each.of(lambda pair: pair.other) for each in conditions]
-
-
-def elsewhere(*conditions: Condition[RunView]) -> list[Condition[RunElsewhere]]:
-    """The same conditions, asked of the run in which the id arrived."""
-    return [each.of(lambda pair: pair.conflict.run) for each in conditions]
 
 
 @condition
@@ -198,9 +178,7 @@ def interleaved_runs_store_each_its_own(execution: ExecutionView, run: RunView) 
     """Two runs on two threads of one agent that interleave store each its own."""
     beside, stored = _beside(execution, run), gained(execution, run)
     more = Counter(stored) - occurred([run])
-    mine = set(keys_of(run))
-    apart = [other for other in beside if not execution.related(other.thread or "", run.thread or "")]
-    shared = [other for other in apart if mine & set(keys_of(other))]
+    shared = [other for other in beside if _share_a_history(execution, run, other)]
     yield finding(
         not more and not shared,
         run.stored[0][0],
@@ -274,16 +252,14 @@ def other_threads_keep_their_history(execution: ExecutionView, pair: RunElsewher
 def an_unrelated_input_sends_no_orphan_call(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """An unrelated input while an approval is pending sends no orphan call: it is refused, or the call is answered first."""
     pending = _waiting(execution, run)
-    awaited = {call.id for each in pending for call in calls_waited_for(each)}
-    seen = [(view.at, execution.heard([*view.request.held, *view.request.messages])) for view in run.calls]
-    orphans = [(at, id, said) for at, said in seen for id in open_calls(said) if id in awaited]
-    at, id, said = orphans[0] if orphans else (run.sign, "", [])
+    orphans = list(_orphans(execution, run, {call.id for each in pending for call in calls_waited_for(each)}))
+    at, aspect, id = orphans[0] if orphans else (run.sign, "", "")
     yield finding(
         not orphans,
         at,
-        "call without a result" if any(part[:2] == ("call", id) for part in said) else "result without a call",
+        aspect,
         expected="a refusal, or requests in which every call has its result",
-        got=f"{', '.join(id for _, id, _ in orphans)} without its call or result; {outcome(run)}",
+        got=f"{aspect}: {id}; {outcome(run)}",
         also=[pending[-1].at],
     )
 
@@ -344,20 +320,20 @@ def a_limit_leaves_nothing_dangling(execution: ExecutionView, run: RunView) -> I
 
     With per-service-call persistence a trailing result need not be stored. That streaming stores the same is PER-38's.
     """
-    asking = [view for view in run.calls if view.reply is not None and view.reply.message.calls]
-    passed = len(asking) != run.agent.limit and not run.answered_requests
+    asking = [at for at, reply in run.own(ServiceReplied) if reply.message.calls]
     given = run.inputs + execution.heard([message for _, event in run.of(RunReturned) for message in event.messages])
     stored = gained(execution, run)
-    supplied = [("call", result.id, "", "") for result in run.supplied]
-    unseen = [id for id in open_calls([*supplied, *stored]) if not any(part[:2] == ("call", id) for part in given)]
-    wrong = stored not in _allowed_at_the_limit(run, given)
+    aspect = "" if stored in _allowed_at_the_limit(run, given) else how_they_differ(stored, given)
+    aspect = "dangling call" if _unseen(run, stored, given) else aspect
+    if len(asking) != run.agent.limit and not run.answered_requests:
+        aspect = "limit passed"
     yield finding(
-        not wrong and not unseen and not passed,
+        not aspect,
         run.stored[-1][0] if run.stored else run.events[-1][0],
-        "limit passed" if passed else "dangling call" if unseen else how_they_differ(stored, given),
+        aspect,
         expected=f"at most {run.agent.limit} replies with calls, and stored what the caller was given: {show(given)}",
         got=f"{len(asking)} such replies, and stored: {show(stored)}",
-        also=[asking[-1].at],
+        also=[asking[-1]],
     )
 
 
@@ -370,7 +346,7 @@ def a_limit_leaves_nothing_dangling(execution: ExecutionView, run: RunView) -> I
     aspects=["missing at first", "missing later"],
 )
 def injected_messages_reach_every_call(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
-    """The two modes differ in persistence only: what context providers injected reaches every service call of a run in both.
+    """What context providers injected reaches every service call of a run, whichever way its history is persisted.
 
     Where the service has the conversation it is enough that it was sent once. How often it is sent is THR-32's.
     """
@@ -403,6 +379,11 @@ def _beside(execution: ExecutionView, run: RunView) -> list[RunView]:
     return [other for other in others if other.thread is not None and other.agent_name == run.agent_name]
 
 
+def _share_a_history(execution: ExecutionView, run: RunView, other: RunView) -> bool:
+    """Whether two runs used the history store under one name, though their threads do not come from the same one."""
+    return bool(set(keys_of(run)) & set(keys_of(other))) and not execution.related(other.thread or "", run.thread or "")
+
+
 def _how_it_persists(execution: ExecutionView, run: RunView) -> str:
     """The aspect in which a run does not persist once, at its end; empty where it does."""
     if len(run.stored) != 1:
@@ -417,6 +398,19 @@ def _waiting(execution: ExecutionView, run: RunView) -> list[RunView]:
     return [each for each in execution.earlier(run) if each.waits_at(run.at)]
 
 
+def _orphans(execution: ExecutionView, run: RunView, awaited: set[str]) -> Iterator[tuple[int, str, str]]:
+    """The awaited calls without a result in a request of the run, or their results without them: where, how and which."""
+    for view in run.calls:
+        said = execution.heard([*view.request.held, *view.request.messages])
+        for id in open_calls(said):
+            if id in awaited:
+                yield view.at, "call without a result" if _calls(said, id) else "result without a call", id
+
+
+def _calls(said: Sequence[Part], id: str) -> bool:
+    return any(part[:2] == ("call", id) for part in said)
+
+
 def _much_or_little(verb: str, got: Sequence[Part], expected: Sequence[Part]) -> str:
     how = how_they_differ(got, expected)
     return f"{verb} {'too little' if how == 'missing' else 'another order' if how == 'order' else 'too much'}"
@@ -426,6 +420,12 @@ def _allowed_at_the_limit(run: RunView, given: list[Part]) -> list[list[Part]]:
     """What may be stored of a loop that its limit cut short, where this is what the caller was given."""
     trailing = [given[:-cut] for cut in range(1, len(given)) if all(part[0] == "result" for part in given[-cut:])]
     return [given, *(trailing if timing_of(run) == "per call" else [])]
+
+
+def _unseen(run: RunView, stored: Sequence[Part], given: Sequence[Part]) -> list[str]:
+    """The calls that are stored without a result, and the caller was not given."""
+    supplied = [("call", result.id, "", "") for result in run.supplied]
+    return [id for id in open_calls([*supplied, *stored]) if not _calls(given, id)]
 
 
 def _injected_before(execution: ExecutionView, request: RequestView) -> list[Part]:

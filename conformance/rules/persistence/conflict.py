@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, change
@@ -17,6 +17,7 @@ from conformance.rules.persistence.conflicting_runs import (
     conflict,
     created_local,
     ended_otherwise,
+    ids_arrive,
     next_runs,
     of_conflict,
     refused_as_conflict,
@@ -37,7 +38,7 @@ from conformance.rules.preconditions import (
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView, RunView, latest_id
 from conformance.rules.wording import outcome
-from conformance.trace.harness_events import HistoryLoaded, ServiceReplied, Warned
+from conformance.trace.harness_events import Event, HistoryLoaded, ServiceReplied, Warned
 
 _CONVERSATION = re.compile(r"conversation|thread|session|response.?id", re.I)
 _HISTORY = re.compile(r"history|provider|store|memory", re.I)
@@ -124,13 +125,12 @@ def warn_warns_once(_: ExecutionView, conflict: Conflict) -> Iterator[Finding]:
     """
     run, at = conflict.run, conflict.at
     warned = [where for where, event in run.of(Warned) if where > at and _about_the_conflict(event)]
-    came = len([1 for _, reply in run.own(ServiceReplied) if reply.conversation_id is not None])
-    least, most = (1, came) if run.agent.on_conflict.warn else (0, 0)
+    least, most = (1, len(ids_arrive(run))) if run.agent.on_conflict.warn else (0, 0)
     yield finding(
         least <= len(warned) <= most,
         warned[-1] if warned else at,
         "unasked" if not most else "repeated" if warned else "no warning",
-        expected=f"{least} to {most} warnings" if most > 1 else "one warning" if most else "no warning",
+        expected=f"{least} to {most} warnings",
         got=f"{len(warned)} of them",
         also=[at],
     )
@@ -144,9 +144,9 @@ def warn_warns_once(_: ExecutionView, conflict: Conflict) -> Iterator[Finding]:
     aspects=["loaded", "appended", "no id", "another id", "missing", "repeated", "foreign", "order"],
 )
 def clear_detaches_the_provider(execution: ExecutionView, pair: RunAfterAConflict) -> Iterator[Finding]:
-    """With `clear` and without `throw`, a conflict detaches the provider: later runs neither load nor append, and go on by the id.
+    """With `clear` and without `throw`, a conversation id detaches the provider: later runs neither load nor append but go on by it.
 
-    That is, by the latest one, and with what is new alone.
+    That is, by the latest id, and with what is new alone.
     """
     loads = [(at, "loaded") for at, _ in pair.later.own(HistoryLoaded)]
     used = sorted([*loads, *((at, "appended") for at, _ in pair.later.stored)])
@@ -202,7 +202,7 @@ def a_provider_beside_the_service_only_gets_a_copy(execution: ExecutionView, run
     aspects=["conflict", "warned", "kept on the thread"],
 )
 def the_default_store_gives_way(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
-    """Without an explicitly configured provider an id that arrives is no conflict: no error, no warning, nothing kept locally.
+    """Without an explicitly configured provider a conversation id is no conflict: no error, no warning, nothing kept locally.
 
     Judged on threads that were created local, from the first run in which an id arrives on.
     """
@@ -258,23 +258,26 @@ def _effects(execution: ExecutionView, conflict: Conflict) -> Iterator[tuple[str
     """What a refused conflict did all the same, and where."""
     run = conflict.run
     yield from (("thread changed", at) for at in change(execution, run, run.thread or "", ("kind", "conversation_id", "messages")))
-    # with per-service-call persistence the calls before the one that brings the id are stored already (PER-02)
+    yield from (("appended", at) for at in _appended_all_the_same(conflict))
+    again = [later for later in next_runs(execution, run) if any(each.stored for each in execution.earlier(later))]
+    yield from (("next run does not load", later.at) for later in again if not later.own(HistoryLoaded))
+
+
+def _appended_all_the_same(conflict: Conflict) -> list[int]:
+    """The appends of a run but those of calls before the one that brings the id, with per-service-call persistence (PER-02)."""
+    run = conflict.run
     before = [at for at, _ in run.own(ServiceReplied) if at < conflict.at]
     first = before[0] if before and timing_of(run) == "per call" else conflict.at
-    yield from (("appended", at) for at, _ in run.stored if not first < at < conflict.at)
-    for later in next_runs(execution, run):
-        if any(each.stored for each in execution.earlier(later)) and not later.own(HistoryLoaded):
-            yield "next run does not load", later.at
+    return [at for at, _ in run.stored if not first < at < conflict.at]
 
 
 def _beside_the_service(execution: ExecutionView, run: RunView, *, since: int) -> Finding:
     """Whether the provider is not loaded from, and gets what is declared, from a position in the trace on."""
-    loads = [at for at, _ in run.own(HistoryLoaded) if at > since]
-    appends = [at for at, _ in run.stored if at > since]
+    loads, appends = _later(run.own(HistoryLoaded), since), _later(run.stored, since)
     wanted = execution.policies.provider_copy == "written" and timing_of(run) != "not"
     missing = wanted and run.succeeded and not appends
     return finding(
-        not loads and not missing and (wanted or not appends),
+        not (loads or missing or (appends and not wanted)),
         [*loads, *appends, run.at][0],
         "loaded" if loads else "no copy" if missing else "copied",
         expected=f"no load, and {'a copy' if wanted else 'no append'}",
@@ -282,10 +285,14 @@ def _beside_the_service(execution: ExecutionView, run: RunView, *, since: int) -
     )
 
 
+def _later(events: Sequence[tuple[int, Event]], since: int) -> list[int]:
+    return [at for at, _ in events if at > since]
+
+
 def _first_id(execution: ExecutionView, run: RunView) -> list[int]:
     """Where replies carried a conversation id, in the run or before it on its thread."""
     runs = [*execution.earlier(run), run]
-    return [at for each in runs for at, reply in each.own(ServiceReplied) if reply.conversation_id is not None]
+    return [at for each in runs for at in ids_arrive(each)]
 
 
 def _wrongly_continued(execution: ExecutionView, run: RunView) -> Iterator[tuple[int, str]]:

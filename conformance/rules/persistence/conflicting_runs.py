@@ -29,7 +29,7 @@ def conflict(execution: ExecutionView) -> Iterator[Conflict]:
     """
     for run, _, _ in execution.agent_runs():
         if _is_conflict(execution, run) and not any(_gives_a_conversation(execution, other) for other in execution.earlier(run)):
-            yield Conflict(run, _ids_arrive(run)[0])
+            yield Conflict(run, ids_arrive(run)[0])
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,33 @@ def of_conflict(*conditions: Condition[RunView]) -> list[Condition[Conflict]]:
 
 
 def after_conflict(*conditions: Condition[RunView]) -> list[Condition[RunAfterAConflict]]:
+    """The same conditions, asked of the run in which the id arrived."""
+    return [each.of(lambda pair: pair.conflict.run) for each in conditions]
+
+
+@dataclass(frozen=True)
+class RunElsewhere:
+    """A conflict, and a run of the same agent on another thread that began after the id had arrived."""
+
+    conflict: Conflict
+    other: RunView
+
+
+@selection
+def run_elsewhere_after_a_conflict(execution: ExecutionView) -> Iterator[RunElsewhere]:
+    """A run of an agent after a conversation id arrived beside its history provider on another thread."""
+    for each in conflict(execution):
+        for other, thread, _ in execution.agent_runs():
+            if other.at > each.at and thread != each.run.thread and other.agent_name == each.run.agent_name:
+                yield RunElsewhere(each, other)
+
+
+def of_other(*conditions: Condition[RunView]) -> list[Condition[RunElsewhere]]:
+    """The same conditions, asked of the run on the other thread."""
+    return [each.of(lambda pair: pair.other) for each in conditions]
+
+
+def elsewhere(*conditions: Condition[RunView]) -> list[Condition[RunElsewhere]]:
     """The same conditions, asked of the run in which the id arrived."""
     return [each.of(lambda pair: pair.conflict.run) for each in conditions]
 
@@ -101,7 +128,7 @@ def _is_conflict(execution: ExecutionView, run: RunView) -> bool:
     created, service = execution.scenario.kind_of(run.thread or ""), run.agent.service
     unasked = service.surprising or (created == "adaptive" and service.stores_by_default)
     named = run.store is not None or run.named_id is not None
-    return unasked and not named and timing_of(run) != "not" and bool(_ids_arrive(run))
+    return unasked and not named and timing_of(run) != "not" and bool(ids_arrive(run))
 
 
 def _gives_a_conversation(execution: ExecutionView, run: RunView) -> bool:
@@ -116,5 +143,6 @@ def _may_meet_one(execution: ExecutionView, run: RunView) -> bool:
     return open_kind and run.agent.history == "provider"
 
 
-def _ids_arrive(run: RunView) -> list[int]:
+def ids_arrive(run: RunView) -> list[int]:
+    """Where replies of the run carried a conversation id."""
     return [at for at, reply in run.own(ServiceReplied) if reply.conversation_id is not None]
