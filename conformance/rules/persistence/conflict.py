@@ -144,7 +144,7 @@ def warn_warns_once(_: ExecutionView, conflict: Conflict) -> Iterator[Finding]:
     aspects=["loaded", "appended", "no id", "another id", "missing", "repeated", "foreign", "order"],
 )
 def clear_detaches_the_provider(execution: ExecutionView, pair: RunAfterAConflict) -> Iterator[Finding]:
-    """With `clear` and without `throw`, a conversation id detaches the provider: later runs neither load nor append but go on by it.
+    """With `clear`, without `throw`, a conversation id detaches the provider: later runs neither load nor append, and go on by it.
 
     That is, by the latest id, and with what is new alone.
     """
