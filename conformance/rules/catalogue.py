@@ -79,7 +79,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
     },
     "persistence": {
         "matrix": (
-            matrix.per_run_appendsonce_at_the_end,
+            matrix.per_run_appends_once_at_the_end,
             matrix.per_call_appends_after_every_call,
             matrix.as_is_persists_per_run,
             matrix.as_is_without_the_decorator_warns_and_appends_nothing,

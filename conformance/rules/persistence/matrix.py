@@ -1,317 +1,487 @@
-"""The persistence rules about the settings: when history is loaded and appended, once a run or at every service call."""
+"""Persistence, the configuration matrix: when history is loaded and appended, once a run or call by call (PER-01 to PER-08)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import contradicts, kind_before, overtaken, timing_of
-from conformance.rules.pairs import Member, by_order, pairs
-from conformance.rules.parts import by_number
-from conformance.rules.persistence.history import decorated, gained, grown, kept_runs, plain, stored_before
-from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import CallView, RunView
-from conformance.rules.wording import show
-from conformance.scenario.scenario import CreateThread, Restore, Run
-from conformance.trace.adapter_events import Observed, RequestPending, RunReturned
-from conformance.trace.harness_events import (
-    HistoryAppended,
-    HistoryFailed,
-    HistoryLoaded,
-    ServiceCalled,
-    ServiceFailed,
-    ToolCalled,
-    ToolRaised,
-    Warned,
+from conformance.rules.pairs import Siblings, by_order, siblings
+from conformance.rules.parts import by_number, how_they_differ
+from conformance.rules.persistence.cells import (
+    BuiltAgent,
+    answered,
+    as_is_alone,
+    beside_a_rebuilt_agent,
+    beside_a_run_in_the_background,
+    beside_a_surprising_service,
+    beside_an_undecorated_agent,
+    brings_an_id,
+    built_agent,
+    called_or_failed,
+    cancelled_in_a_call,
+    cell_of,
+    decorated,
+    failures_without_reason,
+    got_a_reply,
+    has_the_decorator,
+    in_two_cells,
+    lacks_the_decorator,
+    last_where,
+    plain_and_as_is,
+    warnings_about_persisting,
+    with_equal_services,
+    without_settings,
 )
+from conformance.rules.persistence.history import (
+    client_as_is,
+    gained,
+    grown,
+    in_background,
+    kept_locally,
+    plain,
+    rebuilt,
+    stored_before,
+    under_a_conversation,
+)
+from conformance.rules.preconditions import (
+    DISPUTED,
+    RequestView,
+    abandoned,
+    after,
+    after_a_contradiction,
+    bounded_history,
+    called_the_service,
+    callers_history,
+    contradicting,
+    cut_short,
+    history_failed,
+    of_run,
+    on_adaptive_thread,
+    on_local_thread,
+    persisted_per_call,
+    persisted_per_run,
+    request,
+    resumed,
+    succeeded,
+    terminated,
+    thread_run,
+    with_provider,
+)
+from conformance.rules.rule import Finding, clause, finding, rule
+from conformance.rules.run_view import RunView
+from conformance.rules.wording import show
+from conformance.trace.adapter_events import Observed, RequestPending, RunReturned
+from conformance.trace.harness_events import HistoryAppended, HistoryLoaded, ServiceCalled, ToolCalled, Warned
 from conformance.trace.messages import Part
 
-ABOUT_PERSISTING = re.compile(r"per.?service.?call|persist|decorator", re.I)
-"""How a warning sounds that is about when history is persisted."""
+KEPT = (with_provider, kept_locally)
+"""What must be so of a run whose turn a history provider has to keep."""
+
+NOT_KEPT = (*DISPUTED, under_a_conversation)
+"""Where nobody has to keep it."""
+
+# --- once at the end of a run: M1 and M3 ---
 
 
-@rule("PER-01", needs=["history.provider", "history.per_run"])
-def per_run_appendsonce_at_the_end(execution: ExecutionView) -> Iterator[Finding]:
+@clause(
+    each=thread_run,
+    when=[with_provider, persisted_per_run, ~client_as_is, resumed],
+    leaves_alone=[after_a_contradiction, under_a_conversation],
+)
+def per_run_appends_once_in_each_part(_: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """Each part of a run that waited for answers ends with no more than one append."""
+    yield from _once_in_each_part(run)
+
+
+@rule(
+    "PER-01",
+    needs=["history.provider", "history.per_run"],
+    each=thread_run,
+    when=[with_provider, persisted_per_run, ~client_as_is, succeeded],
+    leaves_alone=[*NOT_KEPT, resumed, terminated, cut_short],
+    also=[per_run_appends_once_in_each_part],
+    aspects=["no append", "several appends", "early", "missing", "repeated", "foreign", "order"],
+)
+def per_run_appends_once_at_the_end(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """With both settings off, a successful run makes exactly one append, after its last service call, with its input and response.
 
-    Leaves alone: terminated runs (PER-15), runs that waited for approvals or reached a limit (PER-44), services that return ids
-    nobody asked for (PER-32 ff.).
+    Each part of a run that waited for answers ends with one append at most.
     """
-    for run in kept_runs(execution):
-        if timing_of(run) == "per run" and not run.agent.client_as_is:
-            yield from once_at_the_end(execution, run)
+    yield _once_at_the_end(execution, run)
 
 
-@rule("PER-02", needs=["history.provider", "history.per_service_call"])
-def per_call_appends_after_every_call(execution: ExecutionView) -> Iterator[Finding]:
-    """With `per_service_call` there is one append after each service call, before the next tool runs or the next call starts.
-
-    Leaves alone: services that return ids nobody asked for (PER-32 ff.), what the appends hold (PER-09, PER-10, PER-17), an append
-    that fails (PER-24), and the call in which a stream is abandoned (PER-25).
-    """
-    for run in kept_runs(execution):
-        if timing_of(run) == "per call" and not run.agent.client_as_is:
-            yield from once_after_each_call(run)
+@clause(each=thread_run, when=[with_provider, as_is_alone, resumed], leaves_alone=[after_a_contradiction, under_a_conversation])
+def as_is_appends_once_in_each_part(_: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """Each part of a run that waited for answers ends with no more than one append."""
+    yield from _once_in_each_part(run)
 
 
-@rule("PER-03", needs=["history.provider", "history.per_run", "history.client_as_is"])
-def as_is_persists_per_run(execution: ExecutionView) -> Iterator[Finding]:
+@clause(each=thread_run, when=[*KEPT, as_is_alone], leaves_alone=NOT_KEPT)
+def nothing_is_injected(_: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """Requests carry no made-up conversation id, and history is loaded once, before the first of them."""
+    named = [view.at for view in run.calls if view.request.conversation_id is not None]
+    loads = [at for at, _ in run.own(HistoryLoaded)]
+    late = [at for at in loads if not run.answered_requests and run.calls and run.calls[0].at < at < run.calls[-1].at]
+    yield finding(
+        not (named or late),
+        [*named, *late, run.at][0],
+        "names a conversation" if named else "loaded again",
+        expected="one load before the first request, and requests without a conversation id",
+        got=f"{len(loads)} loads, {len(named)} requests with a conversation id",
+    )
+
+
+@clause(each=siblings, when=[plain_and_as_is, with_equal_services])
+def as_is_sends_the_same(execution: ExecutionView, both: Siblings) -> Iterator[Finding]:
+    """An agent without the setting leaves the service the same requests for the same script."""
+    for one, other in zip(both.first.runs, both.second.runs, strict=True):
+        stores = [[view.request.store for view in run.calls] for run in (one, other)]
+        sent = [by_order([execution.heard(view.request.messages) for view in run.calls]) for run in (one, other)]
+        yield finding(
+            sent[0] == sent[1] and stores[0] == stores[1],
+            other.sign,
+            "other requests",
+            expected=f"requests as on thread {both.first.thread!r}: {'; '.join(map(show, sent[0]))}",
+            got=f"requests on thread {both.second.thread!r}: {'; '.join(map(show, sent[1]))}",
+            also=[one.sign],
+        )
+
+
+@rule(
+    "PER-03",
+    needs=["history.provider", "history.per_run", "history.client_as_is"],
+    each=thread_run,
+    when=[with_provider, as_is_alone, succeeded],
+    leaves_alone=[*NOT_KEPT, resumed, terminated, cut_short],
+    also=[as_is_appends_once_in_each_part, nothing_is_injected, as_is_sends_the_same],
+    aspects=[
+        *("no append", "several appends", "early", "missing", "repeated", "foreign", "order"),
+        *("names a conversation", "loaded again", "other requests"),
+    ],
+)
+def as_is_persists_per_run(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """With `client_as_is` alone, a successful run makes one append after its last service call, and nothing is injected.
 
     So its requests carry no made-up conversation id, history is loaded once, before the first of them, and where an agent without
     the setting runs the same script on equal terms, its requests are the same.
     """
-    for run in kept_runs(execution):
-        if timing_of(run) != "per run" or not run.agent.client_as_is or run.agent.per_service_call:
-            continue
-        yield from once_at_the_end(execution, run)
-        foreign = [view.at for view in run.calls if view.request.conversation_id is not None]
-        loads = [at for at, _ in run.own(HistoryLoaded)]
-        late = [at for at in loads if not run.answered_requests and run.calls and run.calls[0].at < at < run.calls[-1].at]
-        yield finding(
-            not foreign and not late,
-            [*foreign, *late, run.at][0],
-            expected="one load before the first request, and requests without a conversation id",
-            got=f"{len(loads)} loads, {len(foreign)} requests with a conversation id",
-        )
-    for first, second in pairs(execution):
-        if _cell(first) == "M1" and _cell(second) == "M3" and _equal_terms(first, second):
-            yield from _same_requests(execution, first, second)
+    yield _once_at_the_end(execution, run)
 
 
-@rule("PER-04", needs=["history.provider", "history.per_service_call", "history.client_as_is"])
-def as_is_without_the_decorator_warns_and_appends_nothing(execution: ExecutionView) -> Iterator[Finding]:
+# --- after each service call: M2, and M4 with the decorator ---
+
+
+@clause(
+    each=thread_run,
+    when=[*KEPT, persisted_per_call, ~client_as_is, got_a_reply],
+    leaves_alone=[*NOT_KEPT, abandoned, history_failed, cancelled_in_a_call],
+)
+def per_call_appends_as_often_as_it_calls(_: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """There are as many appends as service calls."""
+    yield _as_many_as_replies(run)
+
+
+@rule(
+    "PER-02",
+    needs=["history.provider", "history.per_service_call"],
+    each=request,
+    when=[*of_run(*KEPT, persisted_per_call, ~client_as_is), answered],
+    leaves_alone=[*of_run(*NOT_KEPT), last_where(abandoned), last_where(history_failed)],
+    also=[per_call_appends_as_often_as_it_calls],
+    aspects=["no append", "several appends", "late", "elsewhere"],
+)
+def per_call_appends_after_every_call(_: ExecutionView, request: RequestView) -> Iterator[Finding]:
+    """With `per_service_call` there is one append after each service call, before the next tool runs or the next call starts."""
+    yield _once_after_the_reply(request)
+
+
+@clause(
+    each=thread_run,
+    when=[*KEPT, persisted_per_call, decorated, got_a_reply],
+    leaves_alone=[*NOT_KEPT, abandoned, history_failed, cancelled_in_a_call],
+)
+def the_decorator_appends_as_often_as_it_calls(_: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """There are as many appends as service calls."""
+    yield _as_many_as_replies(run)
+
+
+@clause(
+    each=built_agent,
+    when=[has_the_decorator],
+    leaves_alone=[
+        beside_an_undecorated_agent,
+        beside_a_rebuilt_agent,
+        beside_a_run_in_the_background,
+        beside_a_surprising_service,
+    ],
+)
+def the_decorator_is_seen(execution: ExecutionView, agent: BuiltAgent) -> Iterator[Finding]:
+    """There is no warning."""
+    warned = warnings_about_persisting(execution.of(Warned))
+    at = [*warned, *agent.called, 0][0]
+    yield finding(not warned, at, "unasked warning", expected="no warning", got=f"{len(warned)} warnings")
+
+
+@rule(
+    "PER-05",
+    needs=["history.provider", "history.per_service_call", "history.client_as_is", "history.decorated"],
+    each=request,
+    when=[*of_run(*KEPT, persisted_per_call, decorated), answered],
+    leaves_alone=[*of_run(*NOT_KEPT), last_where(abandoned), last_where(history_failed)],
+    also=[the_decorator_appends_as_often_as_it_calls, the_decorator_is_seen],
+    aspects=["no append", "several appends", "late", "elsewhere", "unasked warning"],
+)
+def as_is_with_the_decorator_persists_per_call(_: ExecutionView, request: RequestView) -> Iterator[Finding]:
+    """With both settings and the decorator in the caller's stack there is no warning, and one append after each service call."""
+    yield _once_after_the_reply(request)
+
+
+# --- nothing: M4 without the decorator ---
+
+
+@clause(
+    each=built_agent,
+    when=[lacks_the_decorator, called_or_failed],
+    leaves_alone=[beside_a_rebuilt_agent],
+)
+def as_is_without_the_decorator_works_and_appends_nothing(execution: ExecutionView, agent: BuiltAgent) -> Iterator[Finding]:
+    """The framework itself appends nothing, in success or failure, and the run works."""
+    appends = [*_appends_of(execution, agent), *_growth_of(execution, agent)]
+    failed = failures_without_reason(execution, agent)
+    yield finding(
+        not (appends or failed),
+        [*appends, *failed, *agent.called][0],
+        "appended" if appends else "raised",
+        expected="no append, and runs that work",
+        got=f"{len(appends)} appends" if appends else "a run that raised",
+    )
+
+
+@rule(
+    "PER-04",
+    needs=["history.provider", "history.per_service_call", "history.client_as_is"],
+    each=built_agent,
+    when=[lacks_the_decorator, called_or_failed],
+    leaves_alone=[beside_a_rebuilt_agent, beside_a_run_in_the_background, beside_a_surprising_service],
+    also=[as_is_without_the_decorator_works_and_appends_nothing],
+    aspects=["no warning", "several warnings", "late warning", "appended", "raised"],
+)
+def as_is_without_the_decorator_warns_and_appends_nothing(execution: ExecutionView, agent: BuiltAgent) -> Iterator[Finding]:
     """With both settings and no decorator there is exactly one warning, before the first call, and the framework appends nothing.
 
-    The run still works. Leaves alone, on surprising services: warnings, which may be of conflicts in the same words, and conflicts.
+    The run still works.
     """
-    bare = [name for name in _built(execution) if _is_bare(execution, name)]
-    warned = [at for at, event in execution.of(Warned) if ABOUT_PERSISTING.search(event.text)]
-    if not bare or _has_special_runs(execution):
-        return
-    for place, name in enumerate(bare):
-        raised = [run.raised for run in _runs_of(execution, name) if run.raised is not None and _untroubled(execution, run)]
-        broken = [at for at, error in raised if _only_settings(execution) or error.kind != "conflict"]
-        called = [at for at, event in execution.of(ServiceCalled) if event.agent == name] or broken
-        if not called:
-            continue
-        if _only_settings(execution):
-            early = place < len(warned) and warned[place] < called[0]
-            yield finding(
-                early and len(warned) == len(bare),
-                warned[place] if place < len(warned) else called[0],
-                expected=f"one warning for agent {name!r}, before its first service call",
-                got=f"{len(warned)} warnings for {len(bare)} such agents" + ("" if early else ", too late for this one"),
-                also=[called[0]],
-            )
-        appends = [at for at, event in execution.of(HistoryAppended) if event.agent == name and event.messages]
-        for run in _runs_of(execution, name):
-            if run.calls and kind_before(execution, run) == "local" and timing_of(run) == "not":
-                appends += grown(execution, run)
-        yield finding(
-            not appends and not broken,
-            [*appends, *broken, called[0]][0],
-            expected="no append, and runs that work",
-            got=f"{len(appends)} appends" if appends else "a run that raised",
-        )
+    alike = [other.name for other in built_agent(execution) if other.lacks_the_decorator]
+    warned = warnings_about_persisting(execution.of(Warned))
+    first = [*agent.called, *failures_without_reason(execution, agent)][0]
+    mine = warned[alike.index(agent.name) :][:1]
+    early = any(at < first for at in mine)
+    yield finding(
+        early and len(warned) == len(alike),
+        [*mine, first][0],
+        _how_it_is_warned(len(warned), len(alike)),
+        expected=f"one warning for agent {agent.name!r}, before its first service call",
+        got=f"{len(warned)} warnings for {len(alike)} such agents" + ("" if early else ", too late for this one"),
+        also=[first],
+    )
 
 
-@rule("PER-05", needs=["history.provider", "history.per_service_call", "history.client_as_is", "history.decorated"])
-def as_is_with_the_decorator_persists_per_call(execution: ExecutionView) -> Iterator[Finding]:
-    """With both settings and the decorator in the caller's stack there is no warning, and one append after each service call."""
-    for run in kept_runs(execution):
-        if timing_of(run) == "per call" and decorated(run.agent):
-            yield from once_after_each_call(run)
-    if any(_is_bare(execution, name) for name in _built(execution)) or not _only_settings(execution):
-        return
-    warned = [at for at, event in execution.of(Warned) if ABOUT_PERSISTING.search(event.text)]
-    for name in _built(execution):
-        called = [at for at, event in execution.of(ServiceCalled) if event.agent == name]
-        if decorated(execution.scenario.agents[name]) and execution.scenario.agents[name].per_service_call and called:
-            yield finding(not warned, [*warned, *called][0], expected="no warning", got=f"{len(warned)} warnings")
+def _appends_of(execution: ExecutionView, agent: BuiltAgent) -> list[int]:
+    """Where something was appended to the history provider of an agent."""
+    return [at for at, event in execution.of(HistoryAppended) if event.agent == agent.name and event.messages]
 
 
-@rule("PER-06", needs=["history.provider", "history.per_run"])
-def all_cells_give_the_same_response(execution: ExecutionView) -> Iterator[Finding]:
+def _growth_of(execution: ExecutionView, agent: BuiltAgent) -> list[int]:
+    """Where local threads show more messages after a run of an agent than before it."""
+    local = [run for run in agent.runs if run.calls and on_local_thread(execution, run) and callers_history(execution, run)]
+    return [at for run in local for at in grown(execution, run)]
+
+
+def _how_it_is_warned(warnings: int, agents: int) -> str:
+    if warnings == agents:
+        return "late warning"
+    return "no warning" if warnings < agents else "several warnings"
+
+
+# --- what all cells have in common ---
+
+
+@rule(
+    "PER-06",
+    needs=["history.provider", "history.per_run"],
+    each=siblings,
+    when=[in_two_cells],
+    aspects=["other ending", "other response", "other requests"],
+)
+def all_cells_give_the_same_response(execution: ExecutionView, both: Siblings) -> Iterator[Finding]:
     """All cells of the matrix give the caller the same response for the same script, and leave the service the same requests.
 
     Up to where history is prepended, and up to the first run that fails or is terminated: after it the cells rightly differ in what
     they know. Judged on threads of one scenario with a history provider, on equal services, with one script.
     """
-    for first, second in pairs(execution):
-        if _cell(first) is None or _cell(first) == _cell(second) or not _equal_terms(first, second):
-            continue
-        for one, other in zip(first.runs, second.runs, strict=True):
-            if one.supplied != other.supplied and by_order([one.inputs]) != by_order([other.inputs]):
-                break
-            bare = "M4 bare" in (_cell(first), _cell(second)) and one.answered_requests  # a resumed run has only what is stored
-            told = [(_responses(execution, run), [] if bare else _own_parts(execution, run)) for run in (one, other)]
-            same = [by_order([*responses, *requests]) for responses, requests in told]
-            yield finding(
-                same[0] == same[1] and one.ending == other.ending,
-                other.events[-1][0],
-                expected=f"as on thread {first.thread!r}: {_shown(told[0])}, and it {one.ending}",
-                got=f"on thread {second.thread!r}: {_shown(told[1])}, and it {other.ending}",
-                also=[one.events[-1][0]],
-            )
-            if not plain(one):
-                break
+    bare = "M4 bare" in (cell_of(both.first), cell_of(both.second))
+    for one, other in _until_they_may_differ(both):
+        compares_requests = not (bare and one.answered_requests)  # there, a resumed run has only what is stored
+        told = [(_responses(execution, run), _own_parts(execution, run) if compares_requests else []) for run in (one, other)]
+        same = [by_order([*responses, *requests]) for responses, requests in told]
+        yield finding(
+            same[0] == same[1] and one.ending == other.ending,
+            other.events[-1][0],
+            _how_runs_differ(one, other, *(each[0] for each in told)),
+            expected=f"as on thread {both.first.thread!r}: {_shown(*told[0])}, and it {one.ending}",
+            got=f"on thread {both.second.thread!r}: {_shown(*told[1])}, and it {other.ending}",
+            also=[one.events[-1][0]],
+        )
 
 
-@rule("PER-07", needs=["history.per_run"])
-def both_settings_default_to_false(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "PER-07",
+    needs=["history.per_run"],
+    each=thread_run,
+    when=[on_local_thread, without_settings, called_the_service],
+    leaves_alone=[contradicting, brings_an_id, rebuilt, in_background, after(rebuilt), after(in_background)],
+    aspects=["early", "seen early", "unasked warning"],
+)
+def both_settings_default_to_false(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Both settings default to false: an agent built without them keeps nothing before the end of a run.
 
     Neither in an explicit provider nor, as a tool that looks sees, on the thread itself; and it warns of nothing.
     """
-    for run, _, agent in execution.agent_runs():
-        local = kind_before(execution, run) == "local" and not run.brought_id
-        if (
-            agent.client_as_is
-            or agent.per_service_call
-            or contradicts(execution, run)
-            or not local
-            or not run.calls
-            or _rebuilt(execution, run)
-        ):
-            continue
-        goes_on = max(at for at, event in run.events if isinstance(event, (ServiceCalled, ToolCalled)))
-        early = [at for at, _ in run.stored if at < goes_on and not run.of(RequestPending)]
-        before = execution.described(run.thread, before=run.at)
-        known = before.messages if before else None
-        seen = [at for at, look in run.own(Observed) if look.moment == "within" and look.messages and look.messages != known]
-        warned = [at for at, event in run.of(Warned) if ABOUT_PERSISTING.search(event.text)]
-        wrong = [*early, *(seen if not run.of(RequestPending) else ()), *warned]
-        yield finding(
-            not wrong,
-            min(wrong, default=run.at),
-            expected="nothing kept before the last service call, and no warning",
-            got=f"{len(early)} appends, {len(seen)} looks at messages of this run, {len(warned)} warnings",
-        )
-
-
-@rule("PER-08", needs=["history.provider", "history.per_service_call"])
-def history_is_loaded_before_every_call(execution: ExecutionView) -> Iterator[Finding]:
-    """With `per_service_call`, history is loaded before every service call: the stored history, then what is new, each once.
-
-    Leaves alone the first run of an adaptive thread, of which nobody knows yet whether there will be any, and reducers.
-    """
-    for run in kept_runs(execution):
-        if timing_of(run) != "per call" or run.agent.reduces_to is not None or kind_before(execution, run) == "adaptive":
-            continue
-        for place, view in enumerate(run.calls):
-            since = _previous(run, place)
-            loaded = any(since < at < view.at for at, _ in run.own(HistoryLoaded))
-            stored = execution.spoken(stored_before(execution, run, view.at), run.agent)
-            expected = by_number([*stored, *run.new_in(place)])
-            got = execution.spoken(view.request.messages, run.agent)
-            yield finding(
-                loaded and got == expected,
-                view.at,
-                expected=f"a load, then a request with {show(expected)}",
-                got=f"{'' if loaded else 'no load, '}{show(got)}",
-            )
-
-
-def once_at_the_end(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
-    """What PER-01 asks of a successful run."""
-    if run.answered_requests and not run.in_background:
-        yield from _once_in_each_part(run)
-    if not plain(run) or run.answered_requests or not run.calls:
-        return
-    last = max(view.replied_at or 0 for view in run.calls)
-    expected = run.happened()
-    right = len(run.stored) == 1 and run.stored[0][0] > last and gained(execution, run) == expected
+    early, seen = ([], []) if run.of(RequestPending) else (_early_appends(run), _early_looks(execution, run))
+    warned = warnings_about_persisting(run.of(Warned))
     yield finding(
-        right,
-        next((at for at, _ in run.stored), run.events[-1][0]),
-        expected=f"one append after the last service call: {show(expected)}",
-        got=f"{len(run.stored)} appends: {'; '.join(show(execution.heard(event.messages)) for _, event in run.stored)}",
-        also=[at for at, _ in run.stored[1:]],
+        not (early or seen or warned),
+        min([*early, *seen, *warned], default=run.at),
+        "early" if early else "seen early" if seen else "unasked warning",
+        expected="nothing kept before the last service call, and no warning",
+        got=f"{len(early)} appends, {len(seen)} looks at messages of this run, {len(warned)} warnings",
     )
 
 
+@rule(
+    "PER-08",
+    needs=["history.provider", "history.per_service_call"],
+    each=request,
+    when=of_run(*KEPT, persisted_per_call),
+    leaves_alone=of_run(*NOT_KEPT, bounded_history, on_adaptive_thread),
+    aspects=["not loaded", "missing", "repeated", "foreign", "order"],
+)
+def history_is_loaded_before_every_call(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
+    """With `per_service_call`, history is loaded before every service call: the stored history, then what is new, each once."""
+    run, view = request.run, request.call
+    since = run.at if request.place == 0 else _end_of(run, request.place - 1)
+    loaded = any(since < at < view.at for at, _ in run.own(HistoryLoaded))
+    stored = execution.spoken(stored_before(execution, run, view.at), run.agent)
+    expected = by_number([*stored, *run.new_in(request.place)])
+    got = execution.spoken(view.request.messages, run.agent)
+    yield finding(
+        loaded and got == expected,
+        view.at,
+        how_they_differ(got, expected) if loaded else "not loaded",
+        expected=f"a load, then a request with {show(expected)}",
+        got=f"{'' if loaded else 'no load, '}{show(got)}",
+    )
+
+
+# --- what they compare ---
+
+
+def _once_at_the_end(execution: ExecutionView, run: RunView) -> Finding:
+    """Whether a run made one append, after its last service call, of all that happened in it."""
+    last = max((view.replied_at or 0 for view in run.calls), default=0)
+    expected, appends = run.happened(), [at for at, _ in run.stored]
+    got = gained(execution, run)
+    return finding(
+        len(appends) == 1 and appends[0] > last and got == expected,
+        [*appends, run.events[-1][0]][0],
+        _how_it_appends(appends, last) or how_they_differ(got, expected),
+        expected=f"one append after the last service call: {show(expected)}",
+        got=f"{len(appends)} appends: {'; '.join(show(execution.heard(event.messages)) for _, event in run.stored)}",
+        also=appends[1:],
+    )
+
+
+def _how_it_appends(appends: Sequence[int], last: int) -> str:
+    if len(appends) != 1:
+        return "several appends" if appends else "no append"
+    return "early" if appends[0] < last else ""
+
+
 def _once_in_each_part(run: RunView) -> Iterator[Finding]:
-    """Each part of a run that waited for answers has its own end, and nothing is appended before it."""
-    for step in dict.fromkeys(event.step for _, event in run.events):
-        called = [at for at, event in run.events if event.step == step and isinstance(event, ServiceCalled)]
-        mine = [at for at, event in run.stored if event.step == step]
-        early = [at for at in mine if called and at < called[-1]]
-        if called:
-            yield finding(
-                not early and len(mine) < 2,
-                [*early, *mine, called[-1]][0],
-                expected="no more than one append, after the last service call of this part of the run",
-                got=f"{len(mine)} appends, {len(early)} of them before that",
-            )
-
-
-def once_after_each_call(run: RunView) -> Iterator[Finding]:
-    """What PER-02 asks of a run."""
-    goes_on = [at for at, event in run.events if isinstance(event, (ServiceCalled, ToolCalled))]
-    replied = [view.replied_at for view in run.calls if view.replied_at is not None]
-    whole = run.ending != "abandoned" and not run.own(HistoryFailed)
-    for reply_at in replied if whole else replied[:-1]:
-        next_at = min((at for at in goes_on if at > reply_at), default=run.events[-1][0] + 1)
-        between = [at for at, _ in run.stored if reply_at < at < next_at]
+    """Whether each part of a run that waited for answers has its own end, and nothing is appended before it."""
+    last_calls = {event.step: at for at, event in run.of(ServiceCalled)}
+    for step, last in last_calls.items():
+        appends = [at for at, event in run.stored if event.step == step]
+        early = [at for at in appends if at < last]
         yield finding(
-            len(between) == 1,
-            between[1] if len(between) > 1 else reply_at,
-            expected="exactly one append between this reply and what comes next",
-            got=f"{len(between)} appends",
-        )
-    in_flight = run.ending == "cancelled" and run.calls[-1].reply is None
-    if replied and whole and not in_flight:
-        yield finding(
-            len(run.stored) == len(replied),
-            run.stored[-1][0] if run.stored else replied[-1],
-            expected=f"{len(replied)} appends for {len(replied)} service calls",
-            got=f"{len(run.stored)} appends",
+            not early and len(appends) < 2,
+            [*early, *appends, last][0],
+            "early" if early else "several appends",
+            expected="no more than one append, after the last service call of this part of the run",
+            got=f"{len(appends)} appends, {len(early)} of them before that",
         )
 
 
-def _previous(run: RunView, place: int) -> int:
-    before: list[CallView] = run.calls[:place]
-    return before[-1].replied_at or before[-1].at if before else run.at
+def _once_after_the_reply(request: RequestView) -> Finding:
+    """Whether a reply is followed by one append, before the run goes on."""
+    run, replied_at = request.run, _end_of(request.run, request.place)
+    goes_on = _goes_on(run, replied_at)
+    between = [at for at, _ in run.stored if replied_at < at < goes_on]
+    return finding(
+        len(between) == 1,
+        between[1] if len(between) > 1 else replied_at,
+        "several appends" if between else "late" if _late(run, goes_on) else "no append",
+        expected="exactly one append between this reply and what comes next",
+        got=f"{len(between)} appends",
+    )
 
 
-def _rebuilt(execution: ExecutionView, run: RunView) -> bool:
-    """Whether the run or an earlier one of its thread is of an agent that was rebuilt, or runs in the background."""
-    specs = [each.spec for each in [*execution.earlier(run), run] if isinstance(each.spec, Run)]
-    return any(spec.per_service_call is not None or spec.background for spec in specs)
+def _goes_on(run: RunView, replied_at: int) -> int:
+    """Where a run goes on after a reply: with a tool, with the next service call or, at last, with nothing."""
+    steps = [at for at, event in run.events if isinstance(event, (ServiceCalled, ToolCalled)) and at > replied_at]
+    return min(steps, default=run.events[-1][0] + 1)
 
 
-def _same_requests(execution: ExecutionView, first: Member, second: Member) -> Iterator[Finding]:
-    """Whether two siblings leave the service the same requests."""
-    for one, other in zip(first.runs, second.runs, strict=True):
-        sent = [
-            [(view.request.store, execution.heard(view.request.messages), view.request.conversation_id) for view in run.calls]
-            for run in (one, other)
-        ]
-        heard = [by_order([said for _, said, _ in each]) for each in sent]
-        stores = [[store for store, _, _ in each] for each in sent]
-        yield finding(
-            heard[0] == heard[1] and stores[0] == stores[1],
-            other.sign,
-            expected=f"requests as on thread {first.thread!r}: {'; '.join(map(show, heard[0]))}",
-            got=f"requests on thread {second.thread!r}: {'; '.join(map(show, heard[1]))}",
-            also=[one.sign],
-        )
+def _late(run: RunView, goes_on: int) -> bool:
+    """Whether something is appended after a run went on, and before the next reply."""
+    next_reply = min((view.replied_at for view in run.calls if view.replied_at and view.replied_at > goes_on), default=None)
+    return any(goes_on < at and (next_reply is None or at < next_reply) for at, _ in run.stored)
 
 
-def _cell(member: Member) -> str | None:
-    """The cell of the matrix, where the thread is local and an explicit history provider keeps it."""
-    agent = member.agent
-    if member.kind != "local" or agent.history != "provider" or agent.service.surprising:
-        return None
-    if agent.client_as_is and agent.per_service_call:
-        return "M4" if agent.decorated else "M4 bare"
-    return "M3" if agent.client_as_is else "M2" if agent.per_service_call else "M1"
+def _as_many_as_replies(run: RunView) -> Finding:
+    """Whether a run made as many appends as it got replies."""
+    replies = [view.replied_at for view in run.calls if view.replied_at is not None]
+    appends = [at for at, _ in run.stored]
+    astray = [at for at in appends if not any(reply < at < _goes_on(run, reply) for reply in replies)]
+    return finding(
+        len(appends) == len(replies),
+        [*appends, *replies][-1] if not appends else appends[-1],
+        "no append" if len(appends) < len(replies) else "elsewhere" if astray else "several appends",
+        expected=f"{len(replies)} appends for {len(replies)} service calls",
+        got=f"{len(appends)} appends",
+    )
 
 
-def _equal_terms(first: Member, second: Member) -> bool:
-    return first.agent.service == second.agent.service and first.streams == second.streams and _cell(second) is not None
+def _end_of(run: RunView, place: int) -> int:
+    """Where the service call at a place was answered, or else made."""
+    view = run.calls[place]
+    return view.replied_at or view.at
+
+
+def _until_they_may_differ(both: Siblings) -> Iterator[tuple[RunView, RunView]]:
+    """Two threads run by run, until their callers have other results to supply, or after one that is not plain."""
+    for one, other in zip(both.first.runs, both.second.runs, strict=True):
+        if by_order([one.inputs]) != by_order([other.inputs]):
+            return
+        yield one, other
+        if not plain(one):
+            return
+
+
+def _how_runs_differ(one: RunView, other: RunView, first: list[list[Part]], second: list[list[Part]]) -> str:
+    if one.ending != other.ending:
+        return "other ending"
+    return "other response" if by_order(first) != by_order(second) else "other requests"
 
 
 def _responses(execution: ExecutionView, run: RunView) -> list[list[Part]]:
@@ -325,42 +495,19 @@ def _own_parts(execution: ExecutionView, run: RunView) -> list[list[Part]]:
     return [request[-len(mine) :] for request, mine in zip(said, own, strict=True)]
 
 
-def _shown(told: tuple[list[list[Part]], list[list[Part]]]) -> str:
-    responses, requests = ("; ".join(map(show, each)) or "none" for each in told)
-    return f"responses {responses} and requests that end in {requests}"
+def _shown(responses: list[list[Part]], requests: list[list[Part]]) -> str:
+    told = ("; ".join(map(show, each)) or "none" for each in (responses, requests))
+    return "responses {} and requests that end in {}".format(*told)
 
 
-def _built(execution: ExecutionView) -> list[str]:
-    """The agents of threads, in the order in which they are first needed."""
-    made = [step.agent for step in execution.scenario.steps if isinstance(step, (CreateThread, Restore))]
-    return list(dict.fromkeys(name for name in made if name is not None))
+def _early_appends(run: RunView) -> list[int]:
+    """Where something is appended before the run's last service call or tool."""
+    last = max(at for at, event in run.events if isinstance(event, (ServiceCalled, ToolCalled)))
+    return [at for at, _ in run.stored if at < last]
 
 
-def _is_bare(execution: ExecutionView, name: str) -> bool:
-    agent = execution.scenario.agents[name]
-    return agent.client_as_is and agent.per_service_call and not agent.decorated
-
-
-def _only_settings(execution: ExecutionView) -> bool:
-    """Whether a warning about persisting can only be about the settings: no surprising service, no run in the background."""
-    return not _has_special_runs(execution) and not any(agent.service.surprising for agent in execution.scenario.agents.values())
-
-
-def _has_special_runs(execution: ExecutionView) -> bool:
-    """Whether an agent was rebuilt with the other setting, or runs in the background."""
-    runs = [run.spec for run in execution.runs if isinstance(run.spec, Run)]
-    return any(run.background or run.per_service_call is not None for run in runs)
-
-
-def _runs_of(execution: ExecutionView, agent: str) -> list[RunView]:
-    return [run for run, _, _ in execution.agent_runs() if run.agent_name == agent]
-
-
-def _untroubled(execution: ExecutionView, run: RunView) -> bool:
-    """Whether there is no reason to raise: nothing fails, and no earlier run waits for an answer."""
-    failed = run.of(ServiceFailed) or run.of(ToolRaised) or run.of(HistoryFailed)
-    waits = any(each.of(RequestPending) for each in execution.earlier(run))
-    named = [view.reply is not None and view.reply.conversation_id is not None for view in run.calls]
-    hosted = kind_before(execution, run) == "hosted"
-    misnamed = not all(named) if hosted else any(named)  # an id is missing, or comes unasked
-    return not (contradicts(execution, run) or failed or waits or overtaken(execution, run) or run.cut_short or misnamed)
+def _early_looks(execution: ExecutionView, run: RunView) -> list[int]:
+    """Where a tool that looks at the thread sees other messages than before the run."""
+    before = execution.described(run.thread, before=run.at)
+    known = before.messages if before else None
+    return [at for at, look in run.own(Observed) if look.moment == "within" and look.messages and look.messages != known]
