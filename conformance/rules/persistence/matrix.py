@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.pairs import Siblings, by_order, siblings
 from conformance.rules.parts import by_number, how_they_differ
+from conformance.rules.persistence.append_times import (
+    as_many_as_replies,
+    end_of,
+    once_after_the_reply,
+    once_at_the_end,
+    once_in_each_part,
+)
 from conformance.rules.persistence.cells import (
     BuiltAgent,
     answered,
@@ -34,7 +41,6 @@ from conformance.rules.persistence.cells import (
 )
 from conformance.rules.persistence.history import (
     client_as_is,
-    gained,
     grown,
     in_background,
     kept_locally,
@@ -90,7 +96,7 @@ NOT_KEPT = (*DISPUTED, under_a_conversation)
 )
 def per_run_appends_once_in_each_part(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Each part of a run that waited for answers ends with no more than one append."""
-    yield from _once_in_each_part(run)
+    yield from once_in_each_part(run)
 
 
 @rule(
@@ -107,13 +113,13 @@ def per_run_appends_once_at_the_end(execution: ExecutionView, run: RunView) -> I
 
     Each part of a run that waited for answers ends with one append at most.
     """
-    yield _once_at_the_end(execution, run)
+    yield once_at_the_end(execution, run)
 
 
 @clause(each=thread_run, when=[with_provider, as_is_alone, resumed], leaves_alone=[after_a_contradiction, under_a_conversation])
 def as_is_appends_once_in_each_part(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Each part of a run that waited for answers ends with no more than one append."""
-    yield from _once_in_each_part(run)
+    yield from once_in_each_part(run)
 
 
 @clause(each=thread_run, when=[*KEPT, as_is_alone], leaves_alone=NOT_KEPT)
@@ -165,7 +171,7 @@ def as_is_persists_per_run(execution: ExecutionView, run: RunView) -> Iterator[F
     So its requests carry no made-up conversation id, history is loaded once, before the first of them, and where an agent without
     the setting runs the same script on equal terms, its requests are the same.
     """
-    yield _once_at_the_end(execution, run)
+    yield once_at_the_end(execution, run)
 
 
 # --- after each service call: M2, and M4 with the decorator ---
@@ -178,7 +184,7 @@ def as_is_persists_per_run(execution: ExecutionView, run: RunView) -> Iterator[F
 )
 def per_call_appends_as_often_as_it_calls(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """There are as many appends as service calls."""
-    yield _as_many_as_replies(run)
+    yield as_many_as_replies(run)
 
 
 @rule(
@@ -192,7 +198,7 @@ def per_call_appends_as_often_as_it_calls(_: ExecutionView, run: RunView) -> Ite
 )
 def per_call_appends_after_every_call(_: ExecutionView, request: RequestView) -> Iterator[Finding]:
     """With `per_service_call` there is one append after each service call, before the next tool runs or the next call starts."""
-    yield _once_after_the_reply(request)
+    yield once_after_the_reply(request)
 
 
 @clause(
@@ -202,7 +208,7 @@ def per_call_appends_after_every_call(_: ExecutionView, request: RequestView) ->
 )
 def the_decorator_appends_as_often_as_it_calls(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """There are as many appends as service calls."""
-    yield _as_many_as_replies(run)
+    yield as_many_as_replies(run)
 
 
 @clause(
@@ -233,17 +239,13 @@ def the_decorator_is_seen(execution: ExecutionView, agent: BuiltAgent) -> Iterat
 )
 def as_is_with_the_decorator_persists_per_call(_: ExecutionView, request: RequestView) -> Iterator[Finding]:
     """With both settings and the decorator in the caller's stack there is no warning, and one append after each service call."""
-    yield _once_after_the_reply(request)
+    yield once_after_the_reply(request)
 
 
 # --- nothing: M4 without the decorator ---
 
 
-@clause(
-    each=built_agent,
-    when=[lacks_the_decorator, called_or_failed],
-    leaves_alone=[beside_a_rebuilt_agent],
-)
+@clause(each=built_agent, when=[lacks_the_decorator, called_or_failed], leaves_alone=[beside_a_rebuilt_agent])
 def as_is_without_the_decorator_works_and_appends_nothing(execution: ExecutionView, agent: BuiltAgent) -> Iterator[Finding]:
     """The framework itself appends nothing, in success or failure, and the run works."""
     appends = [*_appends_of(execution, agent), *_growth_of(execution, agent)]
@@ -316,8 +318,8 @@ def _how_it_is_warned(warnings: int, agents: int) -> str:
 def all_cells_give_the_same_response(execution: ExecutionView, both: Siblings) -> Iterator[Finding]:
     """All cells of the matrix give the caller the same response for the same script, and leave the service the same requests.
 
-    Up to where history is prepended, and up to the first run that fails or is terminated: after it the cells rightly differ in what
-    they know. Judged on threads of one scenario with a history provider, on equal services, with one script.
+    Requests are compared without the history before them, and runs up to the first one that fails or is terminated: after it the
+    cells rightly differ in what they know.
     """
     bare = "M4 bare" in (cell_of(both.first), cell_of(both.second))
     for one, other in _until_they_may_differ(both):
@@ -369,7 +371,7 @@ def both_settings_default_to_false(execution: ExecutionView, run: RunView) -> It
 def history_is_loaded_before_every_call(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
     """With `per_service_call`, history is loaded before every service call: the stored history, then what is new, each once."""
     run, view = request.run, request.call
-    since = run.at if request.place == 0 else _end_of(run, request.place - 1)
+    since = run.at if request.place == 0 else end_of(run, request.place - 1)
     loaded = any(since < at < view.at for at, _ in run.own(HistoryLoaded))
     stored = execution.spoken(stored_before(execution, run, view.at), run.agent)
     expected = by_number([*stored, *run.new_in(request.place)])
@@ -384,88 +386,6 @@ def history_is_loaded_before_every_call(execution: ExecutionView, request: Reque
 
 
 # --- what they compare ---
-
-
-def _once_at_the_end(execution: ExecutionView, run: RunView) -> Finding:
-    """Whether a run made one append, after its last service call, of all that happened in it."""
-    last = max((view.replied_at or 0 for view in run.calls), default=0)
-    expected, appends = run.happened(), [at for at, _ in run.stored]
-    got = gained(execution, run)
-    return finding(
-        len(appends) == 1 and appends[0] > last and got == expected,
-        [*appends, run.events[-1][0]][0],
-        _how_it_appends(appends, last) or how_they_differ(got, expected),
-        expected=f"one append after the last service call: {show(expected)}",
-        got=f"{len(appends)} appends: {'; '.join(show(execution.heard(event.messages)) for _, event in run.stored)}",
-        also=appends[1:],
-    )
-
-
-def _how_it_appends(appends: Sequence[int], last: int) -> str:
-    if len(appends) != 1:
-        return "several appends" if appends else "no append"
-    return "early" if appends[0] < last else ""
-
-
-def _once_in_each_part(run: RunView) -> Iterator[Finding]:
-    """Whether each part of a run that waited for answers has its own end, and nothing is appended before it."""
-    last_calls = {event.step: at for at, event in run.of(ServiceCalled)}
-    for step, last in last_calls.items():
-        appends = [at for at, event in run.stored if event.step == step]
-        early = [at for at in appends if at < last]
-        yield finding(
-            not early and len(appends) < 2,
-            [*early, *appends, last][0],
-            "early" if early else "several appends",
-            expected="no more than one append, after the last service call of this part of the run",
-            got=f"{len(appends)} appends, {len(early)} of them before that",
-        )
-
-
-def _once_after_the_reply(request: RequestView) -> Finding:
-    """Whether a reply is followed by one append, before the run goes on."""
-    run, replied_at = request.run, _end_of(request.run, request.place)
-    goes_on = _goes_on(run, replied_at)
-    between = [at for at, _ in run.stored if replied_at < at < goes_on]
-    return finding(
-        len(between) == 1,
-        between[1] if len(between) > 1 else replied_at,
-        "several appends" if between else "late" if _late(run, goes_on) else "no append",
-        expected="exactly one append between this reply and what comes next",
-        got=f"{len(between)} appends",
-    )
-
-
-def _goes_on(run: RunView, replied_at: int) -> int:
-    """Where a run goes on after a reply: with a tool, with the next service call or, at last, with nothing."""
-    steps = [at for at, event in run.events if isinstance(event, (ServiceCalled, ToolCalled)) and at > replied_at]
-    return min(steps, default=run.events[-1][0] + 1)
-
-
-def _late(run: RunView, goes_on: int) -> bool:
-    """Whether something is appended after a run went on, and before the next reply."""
-    next_reply = min((view.replied_at for view in run.calls if view.replied_at and view.replied_at > goes_on), default=None)
-    return any(goes_on < at and (next_reply is None or at < next_reply) for at, _ in run.stored)
-
-
-def _as_many_as_replies(run: RunView) -> Finding:
-    """Whether a run made as many appends as it got replies."""
-    replies = [view.replied_at for view in run.calls if view.replied_at is not None]
-    appends = [at for at, _ in run.stored]
-    astray = [at for at in appends if not any(reply < at < _goes_on(run, reply) for reply in replies)]
-    return finding(
-        len(appends) == len(replies),
-        [*appends, *replies][-1] if not appends else appends[-1],
-        "no append" if len(appends) < len(replies) else "elsewhere" if astray else "several appends",
-        expected=f"{len(replies)} appends for {len(replies)} service calls",
-        got=f"{len(appends)} appends",
-    )
-
-
-def _end_of(run: RunView, place: int) -> int:
-    """Where the service call at a place was answered, or else made."""
-    view = run.calls[place]
-    return view.replied_at or view.at
 
 
 def _until_they_may_differ(both: Siblings) -> Iterator[tuple[RunView, RunView]]:
