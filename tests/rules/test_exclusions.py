@@ -40,8 +40,12 @@ def without(rule: Rule) -> Iterator[tuple[Place, Rule]]:
             yield (rule.id, number, exclusion.name), replace(rule, clauses=clauses)
 
 
-def found(rule: Rule, view: ExecutionView) -> list[tuple[int, bool]]:
-    return sorted((finding.at, finding.holds) for finding in rule.findings(view))
+def found(rule: Rule, view: ExecutionView) -> list[tuple[int, bool]] | None:
+    """Where a rule held and where it broke; None where it cannot be applied at all."""
+    try:
+        return sorted((finding.at, finding.holds) for finding in rule.findings(view))
+    except Exception:
+        return None
 
 
 def performances() -> Iterator[Performed]:

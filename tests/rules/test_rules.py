@@ -44,7 +44,7 @@ def test_no_rule_raises_on_a_trace_that_was_cut_short_or_lacks_an_event(scenario
 def test_a_rule_reads_like_its_sentence(rule):
     assert rule.title.endswith(".")
     assert 30 < len(rule.title) < 132
-    assert inspect.getdoc(rule.check)
+    assert inspect.getdoc(rule.clauses[0].check)
 
 
 def test_a_result_with_another_value_is_not_that_result():
