@@ -6,39 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
-from conformance.reference.history_stores import Store
-from conformance.reference.loop import Outcome
 from conformance.reference.thread import Thread
 from conformance.reference.thread_json import ThreadForm
-from conformance.trace.exchange import ThreadState
 from conformance.trace.messages import Message
-
-
-class HostedTurnsKeptToo(Mutant):
-    """A hosted thread keeps its messages on this side too."""
-
-    breaks = "THR-18"
-    imitates = "a session that records whatever passes, with one field for the id and one for the messages"
-    expected = frozenset({"PER-36", "THR-09", "THR-18", "THR-35"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
-            """Keep a turn wherever it is."""
-            await super().keep(thread, store, new, outcome, local=local)
-            ours = self.decorates or not self.spec.per_service_call
-            if outcome.adopted and ours and not self.service.spec.surprising:
-                thread.messages += [*new, *outcome.produced]
-
-        def describe(self, thread: Thread) -> ThreadState:
-            """Show it."""
-            state = super().describe(thread)
-            return msgspec.structs.replace(state, messages=tuple(thread.messages)) if thread.kind == "hosted" else state
 
 
 class FailedRunFixesTheKind(Mutant):

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client, Emit
 from conformance.reference.history_stores import Store
 from conformance.reference.loop import Outcome
 from conformance.reference.thread import Thread
-from conformance.reference.thread_json import ThreadForm
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
 
@@ -67,7 +64,7 @@ class EqualIdsAccepted(Mutant):
 class InvokedForEveryCall(Mutant):
     """Context providers are asked again before every further service call of a run."""
 
-    breaks = "THR-32"
+    breaks = "THR-31"
     imitates = "https://github.com/microsoft/agent-framework/issues/6953"
     expected = frozenset({"THR-31", "THR-32"})
 
@@ -204,53 +201,3 @@ class InjectedMessagesNotSent(Mutant):
             """Ask, and forget the answer."""
             await super().invoke(thread, new)
             return []
-
-
-class HistoryBesideTheId(Mutant):
-    """A run on a hosted thread names the conversation and sends all of its earlier turns as well."""
-
-    breaks = "THR-32"
-    imitates = "https://github.com/agno-agi/agno/issues/4712"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def leaf(self, thread: Thread, *, local: bool) -> Client:
-            """Remember what was said on hosted threads."""
-            leaf = super().leaf(thread, local=local)
-            return _Remembering(leaf, vars(thread).setdefault("said", [])) if thread.kind == "hosted" else leaf
-
-
-class _Remembering:
-    """said: every message of the thread so far; it is sent with the first request of a run."""
-
-    def __init__(self, inner: Client, said: list[Message]) -> None:
-        self._inner = inner
-        self._said = said
-        self._earlier = tuple(said)
-
-    async def complete(self, request: Request, emit: Emit) -> Reply:
-        """Send more than what is new."""
-        messages, self._earlier = (*self._earlier, *request.messages), ()
-        reply = await self._inner.complete(msgspec.structs.replace(request, messages=messages), emit)
-        self._said += [*request.messages, reply.message]
-        return reply
-
-
-class ContextStateNotWritten(Mutant):
-    """The state of context providers is not in the data of a thread."""
-
-    breaks = "THR-29"
-    imitates = "https://github.com/JetBrains/koog/issues/1944"
-    expected = frozenset({"THR-22", "THR-29"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        class form_type(ThreadForm):
-            """The faulty form."""
-
-            def write(self, thread: Thread) -> dict[str, Any]:
-                """Write messages and ids."""
-                return {**super().write(thread), "context": {}}

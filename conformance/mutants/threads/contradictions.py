@@ -87,7 +87,7 @@ class IgnoredInSilence(_Ignoring, Mutant):
 class HistoryLeftBehind(_Transforming, Mutant):
     """A local thread that becomes hosted does not take its history along."""
 
-    breaks = "THR-15"
+    breaks = "THR-12"
     imitates = "a conversion that takes over the settings of a session, and not its messages"
     expected = frozenset({"THR-10", "THR-12", "THR-15"})
 
@@ -108,7 +108,7 @@ class HistoryLeftBehind(_Transforming, Mutant):
 class TransitionFails(_Transforming, Mutant):
     """A transition ends in an error of its own, after the service has taken the conversation over."""
 
-    breaks = "THR-15"
+    breaks = "THR-12"
     imitates = "a conversion of a thread that nobody ever called"
     expected = frozenset({"THR-12", "THR-15", "THR-17"})
 
@@ -125,7 +125,7 @@ class TransitionFails(_Transforming, Mutant):
 class TransitionKeepsStoring(_Transforming, Mutant):
     """A transition sends `store` true, and the thread goes on storing on this side."""
 
-    breaks = "THR-14"
+    breaks = "THR-12"
     imitates = "an option that reaches the request, and nobody else"
     expected = frozenset({"THR-09", "THR-12", "THR-14", "THR-15", "THR-17"})
 
@@ -207,7 +207,7 @@ class ConversationDropped(Mutant):
 class DeclaresAnotherPolicy(Mutant):
     """Options that contradict a thread are ignored with a warning, although what is declared is that they raise."""
 
-    breaks = "THR-13"
+    breaks = "THR-17"
     imitates = "documentation that is older than the code"
     expected = frozenset({"THR-12", "THR-13", "THR-15", "THR-17"})
 
@@ -224,7 +224,7 @@ class DeclaresAnotherPolicy(Mutant):
 class StreamingIsNotChecked(Mutant):
     """A streaming run drops `store` where it contradicts the thread, with a warning; the other path raises."""
 
-    breaks = "THR-13"
+    breaks = "THR-17"
     imitates = "https://github.com/microsoft/agent-governance-toolkit/pull/2366"
     expected = frozenset({"THR-12", "THR-13", "THR-17", "THR-27"})
 
@@ -243,7 +243,7 @@ class StreamingIsNotChecked(Mutant):
 class LaterTurnsAreNotChecked(Mutant):
     """Only the first run on a thread is checked for `store`; later ones drop it, with a warning."""
 
-    breaks = "THR-13"
+    breaks = "THR-17"
     imitates = "a check that is made when the session is set up"
     expected = frozenset({"THR-12", "THR-13", "THR-17"})
 
@@ -262,7 +262,7 @@ class LaterTurnsAreNotChecked(Mutant):
 class EqualIdRefused(Mutant):
     """Any `conversation_id` given to a run is refused, also the thread's own."""
 
-    breaks = "THR-16"
+    breaks = "THR-14"
     imitates = "a check for presence where one for difference is meant"
     expected = frozenset({"THR-03", "THR-06", "THR-08", "THR-14", "THR-16"})
 

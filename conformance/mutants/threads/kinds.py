@@ -14,21 +14,6 @@ from conformance.trace.exchange import Turn
 from conformance.vocabulary import ThreadKind
 
 
-class HostedStoreLeftUnset(Mutant):
-    """A run on a hosted thread leaves `store` unset, also on a client that does not store by default."""
-
-    breaks = "THR-03"
-    imitates = "a service-side thread whose client was switched to one with another default"
-    expected = frozenset({"PER-17", "THR-03", "THR-06"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def store_option(self, *, local: bool) -> bool | None:
-            """Say nothing of storing for hosted threads."""
-            return False if local else None
-
-
 class LocalThreadNeedsPlainClient(Mutant):
     """Creating a local thread raises on a client that stores by default."""
 

@@ -9,21 +9,92 @@ import msgspec
 
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
-from conformance.reference.client import SENTINEL
+from conformance.reference.client import SENTINEL, Client, Emit
 from conformance.reference.errors import NoConversation
 from conformance.reference.history_stores import Store, ThreadStore
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
 from conformance.reference.thread_json import ThreadForm
-from conformance.trace.exchange import Turn
+from conformance.trace.exchange import ThreadState, Turn
 from conformance.trace.messages import Message
+from conformance.world.chat_service import Reply, Request
+
+
+class HostedTurnsKeptToo(Mutant):
+    """A hosted thread keeps its messages on this side too."""
+
+    breaks = "THR-09"
+    imitates = "a session that records whatever passes, with one field for the id and one for the messages"
+    expected = frozenset({"PER-36", "THR-09", "THR-18", "THR-35"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+            """Keep a turn wherever it is."""
+            await super().keep(thread, store, new, outcome, local=local)
+            ours = self.decorates or not self.spec.per_service_call
+            if outcome.adopted and ours and not self.service.spec.surprising:
+                thread.messages += [*new, *outcome.produced]
+
+        def describe(self, thread: Thread) -> ThreadState:
+            """Show it."""
+            state = super().describe(thread)
+            return msgspec.structs.replace(state, messages=tuple(thread.messages)) if thread.kind == "hosted" else state
+
+
+class HistoryBesideTheId(Mutant):
+    """A run on a hosted thread names the conversation and sends all of its earlier turns as well."""
+
+    breaks = "THR-10"
+    imitates = "https://github.com/agno-agi/agno/issues/4712"
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def leaf(self, thread: Thread, *, local: bool) -> Client:
+            """Remember what was said on hosted threads."""
+            leaf = super().leaf(thread, local=local)
+            return _Remembering(leaf, vars(thread).setdefault("said", [])) if thread.kind == "hosted" else leaf
+
+
+class _Remembering:
+    """said: every message of the thread so far; it is sent with the first request of a run."""
+
+    def __init__(self, inner: Client, said: list[Message]) -> None:
+        self._inner = inner
+        self._said = said
+        self._earlier = tuple(said)
+
+    async def complete(self, request: Request, emit: Emit) -> Reply:
+        """Send more than what is new."""
+        messages, self._earlier = (*self._earlier, *request.messages), ()
+        reply = await self._inner.complete(msgspec.structs.replace(request, messages=messages), emit)
+        self._said += [*request.messages, reply.message]
+        return reply
+
+
+class HostedStoreLeftUnset(Mutant):
+    """A run on a hosted thread leaves `store` unset, also on a client that does not store by default."""
+
+    breaks = "THR-06"
+    imitates = "a service-side thread whose client was switched to one with another default"
+    expected = frozenset({"PER-17", "THR-03", "THR-06"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def store_option(self, *, local: bool) -> bool | None:
+            """Say nothing of storing for hosted threads."""
+            return False if local else None
 
 
 class StoreLeftUnset(Mutant):
     """A run on a local thread leaves `store` unset, also on a client that stores by default."""
 
-    breaks = "THR-09"
+    breaks = "THR-05"
     imitates = "https://github.com/microsoft/agent-framework/pull/5111"
     expected = frozenset({"PER-06", "THR-05", "THR-09"})
 
@@ -64,7 +135,7 @@ class LoopResendsEverything(Mutant):
 class ToolTrafficGarbled(Mutant):
     """The loop sends calls without their arguments and results without their values back to the service."""
 
-    breaks = "THR-06"
+    breaks = "THR-05"
     imitates = "a conversion of messages that knows texts only"
     expected = frozenset({"ORC-37", "PER-06", "PER-16", "PER-17", "PER-30", "PER-34", "THR-05", "THR-06", "THR-09", "THR-10"})
 
@@ -157,7 +228,7 @@ class GivenIdForgotten(Mutant):
 class ConversationPerRun(Mutant):
     """Every run on a hosted thread begins a new conversation."""
 
-    breaks = "THR-08"
+    breaks = "THR-07"
     imitates = "https://github.com/microsoft/agent-framework/issues/5285"
     expected = frozenset({"PER-16", "PER-30", "PER-31", "PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-14"})
 
@@ -173,7 +244,7 @@ class ConversationPerRun(Mutant):
 class MissingIdOverlooked(Mutant):
     """A service that was asked to keep the conversation and names none is taken for one that will remember."""
 
-    breaks = "THR-11"
+    breaks = "THR-10"
     imitates = "https://github.com/microsoft-foundry/new-foundry-portal/issues/102"
     expected = frozenset({"THR-09", "THR-10", "THR-11"})
 
@@ -241,26 +312,6 @@ class _QueueStore(ThreadStore):
         return (*await super().load(), *failed)
 
 
-class HostedIdNotRead(Mutant):
-    """A thread that was created hosted loses its conversation id when it is restored."""
-
-    breaks = "THR-08"
-    imitates = "an id that is read from replies only"
-    expected = frozenset({"PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-22"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        class form_type(ThreadForm):
-            """The faulty form."""
-
-            def read(self, data: Any) -> Thread:
-                """Read the id of one that was adaptive."""
-                thread = super().read(data)
-                thread.conversation_id = thread.conversation_id if thread.fixed else None
-                return thread
-
-
 class HistoryKeyNotRead(Mutant):
     """A restored thread has another name in its history provider than the original."""
 
@@ -279,3 +330,41 @@ class HistoryKeyNotRead(Mutant):
                 thread = super().read(data)
                 thread.key += ", restored"
                 return thread
+
+
+class LocalHistorySentTwice(Mutant):
+    """A run on a local thread sends the earlier turns twice."""
+
+    breaks = "THR-05"
+    imitates = "https://github.com/microsoft/agent-framework/issues/7930"
+    expected = frozenset({"ORC-35", "PER-06", "PER-16", "PER-31", "PER-43", "THR-05", "THR-10", "THR-33", "THR-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def request_messages(
+            self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
+        ) -> tuple[Message, ...]:
+            """Prepend the history once more."""
+            return (*history, *super().request_messages(history, adds, new))
+
+
+class ToolMessagesForgotten(Mutant):
+    """A thread that keeps its own messages drops the tool traffic of earlier turns."""
+
+    breaks = "THR-10"
+    imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
+    expected = frozenset({"PER-16", "PER-31", "THR-05", "THR-10", "THR-33", "THR-34"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        def store_in(self, place: str | None, thread: Thread) -> Store:
+            """Load texts only."""
+            return _TextStore(thread) if place is None else super().store_in(place, thread)
+
+
+class _TextStore(ThreadStore):
+    async def load(self) -> tuple[Message, ...]:
+        """Load what has no calls and no results."""
+        return tuple(message for message in await super().load() if not (message.calls or message.results))

@@ -210,44 +210,6 @@ class InnerAgentIsSentTheConversation(Mutant):
             return thread
 
 
-class LocalHistorySentTwice(Mutant):
-    """A run on a local thread sends the earlier turns twice."""
-
-    breaks = "THR-34"
-    imitates = "https://github.com/microsoft/agent-framework/issues/7930"
-    expected = frozenset({"ORC-35", "PER-06", "PER-16", "PER-31", "PER-43", "THR-05", "THR-10", "THR-33", "THR-34"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def request_messages(
-            self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
-        ) -> tuple[Message, ...]:
-            """Prepend the history once more."""
-            return (*history, *super().request_messages(history, adds, new))
-
-
-class ToolMessagesForgotten(Mutant):
-    """A thread that keeps its own messages drops the tool traffic of earlier turns."""
-
-    breaks = "THR-33"
-    imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
-    expected = frozenset({"PER-16", "PER-31", "THR-05", "THR-10", "THR-33", "THR-34"})
-
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def store_in(self, place: str | None, thread: Thread) -> Store:
-            """Load texts only."""
-            return _TextStore(thread) if place is None else super().store_in(place, thread)
-
-
-class _TextStore(ThreadStore):
-    async def load(self) -> tuple[Message, ...]:
-        """Load what has no calls and no results."""
-        return tuple(message for message in await super().load() if not (message.calls or message.results))
-
-
 class ObserverSeesNoMessages(Mutant):
     """Middleware that looks at a local thread does not see its messages."""
 

@@ -25,6 +25,44 @@ from conformance.trace.messages import Message
 from conformance.vocabulary import ThreadKind
 
 
+class ContextStateNotWritten(Mutant):
+    """The state of context providers is not in the data of a thread."""
+
+    breaks = "THR-22"
+    imitates = "https://github.com/JetBrains/koog/issues/1944"
+    expected = frozenset({"THR-22", "THR-29"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class form_type(ThreadForm):
+            """The faulty form."""
+
+            def write(self, thread: Thread) -> dict[str, Any]:
+                """Write messages and ids."""
+                return {**super().write(thread), "context": {}}
+
+
+class HostedIdNotRead(Mutant):
+    """A thread that was created hosted loses its conversation id when it is restored."""
+
+    breaks = "THR-22"
+    imitates = "an id that is read from replies only"
+    expected = frozenset({"PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-22"})
+
+    class agent_type(Agent):
+        """The faulty agent."""
+
+        class form_type(ThreadForm):
+            """The faulty form."""
+
+            def read(self, data: Any) -> Thread:
+                """Read the id of one that was adaptive."""
+                thread = super().read(data)
+                thread.conversation_id = thread.conversation_id if thread.fixed else None
+                return thread
+
+
 class AnswerPutIntoTheInput(Mutant):
     """A run appends its answer to the caller's own list of messages."""
 
