@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after
-from conformance.rules.model import contradicts, kind_after, kind_before, timing_of, undisputed
+from conformance.rules.model import contradicts, kind_after, kind_before, undisputed
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run
-from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import RequestPending
 from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded
 from conformance.trace.messages import Call, Message, Part
@@ -83,16 +82,6 @@ def kept_runs(execution: ExecutionView) -> Iterator[RunView]:
             yield run
 
 
-def copied_runs(execution: ExecutionView) -> Iterator[RunView]:
-    """Runs of which a history provider has to receive a copy, because the service manages the history and the policy says so."""
-    for run, _, agent in execution.agent_runs():
-        if execution.policies.provider_copy == "written" and agent.history == "provider" and timing_of(run) != "not":
-            created = execution.scenario.kind_of(run.thread or "") == "hosted"
-            hosted = kind_before(execution, run) == "hosted" and (created or not agent.on_conflict.clear)
-            if hosted and undisputed(execution, run) and run.ending not in ("unknown", "refused"):
-                yield run
-
-
 def kept_unnamed(execution: ExecutionView, run: RunView) -> bool:
     """Whether a service that keeps by default has a conversation of an adaptive thread, but never named it."""
     silent = execution.scenario.kind_of(run.thread or "") == "adaptive" and run.agent.service.stores_by_default
@@ -158,11 +147,6 @@ def occurred(runs: Sequence[RunView]) -> Counter[Part]:
 def threads_of(execution: ExecutionView) -> list[str]:
     """The threads on which something ran."""
     return list(dict.fromkeys(thread for _, thread, _ in execution.agent_runs()))
-
-
-def decorated(agent: AgentSpec) -> bool:
-    """Whether the caller's own stack holds the decorator of per-service-call persistence."""
-    return agent.client_as_is and agent.decorated
 
 
 def calls_waited_for(run: RunView, *, before: int | None = None) -> list[Call]:
