@@ -20,10 +20,14 @@ VERDICTS = ("pass", "fail", "deviates", "not supported", "not exercised", "error
 def compatibility(report: str) -> str:
     """README's table, made from the summary of REPORT.md."""
     versions = dict(re.findall(r"^\| ([\w-]+) \| (\d[\w.]*) \|", report, re.M))
-    cells: dict[str, dict[str, list[str]]] = {name: {area: [] for area in AREAS} for name in versions}
-    for name, area, counts in re.findall(r"^\| ([\w-]+) \| (\w+) \| MUST \|(.*)\|$", report, re.M):
-        numbers = [cell.strip() for cell in counts.split("|")]
-        cells[name][area] = [f"{number} {verdict}" for number, verdict in zip(numbers, VERDICTS, strict=False) if number]
+    totals: dict[tuple[str, str], list[int]] = {}
+    for name, area, counts in re.findall(r"^\| ([\w-]+) \| (\w+) \| (?:MUST|SHOULD) \|(.*)\|$", report, re.M):
+        numbers = [int(cell.strip() or 0) for cell in counts.split("|")]
+        totals[name, area] = [sum(pair) for pair in zip(totals.get((name, area), [0] * len(numbers)), numbers, strict=True)]
+    cells = {
+        name: {area: [f"{n} {verdict}" for n, verdict in zip(totals[name, area], VERDICTS, strict=False) if n] for area in AREAS}
+        for name in versions
+    }
     lines = [f"| implementation | {' | '.join(AREAS)} |", "| --- | --- | --- | --- |"]
     for name, version in versions.items():
         lines.append(f"| {name} {version} | " + " | ".join(", ".join(cells[name][area]) for area in AREAS) + " |")

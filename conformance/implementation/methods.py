@@ -78,8 +78,7 @@ def _takes_the_same(written: object, method: object) -> bool:
 
 def _mistyped(kind: type[AnyImplementation]) -> Iterator[str]:
     """Methods that are nearly called like one of the protocol's that is not there: nobody would ever call them."""
-    absent = [name for name in _METHODS if not _own(kind, name)]
-    for name, value in _written(kind):
+    for name, value, absent in _written(kind):
         if name not in _METHODS and not name.startswith("_") and inspect.isfunction(value):
             near = difflib.get_close_matches(name, absent, n=1, cutoff=0.8)
             if near:
@@ -87,6 +86,8 @@ def _mistyped(kind: type[AnyImplementation]) -> Iterator[str]:
 
 
 def _undeclared(kind: type[AnyImplementation], capabilities: Collection[Capability]) -> Iterator[str]:
+    if {"tools.approval", "runs.streaming"} <= set(capabilities) and not _own(kind, "stream_answer"):
+        yield "it declares 'tools.approval' and 'runs.streaming', but has no method stream_answer; write it, or do not declare both"
     for capability, methods in METHODS.items():
         for name in methods:
             if capability in capabilities and not _own(kind, name):
@@ -111,8 +112,10 @@ def _own(kind: type[AnyImplementation], name: str) -> bool:
     return getattr(kind, name) is not _METHODS[name]
 
 
-def _written(kind: type[AnyImplementation]) -> Iterator[tuple[str, object]]:
+def _written(kind: type[AnyImplementation]) -> Iterator[tuple[str, object, list[str]]]:
+    """What each class up to the protocol defines, with the methods of the protocol that this class does not."""
     for each in kind.__mro__:
         if each is Implementation:
             return
-        yield from vars(each).items()
+        absent = [name for name in _METHODS if name not in vars(each)]
+        yield from ((name, value, absent) for name, value in vars(each).items())

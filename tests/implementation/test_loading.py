@@ -80,6 +80,17 @@ class Mistypes(Lacks):
     name = "mistypes"
     async def strem(self, agent, thread, turn): ...
 
+class Derived(Reference):
+    name = "derived"
+    async def strean(self, agent, thread, turn): ...
+
+class Halfway(Lacks):
+    name = "halfway"
+    capabilities = frozenset({"service.stateless", "runs.streaming", "tools.approval"})
+    async def answer(self, agent, thread, answers): ...
+    async def stream(self, agent, thread, turn):
+        yield 1
+
 class Narrow(Lacks):
     name = "narrow"
     async def create_agent(self, name, spec): ...
@@ -156,6 +167,8 @@ def test_arguments_reach_the_constructor_and_the_name():
             "it has a method stream without the capability 'runs.streaming'; declare that, or take the method out",
         ),
         ("users_adapter:Mistypes", "there is no method 'strem'; did you mean 'stream'?"),
+        ("users_adapter:Derived", "there is no method 'strean'; did you mean 'stream'?"),
+        ("users_adapter:Halfway", "but has no method stream_answer; write it, or do not declare both"),
         ("users_adapter:Narrow", "create_agent takes (self, name, spec), expected (self, name, spec, inner)"),
         ("users_adapter:Waits", "restore_thread is not a coroutine function; write: async def restore_thread"),
     ],
