@@ -307,7 +307,7 @@ class BackgroundRunStoredPerServiceCall(Mutant):
 
     breaks = "PER-40"
     imitates = "https://github.com/microsoft/agent-framework/pull/3808"
-    expected = frozenset({"PER-01", "PER-40"})
+    expected = frozenset({"PER-01", "PER-15", "PER-40"})
 
     class agent_type(Agent):
         """The faulty agent."""

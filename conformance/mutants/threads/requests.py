@@ -246,7 +246,7 @@ class MissingIdOverlooked(Mutant):
 
     breaks = "THR-10"
     imitates = "https://github.com/microsoft-foundry/new-foundry-portal/issues/102"
-    expected = frozenset({"THR-09", "THR-10", "THR-11"})
+    expected = frozenset({"PER-01", "PER-10", "THR-09", "THR-10", "THR-11"})
 
     class agent_type(Agent):
         """The faulty agent."""
@@ -264,7 +264,7 @@ class IdOverwrittenWithNothing(Mutant):
 
     breaks = "THR-11"
     imitates = "an assignment that does not look at what it assigns"
-    expected = frozenset({"THR-06", "THR-07", "THR-09", "THR-10", "THR-11", "THR-19"})
+    expected = frozenset({"PER-01", "PER-10", "THR-06", "THR-07", "THR-09", "THR-10", "THR-11", "THR-19"})
 
     class agent_type(Agent):
         """The faulty agent."""

@@ -466,7 +466,7 @@ class StreamedResponseIsItsEnd(Mutant):
 
     breaks = "THR-27"
     imitates = "a response that is joined from the chunks of the last service call"
-    expected = frozenset({"PER-44", "THR-27"})
+    expected = frozenset({"PER-06", "PER-44", "THR-27"})
 
     async def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Forget what came before the answer."""
