@@ -54,7 +54,7 @@ def matrix_only(*, generated=None):
 
 def charted(kind, check=says_something, **arguments):
     rule = sample_rule(check, id="PER-01")
-    return Judge(subject(kind, arguments), [rule], effort=FEW, material=matrix_only(), timeout=0.5).cells()
+    return Judge(subject(kind, arguments), [rule], effort=FEW, material=matrix_only(), timeout=20).cells()
 
 
 def found(results, outcome):

@@ -20,7 +20,7 @@ sys.path.insert(0, ".")
 if len(sys.argv) > 1:
     import users_module
 import msgspec
-from conformance.search import draw
+from conformance.judging.search import draw
 from conformance.strategies import scenarios
 from conformance.vocabulary import CAPABILITIES
 def show(scenario):

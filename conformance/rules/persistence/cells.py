@@ -125,6 +125,12 @@ def has_the_decorator(_: ExecutionView, agent: BuiltAgent) -> bool:
 
 
 @condition
+def was_called(_: ExecutionView, agent: BuiltAgent) -> bool:
+    """A request reached the agent's service."""
+    return bool(agent.called)
+
+
+@condition
 def called_or_failed(execution: ExecutionView, agent: BuiltAgent) -> bool:
     """A request reached the agent's service, or a run of the agent raised without a reason."""
     return bool(agent.called or failures_without_reason(execution, agent))

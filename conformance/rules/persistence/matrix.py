@@ -36,6 +36,7 @@ from conformance.rules.persistence.cells import (
     last_where,
     plain_and_as_is,
     warnings_about_persisting,
+    was_called,
     with_equal_services,
     without_settings,
 )
@@ -213,7 +214,7 @@ def the_decorator_appends_as_often_as_it_calls(_: ExecutionView, run: RunView) -
 
 @clause(
     each=built_agent,
-    when=[has_the_decorator],
+    when=[has_the_decorator, was_called],
     leaves_alone=[
         beside_an_undecorated_agent,
         beside_a_rebuilt_agent,
@@ -224,7 +225,7 @@ def the_decorator_appends_as_often_as_it_calls(_: ExecutionView, run: RunView) -
 def the_decorator_is_seen(execution: ExecutionView, agent: BuiltAgent) -> Iterator[Finding]:
     """There is no warning."""
     warned = warnings_about_persisting(execution.of(Warned))
-    at = [*warned, *agent.called, 0][0]
+    at = [*warned, *agent.called][0]
     yield finding(not warned, at, "unasked warning", expected="no warning", got=f"{len(warned)} warnings")
 
 
