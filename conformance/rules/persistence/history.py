@@ -60,6 +60,12 @@ def rebuilt(_: ExecutionView, run: RunView) -> bool:
 
 
 @condition
+def created_hosted(execution: ExecutionView, run: RunView) -> bool:
+    """The thread was created hosted."""
+    return execution.scenario.kind_of(run.thread or "") == "hosted"
+
+
+@condition
 def recurring_call_ids(_: ExecutionView, run: RunView) -> bool:
     """The service numbers its function calls anew in every run, so that ids of earlier turns come back."""
     return run.agent.service.repeats_call_ids
