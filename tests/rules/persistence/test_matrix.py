@@ -271,7 +271,7 @@ def test_warnings_that_may_be_of_something_else_are_left_alone(rule, agent, runs
 def test_per_05_leaves_warnings_alone_that_are_of_another_agent():
     scenario = kept(b=AgentSpec(**BARE), **DECORATED)
     beside = Scenario(agents=scenario.agents, steps=(CreateThread(thread="u", agent="b"), *scenario.steps))
-    assert taken_away(begun(beside).warned(TEXT).run("t"), "PER-05") == {"beside an undecorated agent"}
+    assert taken_away(begun(beside).warned(TEXT).run("t").called("one"), "PER-05") == {"beside an undecorated agent"}
 
 
 # --- PER-06 ---
