@@ -11,7 +11,7 @@ from conformance.rules.model import contradicts, kind_after, kind_before, undisp
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run
 from conformance.trace.adapter_events import RequestPending
-from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded
+from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded, ServiceFailed
 from conformance.trace.messages import Call, Message, Part
 
 # --- what the rules on persistence look at, and leave alone ---
@@ -57,6 +57,24 @@ def in_background(_: ExecutionView, run: RunView) -> bool:
 def rebuilt(_: ExecutionView, run: RunView) -> bool:
     """The agent was rebuilt for the run, with `per_service_call` set or unset (PER-43)."""
     return isinstance(run.spec, Run) and run.spec.per_service_call is not None
+
+
+@condition
+def created_hosted(execution: ExecutionView, run: RunView) -> bool:
+    """The thread was created hosted."""
+    return execution.scenario.kind_of(run.thread or "") == "hosted"
+
+
+@condition
+def recurring_call_ids(_: ExecutionView, run: RunView) -> bool:
+    """The service numbers its function calls anew in every run, so that ids of earlier turns come back."""
+    return run.agent.service.repeats_call_ids
+
+
+@condition
+def service_failed(_: ExecutionView, run: RunView) -> bool:
+    """The service failed in the run."""
+    return bool(run.own(ServiceFailed))
 
 
 @condition
