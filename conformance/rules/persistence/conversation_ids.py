@@ -161,9 +161,9 @@ def the_next_run_loads(execution: ExecutionView, run: RunView) -> Iterator[Findi
     aspects=["shown", "restored", "another kind", "not loaded", "conflict"],
 )
 def the_sentinel_is_no_id(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
-    """The sentinel never passes for a service's id: the thread is still local, and its next run loads and raises no conflict.
+    """The sentinel, the made-up id of per-service-call persistence, leaves a thread local: its next run loads, with no conflict.
 
-    The sentinel is the made-up id of per-service-call persistence. A serialized and restored thread is still local, too.
+    It never passes for a service's id. A thread that is serialized and restored is local, too.
     """
     restored = [(at, state) for at, state in execution.of(ThreadDescribed) if _fresh_from(execution, state, run)]
     for at, state in [*states_after(execution, run), *_states_at_end(execution, run), *_looks(run), *restored]:
