@@ -13,7 +13,6 @@ from conformance.rules.execution_view import ExecutionView
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run, Scenario
 from conformance.scenario.specs import AgentSpec
-from conformance.trace.harness_events import HistoryFailed
 from conformance.trace.messages import Part
 from conformance.vocabulary import ThreadKind
 
@@ -148,31 +147,6 @@ def buildable(scenario: Scenario, agent: str) -> bool:
     """Whether nothing is wrong with an agent: two context providers of one id are (THR-30)."""
     ids = scenario.agents[agent].provider_ids
     return len(set(ids)) == len(ids)
-
-
-def history_known(execution: ExecutionView, run: RunView) -> bool:
-    """Whether the matrix says what local history is when this run begins."""
-    timing = persistence_of(run.agent)
-    alone = (
-        not execution.forked(run) and not execution.tampered(run) and run.agent.reduces_to is None and not run.own(HistoryFailed)
-    )
-    return timing != "not" and alone and all(_known(execution, run, other) for other in execution.earlier(run))
-
-
-def _known(execution: ExecutionView, run: RunView, other: RunView) -> bool:
-    """Whether the matrix says what an earlier run added to the history that a run finds."""
-    if other.ending in ("waiting", "abandoned") or other.terminated or other.own(HistoryFailed):
-        return False
-    if not other.succeeded and not _known_after_a_failure(execution, other):
-        return False
-    return one_history(run, other) and persistence_of(other.agent) == persistence_of(run.agent)
-
-
-def _known_after_a_failure(execution: ExecutionView, run: RunView) -> bool:
-    """Whether the matrix says what a run that failed added. What had been appended on a thread without a kind counts for none."""
-    declared = execution.can("history.per_service_call" if persistence_of(run.agent) == "per call" else "history.per_run")
-    on_no_kind = run.agent.per_service_call and kind_before(execution, run) == "adaptive"
-    return (declared or not run.calls) and not run.answered_requests and not on_no_kind
 
 
 def one_history(run: RunView, other: RunView) -> bool:

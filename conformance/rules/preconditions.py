@@ -86,7 +86,7 @@ def contradicting(execution: ExecutionView, run: RunView) -> bool:
 @condition
 def after_a_contradiction(execution: ExecutionView, run: RunView) -> bool:
     """An earlier run on the thread contradicted it and was let through all the same."""
-    return any(model.contradicts(execution, other) and bool(other.calls) for other in execution.earlier(run))
+    return bool(model.accepted(execution, run))
 
 
 @condition
@@ -141,6 +141,18 @@ def persisted_per_call(_: ExecutionView, run: RunView) -> bool:
 
 
 # --- the run ---
+
+
+@condition
+def brought_an_id(_: ExecutionView, run: RunView) -> bool:
+    """A reply of the run carried a conversation id."""
+    return run.brought_id
+
+
+@condition
+def answered(_: ExecutionView, request: RequestView) -> bool:
+    """The service answered the request."""
+    return request.call.reply is not None
 
 
 @condition
@@ -263,6 +275,14 @@ UNKNOWN_HISTORY = (
     after_another_timing,
 )
 """Where the configuration matrix does not say what local history is when a run begins."""
+
+_AFTER_WAITING = after(waiting)
+
+
+def history_known(execution: ExecutionView, run: RunView) -> bool:
+    """Whether the configuration matrix says what local history is when a run begins, also of a run that contradicts its thread."""
+    return not any(each(execution, run) for each in (*UNKNOWN_HISTORY, _AFTER_WAITING))
+
 
 DISPUTED = (contradicting, after_a_contradiction)
 """Where something contradicts the thread: the run itself, or an earlier one that was let through."""

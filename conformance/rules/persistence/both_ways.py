@@ -38,6 +38,7 @@ from conformance.rules.preconditions import (
     RequestView,
     after,
     bounded_history,
+    brought_an_id,
     called_the_service,
     callers_history,
     contradicting,
@@ -88,12 +89,6 @@ def siblings_with_provider(_: ExecutionView, pair: Siblings) -> bool:
 def beside_another(execution: ExecutionView, run: RunView) -> bool:
     """Another run of the agent, on another thread, is in flight at the same time."""
     return bool(_beside(execution, run))
-
-
-@condition
-def brought_an_id(_: ExecutionView, run: RunView) -> bool:
-    """A reply of the run carried a conversation id."""
-    return run.brought_id
 
 
 @condition

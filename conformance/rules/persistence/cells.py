@@ -56,12 +56,6 @@ def brings_an_id(_: ExecutionView, run: RunView) -> bool:
 # --- replies ---
 
 
-@condition
-def answered(_: ExecutionView, request: RequestView) -> bool:
-    """The service answered the request."""
-    return request.call.reply is not None
-
-
 def last_where(ending: Condition[RunView]) -> Condition[RequestView]:
     """The condition that a reply is the last one of a run that meets another one."""
 

@@ -16,7 +16,6 @@ from conformance.rules.persistence.append_times import (
 )
 from conformance.rules.persistence.cells import (
     BuiltAgent,
-    answered,
     as_is_alone,
     beside_a_rebuilt_agent,
     beside_a_run_in_the_background,
@@ -56,6 +55,7 @@ from conformance.rules.preconditions import (
     abandoned,
     after,
     after_a_contradiction,
+    answered,
     bounded_history,
     called_the_service,
     callers_history,

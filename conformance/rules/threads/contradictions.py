@@ -9,7 +9,6 @@ from conformance.rules.execution_view import ExecutionView, change, states_after
 from conformance.rules.model import (
     contradicting_options,
     contradicts,
-    history_known,
     kind_before,
     local_history,
     made_local,
@@ -19,6 +18,7 @@ from conformance.rules.model import (
 from conformance.rules.preconditions import (
     RequestView,
     contradicting,
+    history_known,
     on_hosted_thread,
     on_local_thread,
     surprising_service,

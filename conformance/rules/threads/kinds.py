@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import accepted, buildable, contradicting_options, misplaced, refuses_reducer
-from conformance.rules.preconditions import RequestView, of_run, on_hosted_thread, request, thread_run
+from conformance.rules.preconditions import RequestView, answered, of_run, on_hosted_thread, request, thread_run
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView, latest_id
 from conformance.rules.threads.checks import creations
@@ -96,12 +96,6 @@ def contradicted_otherwise(execution: ExecutionView, run: RunView) -> bool:
     """Something else than the client stands against the run: its options, the thread's home, a reducer, or an earlier such run."""
     here = contradicting_options(execution, run) or misplaced(execution, run) or refuses_reducer(execution, run)
     return here or bool(accepted(execution, run))
-
-
-@condition
-def answered(_: ExecutionView, request: RequestView) -> bool:
-    """The service answered the request."""
-    return request.call.reply is not None
 
 
 @condition

@@ -14,7 +14,9 @@ from conformance.rules.preconditions import (
     UNKNOWN_HISTORY,
     RequestView,
     after_tampering,
+    answered,
     bounded_history,
+    brought_an_id,
     called_the_service,
     callers_history,
     contradicting,
@@ -95,23 +97,11 @@ def after_another_agent(execution: ExecutionView, run: RunView) -> bool:
 
 
 @condition
-def brought_an_id(_: ExecutionView, run: RunView) -> bool:
-    """A reply of the run carried a conversation id."""
-    return run.brought_id
-
-
-@condition
 def names_are_known(execution: ExecutionView, request: RequestView) -> bool:
     """The latest id is known: of this run, or of the thread where no earlier run failed or waits (PER-28, PER-29)."""
     own = latest_id([request.run], before=request.call.request.call) is not None
     certain = all(other.succeeded or not other.calls for other in execution.earlier(request.run))
     return own or (certain and _latest_before(execution, request) is not None)
-
-
-@condition
-def answered(_: ExecutionView, request: RequestView) -> bool:
-    """The service answered the request."""
-    return request.call.reply is not None
 
 
 @condition
