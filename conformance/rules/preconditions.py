@@ -224,6 +224,15 @@ def after(earlier: Condition[RunView]) -> Condition[RunView]:
     return Condition(f"after {earlier.name}", f"of an earlier run on the thread: {earlier.text}", test)
 
 
+def next_after(earlier: Condition[RunView]) -> Condition[RunView]:
+    """The condition that the run before this one, on its thread, meets another one."""
+
+    def test(execution: ExecutionView, run: RunView) -> bool:
+        return any(earlier(execution, other) for other in execution.earlier(run)[-1:])
+
+    return Condition(f"next after {earlier.name}", f"of the run before, on its thread: {earlier.text}", test)
+
+
 # --- what local history is when a run begins ---
 
 

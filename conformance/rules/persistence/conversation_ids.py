@@ -1,199 +1,339 @@
-"""The persistence rules about conversation ids: the sentinel that is none, and the ids of a service that manages the history."""
+"""Persistence, conversation ids: the sentinel that is none, the ids of a service, and approvals (PER-26 to PER-31)."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
+from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after
-from conformance.rules.model import contradicts, kind_before, overtaken, persistence_of, timing_of, undisputed
-from conformance.rules.persistence.history import calls_waited_for, kept_runs, kept_unnamed, stored_by_end
-from conformance.rules.rule import Finding, finding, rule
+from conformance.rules.model import kind_before, persistence_of, timing_of
+from conformance.rules.parts import how_they_differ
+from conformance.rules.persistence.approvals import (
+    LaterRequest,
+    after_the_answer,
+    answers_of,
+    callers_history_in_between,
+    each_once,
+    later_request,
+    needs_approval,
+    of_later,
+    of_waited,
+    on_the_same_agent,
+    partly_answered,
+    resumed_at,
+)
+from conformance.rules.persistence.cells import overtaken
+from conformance.rules.persistence.history import (
+    calls_waited_for,
+    created_hosted,
+    kept_unnamed,
+    recurring_call_ids,
+    service_failed,
+    stored_by_end,
+    under_a_conversation,
+)
+from conformance.rules.preconditions import (
+    DISPUTED,
+    RequestView,
+    abandoned,
+    after_a_contradiction,
+    bounded_history,
+    called_the_service,
+    callers_history,
+    failed_after_an_answer,
+    forked,
+    of_run,
+    on_local_thread,
+    persisted_per_call,
+    request,
+    resumed,
+    succeeded,
+    thread_run,
+    waiting,
+    with_provider,
+)
+from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import outcome, show
-from conformance.scenario.scenario import Respond
-from conformance.scenario.specs import ToolSpec
 from conformance.trace.adapter_events import Observed, Restored, ThreadDescribed
-from conformance.trace.harness_events import HistoryLoaded, ServiceFailed, ToolCalled
+from conformance.trace.harness_events import HistoryLoaded, ToolCalled
 from conformance.trace.messages import Part
 
-_SORTS = ("call", "result")
+# --- what the rules of this section look at, and leave alone ---
 
 
-@rule("PER-26", needs=["history.per_service_call"])
-def the_sentinel_stays_inside(execution: ExecutionView) -> Iterator[Finding]:
-    """The sentinel never reaches the service, in any request of any run.
+@condition
+def set_to_persist_per_call(_: ExecutionView, run: RunView) -> bool:
+    """The agent's local history is appended after each service call, unless a run of it is in the background."""
+    return persistence_of(run.agent) == "per call"
+
+
+@condition
+def without_per_service_call(_: ExecutionView, run: RunView) -> bool:
+    """The agent has not `per_service_call`."""
+    return not run.agent.per_service_call
+
+
+@condition
+def later_on_the_thread_or_made_up(execution: ExecutionView, request: RequestView) -> bool:
+    """A request or a run went before on the thread, or the request names an id that no service issued."""
+    return bool(request.place or execution.earlier(request.run)) or _made_up(request)
+
+
+@condition
+def after_a_run_per_call(execution: ExecutionView, run: RunView) -> bool:
+    """An earlier run on the thread called the service and was persisted after each call."""
+    return any(timing_of(each) == "per call" and each.calls for each in execution.earlier(run))
+
+
+@condition
+def kept_without_a_name(execution: ExecutionView, run: RunView) -> bool:
+    """A service that keeps by default has the conversation and never named it: a client may rely on it (PER-08)."""
+    return kept_unnamed(execution, run)
+
+
+@condition
+def with_nameless_replies(execution: ExecutionView, run: RunView) -> bool:
+    """A reply carried no conversation id, in the run or before it on its thread."""
+    replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply]
+    return any(reply.conversation_id is None for reply in replies)
+
+
+UNMANAGED = (*DISPUTED, forked, with_nameless_replies)
+"""Where a hosted thread may have another id than that of its latest reply."""
+
+UNTOLD = (service_failed, recurring_call_ids, partly_answered, overtaken)
+"""Where nobody can tell which calls were decided, and what became of them."""
+
+
+# --- the rules ---
+
+
+@rule(
+    "PER-26",
+    needs=["history.per_service_call"],
+    each=request,
+    when=[*of_run(set_to_persist_per_call), later_on_the_thread_or_made_up],
+    aspects=["at once", "within a run", "across runs"],
+)
+def the_sentinel_stays_inside(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
+    """The sentinel, the made-up id of per-service-call persistence, never reaches the service, in any request of any run.
 
     Every conversation id in a request must be one that the service issued. Exercised from the second request of a thread on.
     """
-    for run, _, agent in execution.agent_runs():
-        if persistence_of(agent) != "per call":
-            continue
-        for place, view in enumerate(run.calls):
-            id = view.request.conversation_id
-            issued = id is None or not id.startswith("foreign-")
-            if place or execution.earlier(run) or not issued:
-                yield finding(
-                    issued,
-                    view.at,
-                    expected="no conversation id, or one that the service issued",
-                    got=f"the made-up id {id!r}",
-                )
+    before = "across runs" if execution.earlier(request.run) else "at once"
+    yield finding(
+        not _made_up(request),
+        request.call.at,
+        "within a run" if request.place else before,
+        expected="no conversation id, or one that the service issued",
+        got=f"the made-up id {request.call.request.conversation_id!r}",
+    )
 
 
-@rule("PER-27", needs=["history.provider", "history.per_service_call"])
-def the_sentinel_is_no_id(execution: ExecutionView) -> Iterator[Finding]:
-    """The sentinel never passes for a service's id: the thread is still local, and its next run loads and raises no conflict.
+@clause(
+    each=thread_run,
+    when=[with_provider, on_local_thread, persisted_per_call, after_a_run_per_call],
+    leaves_alone=[*DISPUTED, under_a_conversation, kept_without_a_name],
+)
+def the_next_run_loads(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """The next run on the thread loads its history from the provider, and raises no conflict."""
+    first = run.calls[0].at if run.calls else run.events[-1][0]
+    loaded = any(at < first for at, _ in run.own(HistoryLoaded))
+    conflict = run.raised is not None and run.raised[1].kind == "conflict"
+    yield finding(
+        (loaded or not run.calls) and not conflict,
+        run.sign,
+        "conflict" if conflict else "not loaded",
+        expected="history loaded before the first service call, and no conflict",
+        got=outcome(run) if conflict else "no load",
+        also=[execution.earlier(run)[-1].at],
+    )
 
-    A serialized and restored thread likewise. Leaves alone runs that fail for another reason, and loads where a service keeps by
-    default without naming the conversation: a client may rely on it, and has no sentinel then (PER-08).
+
+@rule(
+    "PER-27",
+    needs=["history.provider", "history.per_service_call"],
+    each=thread_run,
+    when=[on_local_thread, persisted_per_call, called_the_service],
+    leaves_alone=[*DISPUTED, under_a_conversation],
+    also=[the_next_run_loads],
+    aspects=["shown", "restored", "another kind", "not loaded", "conflict"],
+)
+def the_sentinel_is_no_id(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """The sentinel, the made-up id of per-service-call persistence, leaves a thread local: its next run loads, with no conflict.
+
+    It never passes for a service's id. A thread that is serialized and restored is local, too.
     """
-    for run, _, agent in execution.agent_runs():
-        named = any(each.brought_id for each in [*execution.earlier(run), run])
-        if timing_of(run) != "per call" or named or not undisputed(execution, run) or run.ending in ("unknown", "refused"):
-            continue
-        if run.calls and kind_before(execution, run) == "local":
-            restored = [(at, state) for at, state in execution.of(ThreadDescribed) if _fresh_from(execution, state, run)]
-            for at, state in [*states_after(execution, run), *_states_at_end(execution, run), *_looks(run), *restored]:
-                yield finding(
-                    state.kind in ("local", None) and state.conversation_id is None,
-                    at,
-                    expected="a local thread without a conversation id",
-                    got=f"a thread of kind {state.kind} with conversation {state.conversation_id!r}",
-                    also=[run.at],
-                )
-        before = execution.earlier(run)
-        loads = agent.history == "provider" and kind_before(execution, run) == "local" and not kept_unnamed(execution, run)
-        if loads and any(timing_of(each) == "per call" and each.calls for each in before):
-            first = run.calls[0].at if run.calls else run.events[-1][0]
-            loads = [at for at, _ in run.own(HistoryLoaded) if at < first]
-            conflict = run.raised is not None and run.raised[1].kind == "conflict"
-            expected = not run.calls or bool(loads)
-            yield finding(
-                expected and not conflict,
-                run.sign,
-                expected="history loaded before the first service call, and no conflict",
-                got=outcome(run) if conflict else "no load",
-                also=[before[-1].at],
-            )
+    restored = [(at, state) for at, state in execution.of(ThreadDescribed) if _fresh_from(execution, state, run)]
+    for at, state in [*states_after(execution, run), *_states_at_end(execution, run), *_looks(run), *restored]:
+        shown = "shown" if state.conversation_id else "another kind"
+        yield finding(
+            state.kind in ("local", None) and state.conversation_id is None,
+            at,
+            "restored" if (at, state) in restored else shown,
+            expected="a local thread without a conversation id",
+            got=f"a thread of kind {state.kind} with conversation {state.conversation_id!r}",
+            also=[run.at],
+        )
 
 
-@rule("PER-28", needs=["history.per_service_call", "threads.hosted"])
-def ids_are_updated_after_each_call(execution: ExecutionView) -> Iterator[Finding]:
+@clause(each=thread_run, when=[created_hosted, persisted_per_call], leaves_alone=[*UNMANAGED, overtaken])
+def the_latest_id_stays(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """After a run, which may have failed, the thread has the id of its latest reply."""
+    before, last = execution.id_before(run), run.calls[-1].at if run.calls else run.at
+    latest = _latest(execution, run, before, run.events[-1][0])
+    for at, state in _states_at_end(execution, run):
+        got = state.conversation_id
+        # the reply that its consumer left may not have been taken in
+        left = run.ending == "abandoned" and got == _latest(execution, run, before, last)
+        aspect = "not taken" if got == before else _no_or_another(got)
+        yield _id_is(got if left else latest, got, at, aspect, run=run, when=f"after the run, which {run.ending}")
+
+
+@rule(
+    "PER-28",
+    needs=["history.per_service_call", "threads.hosted"],
+    each=thread_run,
+    when=[created_hosted, persisted_per_call],
+    leaves_alone=[after_a_contradiction, forked, with_nameless_replies],
+    also=[the_latest_id_stays],
+    aspects=["late", "not taken", "no id", "another id"],
+)
+def ids_are_updated_after_each_call(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """With `per_service_call` and a service that returns ids, the thread's id is updated right after each call.
 
     So a tool that looks at it within the run sees the id of the latest reply, and a failure at call *k* leaves the id of call k-1.
     """
-    for run in _managed(execution):
-        if timing_of(run) != "per call":
-            continue
-        before = execution.id_before(run)
-        for at, look in _looks(run):
-            expected = _latest(execution, run, before, at)
-            yield _id_is(expected, look.conversation_id, at, run, "while a tool runs")
-        if run.calls and run.ending != "waiting" and not overtaken(execution, run):
-            expected = _latest(execution, run, before, run.events[-1][0])
-            for at, state in _states_at_end(execution, run):
-                got = state.conversation_id
-                if run.ending == "abandoned" and got == _latest(execution, run, before, run.calls[-1].at):
-                    expected = got  # the reply that its consumer left may not have been taken in
-                yield _id_is(expected, got, at, run, f"after the run, which {run.ending}")
+    before = execution.id_before(run)
+    for at, look in _looks(run):
+        got = look.conversation_id
+        aspect = "late" if got == before else _no_or_another(got)
+        yield _id_is(_latest(execution, run, before, at), got, at, aspect, run=run, when="while a tool runs")
 
 
-@rule("PER-29", needs=["history.per_run", "threads.hosted"])
-def ids_are_updated_at_the_end(execution: ExecutionView) -> Iterator[Finding]:
-    """Without `per_service_call` the thread's id is updated at the end of a run that succeeds; a failed run leaves the old id.
-
-    Leaves alone runs that were resumed: each part of them has an end.
-    """
-    for run in _managed(execution):
-        if run.agent.per_service_call or not run.calls:
-            continue
-        before = execution.id_before(run)
-        for at, look in _looks(run) if not run.answered_requests else ():
-            yield _id_is(before, look.conversation_id, at, run, "while a tool runs")
-        if run.ending in ("raised", "cancelled", "returned"):
-            expected = _latest(execution, run, before, run.events[-1][0]) if run.succeeded else before
-            for at, state in _states_at_end(execution, run) if run.succeeded or not run.answered_requests else ():
-                yield _id_is(expected, state.conversation_id, at, run, f"after the run, which {run.ending}")
+@clause(
+    each=thread_run,
+    when=[created_hosted, without_per_service_call, called_the_service],
+    leaves_alone=[*UNMANAGED, waiting, abandoned, failed_after_an_answer],
+)
+def only_success_takes_the_id(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """A run that succeeds leaves the latest id on the thread, one that fails the old one."""
+    before = execution.id_before(run)
+    expected = _latest(execution, run, before, run.events[-1][0]) if run.succeeded else before
+    for at, state in _states_at_end(execution, run):
+        got = state.conversation_id
+        aspect = ("not taken" if got == before else "") if run.succeeded else ("taken on failure" if got in _ids_of(run) else "")
+        yield _id_is(expected, got, at, aspect or _no_or_another(got), run=run, when=f"after the run, which {run.ending}")
 
 
-@rule("PER-30", needs=["threads.hosted"])
-def a_managed_conversation_gets_what_is_new(execution: ExecutionView) -> Iterator[Finding]:
-    """Where the service manages the history, requests carry the latest id and only new messages; nothing is sent twice.
-
-    Leaves alone what context providers add.
-    """
-    for run in _managed(execution):
-        before = execution.id_before(run)
-        for place, view in enumerate(run.calls):
-            new = run.new_in(place)
-            id = _latest(execution, run, before, view.at)
-            got = execution.spoken(view.request.messages, run.agent)
-            yield finding(
-                view.request.conversation_id == id and got == new,
-                view.at,
-                expected=f"conversation id {id}, and only what is new: {show(new)}",
-                got=f"conversation id {view.request.conversation_id}, messages {show(got)}",
-            )
+@rule(
+    "PER-29",
+    needs=["history.per_run", "threads.hosted"],
+    each=thread_run,
+    when=[created_hosted, without_per_service_call],
+    leaves_alone=[after_a_contradiction, resumed],
+    also=[only_success_takes_the_id],
+    aspects=["early", "not taken", "taken on failure", "no id", "another id"],
+)
+def ids_are_updated_at_the_end(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """Without `per_service_call` the thread's id is updated at the end of a run that succeeds; a failed run leaves the old id."""
+    before = execution.id_before(run)
+    for at, look in _looks(run):
+        got = look.conversation_id
+        aspect = "early" if got in _ids_of(run) else _no_or_another(got)
+        yield _id_is(before, got, at, aspect, run=run, when="while a tool runs")
 
 
-@rule("PER-31", needs=["tools.approval"])
-def an_approved_call_is_sent_once(execution: ExecutionView) -> Iterator[Finding]:
+@rule(
+    "PER-30",
+    needs=["threads.hosted"],
+    each=request,
+    when=of_run(created_hosted),
+    leaves_alone=of_run(*UNMANAGED),
+    aspects=["no id", "another id", "missing", "history prepended", "repeated", "foreign", "order"],
+)
+def a_managed_conversation_gets_what_is_new(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
+    """Where the service manages the history, requests carry the latest id and only new messages; nothing is sent twice."""
+    run, asked = request.run, request.call.request
+    new, got = run.new_in(request.place), execution.spoken(asked.messages, run.agent)
+    id = _latest(execution, run, execution.id_before(run), request.call.at)
+    right = asked.conversation_id == id
+    yield finding(
+        right and got == new,
+        request.call.at,
+        _how_it_is_sent(execution, run, got, new) if right else _no_or_another(asked.conversation_id),
+        expected=f"conversation id {id}, and only what is new: {show(new)}",
+        got=f"conversation id {asked.conversation_id}, messages {show(got)}",
+    )
+
+
+@clause(
+    each=later_request,
+    when=[*of_waited(succeeded), on_the_same_agent],
+    leaves_alone=[*of_waited(recurring_call_ids, bounded_history), callers_history_in_between, *of_later(*DISPUTED)],
+)
+def later_runs_send_it_once(execution: ExecutionView, later: LaterRequest) -> Iterator[Finding]:
+    """The calls and the results are there once in every later request of the thread, too."""
+    asked, ids = later.request.call.request, {call.id for call in calls_waited_for(later.waited)}
+    yield each_once(execution.heard([*asked.held, *asked.messages]), ids, later.request.call.at, "sent")
+
+
+@clause(
+    each=thread_run,
+    when=[with_provider, resumed, succeeded],
+    leaves_alone=[recurring_call_ids, overtaken, after_a_contradiction, under_a_conversation, callers_history],
+)
+def it_is_stored_once(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """Each call and each result is stored once, also a rejection."""
+    ids = {call.id for call in calls_waited_for(run)}
+    yield each_once(stored_by_end(execution, run), ids, run.events[-1][0], "stored")
+
+
+@clause(each=thread_run, when=[resumed], leaves_alone=UNTOLD)
+def it_runs_where_approved(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
+    """As many of the calls are run as were approved."""
+    asked = {call.id for call in calls_waited_for(run) if needs_approval(run, call)}
+    ran = [(at, event.id) for at, event in run.own(ToolCalled) if event.id in asked]
+    approved, resumed = sum(answers_of(execution, run)), resumed_at(run)
+    yield finding(
+        len(ran) == approved,
+        ran[-1][0] if ran else resumed,
+        _how_it_runs([id for _, id in ran], approved),
+        expected=f"{approved} calls run, as so many answers were yes",
+        got=f"{len(ran)} calls run",
+        also=[resumed],
+    )
+
+
+@rule(
+    "PER-31",
+    needs=["tools.approval"],
+    each=request,
+    when=[after_the_answer],
+    leaves_alone=of_run(*UNTOLD),
+    also=[later_runs_send_it_once, it_is_stored_once, it_runs_where_approved],
+    aspects=["not sent", "sent again", "not stored", "stored again", "not run", "run again", "rejected call run"],
+)
+def an_approved_call_is_sent_once(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
     """Resuming after an approval sends each function call once and each result once; a rejected call is not run.
 
     In every cell and on hosted threads, in the request that resumes and in all later ones of the thread; what is stored holds each
-    once too, also a rejection. Where storing is the caller's responsibility (PER-04) nothing is sent or stored twice. Leaves alone
-    runs that another one of the thread overtook, and services whose call ids come back: there is no telling the calls apart.
+    once too, also a rejection. Where storing is the caller's responsibility (PER-04) nothing is sent or stored twice.
     """
-    for run, _, agent in execution.agent_runs():
-        asked = calls_waited_for(run)
-        if (
-            not asked
-            or not run.answered_requests
-            or contradicts(execution, run)
-            or run.of(ServiceFailed)
-            or run.ending == "unknown"
-        ):
-            continue
-        if agent.service.repeats_call_ids:
-            continue
-        ids = {call.id for call in asked}
-        answers = _answers(execution, run)
-        if len(answers) < len({call.id for call in asked if _needs_approval(agent.tools, call.tool)}):
-            continue  # some of them still wait
-        if overtaken(execution, run):
-            continue
-        yield from _once_in_later_runs(execution, run, ids)
-        alone = timing_of(run) == "not" and kind_before(execution, run) != "hosted"
-        resumed_at = next(at for at, event in run.events if event.step != execution.trace.events[run.at].step)
-        later = [view for view in run.calls if view.at > resumed_at]
-        for view in later:
-            decided = {call.id for call in calls_waited_for(run, before=view.at)}
-            seen = Counter(_of(decided, execution.heard([*view.request.held, *view.request.messages])))
-            yield _once(seen, decided, view.at, "sent", at_most=alone)
-        if any(each is run for each in kept_runs(execution)) and timing_of(run) != "not" and run.succeeded:
-            yield _once(Counter(_of(ids, stored_by_end(execution, run))), ids, run.events[-1][0], "stored")
-        ran = [(at, event) for at, event in run.own(ToolCalled) if event.id in ids and _needs_approval(agent.tools, event.tool)]
-        yield finding(
-            len(ran) == sum(answers),
-            ran[-1][0] if ran else resumed_at,
-            expected=f"{sum(answers)} calls run, as so many answers were yes",
-            got=f"{len(ran)} calls run",
-            also=[resumed_at],
-        )
+    run, view = request.run, request.call
+    decided = {call.id for call in calls_waited_for(run, before=view.at)}
+    said = execution.heard([*view.request.held, *view.request.messages])
+    alone = timing_of(run) == "not" and kind_before(execution, run) != "hosted"
+    yield each_once(said, decided, view.at, "sent", at_most=alone)
 
 
-def _managed(execution: ExecutionView) -> Iterator[RunView]:
-    """Runs on threads that were created hosted, on services that name the conversation, and that nothing contradicts."""
-    for run, thread, _ in execution.agent_runs():
-        if execution.scenario.kind_of(thread) != "hosted" or run.ending in ("unknown", "refused"):
-            continue
-        if not undisputed(execution, run) or execution.forked(run):
-            continue
-        replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply]
-        if all(reply.conversation_id is not None for reply in replies):
-            yield run
+# --- what they compare ---
+
+
+def _made_up(request: RequestView) -> bool:
+    """Whether a request names a conversation id that no service issued."""
+    return (request.call.request.conversation_id or "").startswith("foreign-")
 
 
 def _fresh_from(execution: ExecutionView, state: ThreadDescribed, run: RunView) -> bool:
@@ -223,42 +363,35 @@ def _latest(execution: ExecutionView, run: RunView, before: str | None, at: int)
 
 
 def _looks(run: RunView) -> list[tuple[int, Observed]]:
+    """How the run's thread looks while a tool runs."""
     return [(at, look) for at, look in run.own(Observed) if look.moment == "within"]
 
 
-def _id_is(expected: str | None, got: str | None, at: int, run: RunView, when: str) -> Finding:
-    return finding(got == expected, at, expected=f"conversation id {expected} {when}", got=f"conversation id {got}", also=[run.at])
+def _ids_of(run: RunView) -> set[str]:
+    """The conversation ids that the replies of the run carry."""
+    return {view.reply.conversation_id for view in run.calls if view.reply and view.reply.conversation_id}
 
 
-def _once_in_later_runs(execution: ExecutionView, run: RunView, ids: set[str]) -> Iterator[Finding]:
-    """The calls that a run waited for are there once in every later request of its thread too."""
-    if not run.succeeded or run.agent.reduces_to is not None or timing_of(run) == "not":
-        return
-    for later in execution.runs:
-        after = later.thread is not None and any(each is run for each in execution.earlier(later))
-        if after and later.agent_name == run.agent_name and timing_of(later) != "not" and undisputed(execution, later):
-            for view in later.calls:
-                seen = Counter(_of(ids, execution.heard([*view.request.held, *view.request.messages])))
-                yield _once(seen, ids, view.at, "sent")
+def _no_or_another(id: str | None) -> str:
+    return "no id" if id is None else "another id"
 
 
-def _answers(execution: ExecutionView, run: RunView) -> list[bool]:
-    """The answers that the run got, in order."""
-    steps = [execution.scenario.steps[step] for step in dict.fromkeys(event.step for _, event in run.events)]
-    return [step.approve for step in steps if isinstance(step, Respond)]
+def _id_is(expected: str | None, got: str | None, at: int, aspect: str, *, run: RunView, when: str) -> Finding:
+    return finding(
+        got == expected, at, aspect, expected=f"conversation id {expected} {when}", got=f"conversation id {got}", also=[run.at]
+    )
 
 
-def _needs_approval(tools: Mapping[str, ToolSpec], tool: str) -> bool:
-    return tool in tools and tools[tool].approval
+def _how_it_is_sent(execution: ExecutionView, run: RunView, got: Sequence[Part], new: Sequence[Part]) -> str:
+    """The aspect in which a request carries something else than what is new."""
+    more = set(got) - set(new)
+    earlier = {part for each in execution.earlier(run) for part in each.happened()}
+    if set(new) <= set(got) and more and more <= earlier | set(run.happened()):
+        return "history prepended" if more & earlier else "repeated"
+    return how_they_differ(got, new)
 
 
-def _of(ids: set[str], said: list[Part]) -> list[Part]:
-    return [part for part in said if part[0] in ("call", "result") and part[1] in ids]
-
-
-def _once(seen: Counter[Part], ids: set[str], at: int, what: str, *, at_most: bool = False) -> Finding:
-    """Whether each call and each result is there once; `at_most`: or not at all."""
-    counts = {(sort, id): sum(count for part, count in seen.items() if part[:2] == (sort, id)) for id in ids for sort in _SORTS}
-    fine = (0, 1) if at_most else (1,)
-    wrong = [f"{sort} {id} {count} times" for (sort, id), count in sorted(counts.items()) if count not in fine]
-    return finding(not wrong, at, expected=f"{what}: each call and each result once", got=", ".join(wrong) or show([]))
+def _how_it_runs(ran: Sequence[str | None], approved: int) -> str:
+    if len(ran) < approved:
+        return "not run"
+    return "rejected call run" if len(set(ran)) > approved else "run again"

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after
-from conformance.rules.model import contradicts, kind_after, kind_before, undisputed
+from conformance.rules.model import kind_after, kind_before
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run
 from conformance.trace.adapter_events import RequestPending
-from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded
+from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded, ServiceFailed
 from conformance.trace.messages import Call, Message, Part
 
 # --- what the rules on persistence look at, and leave alone ---
@@ -60,26 +60,30 @@ def rebuilt(_: ExecutionView, run: RunView) -> bool:
 
 
 @condition
+def created_hosted(execution: ExecutionView, run: RunView) -> bool:
+    """The thread was created hosted."""
+    return execution.scenario.kind_of(run.thread or "") == "hosted"
+
+
+@condition
+def recurring_call_ids(_: ExecutionView, run: RunView) -> bool:
+    """The service numbers its function calls anew in every run, so that ids of earlier turns come back."""
+    return run.agent.service.repeats_call_ids
+
+
+@condition
+def service_failed(_: ExecutionView, run: RunView) -> bool:
+    """The service failed in the run."""
+    return bool(run.own(ServiceFailed))
+
+
+@condition
 def appended_something(_: ExecutionView, run: RunView) -> bool:
     """The run appended messages to its history provider."""
     return bool(run.stored)
 
 
 # --- what they read ---
-
-
-def kept_runs(execution: ExecutionView) -> Iterator[RunView]:
-    """Runs whose turn an explicitly configured history provider has to keep.
-
-    They are on local threads, or on adaptive ones that they made or found local, and nothing has contradicted these yet; no service
-    named a conversation there.
-    """
-    for run, _, agent in execution.agent_runs():
-        if agent.history != "provider" or contradicts(execution, run) or run.ending in ("unknown", "refused"):
-            continue
-        local = kind_before(execution, run) == "local" or (run.succeeded and kind_after(execution, run) == "local")
-        if local and undisputed(execution, run) and not any(each.brought_id for each in [*execution.earlier(run), run]):
-            yield run
 
 
 def kept_unnamed(execution: ExecutionView, run: RunView) -> bool:
@@ -151,9 +155,14 @@ def threads_of(execution: ExecutionView) -> list[str]:
 
 def calls_waited_for(run: RunView, *, before: int | None = None) -> list[Call]:
     """The calls of the replies after which the run waited; `before`: a position in the trace."""
-    asked_at = [at for at, _ in run.of(RequestPending) if before is None or at < before]
     waiting: list[Call] = []
-    for at in asked_at:
-        replies = [view.reply for view in run.calls if view.reply is not None and (view.replied_at or at) < at]
-        waiting += [call for call in replies[-1].message.calls if call not in waiting] if replies else []
+    for at, _ in run.of(RequestPending):
+        if before is None or at < before:
+            waiting += [call for call in _asked_last(run, at) if call not in waiting]
     return waiting
+
+
+def _asked_last(run: RunView, at: int) -> Sequence[Call]:
+    """The calls of the run's latest reply before a position in the trace."""
+    replies = [view.reply for view in run.calls if view.reply is not None and (view.replied_at or at) < at]
+    return replies[-1].message.calls if replies else ()
