@@ -144,7 +144,7 @@ class Rule:
                     yield finding
 
     def _check_aspect(self, finding: Finding) -> None:
-        if not finding.holds and self.aspects and finding.aspect not in self.aspects:
+        if not finding.holds and finding.aspect not in self.aspects:
             raise ValueError(f"{self.id} broke in the aspect {finding.aspect!r}, which is none of {', '.join(self.aspects)}")
 
     def missing(self, capabilities: Iterable[Capability], policies: Policies) -> list[str]:
@@ -159,29 +159,21 @@ class Rule:
 def rule(
     id: str,
     *,
-    aspects: Sequence[str] = (),
-    each: Selection[S] | None = None,
+    each: Selection[S],
+    aspects: Sequence[str],
     when: Sequence[Condition[S]] = (),
     leaves_alone: Sequence[Condition[S]] = (),
     also: Sequence[Clause] = (),
     level: Level = "MUST",
     needs: Iterable[Capability] = (),
     policies: tuple[str, ...] = (),
-) -> Callable[[Any], Rule]:
+) -> Callable[[Check[S]], Rule]:
     """Make a rule of a check. Its place in `conformance.rules.catalogue` makes it one of the specification's.
 
     also: further clauses of it, which look at something else or leave other things alone.
     """
 
-    def made(check: Any) -> Rule:
-        if each is None:  # TRANSITION: rules that are not restated yet take the execution alone
-            whole = Selection[ExecutionView]("whole execution", "the whole execution", lambda execution: (execution,))
-
-            def alone(execution: ExecutionView, _: ExecutionView) -> Iterable[Finding]:
-                return check(execution)
-
-            alone.__doc__ = check.__doc__
-            return Rule(id, level, frozenset(needs), policies, tuple(aspects), (Clause(whole, (), (), alone),))
+    def made(check: Check[S]) -> Rule:
         first = Clause(each, tuple(when), tuple(leaves_alone), check)
         return Rule(id, level, frozenset(needs), policies, tuple(aspects), (first, *also))
 
@@ -195,7 +187,7 @@ def clause(
     return lambda check: Clause(each, tuple(when), tuple(leaves_alone), check)
 
 
-def finding(holds: bool, at: int, aspect: str = "", *, expected: str, got: str, also: Iterable[int] = ()) -> Finding:
+def finding(holds: bool, at: int, aspect: str, *, expected: str, got: str, also: Iterable[int] = ()) -> Finding:
     """The rule held here, or broke in an aspect: then what was expected, what we got, and where to look."""
     if holds:
         return Finding(at=at, holds=True)

@@ -34,7 +34,7 @@ DECLARED = Reference().policies
 
 def says_something(execution):
     """Every run is over."""
-    return [finding(True, run.sign, expected="", got="") for run in execution.runs]
+    return [finding(True, run.sign, "loud", expected="", got="") for run in execution.runs]
 
 
 def chatters(execution):
