@@ -159,11 +159,6 @@ def accepted(execution: ExecutionView, run: RunView) -> list[RunView]:
     return [other for other in execution.earlier(run) if contradicts(execution, other) and other.calls]
 
 
-def undisputed(execution: ExecutionView, run: RunView) -> bool:
-    """Whether nothing contradicts the thread: neither this run nor an earlier one that was let through."""
-    return not contradicts(execution, run) and not accepted(execution, run)
-
-
 def made_local(execution: ExecutionView, run: RunView) -> bool:
     """Whether the run is on a thread that was created local, whatever became of it."""
     return run.thread is not None and execution.scenario.kind_of(run.thread) == "local"

@@ -24,12 +24,6 @@ def whole_execution(execution: ExecutionView) -> Iterator[ExecutionView]:
 
 
 @selection
-def run(execution: ExecutionView) -> Iterator[RunView]:
-    """A run, on a thread or of a workflow."""
-    yield from execution.runs
-
-
-@selection
 def thread_run(execution: ExecutionView) -> Iterator[RunView]:
     """A run on a thread, which the adapter could express."""
     yield from (run for run, _, _ in execution.agent_runs() if run.ending != "refused")
