@@ -7,7 +7,7 @@ from talks import NEW_IDS, ONE_ID, SURPRISING, hosted_turn, local_turn, run, tal
 from written import Written, broken, calls, holds, left_alone, results, taken_away
 
 from conformance.scenario.specs import AgentSpec, ToolSpec
-from conformance.trace.harness_events import Cancelled, ContextInvoking, HistoryAppended
+from conformance.trace.harness_events import Abandoned, Cancelled, ContextInvoking, HistoryAppended
 
 RAISE, IGNORE, TRANSFORM = ({"store_conflict": policy} for policy in ("raise", "ignore", "transform"))
 STORE = talk("local", run("one"), run("two", store=True), run("three"), service=NEW_IDS)
@@ -70,10 +70,18 @@ class TestOptionsOnALocalThread:
         copied = copied.replied("2", conversation_id="a-2", kept=True).event(HistoryAppended, agent="a", key="k", messages=())
         assert holds(copied.returned("2"), rule)
         assert broken(copied.appended("two", "=2"), rule) == {"still copied"}
+        declared = asked(scenario, **TRANSFORM, provider_copy="written").called(*whole, store=True, conversation_id=id)
+        assert holds(declared.replied("2", conversation_id="a-2").appended("two", "=2").returned("2"), rule)
 
     def test_nothing_is_asked_of_a_transition_that_nobody_waited_for(self, rule, scenario):
         left = asked(scenario, **TRANSFORM).called("two", store=True).event(Cancelled)
         assert left.findings(rule) == []
+
+    @pytest.mark.parametrize("policies", [IGNORE, TRANSFORM])
+    def test_nothing_is_asked_of_requests_on_a_history_that_nobody_knows(self, rule, scenario, policies):
+        begun = Written(scenario, **policies).created("t", "local").run("t").called("one").event(Abandoned, chunks=1)
+        asking = begun.run("t", conversation_id="x-1").warned("no store").called("two").replied("2", conversation_id="a-2")
+        assert all(finding.holds for finding in asking.returned("2").findings(rule))
 
 
 def test_thr_12_and_15_leave_each_other_alone():
@@ -123,6 +131,11 @@ def test_thr_13_overruled_with_two_inputs_in_another_order():
     scenario = talk("hosted", run("one"), run("two", "three", store=False), service=NEW_IDS)
     written = no_store(scenario, **IGNORE).warned("this thread is hosted").called("three", "two", store=True, conversation_id="a-1")
     assert broken(written.replied("2"), "THR-13") == {"order"}
+
+
+def test_thr_13_asks_nothing_of_requests_after_a_failure_but_for_the_warning():
+    failed = Written(NO_STORE, **IGNORE).created("t", "hosted").run("t").called("one", store=True).failed().raised("service")
+    assert holds(failed.run("t").warned("this thread is hosted").called("one", "two", store=True).replied("2"), "THR-13")
 
 
 def test_thr_13_overruled_in_silence_or_refused():

@@ -330,6 +330,8 @@ def test_thr_11():
     assert holds(without_id(), "THR-11")
     assert broken(without_id(ending=None), "THR-11") == {"ignored"}
     assert broken(without_id(id="a-9"), "THR-11") == {"another id"}
+    failed = hosted_turn(HOSTED).run("t").called("two", store=True, conversation_id="a-1").failed().raised("service")
+    assert failed.findings("THR-11") == []
 
 
 def test_thr_11_leaves_alone():

@@ -103,6 +103,8 @@ def test_thr_22_asks_nothing_of_runs_that_differ_and_of_what_another_agent_shows
     assert holds(restored(copying(agent="b", b=AgentSpec()), "local", "one"), "THR-22")
     inexpressible = restored(copying(), "local", "one", "=1").run("u").event(Refused, text="no").run("t").called("one", "=1", "two")
     assert holds(inexpressible, "THR-22")
+    nothing_shown = local_turn(copying()).step(2).event(Serialized, thread="t").step(3).event(Restored, thread="u", source="t")
+    assert nothing_shown.findings("THR-22") == []
 
 
 def test_thr_22_leaves_alone():
