@@ -23,7 +23,7 @@ from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.threads.kinds import Creation, agent_cannot_be_built, created_thread
 from conformance.rules.wording import error, show
-from conformance.trace.adapter_events import Raised
+from conformance.trace.adapter_events import Raised, ThreadDescribed
 from conformance.trace.harness_events import ContextInvoked, ContextInvoking
 from conformance.trace.messages import Part
 
@@ -61,8 +61,8 @@ def of_call(*conditions: Condition[RunView]) -> list[Condition[ProviderCall]]:
 
 @condition
 def left_state_before(execution: ExecutionView, call: ProviderCall) -> bool:
-    """The provider left state on the thread in an earlier run."""
-    return _left(execution, call) is not None
+    """The provider left state on the thread before: in an earlier run, or before this one waited for an answer."""
+    return bool(_told_before(execution, call))
 
 
 @condition
@@ -112,7 +112,9 @@ def state_is_shown(execution: ExecutionView, call: ProviderCall) -> Iterator[Fin
     """After a run the thread shows what a context provider left, under its id."""
     id, left = call.event.provider, call.event.state
     expected = f"on thread {call.run.thread!r}, under the id {id!r}: {left}"
-    for _, state in states_after(execution, call.run)[-1:]:
+    # a run that waited for an answer ends in the step that gives it
+    states = [state for _, state in execution.of(ThreadDescribed) if state.step == call.event.step]
+    for state in [state for state in states if state.thread == call.run.thread][-1:]:
         shown = _runs(state.context.get(id)) >= _runs(left)
         yield finding(shown, call.at, "not on the thread", expected=expected, got=f"{state.context}")
 
@@ -131,8 +133,8 @@ def context_state_lives_on_the_thread(execution: ExecutionView, call: ProviderCa
     What a provider left is shown by the thread and handed to it in the next run. State that has seen too much is another thread's
     (THR-25) or another provider's (THR-30).
     """
-    left, got = _runs(_left(execution, call)), _runs(call.event.state)
-    last = [other for other in execution.earlier(call.run) if _told(other, call.event.provider)][-1]
+    last, told = _told_before(execution, call)[-1]
+    left, got = _runs(told.state), _runs(call.event.state)
     yield finding(
         got >= left,
         call.at,
@@ -172,9 +174,8 @@ def providers_do_not_share(execution: ExecutionView, call: ProviderCall) -> Iter
 
     Of one that is the only provider of its agent speak THR-25 and THR-29.
     """
-    own = sum(len(_told(each, call.event.provider)) for each in execution.earlier(call.run))
-    seen = _runs(_left(execution, call))
-    expected = f"the state of provider {call.event.provider!r} on thread {call.run.thread!r}, which has seen {seen} runs"
+    own = len(_told_before(execution, call))
+    expected = f"the state of provider {call.event.provider!r} on thread {call.run.thread!r}, which has seen {own} runs"
     yield finding(_runs(call.event.state) <= own, call.at, "shared", expected=expected, got=f"{call.event.state}")
 
 
@@ -262,7 +263,7 @@ def injected_messages_are_sent_and_not_stored(execution: ExecutionView, run: Run
 
     What a service stores of a hosted thread is its own business; what the caller said too may stand in a thread.
     """
-    first, adds = run.calls[0], _added(execution, run)
+    first, adds = run.calls[0], _added(execution, run, first=True)
     sent = Counter(message.text for message in first.request.messages)
     wanted = Counter(part[1] for part in adds.elements())
     lacking = wanted - sent
@@ -285,10 +286,11 @@ def _told(run: RunView, provider: str) -> list[ContextInvoked]:
     return [event for _, event in run.own(ContextInvoked) if event.provider == provider]
 
 
-def _left(execution: ExecutionView, call: ProviderCall) -> dict[str, Any] | None:
-    """The state that a provider left on the run's thread in an earlier run."""
-    told = [event.state for each in execution.earlier(call.run) for event in _told(each, call.event.provider)]
-    return told[-1] if told else None
+def _told_before(execution: ExecutionView, call: ProviderCall) -> list[tuple[RunView, ContextInvoked]]:
+    """How a provider was told of what was on the thread before: of earlier runs, and of this one until it waited for an answer."""
+    runs = [*execution.earlier(call.run), call.run]
+    told = [(run, event) for run in runs for event in _told(run, call.event.provider)]
+    return [(run, event) for run, event in told if run is not call.run or event.step < call.event.step]
 
 
 def _runs(state: Any) -> int:
@@ -297,9 +299,11 @@ def _runs(state: Any) -> int:
     return count if isinstance(count, int) else 0
 
 
-def _added(execution: ExecutionView, run: RunView) -> Counter[Part]:
-    """What context providers answered in a run."""
-    return Counter(part for _, event in run.own(ContextInvoking) for part in execution.heard(event.adds))
+def _added(execution: ExecutionView, run: RunView, *, first: bool = False) -> Counter[Part]:
+    """What context providers answered in a run. first: in its first step, before it waited for any answer."""
+    begun = execution.trace.events[run.at].step
+    asked = [event for _, event in run.own(ContextInvoking) if not first or event.step == begun]
+    return Counter(part for event in asked for part in execution.heard(event.adds))
 
 
 def _held(execution: ExecutionView, run: RunView) -> Iterator[tuple[int, Part]]:

@@ -8,7 +8,7 @@ import pytest
 from talks import ONE_ID, run, talk
 from written import Written, broken, calls, holds, left_alone, results, taken_away
 
-from conformance.scenario.scenario import Restore, Run, Scenario, Serialize
+from conformance.scenario.scenario import Respond, Restore, Run, Scenario, Serialize
 from conformance.scenario.specs import ContextSpec, ToolSpec
 from conformance.trace.adapter_events import RequestPending, Restored, Serialized
 from conformance.trace.harness_events import ContextInvoked, ContextInvoking
@@ -96,6 +96,31 @@ def test_thr_30_wants_two_providers_of_one_id_to_be_refused():
 
 def test_thr_30_leaves_agents_alone_that_should_not_have_been_built():
     assert taken_away(asked(begun(talk(context=SAME)), "one", provider="same"), "THR-30") == {"agent is wrong"}
+
+
+# --- runs that waited for an answer ---
+
+
+def asked_again(*, before=1, shown=2, context: dict[str, ContextSpec] = ONE) -> Written:
+    """A run that waits and goes on: what the provider has seen when it is asked again, and what the thread shows at last."""
+    scenario = talk("local", run("one"), Respond(), context=context, tools={"pay": ToolSpec(approval=True)})
+    written = asked(begun(scenario), "one", adds=("remember",)).called("remember", "one").replied(calls("c1", pay={}))
+    told(written, "one").event(RequestPending, id="c1").described("t", "local", context={"memory": seen(1)}).answered(0)
+    written.tool("c1", "pay", "paid")
+    asked(written, runs=before, adds=("remember",)).called("remember", "one", calls("c1", pay={}), results(c1="paid")).replied("1")
+    return told(written, "=1", runs=2).returned("1").described("t", "local", context={"memory": seen(shown)})
+
+
+def test_a_provider_that_is_asked_again_after_an_answer_goes_on_with_what_it_left():
+    assert holds(asked_again(), "THR-29")
+    assert broken(asked_again(before=0), "THR-29") == {"lost between runs"}
+    assert broken(asked_again(shown=1), "THR-29") == {"not on the thread"}
+    assert holds(asked_again(context={**ONE, "diary": ContextSpec()}), "THR-30")
+    assert broken(asked_again(before=2, context={**ONE, "diary": ContextSpec()}), "THR-30") == {"shared"}
+
+
+def test_what_a_provider_adds_after_an_answer_need_not_be_in_the_first_request():
+    assert holds(asked_again(), "THR-32")
 
 
 # --- THR-31 ---
