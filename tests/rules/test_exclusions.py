@@ -32,32 +32,15 @@ Place = tuple[str, int, str]
 
 
 WITHOUT_A_FIXTURE: dict[str, set[str]] = {
-    "ORC-05": {"cut off", "waiting"},
-    "ORC-07": {"cut off", "faulty", "waiting"},
-    "ORC-08": {"faulty"},
-    "ORC-10": {"either beyond its script"},
-    "ORC-13": {"left to author", "limited"},
-    "ORC-14": {"left to author", "limited"},
-    "ORC-18": {"cut off", "faulty", "nests", "waiting"},
-    "ORC-19": {"left to author", "limited"},
-    "ORC-22": {"either beyond its script", "either nests"},
-    "ORC-23": {"left to author", "limited"},
-    "ORC-24": {"faulty", "left to author", "limited", "nests", "waited"},
-    "ORC-25": {"either beyond its script", "faulty", "left to author", "limited", "nests and shows intermediates"},
-    "ORC-26": {"faulty"},
-    "ORC-27": {"cut off", "faulty", "left to author"},
-    "ORC-28": {"left to author", "limited"},
-    "ORC-29": {"author completes the child", "left to author", "limited"},
-    "ORC-30": {"cut off", "faulty", "left to author"},
-    "ORC-31": {"faulty", "left to author", "limited"},
-    "ORC-32": {"either beyond its script"},
-    "ORC-33": {"cut off", "waiting"},
-    "ORC-34": {"left to author"},
-    "ORC-37": {"may begin anew", "of a child"},
-    "ORC-38": {"cut off", "faulty", "left to author"},
     "PER-13": {"callers history"},
 }
-"""Exclusions that only a drawn scenario, a mutant or a framework that conforms and differs needs. The list only shrinks."""
+"""Exclusions that only a drawn scenario or a mutant needs. The list only shrinks."""
+
+CONFORMING_BUT_DIFFERENT: dict[Place, str] = {
+    ("ORC-19", 1, "left to author"): "test_orc_19_leaves_errors_alone: an error may name the executors that complete (ORC-07)",
+    ("ORC-19", 1, "limited"): "test_orc_19_leaves_errors_alone: what a child's limit means for its parent is left open (ORC-18)",
+}
+"""Exclusions that no implementation here needs, but one that conforms and differs: the hand-written test that has it, and why."""
 
 
 def without(rule: Rule) -> Iterator[tuple[Place, Rule]]:
@@ -97,6 +80,7 @@ def test_each_exclusion_is_needed_by_a_fixture():
             if not missing and found(rule, shown.view) != found(variant, shown.view):
                 del open_places[place]
     left: dict[str, set[str]] = {}
-    for id, _, name in open_places:
+    for id, _, name in open_places.keys() - CONFORMING_BUT_DIFFERENT.keys():
         left.setdefault(id, set()).add(name)
     assert left == WITHOUT_A_FIXTURE
+    assert CONFORMING_BUT_DIFFERENT.keys() <= open_places.keys()

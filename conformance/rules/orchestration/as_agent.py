@@ -191,7 +191,7 @@ def as_an_agent_updates_join_to_the_response(execution: ExecutionView, each: Wor
     needs=[*AS_AGENT, "workflows.handoff"],
     each=run_as_agent,
     when=[handoff],
-    leaves_alone=[waited, faulty],
+    leaves_alone=[waited],
     aspects=["missing", "repeated", "foreign", "order", "empty message"],
 )
 def a_handoff_as_an_agent_returns_what_was_said(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:

@@ -311,7 +311,6 @@ def several_completions_are_detected(_: ExecutionView, each: WorkflowRun) -> Ite
     needs=["workflows", "workflows.custom"],
     each=direct_run,
     when=[custom, completed_by_nobody, succeeded],
-    leaves_alone=[faulty],
     aspects=["not reported"],
 )
 def an_end_without_completion_is_reported(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:

@@ -161,7 +161,7 @@ def a_childs_question_is_put(_: ExecutionView, each: WorkflowRun) -> Iterator[Fi
         yield finding(False, each.end, "not asked", expected=expected, got="an end of the run without that request")
 
 
-@clause(each=workflow_run, when=[a_child_needs_approval, succeeded, waited], leaves_alone=[faulty])
+@clause(each=workflow_run, when=[a_child_needs_approval, succeeded, waited])
 def the_answer_reaches_the_child(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """What was approved is done, what was rejected is not, and the parent goes on."""
     yield as_approved(execution, each.run)
@@ -215,7 +215,7 @@ def children_lead_to_the_answer(execution: ExecutionView, each: WorkflowRun) -> 
     policies=SIGNAL,
     each=workflow_run,
     when=[several_children, succeeded],
-    leaves_alone=[faulty, left_to_author, limited],
+    leaves_alone=[left_to_author],
     also=[children_lead_to_the_answer],
     aspects=["overheard", "missing", "repeated", "foreign", "order"],
 )

@@ -362,9 +362,10 @@ def test_orc_19_leaves_alone():
 def test_orc_19_leaves_errors_alone():
     alone = Written(flow("sequential", "a")).run().called("go").failed()
     assert left_alone(alone.raised(), "ORC-19") == {"faulty"}
-    chats = flow("group_chat", "a", runs=(run(manager=PICKS),), max_rounds=1)
-    assert left_alone(Written(chats).run().spoke("a", "A", "go").raised(), "ORC-19") == {"limited"}
-    drafts = flow("sequential", "child", others=child_of_an_author())
-    assert left_alone(Written(drafts).run().spoke("b", "B", "go").raised(), "ORC-19") == {"left to author"}
-    twice = Written(flow("sequential", "a", runs=(run(), run()))).run().spoke("a", "A", "go").completed("A")
-    assert taken_away(twice.run().raised(), "ORC-19") == {"later run that raised"}
+    chats = flow("sequential", "child", others=child("group_chat", max_rounds=1), runs=(run(manager=PICKS),))
+    assert left_alone(Written(chats).run().spoke("b", "B", "go").raised(text="out of rounds"), "ORC-19") == {"limited"}
+    twice = ExecutorSpec(completes="done", again="done again")
+    drafts = flow("sequential", "child", others=child("custom", stages=(("x",),), executors={"x": twice}))
+    assert left_alone(Written(drafts).run().raised(text="x completes twice"), "ORC-19") == {"left to author"}
+    before = Written(flow("sequential", "a", runs=(run(), run()))).run().spoke("a", "A", "go").completed("A")
+    assert taken_away(before.run().raised(), "ORC-19") == {"later run that raised"}

@@ -98,6 +98,7 @@ def test_orc_30_breaks():
     assert broken(asking().completed("C").pending(tool="pay", id="r"), "ORC-30") == {"completed early"}
     assert broken(asked().raised(), "ORC-30") == {"raised"}
     assert broken(goes_on(asked()), "ORC-30") == {"not executed"}
+    assert broken(goes_on(asked().called("go", agent="c").failed(agent="c")), "ORC-30") == {"not executed"}
     assert broken(goes_on(asked(approve=False).tool("1", "pay")), "ORC-30") == {"executed without approval"}
 
 
@@ -114,7 +115,6 @@ def test_orc_30_breaks_where_nobody_gets_an_executors_question():
 
 def test_orc_30_leaves_alone():
     assert left_alone(asking().called("go", agent="c").failed(agent="c"), "ORC-30") == {"faulty"}
-    assert left_alone(asked().called("go", agent="c").failed(agent="c"), "ORC-30") == {"faulty"}
     assert left_alone(questioning().called("go", agent="c").failed(agent="c"), "ORC-30") == {"faulty"}
     assert left_alone(asking().event(Abandoned, chunks=1), "ORC-30") == {"cut off"}
     assert left_alone(asking(child=UNENDED).pending(tool="pay", id="r"), "ORC-30") == {"left to author"}
@@ -138,6 +138,8 @@ def test_orc_31_holds_where_children_hear_answers_only():
 def test_orc_31_breaks_where_one_child_hears_the_other():
     assert broken(two_children("go", "=A", "=B").completed("D"), "ORC-31") == {"overheard"}
     assert broken(two_children("go", "=B", pattern="concurrent").completed("B", "D"), "ORC-31") == {"overheard"}
+    assert broken(two_children("go", "=A").failed(agent="c").completed("X"), "ORC-31") == {"overheard"}
+    assert broken(two_children("go", "=A", child=CHAT, runs=(CUT,)).completed("X"), "ORC-31") == {"overheard"}
 
 
 @pytest.mark.parametrize(
@@ -149,9 +151,9 @@ def test_orc_31_breaks(answer, aspect):
 
 
 def test_orc_31_leaves_alone():
-    assert left_alone(two_children("go", "=A").failed(agent="c").completed("X"), "ORC-31") == {"faulty"}
+    assert taken_away(two_children("go", "=B").failed(agent="c").completed("X"), "ORC-31") == {"faulty"}
     assert left_alone(two_children("go", "=A", child=UNENDED).completed("X"), "ORC-31") == {"left to author"}
-    assert left_alone(two_children("go", "=A", child=CHAT, runs=(CUT,)).completed("X"), "ORC-31") == {"limited"}
+    assert taken_away(two_children("go", "=B", child=CHAT, runs=(CUT,)).completed("X"), "ORC-31") == {"limited"}
 
 
 def test_orc_31_leaves_alone_who_takes_part_in_both_children():
