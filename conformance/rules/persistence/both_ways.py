@@ -22,6 +22,7 @@ from conformance.rules.persistence.conflicting_runs import (
     throws,
 )
 from conformance.rules.persistence.history import (
+    KEPT,
     appended_something,
     calls_waited_for,
     gained,
@@ -49,7 +50,6 @@ from conformance.rules.preconditions import (
     succeeded,
     terminated,
     thread_run,
-    with_provider,
 )
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
@@ -60,9 +60,6 @@ from conformance.trace.messages import Part
 
 _ABOUT_THE_END = re.compile(r"background|continuation|per.?service.?call", re.I)
 """How a warning sounds that is about a run in the background, which persists at its end."""
-
-KEPT = (with_provider, kept_locally)
-"""An explicitly configured history provider has to keep the run's turn."""
 
 # --- what the rules of this section look at, and leave alone ---
 

@@ -47,12 +47,6 @@ def without_settings(_: ExecutionView, run: RunView) -> bool:
     return not (run.agent.client_as_is or run.agent.per_service_call)
 
 
-@condition
-def brings_an_id(_: ExecutionView, run: RunView) -> bool:
-    """A reply of the run carried a conversation id."""
-    return run.brought_id
-
-
 # --- replies ---
 
 

@@ -18,13 +18,13 @@ from conformance.rules.persistence.conflicting_runs import (
     created_local,
     ended_otherwise,
     ids_arrive,
-    next_runs,
     of_conflict,
     refused_as_conflict,
     run_after_a_conflict,
+    runs_after,
     throws,
 )
-from conformance.rules.persistence.history import grown, kept_unnamed, under_a_conversation
+from conformance.rules.persistence.history import created_hosted, grown, kept_without_a_name, under_a_conversation
 from conformance.rules.preconditions import (
     DISPUTED,
     abandoned,
@@ -48,21 +48,9 @@ _HISTORY = re.compile(r"history|provider|store|memory", re.I)
 
 
 @condition
-def created_hosted(execution: ExecutionView, run: RunView) -> bool:
-    """The thread was created hosted."""
-    return execution.scenario.kind_of(run.thread or "") == "hosted"
-
-
-@condition
 def brought_an_id_by_now(execution: ExecutionView, run: RunView) -> bool:
     """A reply carried a conversation id, in the run or before it on its thread."""
     return bool(_first_id(execution, run))
-
-
-@condition
-def kept_without_a_name(execution: ExecutionView, run: RunView) -> bool:
-    """A service that keeps by default has the conversation and never named it, of which may be warned in the same words."""
-    return kept_unnamed(execution, run)
 
 
 # --- the rules ---
@@ -259,7 +247,7 @@ def _effects(execution: ExecutionView, conflict: Conflict) -> Iterator[tuple[str
     run = conflict.run
     yield from (("thread changed", at) for at in change(execution, run, run.thread or "", ("kind", "conversation_id", "messages")))
     yield from (("appended", at) for at in _appended_all_the_same(conflict))
-    again = [later for later in next_runs(execution, run) if any(each.stored for each in execution.earlier(later))]
+    again = [later for later in runs_after(execution, run) if any(each.stored for each in execution.earlier(later))]
     yield from (("next run does not load", later.at) for later in again if not later.own(HistoryLoaded))
 
 

@@ -44,10 +44,10 @@ class RunAfterAConflict:
 def run_after_a_conflict(execution: ExecutionView) -> Iterator[RunAfterAConflict]:
     """A run that called its service on a thread on which a conversation id had arrived beside a history provider."""
     for each in conflict(execution):
-        yield from (RunAfterAConflict(each, later) for later in next_runs(execution, each.run))
+        yield from (RunAfterAConflict(each, later) for later in runs_after(execution, each.run))
 
 
-def next_runs(execution: ExecutionView, run: RunView) -> list[RunView]:
+def runs_after(execution: ExecutionView, run: RunView) -> list[RunView]:
     """The later runs of its agent on the same thread that called the service and were well formed."""
     later_runs = [each for each, _, _ in execution.agent_runs() if each.agent_name == run.agent_name and each.calls]
     return [later for later in later_runs if run in execution.earlier(later) and not contradicts(execution, later)]

@@ -26,7 +26,7 @@ from conformance.rules.persistence.cells import overtaken
 from conformance.rules.persistence.history import (
     calls_waited_for,
     created_hosted,
-    kept_unnamed,
+    kept_without_a_name,
     recurring_call_ids,
     service_failed,
     stored_by_end,
@@ -84,12 +84,6 @@ def later_on_the_thread_or_made_up(execution: ExecutionView, request: RequestVie
 def after_a_run_per_call(execution: ExecutionView, run: RunView) -> bool:
     """An earlier run on the thread called the service and was persisted after each call."""
     return any(timing_of(each) == "per call" and each.calls for each in execution.earlier(run))
-
-
-@condition
-def kept_without_a_name(execution: ExecutionView, run: RunView) -> bool:
-    """A service that keeps by default has the conversation and never named it: a client may rely on it (PER-08)."""
-    return kept_unnamed(execution, run)
 
 
 @condition

@@ -23,15 +23,14 @@ from conformance.rules.persistence.failed_runs import (
     provider_of_a_failed_run,
 )
 from conformance.rules.persistence.history import (
+    KEPT,
+    NOT_KEPT,
     gained,
     in_background,
-    kept_locally,
     occurred,
     service_failed,
-    under_a_conversation,
 )
 from conformance.rules.preconditions import (
-    DISPUTED,
     abandoned,
     after_a_contradiction,
     callers_history,
@@ -55,12 +54,6 @@ from conformance.trace.messages import Part
 
 # --- what the rules of this section look at, and leave alone ---
 
-KEPT = (with_provider, kept_locally)
-"""An explicitly configured history provider has to keep the run's turn."""
-
-ELSEWHERE = (*DISPUTED, under_a_conversation)
-"""Where the turn may be kept somewhere else."""
-
 
 @condition
 def next_at_the_same_time(execution: ExecutionView, run: RunView) -> bool:
@@ -83,7 +76,7 @@ def returned_or_raised(_: ExecutionView, run: RunView) -> bool:
 # --- the rules ---
 
 
-@clause(each=thread_run, when=[*KEPT, persisted_per_call, cancelled_in_a_call], leaves_alone=ELSEWHERE)
+@clause(each=thread_run, when=[*KEPT, persisted_per_call, cancelled_in_a_call], leaves_alone=NOT_KEPT)
 def a_cancelled_call_keeps_the_earlier_ones(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A run that is cancelled in a service call has stored what came before that call, with the input of that call or without."""
     stored, expected = gained(execution, run), stored_after(run)
@@ -102,7 +95,7 @@ def a_cancelled_call_keeps_the_earlier_ones(execution: ExecutionView, run: RunVi
     needs=["history.provider", "history.per_service_call"],
     each=thread_run,
     when=[*KEPT, persisted_per_call, service_failed],
-    leaves_alone=ELSEWHERE,
+    leaves_alone=NOT_KEPT,
     also=[a_cancelled_call_keeps_the_earlier_ones],
     aspects=["failed input", "missing", "repeated", "foreign", "order", "not raised", "wrong kind of error"],
 )
@@ -176,7 +169,7 @@ def providers_are_told_of_a_failure_once(execution: ExecutionView, provider: Pro
     needs=["history.provider"],
     each=thread_run,
     when=[with_provider, next_after(ended_badly), succeeded, next_at_the_same_time],
-    leaves_alone=[*ELSEWHERE, callers_history, terminated, cut_short],
+    leaves_alone=[*NOT_KEPT, callers_history, terminated, cut_short],
     aspects=["failed run", "missing", "repeated", "foreign", "order"],
 )
 def a_run_after_a_failed_one_stores_its_own(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -198,7 +191,7 @@ def a_run_after_a_failed_one_stores_its_own(execution: ExecutionView, run: RunVi
     needs=["history.provider", "tools"],
     each=thread_run,
     when=[*KEPT, a_tool_raised, returned_or_raised],
-    leaves_alone=[*ELSEWHERE, callers_history, terminated, cut_short, service_failed, history_failed],
+    leaves_alone=[*NOT_KEPT, callers_history, terminated, cut_short, service_failed, history_failed],
     aspects=["missing result", "missing", "repeated", "foreign", "order", "stored on failure"],
 )
 def a_tool_that_raises_leaves_history_whole(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -267,7 +260,7 @@ def nothing_abandoned_is_stored_again(execution: ExecutionView, run: RunView) ->
     needs=["history.provider", "runs.streaming"],
     each=thread_run,
     when=[*KEPT, abandoned, persisted_per_call],
-    leaves_alone=[*ELSEWHERE, history_failed],
+    leaves_alone=[*NOT_KEPT, history_failed],
     also=[an_abandoned_run_is_stored_whole_or_not, nothing_abandoned_is_stored_again],
     aspects=["input in flight", "never said", "partly stored", "stored again"],
 )

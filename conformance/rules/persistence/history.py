@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after
 from conformance.rules.model import kind_after, kind_before
+from conformance.rules.preconditions import DISPUTED, with_provider
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run
 from conformance.trace.adapter_events import RequestPending
@@ -27,6 +28,13 @@ def kept_locally(execution: ExecutionView, run: RunView) -> bool:
 def under_a_conversation(execution: ExecutionView, run: RunView) -> bool:
     """A service named a conversation on the thread, in the run or before it (PER-32 ff.)."""
     return any(each.brought_id for each in [*execution.earlier(run), run])
+
+
+KEPT = (with_provider, kept_locally)
+"""What must be so of a run whose turn an explicitly configured history provider has to keep."""
+
+NOT_KEPT = (*DISPUTED, under_a_conversation)
+"""Where it need not keep the turn all the same: somebody else may do it."""
 
 
 @condition
@@ -83,14 +91,18 @@ def appended_something(_: ExecutionView, run: RunView) -> bool:
     return bool(run.stored)
 
 
-# --- what they read ---
+@condition
+def kept_without_a_name(execution: ExecutionView, run: RunView) -> bool:
+    """A service that keeps by default has a conversation of an adaptive thread, and never named it.
 
-
-def kept_unnamed(execution: ExecutionView, run: RunView) -> bool:
-    """Whether a service that keeps by default has a conversation of an adaptive thread, but never named it."""
+    A client may rely on it (PER-08), or warn of it in the words of a conflict.
+    """
     silent = execution.scenario.kind_of(run.thread or "") == "adaptive" and run.agent.service.stores_by_default
     replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply is not None]
     return silent and any(reply.kept and reply.conversation_id is None for reply in replies)
+
+
+# --- what they read ---
 
 
 def plain(run: RunView) -> bool:

@@ -21,7 +21,6 @@ from conformance.rules.persistence.cells import (
     beside_a_run_in_the_background,
     beside_a_surprising_service,
     beside_an_undecorated_agent,
-    brings_an_id,
     built_agent,
     called_or_failed,
     cancelled_in_a_call,
@@ -40,23 +39,24 @@ from conformance.rules.persistence.cells import (
     without_settings,
 )
 from conformance.rules.persistence.history import (
+    KEPT,
+    NOT_KEPT,
     client_as_is,
     grown,
     in_background,
-    kept_locally,
     plain,
     rebuilt,
     stored_before,
     under_a_conversation,
 )
 from conformance.rules.preconditions import (
-    DISPUTED,
     RequestView,
     abandoned,
     after,
     after_a_contradiction,
     answered,
     bounded_history,
+    brought_an_id,
     called_the_service,
     callers_history,
     contradicting,
@@ -80,12 +80,6 @@ from conformance.rules.wording import show
 from conformance.trace.adapter_events import Observed, RequestPending, RunReturned
 from conformance.trace.harness_events import HistoryAppended, HistoryLoaded, ServiceCalled, ToolCalled, Warned
 from conformance.trace.messages import Part
-
-KEPT = (with_provider, kept_locally)
-"""What must be so of a run whose turn a history provider has to keep."""
-
-NOT_KEPT = (*DISPUTED, under_a_conversation)
-"""Where nobody has to keep it."""
 
 # --- once at the end of a run: M1 and M3 ---
 
@@ -342,7 +336,7 @@ def all_cells_give_the_same_response(execution: ExecutionView, both: Siblings) -
     needs=["history.per_run"],
     each=thread_run,
     when=[on_local_thread, without_settings, called_the_service],
-    leaves_alone=[contradicting, brings_an_id, rebuilt, in_background, after(rebuilt), after(in_background)],
+    leaves_alone=[contradicting, brought_an_id, rebuilt, in_background, after(rebuilt), after(in_background)],
     aspects=["early", "seen early", "unasked warning"],
 )
 def both_settings_default_to_false(execution: ExecutionView, run: RunView) -> Iterator[Finding]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from conformance.rules.condition import Condition, condition
+from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.persistence.history import (
     copies_are_written,
     detached,
     gained,
     occurred,
+    recurring_call_ids,
+    service_failed,
     stored_by_end,
     under_a_conversation,
 )
@@ -23,6 +25,7 @@ from conformance.rules.preconditions import (
     contradicting,
     cut_short,
     history_failed,
+    next_after,
     of_run,
     on_hosted_thread,
     persisted_per_call,
@@ -37,7 +40,6 @@ from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import outcome, show
 from conformance.scenario.scenario import Run
-from conformance.trace.harness_events import ServiceFailed
 from conformance.trace.messages import Part, parts
 
 # --- what the rules of this section look at, and leave alone ---
@@ -49,31 +51,10 @@ def supplies_results(_: ExecutionView, run: RunView) -> bool:
     return isinstance(run.spec, Run) and run.spec.supplies
 
 
-def next_after(earlier: Condition[RunView]) -> Condition[RunView]:
-    """The condition that the run before this one, on its thread, meets another one."""
-
-    def test(execution: ExecutionView, run: RunView) -> bool:
-        return any(earlier(execution, other) for other in execution.earlier(run)[-1:])
-
-    return Condition(f"next after {earlier.name}", f"of the run before, on its thread: {earlier.text}", test)
-
-
 @condition
 def more_than_one_gone_wrong(execution: ExecutionView, run: RunView) -> bool:
     """Of the runs before the last one, some did not succeed or were terminated, too."""
     return not all(other.succeeded and not other.terminated for other in execution.earlier(run)[:-1])
-
-
-@condition
-def recurring_call_ids(_: ExecutionView, run: RunView) -> bool:
-    """The service numbers its function calls anew in every run, so that ids of earlier turns come back."""
-    return run.agent.service.repeats_call_ids
-
-
-@condition
-def service_failed(_: ExecutionView, run: RunView) -> bool:
-    """The service failed in the run."""
-    return bool(run.own(ServiceFailed))
 
 
 @condition

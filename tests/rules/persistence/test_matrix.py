@@ -353,7 +353,7 @@ def test_per_07_breaks():
 
 def test_per_07_leaves_alone():
     assert left_alone(turn(begun(kept(run("one", store=True))), "one", "1"), "PER-07") == {"contradicting"}
-    assert left_alone(surprised(), "PER-07") == {"brings an id"}
+    assert left_alone(surprised(), "PER-07") == {"brought an id"}
     rebuilt = kept(run("one", per_service_call=False), run("two"), history="default")
     assert left_alone(turn(turn(begun(rebuilt), "one", "1"), "two", "2"), "PER-07") == {"rebuilt", "after rebuilt"}
     behind = kept(run("one", background=True), run("two"))
