@@ -31,9 +31,7 @@ Place = tuple[str, int, str]
 """A rule, the number of its clause, and the name of an exclusion there."""
 
 
-WITHOUT_A_FIXTURE: dict[str, set[str]] = {
-    "PER-13": {"callers history"},
-}
+WITHOUT_A_FIXTURE: dict[str, set[str]] = {}
 """Exclusions that only a drawn scenario or a mutant needs. The list only shrinks."""
 
 CONFORMING_BUT_DIFFERENT: dict[Place, str] = {

@@ -288,7 +288,7 @@ def a_copy_is_well_formed(execution: ExecutionView, run: RunView) -> Iterator[Fi
     needs=["history.provider"],
     each=thread_run,
     when=[succeeded, appended_something],
-    leaves_alone=[*DISPUTED, under_a_conversation, callers_history, terminated, cut_short],
+    leaves_alone=[*DISPUTED, under_a_conversation, terminated, cut_short],
     also=[a_copy_is_well_formed],
     aspects=["call without a result", "result without a call"],
 )

@@ -214,13 +214,16 @@ def test_per_13_breaks(written, aspect):
     assert broken(written, "PER-13") == {aspect}
 
 
+def test_per_13_judges_what_is_stored_where_nothing_should_be():
+    assert holds(turn(begun(kept(**BARE)), "one", "1"), "PER-13")
+
+
 def test_per_13_judges_what_a_run_added_where_an_earlier_one_left_a_call_open():
     assert holds(turn(stopped(begun(), "one", STOPS), "two", "2"), "PER-13")
 
 
 def test_per_13_leaves_alone():
     assert left_alone(let_through(), "PER-13") == {"contradicting", "after a contradiction"}
-    assert left_alone(turn(begun(kept(**BARE)), "one", "1"), "PER-13") == {"callers history"}
     assert left_alone(at_the_limit(), "PER-13") == {"cut short"}
     assert left_alone(stopped(begun(), "one", STOPS, STOPPED), "PER-13") == {"terminated"}
     assert left_alone(surprised(), "PER-13") == {"under a conversation", "detached"}
