@@ -11,34 +11,34 @@ from conformance.rules.orchestration.expected import (
     answer_of,
     answering,
     answers,
-    ended_by,
     orders,
     owned,
     response_of,
     said,
     spells,
 )
+from conformance.rules.orchestration.failures import faulty
+from conformance.rules.orchestration.limits import answered_as_declared, ends_by_limit, limited
 from conformance.rules.orchestration.outputs import (
     COMPLETIONS,
     SIGNAL,
     completed,
     heard_texts,
+    how_many,
     how_texts_differ,
+    intermediate_outputs,
     misattributed,
     texts,
     told,
 )
-from conformance.rules.orchestration.runs import MANAGED
 from conformance.rules.orchestration.workflow_run import (
     WorkflowRun,
     concurrent,
     custom,
     cut_off,
     direct_run,
-    faulty,
     handoff,
     left_to_author,
-    limited,
     nests,
     of_pattern,
     raised,
@@ -51,20 +51,10 @@ from conformance.rules.wording import error, show
 from conformance.trace.adapter_events import Chunk, Output
 from conformance.trace.messages import Message, Part
 
-_LIMIT_ANSWERS = {True: "the manager's answer", False: "a notice that speaks of the limit"}
-
-_ABOUT_LIMITS = re.compile(r"limit|max|reach|exceed|round|stall|reset", re.I)
-
 # --- what the rules of this section look at, and leave alone ---
 
 DECIDED_OTHERWISE: tuple[Condition[WorkflowRun], ...] = (faulty, limited, left_to_author)
 """Where a fault of the script, a limit or an author decides what the answer is, and whether there is one."""
-
-
-@condition
-def ends_by_limit(_: ExecutionView, each: WorkflowRun) -> bool:
-    """A limit on rounds, stalls or resets ends the group chat or the Magentic run before its manager does."""
-    return each.workflow.pattern in MANAGED and ended_by(each.spec.manager, each.workflow) == "limit"
 
 
 @condition
@@ -230,14 +220,14 @@ def handoff_outputs_everything_as_intermediate(execution: ExecutionView, each: W
     Whatever `intermediate_outputs` says. Where streaming, intermediates may arrive as chunks: then every text must be in them, in
     order. Results of handoffs need not be there: not every framework has them.
     """
-    found = completed(each.run)
+    found, wanted = completed(each.run), response_of(execution, each.run, each.spec.workflow)
     full = [at for at, output in found if output.messages]
-    aspect = _how_many(found) or ("not empty" if full else _how_shown(execution, each))
+    aspect = how_many(found) or ("not empty" if full else _how_shown(execution, each))
     yield finding(
         not aspect,
         [*full, *(at for at, _ in found), each.end][0],
         aspect,
-        expected=f"one empty run-completed output, and as intermediate: {show(_response(execution, each))}",
+        expected=f"one empty run-completed output, and as intermediate: {show(wanted)}",
         got=f"{len(found)} run-completed outputs, {len(full)} of them not empty; as intermediate: "
         f"{show(_intermediate(execution, each))}",
     )
@@ -292,12 +282,12 @@ def a_limit_ends_with_an_answer(execution: ExecutionView, each: WorkflowRun) -> 
     The policy `limit_answer`: a notice, which is nobody's reply and speaks of the limit, or the manager's answer.
     """
     found, failure = completed(each.run), each.run.raised
-    aspect = "raised" if failure else _how_many(found)
+    aspect = "raised" if failure else how_many(found)
     if aspect:
         got = error(failure[1]) if failure else f"{len(found)} run-completed outputs"
         yield finding(False, each.end, aspect, expected="exactly one run-completed output", got=got)
     else:
-        yield _as_declared(execution, each, *found[0])
+        yield answered_as_declared(execution, each, *found[0])
 
 
 @clause(
@@ -329,7 +319,7 @@ def edge_sizes_answer_alike(execution: ExecutionView, each: WorkflowRun) -> Iter
     """
     found = completed(each.run)
     if each.workflow.pattern == "handoff":
-        forms = [_response(execution, each)]
+        forms = [response_of(execution, each.run, each.spec.workflow)]
         got = [[part for _, output in each.run.of(Output) for part in said(execution, output.messages)]]
     else:
         forms = answers(execution, each.run, each.workflow)
@@ -389,24 +379,14 @@ def _signed_alike(authors: Sequence[str | None], form: Form) -> bool:
     return all(None in (author, name) or author == name for author, (name, _) in zip(authors, form, strict=False))
 
 
-def _response(execution: ExecutionView, each: WorkflowRun) -> list[Part]:
-    """Everything that the participants of a handoff said."""
-    return response_of(execution, each.run, each.spec.workflow)
-
-
 def _intermediate(execution: ExecutionView, each: WorkflowRun) -> list[Part]:
     """What a run's intermediate outputs say."""
-    return [part for _, output in each.run.of(Output) if not output.completed for part in said(execution, output.messages)]
-
-
-def _how_many(found: Sequence[tuple[int, Output]]) -> str:
-    """The aspect in which the number of run-completed outputs is wrong; "" where there is one."""
-    return "" if len(found) == 1 else "several completions" if found else "no completion"
+    return [part for _, output in intermediate_outputs(each.run) for part in said(execution, output.messages)]
 
 
 def _how_shown(execution: ExecutionView, each: WorkflowRun) -> str:
     """The aspect in which what is shown of a handoff is wrong; "" where intermediate outputs or chunks are right."""
-    shown, expected = _intermediate(execution, each), _response(execution, each)
+    shown, expected = _intermediate(execution, each), response_of(execution, each.run, each.spec.workflow)
     how = how_they_differ(shown, expected) if shown != expected else _how_signed(execution, each)
     if not how or not each.spec.stream:
         return how
@@ -426,25 +406,3 @@ def _how_signed(execution: ExecutionView, each: WorkflowRun) -> str:
 def _in_order(texts: Sequence[str], whole: str) -> bool:
     """Whether texts stand in a whole, one after another."""
     return re.search(".*".join(map(re.escape, texts)), whole, re.S) is not None
-
-
-def _as_declared(execution: ExecutionView, each: WorkflowRun, at: int, output: Output) -> Finding:
-    """Whether a run that a limit ended says what is declared for that, and kept to the limit."""
-    got, rounds = said(execution, output.messages), len(spells(execution, each.run))
-    by_manager = execution.policies.limit_answer == "manager"
-    wanted = answer_of(execution, each.run, each.workflow)
-    right = got == wanted if by_manager else got != wanted and _is_notice(execution, each, got)
-    kept = each.workflow.max_rounds is None or rounds <= each.workflow.max_rounds
-    return finding(
-        right and kept,
-        at,
-        "another answer" if kept else "more rounds",
-        expected=f"{_LIMIT_ANSWERS[by_manager]}, after no more rounds than {each.workflow.max_rounds}",
-        got=f"{show(got)} after {rounds} rounds",
-    )
-
-
-def _is_notice(execution: ExecutionView, each: WorkflowRun, got: Sequence[Part]) -> bool:
-    """Whether an answer is one message that nobody said and that speaks of the limit."""
-    others = texts(part for spell in spells(execution, each.run) for part in spell.said)
-    return len(got) == 1 and got[0][-1] not in others and bool(_ABOUT_LIMITS.search(got[0][-1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from conformance.rules.condition import condition, selection
+from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import (
     answer_of,
@@ -17,20 +17,19 @@ from conformance.rules.orchestration.expected import (
     said,
     spells,
 )
+from conformance.rules.orchestration.failures import faulty
+from conformance.rules.orchestration.later_run import LaterRun, later_run_on_thread, of_the_later
+from conformance.rules.orchestration.limits import limited
 from conformance.rules.orchestration.outputs import heard_texts, how_texts_differ, misattributed, returned, texts, told
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, Pair, pair_by, responses_alike
-from conformance.rules.orchestration.requests import APPROVED, approvals, as_approved, unasked
+from conformance.rules.orchestration.questions import APPROVED, approvals, as_approved, unasked
 from conformance.rules.orchestration.workflow_run import (
-    LaterRun,
     WorkflowRun,
     called_the_service,
     cut_off,
-    faulty,
     handoff,
     left_to_author,
-    limited,
     nests,
-    of_the_later,
     raised,
     run_as_agent,
     shows_intermediates,
@@ -63,20 +62,6 @@ def nests_and_shows_intermediates(execution: ExecutionView, each: WorkflowRun) -
 def asks_for_approval(_: ExecutionView, each: WorkflowRun) -> bool:
     """A participant makes a call that needs approval."""
     return bool(approvals(each.run))
-
-
-@selection
-def later_run_on_thread(execution: ExecutionView) -> Iterator[LaterRun]:
-    """A run of a workflow as an agent on a thread on which it was run before."""
-    runs = list(run_as_agent(execution))
-    for place, each in enumerate(runs):
-        earlier = tuple(other for other in runs[:place] if _same_thread(each, other))
-        if earlier:
-            yield LaterRun(each, earlier)
-
-
-def _same_thread(each: WorkflowRun, other: WorkflowRun) -> bool:
-    return each.spec.thread is not None and (each.spec.thread, each.spec.workflow) == (other.spec.thread, other.spec.workflow)
 
 
 @condition

@@ -5,35 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.rules.condition import condition, selection
+from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.orchestration import runs
-from conformance.rules.orchestration.expected import answer_of, answering, completing, response_of, spells
+from conformance.rules.orchestration.expected import answer_of, answering, completing, response_of
+from conformance.rules.orchestration.failures import completed_in_spite, faulty, surely_fails, withdrawn
+from conformance.rules.orchestration.later_run import LaterRun, leaked_at, of_the_later, run_again
+from conformance.rules.orchestration.limits import limited
 from conformance.rules.orchestration.outputs import (
     COMPLETIONS,
     SIGNAL,
     completed,
     exactly_one,
     final_events,
-    foreign_at,
     how_texts_differ,
     intermediate,
     texts,
 )
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, completions_alike, pair_by
-from conformance.rules.orchestration.runs import MANAGED
 from conformance.rules.orchestration.workflow_run import (
-    LaterRun,
     WorkflowRun,
+    completes,
     custom,
     cut_off,
     direct_run,
-    faulty,
     handoff,
     left_to_author,
-    limited,
-    nests,
-    of_the_later,
     streams,
     succeeded,
     waited,
@@ -44,15 +40,9 @@ from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.wording import outcome, show
 from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, Idle, Output, Raised, RequestPending
-from conformance.trace.harness_events import ServiceFailed, Warned
+from conformance.trace.harness_events import Warned
 
 # --- what the rules of this section look at, and leave alone ---
-
-
-@condition
-def completes(_: ExecutionView, each: WorkflowRun) -> bool:
-    """The run has a run-completed output."""
-    return bool(completed(each.run))
 
 
 @condition
@@ -76,25 +66,9 @@ def _last_stages(workflow: WorkflowSpec, names: list[str]) -> tuple[tuple[str, .
 
 
 @condition
-def surely_fails(execution: ExecutionView, each: WorkflowRun) -> bool:
-    """A participant's service failed, or an executor or the manager of the workflow itself does by its script."""
-    return runs.fails(execution, each.run)
-
-
-@selection
-def run_after_others(execution: ExecutionView) -> Iterator[LaterRun]:
-    """A run of a workflow that was run before, to its end."""
-    every = list(workflow_run(execution))
-    for place, each in enumerate(every):
-        earlier = tuple(other for other in every[:place] if other.spec.workflow == each.spec.workflow and other.end < each.run.at)
-        if earlier:
-            yield LaterRun(each, earlier)
-
-
-@condition
-def after_one_cut_off(_: ExecutionView, each: LaterRun) -> bool:
+def after_one_cut_off(execution: ExecutionView, each: LaterRun) -> bool:
     """An earlier run of the workflow was cut off: its consumer left, it broke, or it cannot be expressed (ORC-38)."""
-    return any(runs.cut_off(other.run) for other in each.earlier)
+    return any(cut_off(execution, other) for other in each.earlier)
 
 
 @condition
@@ -240,15 +214,15 @@ def a_run_that_fails_does_not_complete(execution: ExecutionView, each: WorkflowR
     fails where a participant or an executor does. Where a manager names somebody unknown, an implementation may go on without:
     then there is no error, but never both. Where an author's executor completes and another one fails, either may come first.
     """
-    done, withdrawn = _completions_in_spite(each), _withdrawn(execution, each)
+    done, lost = completed_in_spite(each), withdrawn(execution, each)
     raised = each.run.raised is not None
     goes_on = each.spec.manager.errs and not raised
     yield finding(
-        goes_on or (raised and not done and not withdrawn),
+        goes_on or (raised and not done and not lost),
         done[0] if done else each.end,
         "not raised" if not raised else "both" if done else "withdrawn",
         expected="an error for the consumer, no run-completed output, and what was said until then",
-        got=f"{'an' if raised else 'no'} error, {len(done)} run-completed outputs, nothing of {', '.join(withdrawn) or 'nobody'}",
+        got=f"{'an' if raised else 'no'} error, {len(done)} run-completed outputs, nothing of {', '.join(lost) or 'nobody'}",
     )
 
 
@@ -256,7 +230,7 @@ def a_run_that_fails_does_not_complete(execution: ExecutionView, each: WorkflowR
     "ORC-06",
     needs=["workflows"],
     policies=SIGNAL,
-    each=run_after_others,
+    each=run_again,
     leaves_alone=[after_one_cut_off, *map(of_the_later, (faulty, cut_off, left_to_author))],
     aspects=["raised", "no completion", "leaked"],
 )
@@ -267,7 +241,7 @@ def runs_do_not_leak_into_each_other(execution: ExecutionView, each: LaterRun) -
     earlier runs had no completion need not have one now (ORC-01).
     """
     run, found = each.itself.run, final_events(each.itself.run, each.itself.spec)
-    leaked = foreign_at(execution, run, [other.run for other in each.earlier], found)
+    leaked = leaked_at(execution, each)
     own = run.ending == "waiting" or (run.succeeded and (bool(found) or not _completed_before(each)))
     failed = [run.raised[0]] if run.raised else []
     yield finding(
@@ -385,32 +359,6 @@ def streaming_changes_no_output(execution: ExecutionView, pair: Pair) -> Iterato
 def _suspended(each: WorkflowRun, step: int) -> bool:
     """Whether a run that waited was not done yet in a step: it went on in a later one, waits still, or failed."""
     return each.run.ending in ("waiting", "raised") or step < max(event.step for _, event in each.run.events)
-
-
-def _completions_in_spite(each: WorkflowRun) -> list[int]:
-    """The run-completed outputs that a failing run may not have; an author's executor may be done before another one fails."""
-    return [] if completing(each.workflow) else [at for at, _ in completed(each.run)]
-
-
-def _withdrawn(execution: ExecutionView, each: WorkflowRun) -> list[str]:
-    """Texts that a consumer should have seen before the run failed: those of participants whose service did not fail."""
-    if not _shows_in_turn(each) or nests(execution, each) or waited(execution, each):
-        return []
-    failed = {event.agent for _, event in each.run.of(ServiceFailed)}
-    said = texts(part for spell in spells(execution, each.run) if spell.agent not in failed for part in spell.said)
-    return [text for text in said if not _seen(execution, each, text)]
-
-
-def _seen(execution: ExecutionView, each: WorkflowRun, text: str) -> bool:
-    """Whether a consumer saw a text, in an output or in chunks."""
-    chunks = "".join(chunk.text for _, chunk in each.run.of(Chunk))
-    return text in chunks or any(text in texts(execution.heard(output.messages)) for _, output in each.run.of(Output))
-
-
-def _shows_in_turn(each: WorkflowRun) -> bool:
-    """Whether a consumer sees in a stream what each participant says, one after another."""
-    in_turn = each.workflow.pattern in ("sequential", *MANAGED) and each.workflow.intermediate_outputs
-    return each.spec.stream and (each.workflow.pattern == "handoff" or in_turn)
 
 
 def _signalled_chunks(each: WorkflowRun) -> list[int]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import spells
-from conformance.rules.orchestration.outputs import COMPLETIONS, SIGNAL, completed, exactly_one, heard_texts, texts, told
+from conformance.rules.orchestration.failures import faulty
+from conformance.rules.orchestration.outputs import COMPLETIONS, SIGNAL, completed, exactly_one, heard_texts, how_many, texts, told
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, both, completions_alike, pair_by
 from conformance.rules.orchestration.workflow_run import (
     WorkflowRun,
     concurrent,
     cut_off,
     direct_run,
-    faulty,
     left_to_author,
     nests,
     succeeded,
@@ -172,9 +172,7 @@ def _how_it_ended(each: WorkflowRun) -> str:
     found = completed(each.run)
     if each.run.raised is not None:
         return "both" if found else "raised"
-    if len(found) == 1:
-        return ""
-    return "several completions" if found else "no completion"
+    return how_many(found)
 
 
 def _words_of(execution: ExecutionView, each: WorkflowRun, failed: set[str]) -> str:

@@ -10,17 +10,17 @@ from itertools import pairwise, permutations
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import answers, response_of, said
+from conformance.rules.orchestration.failures import faulty
+from conformance.rules.orchestration.limits import limited
 from conformance.rules.orchestration.outputs import SIGNAL, completed, exactly_one, heard_texts, said_inside, texts, told
-from conformance.rules.orchestration.requests import APPROVED, approvals, as_approved, unasked
-from conformance.rules.orchestration.runs import children
-from conformance.rules.orchestration.runs import left_to_author as author_decides
+from conformance.rules.orchestration.questions import APPROVED, approvals, as_approved, unasked
+from conformance.rules.orchestration.structure import children, completes_once
 from conformance.rules.orchestration.workflow_run import (
     WorkflowRun,
+    completes,
     cut_off,
     direct_run,
-    faulty,
     left_to_author,
-    limited,
     nests,
     succeeded,
     waited,
@@ -89,13 +89,7 @@ def asked_afterwards(_: ExecutionView, each: ChildFollowed) -> bool:
 @condition
 def author_completes_the_child(execution: ExecutionView, each: ChildFollowed) -> bool:
     """The child is author-written, or holds one that is, and not exactly one executor completes it."""
-    return author_decides(execution.scenario, each.child)
-
-
-@condition
-def completes(_: ExecutionView, each: WorkflowRun) -> bool:
-    """The run has a run-completed output (ORC-01)."""
-    return bool(completed(each.run))
+    return not completes_once(execution.scenario, each.child)
 
 
 @condition

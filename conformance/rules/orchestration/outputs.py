@@ -8,7 +8,7 @@ from itertools import groupby
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import answering, said, spells, staged
-from conformance.rules.orchestration.runs import MANAGED, inside
+from conformance.rules.orchestration.structure import MANAGED, inside
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import RunWorkflow, agents_in
@@ -21,13 +21,17 @@ def completed(run: RunView) -> list[tuple[int, Output]]:
     return [(at, output) for at, output in run.of(Output) if output.completed]
 
 
+def intermediate_outputs(run: RunView) -> list[tuple[int, Output]]:
+    """The outputs that are not signalled so."""
+    return [(at, output) for at, output in run.of(Output) if not output.completed]
+
+
 def intermediate(execution: ExecutionView, run: RunView) -> list[tuple[int, list[Part]]]:
     """The intermediate outputs, what each says. Where a stream shows them as chunks only, the chunks of each in a row, joined.
 
     Chunks of participants whose response is the answer are intermediate where intermediate outputs are asked for.
     """
-    whole = [(at, said(execution, output.messages)) for at, output in run.of(Output) if not output.completed]
-    return whole or _joined(run)
+    return [(at, said(execution, output.messages)) for at, output in intermediate_outputs(run)] or _joined(run)
 
 
 def _joined(run: RunView) -> list[tuple[int, list[Part]]]:
@@ -46,7 +50,12 @@ def returned(execution: ExecutionView, run: RunView) -> list[Part]:
 
 
 COMPLETIONS = ("no completion", "several completions")
-"""The aspects of `exactly_one`."""
+"""The aspects of `how_many`."""
+
+
+def how_many(found: Sequence[object]) -> str:
+    """The aspect in which the number of run-completed outputs is wrong; "" where there is one."""
+    return "" if len(found) == 1 else "several completions" if found else "no completion"
 
 
 def exactly_one(run: RunView, found: Sequence[int]) -> Finding:
@@ -55,7 +64,7 @@ def exactly_one(run: RunView, found: Sequence[int]) -> Finding:
     return finding(
         len(found) == 1,
         found[1] if len(found) > 1 else run.events[-1][0],
-        "several completions" if found else "no completion",
+        how_many(found),
         expected="exactly one run-completed output",
         got=f"{len(found)} run-completed outputs" + (f", and {marked} chunks that are marked like one" if marked else ""),
         also=found[:1],
@@ -125,11 +134,3 @@ SIGNAL = ("completion_signal",)
 def final_events(run: RunView, spec: RunWorkflow) -> list[tuple[int, Output | RunReturned]]:
     """What a run ended with: its run-completed outputs, or its last response as an agent."""
     return [*(run.of(RunReturned)[-1:] if spec.as_agent else completed(run))]
-
-
-def foreign_at(
-    execution: ExecutionView, run: RunView, earlier: Sequence[RunView], found: Sequence[tuple[int, Output | RunReturned]]
-) -> list[int]:
-    """Where texts that only earlier runs said are in what a run ended with."""
-    foreign = {text for other in earlier for text in told(execution, other)} - set(told(execution, run))
-    return [at for at, end in found if foreign & set(heard_texts(execution, end.messages))]

@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import Spell, spells
-from conformance.rules.orchestration.outputs import SIGNAL, final_events, foreign_at, heard_texts, told
+from conformance.rules.orchestration.failures import faulty
+from conformance.rules.orchestration.later_run import LaterRun, later_run_as_agent, leaked_at, of_the_later, run_again
+from conformance.rules.orchestration.outputs import SIGNAL, final_events, heard_texts, told
 from conformance.rules.orchestration.workflow_run import (
-    LaterRun,
     WorkflowRun,
     called_the_service,
     cut_off,
-    faulty,
     left_to_author,
-    of_the_later,
-    run_as_agent,
     workflow_run,
 )
 from conformance.rules.rule import Finding, clause, finding, rule
@@ -32,25 +30,6 @@ from conformance.trace.messages import Part
 _ABOUT_RUNS = re.compile(r"\brun|progress|abandon|busy|restart|state|cancel", re.I)
 
 # --- what the rules of this section look at, and leave alone ---
-
-
-@selection
-def later_run_as_agent(execution: ExecutionView) -> Iterator[LaterRun]:
-    """A run of a workflow as an agent that was run as one before, on whatever thread."""
-    yield from _later(list(run_as_agent(execution)))
-
-
-@selection
-def run_again(execution: ExecutionView) -> Iterator[LaterRun]:
-    """A run of a workflow that was run before."""
-    yield from _later(list(workflow_run(execution)))
-
-
-def _later(runs: list[WorkflowRun]) -> Iterator[LaterRun]:
-    for place, each in enumerate(runs):
-        earlier = tuple(other for other in runs[:place] if other.spec.workflow == each.spec.workflow)
-        if earlier:
-            yield LaterRun(each, earlier)
 
 
 @condition
@@ -251,7 +230,7 @@ def an_abandoned_workflow_can_be_used_again(execution: ExecutionView, each: Late
     Told: an error that speaks of runs or of the workflow's state.
     """
     run, found = each.itself.run, final_events(each.itself.run, each.itself.spec)
-    leaked = foreign_at(execution, run, [other.run for other in each.earlier], found)
+    leaked = leaked_at(execution, each)
     yield finding(
         _told_clearly(each.itself) if run.raised else run.ending == "waiting" or (_is_shown(each.itself) and not leaked),
         [*leaked, run.raised[0] if run.raised else each.itself.end][0],

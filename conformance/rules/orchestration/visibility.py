@@ -8,12 +8,19 @@ from collections.abc import Iterator, Sequence
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import answering, conversation, produced, response_of
-from conformance.rules.orchestration.outputs import SIGNAL, completed, how_texts_differ, intermediate, misattributed
+from conformance.rules.orchestration.failures import faulty
+from conformance.rules.orchestration.outputs import (
+    SIGNAL,
+    completed,
+    how_texts_differ,
+    intermediate,
+    intermediate_outputs,
+    misattributed,
+)
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, completions_alike, either, pair_by
 from conformance.rules.orchestration.workflow_run import (
     WorkflowRun,
     direct_run,
-    faulty,
     handoff,
     left_to_author,
     nests,
@@ -61,7 +68,7 @@ def without_intermediates_there_is_one_output(_: ExecutionView, each: WorkflowRu
     Chunks of what may belong to the answer are a part of it.
     """
     outputs = each.run.of(Output)
-    others = [at for at, output in outputs if not output.completed]
+    others = [at for at, _ in intermediate_outputs(each.run)]
     chunks = [at for at, chunk in each.run.of(Chunk) if chunk.executor in _hidden(each)]
     yield finding(
         not others and not chunks,
@@ -158,7 +165,7 @@ def _as_shown(each: WorkflowRun, said: list[Part]) -> list[Part]:
 
 def _whole(each: WorkflowRun) -> bool:
     """Whether the run has intermediate outputs that are more than chunks."""
-    return any(not output.completed for _, output in each.run.of(Output))
+    return bool(intermediate_outputs(each.run))
 
 
 def _but_the_answer(execution: ExecutionView, each: WorkflowRun, responses: list[Part]) -> list[Part]:
@@ -201,8 +208,8 @@ def _how_out_of_place(late: Sequence[int], signed: Sequence[str], done: Sequence
 
 def _signed_by_others(execution: ExecutionView, run: RunView) -> list[str]:
     """Who signs intermediate outputs that somebody else said."""
-    outputs = [output for _, output in run.of(Output) if not output.completed]
-    return [name for output in outputs for name in misattributed(execution, run, output.messages)]
+    outputs = intermediate_outputs(run)
+    return [name for _, output in outputs for name in misattributed(execution, run, output.messages)]
 
 
 def _sent(execution: ExecutionView, run: RunView) -> dict[str, list[list[Part]]]:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from conformance.rules import preconditions
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.orchestration import runs
+from conformance.rules.orchestration.outputs import completed
+from conformance.rules.orchestration.structure import children, completes_once
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import RunWorkflow
 from conformance.scenario.specs import WorkflowSpec
+from conformance.trace.adapter_events import RequestPending
+from conformance.trace.harness_events import Abandoned
 from conformance.vocabulary import Pattern
 
 
@@ -35,7 +38,12 @@ class WorkflowRun:
 @selection
 def workflow_run(execution: ExecutionView) -> Iterator[WorkflowRun]:
     """A run of a workflow that nobody answers when a later one has begun, or when its consumer has left."""
-    yield from (WorkflowRun(*each) for each in runs.played(execution))
+    runs = list(execution.workflow_runs())
+    for place, (run, spec) in enumerate(runs):
+        later = [other.at for other, its in runs[place + 1 :] if its.workflow == spec.workflow]
+        left = [at for at, _ in run.of(Abandoned)]
+        if not any(at < run.events[-1][0] for at in (*later, *left)):
+            yield WorkflowRun(run, spec, execution.scenario.workflows[spec.workflow])
 
 
 @selection
@@ -48,19 +56,6 @@ def direct_run(execution: ExecutionView) -> Iterator[WorkflowRun]:
 def run_as_agent(execution: ExecutionView) -> Iterator[WorkflowRun]:
     """A run of a workflow as an agent."""
     yield from (each for each in workflow_run(execution) if each.spec.as_agent)
-
-
-@dataclass(frozen=True)
-class LaterRun:
-    """A run of a workflow, and those before it that it might go on from; at least one."""
-
-    itself: WorkflowRun
-    earlier: tuple[WorkflowRun, ...]
-
-
-def of_the_later(asked: Condition[WorkflowRun]) -> Condition[LaterRun]:
-    """The same condition, asked of the later run itself."""
-    return asked.of(lambda each: each.itself)
 
 
 # --- how the run went ---
@@ -81,7 +76,7 @@ called_the_service = of_the_run(preconditions.called_the_service)
 @condition
 def waited(_: ExecutionView, each: WorkflowRun) -> bool:
     """The run waited for someone's answer (ORC-04, ORC-27, ORC-30)."""
-    return runs.waited(each.run)
+    return bool(each.run.of(RequestPending))
 
 
 @condition
@@ -91,27 +86,15 @@ def raised(_: ExecutionView, each: WorkflowRun) -> bool:
 
 
 @condition
+def completes(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The run has a run-completed output (ORC-01)."""
+    return bool(completed(each.run))
+
+
+@condition
 def cut_off(_: ExecutionView, each: WorkflowRun) -> bool:
     """Nobody can say what the run would have come to: its consumer left, it broke, or it cannot be expressed."""
-    return runs.cut_off(each.run)
-
-
-@condition
-def faulty(execution: ExecutionView, each: WorkflowRun) -> bool:
-    """The run fails by its script, or may: a participant's service, an executor, or a manager that errs (ORC-05, ORC-33)."""
-    return runs.faulty(execution, each.run)
-
-
-@condition
-def limited(execution: ExecutionView, each: WorkflowRun) -> bool:
-    """A limit ends the workflow or one in it, or may: then the answer need not be the manager's (ORC-18)."""
-    return runs.limited(execution.scenario, each.spec)
-
-
-@condition
-def left_to_author(execution: ExecutionView, each: WorkflowRun) -> bool:
-    """An author-written workflow takes part in which not exactly one executor completes (ORC-07, ORC-08)."""
-    return runs.left_to_author(execution.scenario, each.spec.workflow)
+    return each.run.ending in ("abandoned", "unknown", "refused")
 
 
 # --- how it is asked for and built ---
@@ -132,7 +115,13 @@ def shows_intermediates(_: ExecutionView, each: WorkflowRun) -> bool:
 @condition
 def nests(execution: ExecutionView, each: WorkflowRun) -> bool:
     """The workflow has others as participants (ORC-29 to ORC-31)."""
-    return runs.nests(execution.scenario, each.workflow)
+    return bool(children(execution.scenario, each.workflow))
+
+
+@condition
+def left_to_author(execution: ExecutionView, each: WorkflowRun) -> bool:
+    """An author-written workflow takes part in which not exactly one executor completes (ORC-07, ORC-08)."""
+    return not completes_once(execution.scenario, each.spec.workflow)
 
 
 def of_pattern(pattern: Pattern) -> Condition[WorkflowRun]:

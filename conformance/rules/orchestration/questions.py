@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import staged
-from conformance.rules.orchestration.runs import MANAGED, children
+from conformance.rules.orchestration.structure import MANAGED, children
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Respond
