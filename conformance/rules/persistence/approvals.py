@@ -1,4 +1,4 @@
-"""Approvals: runs that waited for someone's answer about function calls, and what is sent after it."""
+"""Approvals: runs that waited for someone's answer about function calls, and what is sent meanwhile and after it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
+from conformance.rules.parts import open_calls
 from conformance.rules.persistence.history import calls_waited_for
 from conformance.rules.preconditions import RequestView, callers_history
 from conformance.rules.rule import Finding, finding
@@ -22,6 +23,12 @@ def partly_answered(execution: ExecutionView, run: RunView) -> bool:
     """Some of the calls that wait for approval got no answer."""
     waiting = {call.id for call in calls_waited_for(run) if needs_approval(run, call)}
     return len(answers_of(execution, run)) < len(waiting)
+
+
+@condition
+def while_another_waits(execution: ExecutionView, run: RunView) -> bool:
+    """An earlier run on the thread waits for an approval when this one begins."""
+    return bool(waiting_before(execution, run))
 
 
 @condition
@@ -67,6 +74,21 @@ def of_waited(*conditions: Condition[RunView]) -> list[Condition[LaterRequest]]:
 def of_later(*conditions: Condition[RunView]) -> list[Condition[LaterRequest]]:
     """The same conditions, asked of the later run."""
     return [each.of(lambda later: later.request.run) for each in conditions]
+
+
+def waiting_before(execution: ExecutionView, run: RunView) -> list[RunView]:
+    """The earlier runs on the thread that wait for someone's answer when this one begins."""
+    return [each for each in execution.earlier(run) if each.waits_at(run.at)]
+
+
+def orphans_of(execution: ExecutionView, run: RunView, awaited: set[str]) -> Iterator[tuple[int, str, str]]:
+    """The awaited calls without a result in a request of the run, or their results without them: where, how and which."""
+    for view in run.calls:
+        said = execution.heard([*view.request.held, *view.request.messages])
+        asked = {part[1] for part in said if part[0] == "call"}
+        for id in open_calls(said):
+            if id in awaited:
+                yield view.at, "call without a result" if id in asked else "result without a call", id
 
 
 def resumed_at(run: RunView) -> int:

@@ -12,6 +12,7 @@ from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import kind_before, persistence_of, timing_of
 from conformance.rules.pairs import Siblings, by_order, siblings
 from conformance.rules.parts import how_they_differ, open_calls
+from conformance.rules.persistence.approvals import orphans_of, waiting_before, while_another_waits
 from conformance.rules.persistence.conflicting_runs import (
     RunElsewhere,
     clears,
@@ -86,12 +87,6 @@ def siblings_with_provider(_: ExecutionView, pair: Siblings) -> bool:
 def beside_another(execution: ExecutionView, run: RunView) -> bool:
     """Another run of the agent, on another thread, is in flight at the same time."""
     return bool(_beside(execution, run))
-
-
-@condition
-def while_another_waits(execution: ExecutionView, run: RunView) -> bool:
-    """An earlier run on the thread waits for an approval when this one begins."""
-    return bool(_waiting(execution, run))
 
 
 @condition
@@ -243,8 +238,8 @@ def other_threads_keep_their_history(execution: ExecutionView, pair: RunElsewher
 )
 def an_unrelated_input_sends_no_orphan_call(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """An unrelated input while an approval is pending sends no orphan call: it is refused, or the call is answered first."""
-    pending = _waiting(execution, run)
-    orphans = list(_orphans(execution, run, {call.id for each in pending for call in calls_waited_for(each)}))
+    pending = waiting_before(execution, run)
+    orphans = list(orphans_of(execution, run, {call.id for each in pending for call in calls_waited_for(each)}))
     at, aspect, id = orphans[0] if orphans else (run.sign, "", "")
     yield finding(
         not orphans,
@@ -385,24 +380,6 @@ def _how_it_persists(execution: ExecutionView, run: RunView) -> str:
     return "" if gained(execution, run) == run.happened() else "other content"
 
 
-def _waiting(execution: ExecutionView, run: RunView) -> list[RunView]:
-    """The earlier runs on the thread that wait for someone's answer when this one begins."""
-    return [each for each in execution.earlier(run) if each.waits_at(run.at)]
-
-
-def _orphans(execution: ExecutionView, run: RunView, awaited: set[str]) -> Iterator[tuple[int, str, str]]:
-    """The awaited calls without a result in a request of the run, or their results without them: where, how and which."""
-    for view in run.calls:
-        said = execution.heard([*view.request.held, *view.request.messages])
-        for id in open_calls(said):
-            if id in awaited:
-                yield view.at, "call without a result" if _calls(said, id) else "result without a call", id
-
-
-def _calls(said: Sequence[Part], id: str) -> bool:
-    return any(part[:2] == ("call", id) for part in said)
-
-
 def _much_or_little(verb: str, got: Sequence[Part], expected: Sequence[Part]) -> str:
     how = how_they_differ(got, expected)
     return f"{verb} {'too little' if how == 'missing' else 'another order' if how == 'order' else 'too much'}"
@@ -417,7 +394,8 @@ def _allowed_at_the_limit(run: RunView, given: list[Part]) -> list[list[Part]]:
 def _unseen(run: RunView, stored: Sequence[Part], given: Sequence[Part]) -> list[str]:
     """The calls that are stored without a result, and the caller was not given."""
     supplied = [("call", result.id, "", "") for result in run.supplied]
-    return [id for id in open_calls([*supplied, *stored]) if not _calls(given, id)]
+    known = {part[1] for part in given if part[0] == "call"}
+    return [id for id in open_calls([*supplied, *stored]) if id not in known]
 
 
 def _injected_before(execution: ExecutionView, request: RequestView) -> list[Part]:

@@ -14,6 +14,7 @@ from conformance.rules.persistence.append_times import (
     once_at_the_end,
     once_in_each_part,
 )
+from conformance.rules.persistence.cell_runs import how_they_tell, told, until_they_may_differ
 from conformance.rules.persistence.cells import (
     BuiltAgent,
     as_is_alone,
@@ -44,7 +45,6 @@ from conformance.rules.persistence.history import (
     client_as_is,
     grown,
     in_background,
-    plain,
     rebuilt,
     stored_before,
     under_a_conversation,
@@ -77,9 +77,8 @@ from conformance.rules.preconditions import (
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import show
-from conformance.trace.adapter_events import Observed, RequestPending, RunReturned
+from conformance.trace.adapter_events import Observed, RequestPending
 from conformance.trace.harness_events import HistoryAppended, HistoryLoaded, ServiceCalled, ToolCalled, Warned
-from conformance.trace.messages import Part
 
 # --- once at the end of a run: M1 and M3 ---
 
@@ -317,16 +316,16 @@ def all_cells_give_the_same_response(execution: ExecutionView, both: Siblings) -
     cells rightly differ in what they know.
     """
     bare = "M4 bare" in (cell_of(both.first), cell_of(both.second))
-    for one, other in _until_they_may_differ(both):
-        compares_requests = not (bare and one.answered_requests)  # there, a resumed run has only what is stored
-        told = [(_responses(execution, run), _own_parts(execution, run) if compares_requests else []) for run in (one, other)]
-        same = [by_order([*responses, *requests]) for responses, requests in told]
+    for one, other in until_they_may_differ(both):
+        requests = not (bare and one.answered_requests)  # there, a resumed run has only what is stored
+        first, second = (told(execution, run, requests=requests) for run in (one, other))
+        aspect = how_they_tell(first, second)
         yield finding(
-            same[0] == same[1] and one.ending == other.ending,
+            not aspect,
             other.events[-1][0],
-            _how_runs_differ(one, other, *(each[0] for each in told)),
-            expected=f"as on thread {both.first.thread!r}: {_shown(*told[0])}, and it {one.ending}",
-            got=f"on thread {both.second.thread!r}: {_shown(*told[1])}, and it {other.ending}",
+            aspect,
+            expected=f"as on thread {both.first.thread!r}: {first}",
+            got=f"on thread {both.second.thread!r}: {second}",
             also=[one.events[-1][0]],
         )
 
@@ -381,38 +380,6 @@ def history_is_loaded_before_every_call(execution: ExecutionView, request: Reque
 
 
 # --- what they compare ---
-
-
-def _until_they_may_differ(both: Siblings) -> Iterator[tuple[RunView, RunView]]:
-    """Two threads run by run, until their callers have other results to supply, or after one that is not plain."""
-    for one, other in zip(both.first.runs, both.second.runs, strict=True):
-        if by_order([one.inputs]) != by_order([other.inputs]):
-            return
-        yield one, other
-        if not plain(one):
-            return
-
-
-def _how_runs_differ(one: RunView, other: RunView, first: list[list[Part]], second: list[list[Part]]) -> str:
-    if one.ending != other.ending:
-        return "other ending"
-    return "other response" if by_order(first) != by_order(second) else "other requests"
-
-
-def _responses(execution: ExecutionView, run: RunView) -> list[list[Part]]:
-    return [execution.heard(event.messages) for _, event in run.of(RunReturned)]
-
-
-def _own_parts(execution: ExecutionView, run: RunView) -> list[list[Part]]:
-    """What each request says of its own run: its end, without the history before it."""
-    said = [execution.spoken(view.request.messages, run.agent) for view in run.calls]
-    own = [run.happened(before=view.request.call) for view in run.calls]
-    return [request[-len(mine) :] for request, mine in zip(said, own, strict=True)]
-
-
-def _shown(responses: list[list[Part]], requests: list[list[Part]]) -> str:
-    told = ("; ".join(map(show, each)) or "none" for each in (responses, requests))
-    return "responses {} and requests that end in {}".format(*told)
 
 
 def _early_appends(run: RunView) -> list[int]:
