@@ -209,7 +209,7 @@ def children_lead_to_the_answer(execution: ExecutionView, each: WorkflowRun) -> 
     policies=SIGNAL,
     each=workflow_run,
     when=[several_children, succeeded],
-    leaves_alone=[left_to_author],
+    leaves_alone=[left_to_author, limited],
     also=[children_lead_to_the_answer],
     aspects=["overheard", "missing", "repeated", "foreign", "order"],
 )

@@ -139,7 +139,6 @@ def test_orc_31_breaks_where_one_child_hears_the_other():
     assert broken(two_children("go", "=A", "=B").completed("D"), "ORC-31") == {"overheard"}
     assert broken(two_children("go", "=B", pattern="concurrent").completed("B", "D"), "ORC-31") == {"overheard"}
     assert broken(two_children("go", "=A").failed(agent="c").completed("X"), "ORC-31") == {"overheard"}
-    assert broken(two_children("go", "=A", child=CHAT, runs=(CUT,)).completed("X"), "ORC-31") == {"overheard"}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +152,7 @@ def test_orc_31_breaks(answer, aspect):
 def test_orc_31_leaves_alone():
     assert taken_away(two_children("go", "=B").failed(agent="c").completed("X"), "ORC-31") == {"faulty"}
     assert left_alone(two_children("go", "=A", child=UNENDED).completed("X"), "ORC-31") == {"left to author"}
-    assert taken_away(two_children("go", "=B", child=CHAT, runs=(CUT,)).completed("X"), "ORC-31") == {"limited"}
+    assert left_alone(two_children("go", "=A", child=CHAT, runs=(CUT,)).completed("X"), "ORC-31") == {"limited"}
 
 
 def test_orc_31_leaves_alone_who_takes_part_in_both_children():
