@@ -19,12 +19,13 @@ class Listeners:
     def __init__(self, setting: Setting, threads: Threads) -> None:
         self.setting = setting
         self.threads = threads
+        self.contexts = setting.contexts
         self.check_contexts()
 
     def check_contexts(self) -> None:
         """Raise Invalid where two context providers have one id: they would share their state."""
         seen: set[str] = set()
-        for provider in self.setting.contexts:
+        for provider in self.contexts:
             if provider.id in seen:
                 raise Invalid(
                     f"agent {self.setting.name!r} has two context providers with the id {provider.id!r}; give each its own"
@@ -38,13 +39,13 @@ class Listeners:
     async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
         """Ask the context providers, in their order, for what they add."""
         adds: list[Message] = []
-        for provider in self.setting.contexts:
+        for provider in self.contexts:
             adds.extend(copied(await provider.invoking(self.context_state(thread, provider.id), copied(new))))
         return adds
 
     async def invoked(self, thread: Thread, messages: Sequence[Message], error: BaseException | None) -> None:
         """Tell the context providers what a run came to."""
-        for provider in self.setting.contexts:
+        for provider in self.contexts:
             await provider.invoked(self.context_state(thread, provider.id), copied(messages), error)
 
     async def look(self, moment: Literal["before", "after"], thread: Thread) -> None:
