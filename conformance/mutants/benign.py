@@ -15,10 +15,14 @@ import msgspec
 
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, LeafClient, PersistingClient
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
 from conformance.reference.implementation import Reference
 from conformance.reference.loop import AnyTool, Loop, Outcome
+from conformance.reference.parts import Parts
+from conformance.reference.run_terms import Options
 from conformance.reference.thread import Thread
+from conformance.reference.threads import Threads
 from conformance.trace.exchange import Response, ThreadState, Turn
 from conformance.trace.messages import Call, Message, Result
 from conformance.vocabulary import CAPABILITIES
@@ -42,18 +46,17 @@ class RetriesCleanly(Benign):
 
     fires = frozenset({"ORC-05", "ORC-33", "PER-08", "PER-19", "PER-20", "PER-30"})
 
-    class agent_type(Agent):
-        """Its clients retry."""
+    class _Leaf(LeafClient):
+        """Calls the service again."""
 
-        class leaf_type(LeafClient):
-            """Calls the service again."""
+        async def complete(self, request: Request, emit: Emit) -> Reply:
+            """Try twice."""
+            try:
+                return await super().complete(request, emit)
+            except ServiceError:
+                return await super().complete(request, emit)
 
-            async def complete(self, request: Request, emit: Emit) -> Reply:
-                """Try twice."""
-                try:
-                    return await super().complete(request, emit)
-                except ServiceError:
-                    return await super().complete(request, emit)
+    parts = Parts(leaf=_Leaf)
 
 
 class DropsEmptyReplies(Benign):
@@ -61,23 +64,21 @@ class DropsEmptyReplies(Benign):
 
     fires = frozenset({"PER-01", "PER-10"})
 
-    class agent_type(Agent):
-        """Its history has no empty messages."""
-
+    class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Leave them out."""
             said = [message for message in outcome.produced if not _empty(message)]
             await super().persist(store, new, replace(outcome, produced=said))
 
-        class persisting_type(PersistingClient):
-            """Appends no empty message."""
+    class _Decorator(PersistingClient):
+        async def append(self, new: Sequence[Message], reply: Message) -> None:
+            """Leave the reply out where it is empty."""
+            if _empty(reply):
+                await self.keep_input(new)
+            else:
+                await super().append(new, reply)
 
-            async def append(self, new: Sequence[Message], reply: Message) -> None:
-                """Leave the reply out where it is empty."""
-                if _empty(reply):
-                    await self.keep_input(new)
-                else:
-                    await super().append(new, reply)
+    parts = Parts(home=_Home, decorator=_Decorator)
 
 
 class RepairsHistory(Benign):
@@ -85,7 +86,7 @@ class RepairsHistory(Benign):
 
     fires = frozenset({"PER-08", "THR-05", "THR-10"})
 
-    class agent_type(Agent):
+    class _Agent(Agent):
         """Repairs what it sends."""
 
         def request_messages(
@@ -94,71 +95,70 @@ class RepairsHistory(Benign):
             """Close the open calls of the history."""
             return super().request_messages(_repaired(history, new), adds, new)
 
-        class persisting_type(PersistingClient):
-            """The same call by call."""
+    class _Decorator(PersistingClient):
+        def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
+            """Close the open calls of what is sent."""
+            return tuple(_repaired(super().request_messages(history, new), ()))
 
-            def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
-                """Close the open calls of what is sent."""
-                return tuple(_repaired(super().request_messages(history, new), ()))
+    agent_type = _Agent
+    parts = Parts(decorator=_Decorator)
 
 
 class StreamsOneChunk(Benign):
     """A stream has one chunk, with all of the text."""
 
-    class agent_type(Agent):
-        """Its clients join chunks."""
+    class _Leaf(LeafClient):
+        """Hands over a text when it is whole."""
 
-        class leaf_type(LeafClient):
-            """Hands over a text when it is whole."""
+        async def complete(self, request: Request, emit: Emit) -> Reply:
+            """Wait for the whole reply."""
+            reply = await super().complete(request, _nobody)
+            if request.stream and reply.message.text:
+                await emit(reply.message.text)
+            return reply
 
-            async def complete(self, request: Request, emit: Emit) -> Reply:
-                """Wait for the whole reply."""
-                reply = await super().complete(request, _nobody)
-                if request.stream and reply.message.text:
-                    await emit(reply.message.text)
-                return reply
+    parts = Parts(leaf=_Leaf)
 
 
 class RunsToolsInParallel(Benign):
     """The tools of one reply run at the same time."""
 
-    class agent_type(Agent):
-        """Its loop runs them so."""
+    class _Loop(Loop):
+        """Gathers the results."""
 
-        class loop_type(Loop):
-            """Gathers the results."""
+        async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+            """Start all of them, and wait for all of them."""
+            done = await asyncio.gather(*(Loop.call_tools(self, [call]) for call in calls))
+            results = tuple(result for message, _ in done for result in message.results)
+            return Message(role="tool", results=results), any(ended for _, ended in done)
 
-            async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
-                """Start all of them, and wait for all of them."""
-                done = await asyncio.gather(*(Loop.call_tools(self, [call]) for call in calls))
-                results = tuple(result for message, _ in done for result in message.results)
-                return Message(role="tool", results=results), any(ended for _, ended in done)
+    parts = Parts(loop=_Loop)
 
 
 class FailsWithATool(Benign):
     """A tool that raises fails the run."""
 
-    class agent_type(Agent):
-        """Its loop lets errors pass."""
+    class _Loop(Loop):
+        """Makes no result of an error."""
 
-        class loop_type(Loop):
-            """Makes no result of an error."""
+        async def call_tool(self, tool: AnyTool | None, call: Call) -> Result:
+            """Run it."""
+            if tool is None:
+                return await super().call_tool(tool, call)
+            return Result(id=call.id, value=await tool(**call.arguments))
 
-            async def call_tool(self, tool: AnyTool | None, call: Call) -> Result:
-                """Run it."""
-                if tool is None:
-                    return await super().call_tool(tool, call)
-                return Result(id=call.id, value=await tool(**call.arguments))
+    parts = Parts(loop=_Loop)
 
 
 class AnswersPendingCallsItself(Benign):
     """New input while calls wait for approval: they are answered as not approved, and the run goes on."""
 
-    class agent_type(Agent):
-        """Takes new input for a refusal."""
-
+    class _Options(Options):
         def check_waiting(self, thread: Thread) -> None:
             """Nothing stands against the run."""
+
+    class _Agent(Agent):
+        """Takes new input for a refusal."""
 
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Close what waits before the input."""
@@ -169,36 +169,37 @@ class AnswersPendingCallsItself(Benign):
                 turn = msgspec.structs.replace(turn, messages=(Message(role="tool", results=closed), *turn.messages))
             return await super().run(thread, turn, emit, stream=stream)
 
+    agent_type = _Agent
+    parts = Parts(options=_Options)
+
 
 class SendsInstructionsFirst(Benign):
     """Every request begins with the agent's instructions; no history holds them."""
 
-    class agent_type(Agent):
-        """Has instructions."""
+    class _Leaf(LeafClient):
+        """Puts them in front."""
 
-        class leaf_type(LeafClient):
-            """Puts them in front."""
+        async def complete(self, request: Request, emit: Emit) -> Reply:
+            """Add them."""
+            instructions = Message(role="system", text="be kind")
+            return await super().complete(msgspec.structs.replace(request, messages=(instructions, *request.messages)), emit)
 
-            async def complete(self, request: Request, emit: Emit) -> Reply:
-                """Add them."""
-                instructions = Message(role="system", text="be kind")
-                return await super().complete(msgspec.structs.replace(request, messages=(instructions, *request.messages)), emit)
+    parts = Parts(leaf=_Leaf)
 
 
 class EndsWithResultsAtItsLimit(Benign):
     """A loop that reaches its limit ends with the results of the last calls, without one more request."""
 
-    class agent_type(Agent):
-        """Its loop ends so."""
+    class _Loop(Loop):
+        """Asks no more."""
 
-        class loop_type(Loop):
-            """Asks no more."""
+        async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+            """Count the rounds."""
+            results, ended = await super().call_tools(calls)
+            self.rounds = getattr(self, "rounds", 0) + 1
+            return results, ended or self.rounds == self._limit
 
-            async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
-                """Count the rounds."""
-                results, ended = await super().call_tools(calls)
-                self.rounds = getattr(self, "rounds", 0) + 1
-                return results, ended or self.rounds == self._limit
+    parts = Parts(loop=_Loop)
 
 
 class HidesItsMessages(Benign):
@@ -206,12 +207,14 @@ class HidesItsMessages(Benign):
 
     fires = frozenset({"PER-16", "THR-35"})
 
-    class agent_type(Agent):
+    class _Threads(Threads):
         """Describes less."""
 
         def describe(self, thread: Thread) -> ThreadState:
             """Leave the messages out."""
             return msgspec.structs.replace(super().describe(thread), messages=None)
+
+    parts = Parts(threads=_Threads)
 
 
 class SaysNotWhenItPersists(Benign):

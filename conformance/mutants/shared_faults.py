@@ -1,25 +1,41 @@
-"""The fault behind several mutants: an agent keeps "the current thread" on itself, although runs may interleave."""
+"""Faults behind several mutants."""
 
 from __future__ import annotations
 
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.thread import Thread
 from conformance.trace.exchange import Response, Turn
 
 
 class CurrentThreadAgent(Agent):
-    """An agent that keeps the thread of the run that began first, while that run lasts."""
-
-    def current(self, thread: Thread) -> Thread:
-        """The current thread; this one where no run is under way."""
-        return self.__dict__.get("_current", thread)
+    """An agent that keeps "the current thread" on itself, although runs may interleave: that of the run that began first."""
 
     async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
         """Keep the thread while nobody else keeps one."""
-        mine = self.__dict__.setdefault("_current", thread) is thread
+        mine = vars(self.home).setdefault("current", thread) is thread
         try:
             return await super().run(thread, turn, emit, stream=stream)
         finally:
             if mine:
-                self.__dict__.pop("_current", None)
+                vars(self.home).pop("current", None)
+
+
+def current(home: HistoryHome, thread: Thread) -> Thread:
+    """The current thread of such an agent; this one where no run is under way."""
+    return vars(home).get("current", thread)
+
+
+class StreamNotingAgent(Agent):
+    """An agent that notes on the thread whether its latest run streams."""
+
+    async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
+        """Note how the run is made."""
+        vars(thread)["streams"] = stream
+        return await super().run(thread, turn, emit, stream=stream)
+
+
+def streams(thread: Thread) -> bool:
+    """Whether the latest run of such an agent on a thread streams."""
+    return bool(vars(thread).get("streams"))

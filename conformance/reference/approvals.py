@@ -11,12 +11,15 @@ from conformance.trace.exchange import Answer, Pending
 from conformance.trace.messages import Call
 
 
-class Approvals(Setting):
+class Approvals:
     """Asks, and notes decisions on the thread."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
 
     def needs_approval(self, call: Call) -> bool:
         """Whether a person must decide before the call is run."""
-        return call.tool in self.spec.tools and self.spec.tools[call.tool].approval
+        return call.tool in self.setting.spec.tools and self.setting.spec.tools[call.tool].approval
 
     def asked(self, thread: Thread) -> list[Call]:
         """The calls on which somebody must decide."""

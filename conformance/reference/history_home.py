@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from conformance.reference.client import SENTINEL, Client, DeafClient, with_adds
+from conformance.reference.client import SENTINEL, Client, DeafClient, LeafClient, PersistingClient, with_adds
 from conformance.reference.errors import Conflict, NoConversation
 from conformance.reference.history_stores import ProviderStore, ScatteredStore, Store, ThreadStore, reduced
 from conformance.reference.loop import Outcome
@@ -14,12 +14,17 @@ from conformance.reference.thread import Thread
 from conformance.trace.messages import Message
 
 
-class Keeping(Setting):
-    """Loads, appends, and heeds conversation ids."""
+class HistoryHome:
+    """Loads, appends, and heeds conversation ids. leaf, decorator: the clients of the stack that it builds for each run."""
+
+    def __init__(self, setting: Setting, leaf: type[LeafClient], decorator: type[PersistingClient]) -> None:
+        self.setting = setting
+        self._leaf = leaf
+        self._decorator = decorator
 
     def store(self, thread: Thread) -> Store:
         """Where the thread's local history is, and where this agent appends to it."""
-        place = self.name if self.spec.history == "provider" else None
+        place = self.setting.name if self.setting.spec.history == "provider" else None
         own = self.store_in(place, thread)
         places = {each.place for each in thread.trail} - {place}
         if not places:
@@ -28,15 +33,15 @@ class Keeping(Setting):
 
     def store_in(self, place: str | None, thread: Thread) -> Store:
         """The store in one place. Providers are there for every agent: a thread that moves finds its history again."""
-        return ThreadStore(thread) if place is None else ProviderStore(self.world.history(place), thread, place)
+        return ThreadStore(thread) if place is None else ProviderStore(self.setting.world.history(place), thread, place)
 
     def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
         """What is sent of a local thread's history."""
-        return history if self.spec.reduces_to is None else reduced(history, new, self.spec.reduces_to)
+        return history if self.setting.spec.reduces_to is None else reduced(history, new, self.setting.spec.reduces_to)
 
     def leaf(self, thread: Thread, *, local: bool) -> Client:
         """The client at the bottom of the stack."""
-        leaf = self.leaf_type(self.service)
+        leaf = self._leaf(self.setting.service)
         return DeafClient(leaf, lambda id: self.ignore_id(thread, id)) if local and self.stays_local(thread) else leaf
 
     def stays_local(self, thread: Thread) -> bool:
@@ -46,9 +51,9 @@ class Keeping(Setting):
     def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
         """The client stack of one run."""
         leaf = self.leaf(thread, local=local)
-        if not (self.decorates and local):
+        if not (self.setting.decorates and local):
             return leaf
-        return self.persisting_type(
+        return self._decorator(
             leaf,
             store,
             adds,
@@ -65,24 +70,24 @@ class Keeping(Setting):
         to keep the conversation, or began to, and named none: going on would silently lose it.
         """
         if id is None and (adopted or not local):
-            raise NoConversation(f"the service of {self.name!r} was asked to keep the conversation and returned no id")
+            raise NoConversation(f"the service of {self.setting.name!r} was asked to keep the conversation and returned no id")
         if id is None or id == SENTINEL:
             return
-        if local and not adopted and self.spec.history == "provider":
+        if local and not adopted and self.setting.spec.history == "provider":
             self.on_conflict(thread, id)
         adopted.append(id)
-        if self.spec.per_service_call and thread.kind != "adaptive":  # a first run that fails after this fixes no kind
+        if self.setting.spec.per_service_call and thread.kind != "adaptive":  # a first run that fails after this fixes no kind
             self.become_hosted(thread, id)
 
     def ignore_id(self, thread: Thread, id: str) -> None:
         """The service returned an id, but this thread stays local. With a history provider that is a conflict all the same."""
-        if self.spec.history == "provider":
+        if self.setting.spec.history == "provider":
             self.on_conflict(thread, id)
 
     def on_conflict(self, thread: Thread, id: str) -> None:
         """The service returned an id although a history provider is configured: throw, warn, clear."""
-        switches = self.spec.on_conflict
-        text = f"the service returned conversation id {id!r} although a history provider is configured for {self.name!r}"
+        switches = self.setting.spec.on_conflict
+        text = f"the service returned conversation id {id!r} although a history provider is configured for {self.setting.name!r}"
         if switches.warn:
             warnings.warn(text, stacklevel=2)
         if switches.throw:
@@ -94,7 +99,7 @@ class Keeping(Setting):
         """From now on the service keeps the conversation, under this id."""
         thread.kind = "hosted"
         thread.conversation_id = id
-        thread.service = self.service.agent
+        thread.service = self.setting.service.agent
 
     def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
         """A run came to its end: the latest id counts, and an adaptive thread has its kind."""
@@ -111,24 +116,29 @@ class Keeping(Setting):
     async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
         """A run came to its end: give the turn its home where nobody did so yet, or the provider its copy."""
         if local and not outcome.adopted:
-            if not self.spec.per_service_call:
+            if not self.setting.spec.per_service_call:
                 await self.persist(store, new, outcome)
-        elif self.copies(thread) and not (self.decorates and local):
+        elif self.copies(thread) and not (self.setting.decorates and local):
             await self.copy(store, new, outcome)
 
     def keeps_adds(self) -> bool:
         """Whether what context providers injected is stored."""
-        return self.policies.injected_messages == "stored"
+        return self.setting.policies.injected_messages == "stored"
 
     def copies(self, thread: Thread) -> bool:
         """Whether the history provider receives a copy of what is new while the service keeps the conversation."""
-        ours = self.decorates or not self.spec.per_service_call
-        return ours and self.policies.provider_copy == "written" and self.spec.history == "provider" and not thread.detached
+        ours = self.setting.decorates or not self.setting.spec.per_service_call
+        return (
+            ours
+            and self.setting.policies.provider_copy == "written"
+            and self.setting.spec.history == "provider"
+            and not thread.detached
+        )
 
     async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
         """Per-run persistence: one append, when the whole run has succeeded."""
         produced = outcome.produced
-        if outcome.terminated and self.policies.trailing_result == "trimmed":
+        if outcome.terminated and self.setting.policies.trailing_result == "trimmed":
             produced = produced[:-1]
         await store.append([*new, *produced])
 

@@ -13,7 +13,9 @@ from conformance.implementation.protocol import Implementation
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.errors import Abandoned, Conflict, Invalid, NoConversation, Unsupported
+from conformance.reference.parts import Parts
 from conformance.reference.patterns import PATTERNS
+from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread, copied
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_agent import WorkflowAgent
@@ -63,6 +65,7 @@ class Reference(Implementation[Runnable, Thread, Workflow]):
     capabilities = frozenset(CAPABILITIES)
     errors: ClassVar = {Conflict: "conflict", Unsupported: "unsupported", Invalid: "invalid", NoConversation: "service"}
     agent_type: ClassVar[type[Agent]] = Agent
+    parts: ClassVar[Parts] = Parts()
     agent_wrapper: ClassVar[type[WorkflowAgent]] = WorkflowAgent
     patterns: ClassVar[Mapping[Pattern, type[Workflow]]] = PATTERNS
 
@@ -92,11 +95,12 @@ class Reference(Implementation[Runnable, Thread, Workflow]):
 
     async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent:
         """Build an agent; `inner`: those that it has as tools, under the names of the tools."""
-        return self.agent_type(name, spec, self.world, self.policies, {tool: _own(agent) for tool, agent in inner.items()})
+        inner_agents = {tool: _own(agent) for tool, agent in inner.items()}
+        return self.agent_type(Setting(name, spec, self.world, self.policies, inner_agents), self.parts)
 
     async def supports_hosted(self, agent: Runnable) -> bool:
         """The flag of the agent's chat client."""
-        return _own(agent).supports_hosted()
+        return _own(agent).threads.supports_hosted()
 
     async def create_thread(self, agent: Runnable, kind: ThreadKind) -> Thread:
         """Create a thread."""
@@ -104,7 +108,7 @@ class Reference(Implementation[Runnable, Thread, Workflow]):
 
     async def continue_conversation(self, agent: Runnable, conversation_id: str) -> Thread:
         """A hosted thread that continues a conversation."""
-        return _own(agent).continue_conversation(self._next_key(), conversation_id)
+        return _own(agent).threads.continue_conversation(self._next_key(), conversation_id)
 
     def _next_key(self) -> str:
         self._threads += 1
@@ -112,15 +116,15 @@ class Reference(Implementation[Runnable, Thread, Workflow]):
 
     async def describe_thread(self, agent: Runnable, thread: Thread) -> ThreadState:
         """A thread is state: this is all of it."""
-        return _own(agent).describe(thread)
+        return _own(agent).threads.describe(thread)
 
     async def serialize_thread(self, agent: Runnable, thread: Thread) -> Any:
         """A thread as data, see `conformance.reference.thread_json`."""
-        return _own(agent).serialize(thread)
+        return _own(agent).threads.serialize(thread)
 
     async def restore_thread(self, agent: Runnable, data: Any) -> Thread:
         """The thread that data describes."""
-        return _own(agent).restore(data)
+        return _own(agent).threads.restore(data)
 
     async def tamper(self, agent: Runnable, thread: Thread, text: str) -> None:
         """Change what the caller of the runs on a thread owns."""

@@ -10,6 +10,7 @@ import msgspec
 from conformance.reference.errors import Conflict, Invalid, Unsupported
 from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
+from conformance.reference.threads import Threads
 from conformance.trace.exchange import Turn
 
 
@@ -27,8 +28,12 @@ class Terms:
     moves: bool = False
 
 
-class Options(Setting):
+class Options:
     """Checks the options of a run against its thread and the declared policies."""
+
+    def __init__(self, setting: Setting, threads: Threads) -> None:
+        self.setting = setting
+        self.threads = threads
 
     def terms(self, thread: Thread, turn: Turn) -> Terms:
         """Raises Conflict, Unsupported or Invalid where the run cannot be."""
@@ -56,12 +61,12 @@ class Options(Setting):
         """Raise Unsupported for a hosted thread that this agent's service cannot go on with."""
         if thread.kind != "hosted":
             return
-        if thread.service != self.service.agent:
+        if thread.service != self.setting.service.agent:
             raise Unsupported(
-                f"the chat client of {self.name!r} cannot go on with a hosted thread whose conversation the service of "
+                f"the chat client of {self.setting.name!r} cannot go on with a hosted thread whose conversation the service of "
                 f"{thread.service!r} keeps"
             )
-        self.check_supported()
+        self.threads.check_supported()
 
     def check_conversation_id(self, thread: Thread, turn: Turn) -> Turn:
         """Compare the option with the thread; the turn keeps it only where the thread is to become hosted under it."""
@@ -70,11 +75,11 @@ class Options(Setting):
             if turn.conversation_id != thread.conversation_id:
                 raise Conflict(f"the run names conversation {turn.conversation_id!r}, its thread {thread.conversation_id!r}")
             return without
-        if self.policies.store_conflict == "ignore":
+        if self.setting.policies.store_conflict == "ignore":
             warnings.warn("the thread is local: the option conversation_id is ignored", stacklevel=2)
             return without
-        if self.policies.store_conflict == "transform" and turn.store is not False:
-            self.check_supported()
+        if self.setting.policies.store_conflict == "transform" and turn.store is not False:
+            self.threads.check_supported()
             return turn
         raise Conflict(f"the run names conversation {turn.conversation_id!r}, but its thread is local")
 
@@ -87,14 +92,14 @@ class Options(Setting):
             warnings.warn(f"the thread is {thread.kind}: the option store={turn.store} is ignored", stacklevel=2)
             return False
         if policy == "transform" and thread.kind == "local":
-            self.check_supported()
+            self.threads.check_supported()
             return True
         raise Conflict(f"store={turn.store} contradicts the thread, which is {thread.kind}")
 
     def store_policy(self, thread: Thread) -> str | None:
         """What a contradicting `store` leads to: for hosted threads it may be declared apart."""
-        apart = self.policies.store_conflict_hosted if thread.kind == "hosted" else None
-        return apart or self.policies.store_conflict
+        apart = self.setting.policies.store_conflict_hosted if thread.kind == "hosted" else None
+        return apart or self.setting.policies.store_conflict
 
     def store_option(self, *, local: bool) -> bool | None:
         """What every request of a run says of storing: always explicitly, since clients differ in their default."""

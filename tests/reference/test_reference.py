@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conformance import reference
 from conformance.harness.runner import perform
 from conformance.json_errors import path_to
 from conformance.reference import thread_json
@@ -28,6 +30,13 @@ from conformance.trace.messages import Call, Message, Result
 from conformance.trace.trace import Trace
 
 FORM = ThreadForm()
+
+
+def test_the_reference_can_be_read_in_one_sitting():
+    lines = sum(
+        len(path.read_text(encoding="utf-8").splitlines()) for path in files(reference).iterdir() if path.name.endswith(".py")
+    )
+    assert lines <= 2500
 
 
 def _traced(agents: dict[str, AgentSpec], *steps: Step) -> Trace:

@@ -6,7 +6,7 @@ import asyncio
 import warnings
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -412,8 +412,7 @@ class LastChunkLost(Mutant):
 
             async def agent(self, name: str, agent: Agent, messages: Sequence[Message], *, chunks: bool) -> Response:
                 """Let each chunk wait for the next one."""
-                losing = copy(agent)
-                losing.leaf_type = _LosingClient
+                losing = type(agent)(agent.setting, replace(agent.parts, leaf=_LosingClient))
                 return await super().agent(name, losing, messages, chunks=chunks)
 
     patterns = everywhere(_Workflow)

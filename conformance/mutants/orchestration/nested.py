@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from copy import copy
+from dataclasses import replace
 
 import msgspec
 
@@ -117,9 +117,9 @@ class ChildrenShareAConversation(Mutant):
 class _Trusting(Nested):
     async def agent(self, name: str, agent: Agent, messages: Sequence[Message], *, chunks: bool) -> Response:
         """Take every approval for given."""
-        trusted = copy(agent)
-        tools = {tool: msgspec.structs.replace(spec, approval=False) for tool, spec in agent.spec.tools.items()}
-        trusted.spec = msgspec.structs.replace(agent.spec, tools=tools)
+        given = agent.setting.spec
+        tools = {tool: msgspec.structs.replace(spec, approval=False) for tool, spec in given.tools.items()}
+        trusted = type(agent)(replace(agent.setting, spec=msgspec.structs.replace(given, tools=tools)), agent.parts)
         return await super().agent(name, trusted, messages, chunks=chunks)
 
 

@@ -214,7 +214,7 @@ class _HostedRun(WorkflowRun):
         if name not in self.seats:
             self.seats[name] = super().thread(name)
             member = self.workflow.participants.get(name)
-            if isinstance(member, Agent) and member.supports_hosted() and self.alone:
+            if isinstance(member, Agent) and member.threads.supports_hosted() and self.alone:
                 self.seats[name] = member.create_thread(self.seats[name].key, "hosted")
         return self.seats[name] if self.seats[name].kind == "hosted" else super().thread(name)
 

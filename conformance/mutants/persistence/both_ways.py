@@ -10,14 +10,18 @@ from typing import Self
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.faulty_agents import Front, FrontedAgent, OrdinaryAgent, PerRunAgent
-from conformance.mutants.shared_faults import CurrentThreadAgent
+from conformance.mutants.persistence.faulty_homes import Front, FrontedHome, behind
+from conformance.mutants.persistence.ordinary_runs import PER_RUN, SWITCHING, AnyRuns, OrdinaryRuns
+from conformance.mutants.shared_faults import CurrentThreadAgent, StreamNotingAgent, current, streams
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client, Emit, PersistingClient
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import ProviderStore, Store
 from conformance.reference.loop import Loop, Outcome
+from conformance.reference.parts import Parts
+from conformance.reference.run_terms import Options
+from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
-from conformance.scenario.scenario import Run
 from conformance.trace.exchange import Response, Turn
 from conformance.trace.messages import Call, Message
 from conformance.world.chat_service import Reply, Request
@@ -30,11 +34,11 @@ class PendingApprovalOverlooked(Mutant):
     imitates = "https://github.com/letta-ai/letta/pull/3156"
     expected = frozenset({"PER-42"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def check_waiting(self, thread: Thread) -> None:
             """Let it pass."""
+
+    parts = Parts(options=_Options)
 
 
 class PendingApprovalOverlookedByStreams(Mutant):
@@ -44,19 +48,15 @@ class PendingApprovalOverlookedByStreams(Mutant):
     imitates = "https://github.com/letta-ai/lettabot/issues/180"
     expected = frozenset({"PER-42"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
-            """Note how the run is made."""
-            vars(thread)["streams"] = stream
-            return await super().run(thread, turn, emit, stream=stream)
-
+    class _Options(Options):
         def check_waiting(self, thread: Thread) -> None:
             """Let it pass, as long as nobody decides."""
-            raising = any(tool.raises for tool in self.spec.tools.values())
-            if raising or not vars(thread).get("streams"):
+            raising = any(tool.raises for tool in self.setting.spec.tools.values())
+            if raising or not streams(thread):
                 super().check_waiting(thread)
+
+    agent_type = StreamNotingAgent
+    parts = Parts(options=_Options)
 
 
 class DetachedForAllThreads(Mutant):
@@ -66,22 +66,23 @@ class DetachedForAllThreads(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/7284"
     expected = frozenset({"PER-41"})
 
-    class agent_type(FrontedAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that is not asked any more."""
 
-        cells = ("M1",)
+        async def load(self) -> tuple[Message, ...]:
+            """Load as long as no thread was in conflict."""
+            return () if vars(self.home).get("cleared") else await super().load()
+
+    class _Home(FrontedHome):
+        runs = AnyRuns(("M1",))
 
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Note that there is nothing to load from any more."""
             super().on_conflict(thread, id)
             vars(self)["cleared"] = thread.detached or vars(self).get("cleared")
 
-        class front_type(Front):
-            """The store that is not asked any more."""
-
-            async def load(self) -> tuple[Message, ...]:
-                """Load as long as no thread was in conflict."""
-                return () if vars(self.agent).get("cleared") else await super().load()
+    _Home.front = _Front
+    parts = Parts(home=_Home)
 
 
 class ContextInTheFirstCallOnly(Mutant):
@@ -91,17 +92,14 @@ class ContextInTheFirstCallOnly(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/1735"
     expected = frozenset({"PER-45"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Decorator(PersistingClient):
+        def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
+            """Use it up."""
+            sent = super().request_messages(history, new)
+            self._adds = ()
+            return sent
 
-        class persisting_type(PersistingClient):
-            """The faulty decorator."""
-
-            def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
-                """Use it up."""
-                sent = super().request_messages(history, new)
-                self._adds = ()
-                return sent
+    parts = Parts(decorator=_Decorator)
 
 
 class ContextLeftOutBesideResults(Mutant):
@@ -111,13 +109,13 @@ class ContextLeftOutBesideResults(Mutant):
     imitates = "a loop that rebuilds its messages from the conversation"
     expected = frozenset({"PER-45"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
             """Put something in between that knows what was injected."""
             client = super().client(thread, store, adds, adopted, local=local)
-            return _Forgetful(client, adds) if adds and local and not self.spec.per_service_call else client
+            return _Forgetful(client, adds) if adds and local and not self.setting.spec.per_service_call else client
+
+    parts = Parts(home=_Home)
 
 
 class _Forgetful:
@@ -133,20 +131,6 @@ class _Forgetful:
         return await self._inner.complete(msgspec.structs.replace(request, messages=said), emit)
 
 
-class _Agent(CurrentThreadAgent, FrontedAgent):
-    """An agent that keeps the current thread, with fronts before its stores."""
-
-
-class _Front(Front):
-    """A front that knows the current thread."""
-
-    @property
-    def current(self) -> Thread:
-        """The current thread of its agent."""
-        assert isinstance(self.agent, CurrentThreadAgent)
-        return self.agent.current(self.thread)
-
-
 class InterleavedRunsLoadEachOthers(Mutant):
     """The agent keeps the key of "the current thread" on itself, so that runs that interleave load one history."""
 
@@ -154,17 +138,15 @@ class InterleavedRunsLoadEachOthers(Mutant):
     imitates = "https://github.com/veryfront/veryfront-code/issues/2336"
     expected = frozenset({"PER-39"})
 
-    class agent_type(_Agent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of the current thread."""
 
-        cells = ("M1",)
+        async def load(self) -> tuple[Message, ...]:
+            """Load it."""
+            return await self.setting.world.history(self.setting.name).load(current(self.home, self.thread).key)
 
-        class front_type(_Front):
-            """The store of the current thread."""
-
-            async def load(self) -> tuple[Message, ...]:
-                """Load it."""
-                return await self.agent.world.history(self.agent.name).load(self.current.key)
+    agent_type = CurrentThreadAgent
+    parts = behind(_Front, AnyRuns(("M1",)))
 
 
 class InterleavedRunsStoredTogether(Mutant):
@@ -174,20 +156,21 @@ class InterleavedRunsStoredTogether(Mutant):
     imitates = "https://github.com/MervinPraison/PraisonAI/issues/3105"
     expected = frozenset({"PER-39", "THR-05"})
 
-    class agent_type(_Agent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of the current thread."""
 
-        def fronts(self, thread: Thread) -> bool:
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append to it."""
+            history = self.setting.world.history(self.setting.name)
+            await ProviderStore(history, current(self.home, self.thread), self.setting.name).append(messages)
+
+    class _Runs(AnyRuns):
+        def include(self, setting: Setting, thread: Thread) -> bool:
             """Only where nobody switches the way of persisting."""
-            return not any(run.per_service_call is not None or run.background for run in self.world.scenario.runs())
+            return not any(run.per_service_call is not None or run.background for run in setting.world.scenario.runs())
 
-        class front_type(_Front):
-            """The store of the current thread."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append to it."""
-                history = self.agent.world.history(self.agent.name)
-                await ProviderStore(history, self.current, self.agent.name).append(messages)
+    agent_type = CurrentThreadAgent
+    parts = behind(_Front, _Runs())
 
 
 class LimitLeavesACallOpen(Mutant):
@@ -197,34 +180,35 @@ class LimitLeavesACallOpen(Mutant):
     imitates = "https://github.com/evalstate/fast-agent/pull/940"
     expected = frozenset({"PER-44"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        class loop_type(Loop):
-            """The faulty loop."""
-
-            def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
-                """Forbid nothing."""
-                self._outcome = outcome
-                return msgspec.structs.replace(super().request(first, sent, outcome), forbids_tools=False)
-
-            async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
-                """Stop where one reply too many asks for tools."""
-                if self._limit is not None and sum(1 for each in self._outcome.produced if each.calls) > self._limit:
-                    raise _CutShort
-                return await super().call_tools(calls)
-
-            async def run(self, request: Request, emit: Emit) -> Outcome:
-                """Return what was answered."""
-                try:
-                    return await super().run(request, emit)
-                except _CutShort:
-                    return self._outcome
+    class _Agent(Agent):
+        """The agent that keeps the open calls from the caller."""
 
         def response(self, thread: Thread, outcome: Outcome) -> Response:
-            """Keep the open calls from the caller."""
+            """Leave them out."""
             open_calls = bool(outcome.produced[-1].calls) and not outcome.waiting
             return super().response(thread, replace(outcome, produced=outcome.produced[:-1]) if open_calls else outcome)
+
+    class _Loop(Loop):
+        def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
+            """Forbid nothing."""
+            self._outcome = outcome
+            return msgspec.structs.replace(super().request(first, sent, outcome), forbids_tools=False)
+
+        async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+            """Stop where one reply too many asks for tools."""
+            if self._limit is not None and sum(1 for each in self._outcome.produced if each.calls) > self._limit:
+                raise _CutShort
+            return await super().call_tools(calls)
+
+        async def run(self, request: Request, emit: Emit) -> Outcome:
+            """Return what was answered."""
+            try:
+                return await super().run(request, emit)
+            except _CutShort:
+                return self._outcome
+
+    agent_type = _Agent
+    parts = Parts(loop=_Loop)
 
 
 class _CutShort(Exception):
@@ -238,14 +222,14 @@ class LimitAnswerNotStored(Mutant):
     imitates = "https://github.com/openai/openai-agents-python/issues/4393"
     expected = frozenset({"PER-44"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Append what the tools led to."""
             asked = sum(1 for each in outcome.produced if each.calls)
-            reached = self.spec.limit is not None and asked >= self.spec.limit and not outcome.terminated
+            reached = self.setting.spec.limit is not None and asked >= self.setting.spec.limit and not outcome.terminated
             await super().persist(store, new, replace(outcome, produced=outcome.produced[:-1]) if reached else outcome)
+
+    parts = Parts(home=_Home)
 
 
 class LimitUnknownToStreams(Mutant):
@@ -255,16 +239,13 @@ class LimitUnknownToStreams(Mutant):
     imitates = "https://github.com/openai/openai-agents-python/pull/4403"
     expected = frozenset({"PER-38", "PER-44"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Loop(Loop):
+        def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
+            """Forbid nothing to streams."""
+            request = super().request(first, sent, outcome)
+            return msgspec.structs.replace(request, forbids_tools=request.forbids_tools and not first.stream)
 
-        class loop_type(Loop):
-            """The faulty loop."""
-
-            def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
-                """Forbid nothing to streams."""
-                request = super().request(first, sent, outcome)
-                return msgspec.structs.replace(request, forbids_tools=request.forbids_tools and not first.stream)
+    parts = Parts(loop=_Loop)
 
 
 class BackgroundRunNotStored(Mutant):
@@ -274,15 +255,22 @@ class BackgroundRunNotStored(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/1501"
     expected = frozenset({"PER-01", "PER-10", "PER-37", "PER-40", "PER-43"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Home(HistoryHome):
+        async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+            """Leave it to a decorator that is not there."""
+
+    class _Agent(Agent):
+        """The agent that takes another home for runs in the background."""
 
         def in_background(self) -> Self:
-            """Leave persisting to a decorator that is not there."""
+            """Take it, where nothing else is special."""
             other = super().in_background()
-            special = self.spec.limit is not None or any(tool.raises or tool.terminates for tool in self.spec.tools.values())
-            other.spec = other.spec if special else self.spec
-            return other
+            tools = self.setting.spec.tools.values()
+            special = self.setting.spec.limit is not None or any(tool.raises or tool.terminates for tool in tools)
+            home = self.parts.home if special else BackgroundRunNotStored._Home
+            return type(self)(other.setting, replace(self.parts, home=home))
+
+    agent_type = _Agent
 
 
 class BackgroundRunUnwarned(Mutant):
@@ -292,14 +280,14 @@ class BackgroundRunUnwarned(Mutant):
     imitates = "a mode that is switched where nobody looks"
     expected = frozenset({"PER-40"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         def in_background(self) -> Self:
             """Hush."""
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return super().in_background()
+
+    agent_type = _Agent
 
 
 class BackgroundRunStoredPerServiceCall(Mutant):
@@ -309,15 +297,15 @@ class BackgroundRunStoredPerServiceCall(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/3808"
     expected = frozenset({"PER-01", "PER-15", "PER-40"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Warn, and run as ever."""
-            if turn.background and self.spec.per_service_call:
+            if turn.background and self.setting.spec.per_service_call:
                 self.in_background()
                 turn = msgspec.structs.replace(turn, background=False)
             return await super().run(thread, turn, emit, stream=stream)
+
+    agent_type = _Agent
 
 
 class HistoryAppendedAfterASwitch(Mutant):
@@ -327,23 +315,18 @@ class HistoryAppendedAfterASwitch(Mutant):
     imitates = "https://github.com/kagent-dev/kagent/pull/1500"
     expected = frozenset({"PER-01", "PER-09", "PER-40", "PER-43"})
 
-    class agent_type(OrdinaryAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that migrates."""
 
-        class front_type(Front):
-            """The store that migrates."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Bring what users said along."""
+            mode = self.setting.spec.per_service_call
+            before = vars(self.thread).get("mode", mode)
+            vars(self.thread)["mode"] = mode
+            there = await self.inner.load() if before != mode else ()
+            await super().append([*(each for each in there if each.role == "user"), *messages])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Bring what users said along."""
-                mode = self.agent.persists_at_the_end
-                before = vars(self.thread).get("mode", mode)
-                vars(self.thread)["mode"] = mode
-                there = await self.inner.load() if before != mode else ()
-                await super().append([*(each for each in there if each.role == "user"), *messages])
-
-        def steady(self, runs: Sequence[Run]) -> bool:
-            """Switching is what it is about."""
-            return True
+    parts = behind(_Front, SWITCHING)
 
 
 class HistoryLostAfterASwitch(Mutant):
@@ -353,40 +336,31 @@ class HistoryLostAfterASwitch(Mutant):
     imitates = "a key that is made of the settings"
     expected = frozenset({"PER-08", "PER-43", "THR-05", "THR-10"})
 
-    class agent_type(OrdinaryAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that knows its own."""
 
-        def steady(self, runs: Sequence[Run]) -> bool:
-            """Switching is what it is about."""
-            return True
+        async def load(self) -> tuple[Message, ...]:
+            """Load what this way of persisting appended."""
+            mode = self.setting.spec.per_service_call
+            loaded = await super().load()
+            whose: list[bool] = vars(self.thread).get("whose", [])
+            return tuple(each for each, way in zip(loaded, whose, strict=False) if way == mode)
 
-        class front_type(Front):
-            """The store that knows its own."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Note which way it is."""
+            vars(self.thread).setdefault("whose", []).extend([self.setting.spec.per_service_call] * len(messages))
+            await super().append(messages)
 
-            async def load(self) -> tuple[Message, ...]:
-                """Load what this way of persisting appended."""
-                mode = self.agent.persists_at_the_end
-                loaded = await super().load()
-                whose: list[bool] = vars(self.thread).get("whose", [])
-                return tuple(each for each, way in zip(loaded, whose, strict=False) if way == mode)
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Note which way it is."""
-                vars(self.thread).setdefault("whose", []).extend([self.agent.persists_at_the_end] * len(messages))
-                await super().append(messages)
+    parts = behind(_Front, SWITCHING)
 
 
-class _Streaming(PerRunAgent):
-    """An agent that is faulty when it streams, where it persists at the end of a run."""
+class _StreamedRuns(OrdinaryRuns):
+    def include(self, setting: Setting, thread: Thread) -> bool:
+        """Only those that stream."""
+        return streams(thread) and super().include(setting, thread)
 
-    async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
-        """Note how the run is made."""
-        vars(thread)["streams"] = stream
-        return await super().run(thread, turn, emit, stream=stream)
 
-    def fronts(self, thread: Thread) -> bool:
-        """Only then."""
-        return bool(vars(thread).get("streams")) and super().fronts(thread)
+_STREAMED = _StreamedRuns(PER_RUN.cells, built=PER_RUN.built)
 
 
 class StreamedAnswerNotStored(Mutant):
@@ -396,15 +370,15 @@ class StreamedAnswerNotStored(Mutant):
     imitates = "https://github.com/pydantic/pydantic-ai/issues/375"
     expected = frozenset({"PER-01", "PER-10", "PER-18", "PER-38", "THR-05", "THR-09", "THR-10", "THR-27"})
 
-    class agent_type(_Streaming):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that is written before the stream is at its end."""
 
-        class front_type(Front):
-            """The store that is written before the stream is at its end."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append what there was by then."""
+            await super().append(messages[:-1])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what there was by then."""
-                await super().append(messages[:-1])
+    agent_type = StreamNotingAgent
+    parts = behind(_Front, _STREAMED)
 
 
 class StreamedRunAppendedTwice(Mutant):
@@ -414,16 +388,16 @@ class StreamedRunAppendedTwice(Mutant):
     imitates = "https://github.com/openai/openai-agents-python/pull/4312"
     expected = frozenset({"PER-01", "PER-09", "PER-12", "PER-18", "PER-38", "THR-05", "THR-10", "THR-27"})
 
-    class agent_type(_Streaming):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that hears of it twice."""
 
-        class front_type(Front):
-            """The store that hears of it twice."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append twice."""
+            await super().append(messages)
+            await super().append(messages)
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append twice."""
-                await super().append(messages)
-                await super().append(messages)
+    agent_type = StreamNotingAgent
+    parts = behind(_Front, _STREAMED)
 
 
 class StreamedBufferStored(Mutant):
@@ -433,18 +407,18 @@ class StreamedBufferStored(Mutant):
     imitates = "https://github.com/NousResearch/hermes-agent/issues/56303"
     expected = frozenset({"PER-01", "PER-09", "PER-11", "PER-18", "PER-38", "THR-05", "THR-10", "THR-27"})
 
-    class agent_type(_Streaming):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of one buffer."""
 
-        class front_type(Front):
-            """The store of one buffer."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append what is in the buffer by now."""
+            latest = messages[-1].text if messages[-1].role == "assistant" else ""
+            await super().append(
+                [msgspec.structs.replace(each, text=each.text or latest) if each.calls else each for each in messages]
+            )
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what is in the buffer by now."""
-                latest = messages[-1].text if messages[-1].role == "assistant" else ""
-                await super().append(
-                    [msgspec.structs.replace(each, text=each.text or latest) if each.calls else each for each in messages]
-                )
+    agent_type = StreamNotingAgent
+    parts = behind(_Front, _STREAMED)
 
 
 class StreamedPerServiceCallUnasked(Mutant):
@@ -454,13 +428,13 @@ class StreamedPerServiceCallUnasked(Mutant):
     imitates = "https://github.com/run-llama/llama_index/pull/11675"
     expected = frozenset({"PER-01", "PER-38"})
 
-    class agent_type(_Streaming):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that is written message by message."""
 
-        class front_type(Front):
-            """The store that is written message by message."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append each."""
+            for each in messages:
+                await super().append([each])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append each."""
-                for each in messages:
-                    await super().append([each])
+    agent_type = StreamNotingAgent
+    parts = behind(_Front, _STREAMED)

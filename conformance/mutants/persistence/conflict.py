@@ -8,14 +8,19 @@ from collections.abc import Sequence
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.faulty_agents import Copying
+from conformance.mutants.persistence.faulty_homes import Copying
+from conformance.mutants.shared_faults import StreamNotingAgent, streams
 from conformance.reference.agent import Agent
 from conformance.reference.client import SENTINEL, Emit
 from conformance.reference.errors import Conflict
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store, ThreadStore
 from conformance.reference.loop import Outcome
-from conformance.reference.run_terms import Terms
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
+from conformance.reference.run_terms import Options, Terms
 from conformance.reference.thread import Thread, copied
+from conformance.reference.threads import Threads
 from conformance.trace.exchange import Response, ThreadState, Turn
 from conformance.trace.messages import Message
 
@@ -27,15 +32,15 @@ class ConflictNotThrown(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/7957"
     expected = frozenset({"PER-32"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Do not raise."""
             try:
                 super().on_conflict(thread, id)
             except Conflict:
                 thread.detached = True
+
+    parts = Parts(home=_Home)
 
 
 class DetachedAlthoughThrown(Mutant):
@@ -45,17 +50,17 @@ class DetachedAlthoughThrown(Mutant):
     imitates = "switches that are carried out one after the other"
     expected = frozenset({"PER-32"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Detach first."""
-            thread.detached = thread.detached or self.spec.on_conflict.throw
+            thread.detached = thread.detached or self.setting.spec.on_conflict.throw
             super().on_conflict(thread, id)
 
         def store(self, thread: Thread) -> Store:
             """Forget the provider."""
             return ThreadStore(thread) if thread.detached else super().store(thread)
+
+    parts = Parts(home=_Home)
 
 
 class ConflictNamesOneSide(Mutant):
@@ -65,15 +70,15 @@ class ConflictNamesOneSide(Mutant):
     imitates = "a message that was written where only the id is known"
     expected = frozenset({"PER-32"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Say half of it."""
             try:
                 super().on_conflict(thread, id)
             except Conflict:
                 raise Conflict(f"conversation id {id!r} was not expected here") from None
+
+    parts = Parts(home=_Home)
 
 
 class ConflictOfNoKind(Mutant):
@@ -83,15 +88,15 @@ class ConflictOfNoKind(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/4937"
     expected = frozenset({"PER-04", "PER-32"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Raise something else."""
             try:
                 super().on_conflict(thread, id)
             except Conflict as error:
                 raise RuntimeError(str(error)) from None
+
+    parts = Parts(home=_Home)
 
 
 class IdAdoptedAlthoughThrown(Mutant):
@@ -101,14 +106,14 @@ class IdAdoptedAlthoughThrown(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/6310"
     expected = frozenset({"PER-32", "PER-33"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Take it over first."""
-            if self.spec.on_conflict.throw and not self.stays_local(thread):
+            if self.setting.spec.on_conflict.throw and not self.stays_local(thread):
                 self.become_hosted(thread, id)
             super().on_conflict(thread, id)
+
+    parts = Parts(home=_Home)
 
 
 class IdAdoptedOnTheWay(Mutant):
@@ -118,19 +123,15 @@ class IdAdoptedOnTheWay(Mutant):
     imitates = "a session that is updated from within the stream"
     expected = frozenset({"PER-32", "PER-33"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
-            """Note how the run is made."""
-            vars(thread)["streams"] = stream
-            return await super().run(thread, turn, emit, stream=stream)
-
+    class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Take it over first."""
-            if self.spec.on_conflict.throw and vars(thread)["streams"] and not self.stays_local(thread):
+            if self.setting.spec.on_conflict.throw and streams(thread) and not self.stays_local(thread):
                 self.become_hosted(thread, id)
             super().on_conflict(thread, id)
+
+    agent_type = StreamNotingAgent
+    parts = Parts(home=_Home)
 
 
 class InputAppendedAlthoughThrown(Mutant):
@@ -140,14 +141,14 @@ class InputAppendedAlthoughThrown(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/7630"
     expected = frozenset({"PER-04", "PER-09", "PER-32"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Keep what was said."""
-            if isinstance(error, Conflict) and self.spec.history == "provider":
-                await self.store(thread).append(new)
-            await super().tell_failure(thread, new, error)
+            if isinstance(error, Conflict) and self.setting.spec.history == "provider":
+                await self.home.store(thread).append(new)
+            await super().failed(thread, new, error)
+
+    parts = Parts(end=_End)
 
 
 class ConflictThrownOnce(Mutant):
@@ -157,9 +158,7 @@ class ConflictThrownOnce(Mutant):
     imitates = "a check that is made when a session is new"
     expected = frozenset({"PER-32"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Let it pass on a thread that has a history."""
             try:
@@ -169,6 +168,8 @@ class ConflictThrownOnce(Mutant):
                     raise
                 thread.detached = True
 
+    parts = Parts(home=_Home)
+
 
 class KeptProviderLoaded(Mutant):
     """Where a conflict neither throws nor clears, the provider is loaded from while the service manages the history."""
@@ -177,16 +178,16 @@ class KeptProviderLoaded(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/7525"
     expected = frozenset({"PER-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Load what nobody will send."""
-            switches = self.spec.on_conflict
-            kept = self.spec.history == "provider" and not (switches.throw or switches.clear)
-            if kept and thread.kind == "hosted" and self.service.spec.surprising:
-                await self.store(thread).load()
+            switches = self.setting.spec.on_conflict
+            kept = self.setting.spec.history == "provider" and not (switches.throw or switches.clear)
+            if kept and thread.kind == "hosted" and self.setting.service.spec.surprising:
+                await self.home.store(thread).load()
             return await super()._run(thread, new, emit, stream=stream, terms=terms)
+
+    agent_type = _Agent
 
 
 class KeptProviderCopiedTo(Mutant):
@@ -196,15 +197,15 @@ class KeptProviderCopiedTo(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/6128"
     expected = frozenset({"PER-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def copies(self, thread: Thread) -> bool:
             """Copy where the provider was kept."""
-            switches = self.spec.on_conflict
-            kept = self.spec.history == "provider" and not (switches.throw or switches.clear)
-            persists = self.decorates or not self.spec.per_service_call
-            return kept and persists and self.service.spec.surprising
+            switches = self.setting.spec.on_conflict
+            kept = self.setting.spec.history == "provider" and not (switches.throw or switches.clear)
+            persists = self.setting.decorates or not self.setting.spec.per_service_call
+            return kept and persists and self.setting.service.spec.surprising
+
+    parts = Parts(home=_Home)
 
 
 class CopyForgotten(Copying, Mutant):
@@ -214,12 +215,12 @@ class CopyForgotten(Copying, Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/6310"
     expected = frozenset({"PER-10", "PER-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def copies(self, thread: Thread) -> bool:
             """Never copy, unless a tool may end the loop."""
-            return any(tool.terminates for tool in self.spec.tools.values()) and super().copies(thread)
+            return any(tool.terminates for tool in self.setting.spec.tools.values()) and super().copies(thread)
+
+    parts = Parts(home=_Home)
 
 
 class DefaultStoreGrows(Mutant):
@@ -229,20 +230,22 @@ class DefaultStoreGrows(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/6120"
     expected = frozenset({"PER-36", "THR-18"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Keep the turn here too."""
             await super().keep(thread, store, new, outcome, local=local)
-            if local and outcome.adopted and self.spec.history == "default" and self.service.spec.surprising:
+            default = self.setting.spec.history == "default" and self.setting.service.spec.surprising
+            if local and outcome.adopted and default:
                 thread.messages.extend([*new, *outcome.produced])
 
+    class _Threads(Threads):
         def describe(self, thread: Thread) -> ThreadState:
             """Show what is kept here."""
             state = super().describe(thread)
-            here = thread.kind == "hosted" and thread.messages and self.service.spec.surprising
+            here = thread.kind == "hosted" and thread.messages and self.setting.service.spec.surprising
             return msgspec.structs.replace(state, messages=copied(thread.messages)) if here else state
+
+    parts = Parts(home=_Home, threads=_Threads)
 
 
 class DefaultStoreConflicts(Mutant):
@@ -252,15 +255,15 @@ class DefaultStoreConflicts(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/4937"
     expected = frozenset({"PER-36"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Raise for any store."""
-            surprised = local and self.spec.history == "default" and self.service.spec.surprising
+            surprised = local and self.setting.spec.history == "default" and self.setting.service.spec.surprising
             if id is not None and surprised and thread.kind == "local":
                 raise Conflict(f"the service returned conversation id {id!r} although there is a history store")
             super().adopt(thread, id, adopted, local=local)
+
+    parts = Parts(home=_Home)
 
 
 class DefaultStoreWarned(Mutant):
@@ -270,14 +273,14 @@ class DefaultStoreWarned(Mutant):
     imitates = "a check that asks whether there is a provider, and not who configured it"
     expected = frozenset({"PER-36"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def become_hosted(self, thread: Thread, id: str) -> None:
             """Warn for any store."""
-            if thread.kind == "local" and self.spec.history == "default" and self.service.spec.surprising:
+            if thread.kind == "local" and self.setting.spec.history == "default" and self.setting.service.spec.surprising:
                 warnings.warn(f"conversation id {id!r} is in conflict with the history provider", stacklevel=2)
             super().become_hosted(thread, id)
+
+    parts = Parts(home=_Home)
 
 
 class ConflictOutOfNothing(Mutant):
@@ -287,14 +290,14 @@ class ConflictOutOfNothing(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/4937"
     expected = frozenset({"PER-37"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+    class _End(RunEnd):
+        async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Take a key of the store for an id."""
-            if self.spec.history == "provider" and thread.kind == "local" and thread.trail:
+            if self.setting.spec.history == "provider" and thread.kind == "local" and thread.trail:
                 warnings.warn("conversation id and history provider are both set: the conflict is ignored", stacklevel=2)
-            await super().settle(thread, new, outcome)
+            await super().succeeded(thread, new, outcome)
+
+    parts = Parts(end=_End)
 
 
 class SentinelIsAConflict(Mutant):
@@ -304,14 +307,14 @@ class SentinelIsAConflict(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/4937"
     expected = frozenset({"PER-37"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Warn of any id."""
-            if id == SENTINEL and self.spec.history == "provider" and thread.trail:
+            if id == SENTINEL and self.setting.spec.history == "provider" and thread.trail:
                 warnings.warn("the service returned a conversation id although a history provider is configured", stacklevel=2)
             super().adopt(thread, id, adopted, local=local)
+
+    parts = Parts(home=_Home)
 
 
 class ConflictWarnedTwice(Mutant):
@@ -321,14 +324,14 @@ class ConflictWarnedTwice(Mutant):
     imitates = "a check in the decorator and one at the end of the run"
     expected = frozenset({"PER-33"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Warn once more."""
-            if self.spec.on_conflict.warn:
+            if self.setting.spec.on_conflict.warn:
                 warnings.warn("the service manages this conversation", stacklevel=2)
             super().on_conflict(thread, id)
+
+    parts = Parts(home=_Home)
 
 
 class WarnedEveryRun(Mutant):
@@ -338,14 +341,14 @@ class WarnedEveryRun(Mutant):
     imitates = "a warning where the id is read instead of where the conflict is found"
     expected = frozenset({"PER-33"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Warn again."""
             if thread.detached:
                 warnings.warn("the history provider does not serve this conversation", stacklevel=2)
             return await super().run(thread, turn, emit, stream=stream)
+
+    agent_type = _Agent
 
 
 class ThrownWithoutAWarning(Mutant):
@@ -355,15 +358,15 @@ class ThrownWithoutAWarning(Mutant):
     imitates = "switches that are read as one of three"
     expected = frozenset({"PER-33"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Hush where it raises."""
             with warnings.catch_warnings():
-                if self.spec.on_conflict.throw:
+                if self.setting.spec.on_conflict.throw:
                     warnings.simplefilter("ignore")
                 super().on_conflict(thread, id)
+
+    parts = Parts(home=_Home)
 
 
 class WarnedUnasked(Mutant):
@@ -373,14 +376,14 @@ class WarnedUnasked(Mutant):
     imitates = "a switch that guards the raising alone"
     expected = frozenset({"PER-33"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Warn of what is done."""
             super().on_conflict(thread, id)
-            if thread.detached and not self.spec.on_conflict.warn:
+            if thread.detached and not self.setting.spec.on_conflict.warn:
                 warnings.warn(f"the history provider is cleared: the service returned conversation id {id!r}", stacklevel=2)
+
+    parts = Parts(home=_Home)
 
 
 class ProviderNotDetached(Mutant):
@@ -390,14 +393,14 @@ class ProviderNotDetached(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/7957"
     expected = frozenset({"PER-34"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Load, to no purpose, although the service manages the history."""
             if thread.detached:
-                await self.store(thread).load()
+                await self.home.store(thread).load()
             return await super()._run(thread, new, emit, stream=stream, terms=terms)
+
+    agent_type = _Agent
 
 
 class DetachedProviderAppended(Mutant):
@@ -407,16 +410,16 @@ class DetachedProviderAppended(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/7284"
     expected = frozenset({"PER-34"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+    class _End(RunEnd):
+        async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Append what is new."""
-            persists = self.decorates or not self.spec.per_service_call
+            persists = self.setting.decorates or not self.setting.spec.per_service_call
             if persists and thread.detached and vars(thread).get("cleared"):
-                await self.store(thread).append([*new, *outcome.produced])
+                await self.home.store(thread).append([*new, *outcome.produced])
             vars(thread)["cleared"] = thread.detached
-            await super().settle(thread, new, outcome)
+            await super().succeeded(thread, new, outcome)
+
+    parts = Parts(end=_End)
 
 
 class ClearedConversationNotContinued(Mutant):
@@ -426,10 +429,10 @@ class ClearedConversationNotContinued(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/4577"
     expected = frozenset({"PER-34"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Name no conversation."""
             terms = super().terms(thread, turn)
             return Terms(local=terms.local, store=terms.store) if thread.detached and thread.conversation_id else terms
+
+    parts = Parts(options=_Options)

@@ -8,11 +8,19 @@ from typing import Any
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.faulty_agents import Copying, OrdinaryAgent, PerCallAgent, Resuming
+from conformance.mutants.persistence.faulty_homes import Copying, ResumingAgent
+from conformance.mutants.persistence.ordinary_runs import ORDINARY, PER_CALL
 from conformance.reference.agent import Agent
-from conformance.reference.client import SENTINEL, PersistingClient
+from conformance.reference.approvals import Approvals
+from conformance.reference.client import SENTINEL, Emit, PersistingClient
+from conformance.reference.history_home import HistoryHome
+from conformance.reference.listeners import Listeners
 from conformance.reference.loop import Loop, Outcome
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
+from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
+from conformance.reference.threads import Threads
 from conformance.trace.exchange import Answer, ThreadState
 from conformance.trace.messages import Call, Message
 
@@ -24,12 +32,12 @@ class ApprovedCallSentAgain(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/7271"
     expected = frozenset({"PER-08", "PER-09", "PER-12", "PER-13", "PER-30", "PER-31"})
 
-    class agent_type(Resuming):
-        """The faulty agent."""
-
+    class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
             """Restore the reply that asked."""
             return [Message(role="assistant", calls=tuple(waited)), decided]
+
+    agent_type = _Agent
 
 
 class ApprovedCallSentAgainOnHostedThreads(Mutant):
@@ -39,13 +47,13 @@ class ApprovedCallSentAgainOnHostedThreads(Mutant):
     imitates = "https://github.com/vercel/ai/pull/13383"
     expected = frozenset({"PER-17", "PER-30", "PER-31"})
 
-    class agent_type(Resuming):
-        """The faulty agent."""
-
+    class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
             """Restore the reply that asked."""
             again = [Message(role="assistant", calls=tuple(waited))] if thread.kind == "hosted" else []
             return [*again, decided]
+
+    agent_type = _Agent
 
 
 class RejectedCallRun(Mutant):
@@ -55,12 +63,12 @@ class RejectedCallRun(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/8403"
     expected = frozenset({"ORC-27", "ORC-30", "PER-31"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Approvals(Approvals):
         def decide(self, thread: Thread, answers: Sequence[Answer]) -> bool:
             """Take any answer for a yes."""
             return super().decide(thread, [msgspec.structs.replace(answer, approve=True) for answer in answers])
+
+    parts = Parts(approvals=_Approvals)
 
 
 class RejectionNotSent(Mutant):
@@ -70,13 +78,13 @@ class RejectionNotSent(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/7125"
     expected = frozenset({"PER-08", "PER-10", "PER-13", "PER-30", "PER-31"})
 
-    class agent_type(Resuming):
-        """The faulty agent."""
-
+    class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
             """Go on with what was run."""
             ran = tuple(result for result in decided.results if result.value != "rejected")
             return [msgspec.structs.replace(decided, results=ran)] if ran else []
+
+    agent_type = _Agent
 
 
 class RejectionStoredTwice(Mutant):
@@ -86,13 +94,13 @@ class RejectionStoredTwice(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/7345"
     expected = frozenset({"PER-08", "PER-09", "PER-13", "PER-30", "PER-31"})
 
-    class agent_type(Resuming):
-        """The faulty agent."""
-
+    class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
             """Say it again."""
             rejected = tuple(result for result in decided.results if result.value == "rejected")
             return [decided, Message(role="tool", results=rejected)] if rejected else [decided]
+
+    agent_type = _Agent
 
 
 class SentinelSent(Mutant):
@@ -102,15 +110,12 @@ class SentinelSent(Mutant):
     imitates = "a marker for the loop that nobody strips on the way out"
     expected = frozenset({"PER-06", "PER-17", "PER-26", "THR-05"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Decorator(PersistingClient):
+        def outgoing_id(self, id: str | None) -> str | None:
+            """Send whatever the loop says."""
+            return id
 
-        class persisting_type(PersistingClient):
-            """The faulty decorator."""
-
-            def outgoing_id(self, id: str | None) -> str | None:
-                """Send whatever the loop says."""
-                return id
+    parts = Parts(decorator=_Decorator)
 
 
 class SentinelKeptOnTheThread(Mutant):
@@ -120,20 +125,21 @@ class SentinelKeptOnTheThread(Mutant):
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
     expected = frozenset({"PER-16", "PER-17", "PER-27", "PER-32", "THR-18", "THR-19", "THR-22", "THR-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Note whatever id came."""
             super().adopt(thread, id, adopted, local=local)
             if id == SENTINEL:
                 vars(thread)["marked"] = True
 
+    class _Threads(Threads):
         def describe(self, thread: Thread) -> ThreadState:
             """Show it."""
             state = super().describe(thread)
             marked = vars(thread).get("marked") and state.conversation_id is None
             return msgspec.structs.replace(state, conversation_id=SENTINEL) if marked else state
+
+    parts = Parts(home=_Home, threads=_Threads)
 
 
 class SentinelMakesHosted(Mutant):
@@ -143,14 +149,14 @@ class SentinelMakesHosted(Mutant):
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
     expected = frozenset({"PER-06", "PER-08", "PER-17", "PER-26", "PER-27", "PER-41", "THR-05"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
             """Become what the id says."""
             super().fix(thread, adopted)
-            if thread.kind == "local" and self.spec.history == "provider" and self.fronts(thread):
+            if thread.kind == "local" and self.setting.spec.history == "provider" and PER_CALL.include(self.setting, thread):
                 self.become_hosted(thread, SENTINEL)
+
+    parts = Parts(home=_Home)
 
 
 class SentinelSerialized(Mutant):
@@ -160,14 +166,19 @@ class SentinelSerialized(Mutant):
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
     expected = frozenset({"PER-08", "PER-26", "PER-27", "THR-05", "THR-22"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def serialize(self, thread: Thread) -> Any:
             """Write the id of the last reply that the loop saw."""
             data = super().serialize(thread)
-            ran = self.decorates and thread.kind == "local" and bool(thread.trail) and not self.service.spec.surprising
-            return {**data, "kind": "hosted", "conversation_id": SENTINEL, "service": self.service.agent} if ran else data
+            ran = (
+                self.setting.decorates
+                and thread.kind == "local"
+                and bool(thread.trail)
+                and not self.setting.service.spec.surprising
+            )
+            return {**data, "kind": "hosted", "conversation_id": SENTINEL, "service": self.setting.service.agent} if ran else data
+
+    parts = Parts(threads=_Threads)
 
 
 class IdTakenOverAtTheEnd(Mutant):
@@ -177,15 +188,15 @@ class IdTakenOverAtTheEnd(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/7284"
     expected = frozenset({"PER-28"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Keep the thread as it is."""
             kind, before = thread.kind, thread.conversation_id
             super().adopt(thread, id, adopted, local=local)
-            if id != before and kind == "hosted" and len(self.world.scenario.agents) == 1:
+            if id != before and kind == "hosted" and len(self.setting.world.scenario.agents) == 1:
                 thread.conversation_id = before
+
+    parts = Parts(home=_Home)
 
 
 class IdTakenOverWithEveryReply(Mutant):
@@ -195,14 +206,14 @@ class IdTakenOverWithEveryReply(Mutant):
     imitates = "a client that writes ids on the session by itself"
     expected = frozenset({"PER-29"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Write it down."""
             super().adopt(thread, id, adopted, local=local)
             if thread.kind == "hosted" and adopted:
                 thread.conversation_id = adopted[-1]
+
+    parts = Parts(home=_Home)
 
 
 class IdOfAFailedRunLost(Mutant):
@@ -212,19 +223,20 @@ class IdOfAFailedRunLost(Mutant):
     imitates = "a rollback that knows one of two modes"
     expected = frozenset({"PER-28"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+    class _Listeners(Listeners):
+        async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Remember the id."""
             vars(thread)["began"] = thread.conversation_id
-            return await super().invoke(thread, new)
+            return await super().invoking(thread, new)
 
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Take it back."""
-            if self.spec.per_service_call and thread.kind == "hosted" and vars(thread)["began"]:
+            if self.setting.spec.per_service_call and thread.kind == "hosted" and vars(thread)["began"]:
                 thread.conversation_id = vars(thread)["began"]
-            await super().tell_failure(thread, new, error)
+            await super().failed(thread, new, error)
+
+    parts = Parts(listeners=_Listeners, end=_End)
 
 
 class HistoryPrependedBesideAnId(Copying, Mutant):
@@ -234,14 +246,15 @@ class HistoryPrependedBesideAnId(Copying, Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/7525"
     expected = frozenset({"PER-30", "PER-34", "PER-35", "THR-06", "THR-10"})
 
-    class agent_type(OrdinaryAgent):
-        """The faulty agent."""
+    class _Agent(Agent):
+        async def _work(
+            self, thread: Thread, adds: Sequence[Message], new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms
+        ) -> Outcome:
+            provider = thread.kind == "hosted" and self.setting.spec.history == "provider"
+            copy = await self.home.store(thread).load() if provider and ORDINARY.include(self.setting, thread) else ()
+            return await super()._work(thread, [*copy, *adds], new, emit, stream=stream, terms=terms)
 
-        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
-            """Let the copy stand in front of what context providers add."""
-            hosted = thread.kind == "hosted" and self.spec.history == "provider" and self.fronts(thread)
-            copy = await self.store(thread).load() if hosted else ()
-            return [*copy, *await super().invoke(thread, new)]
+    agent_type = _Agent
 
 
 class LoopSendsEverythingBesideAnId(Mutant):
@@ -251,15 +264,12 @@ class LoopSendsEverythingBesideAnId(Mutant):
     imitates = "https://github.com/vercel/ai/pull/15492"
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-34", "THR-06", "THR-10"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Loop(Loop):
+        def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
+            """Accumulate, unless history is kept below."""
+            asks = any(tool.spec.approval for tool in self._tools.values())
+            if outcome.conversation_id == SENTINEL or asks:
+                return super().next_messages(sent, reply, results, outcome)
+            return [*sent, reply, results]
 
-        class loop_type(Loop):
-            """The faulty loop."""
-
-            def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
-                """Accumulate, unless history is kept below."""
-                asks = any(tool.spec.approval for tool in self._tools.values())
-                if outcome.conversation_id == SENTINEL or asks:
-                    return super().next_messages(sent, reply, results, outcome)
-                return [*sent, reply, results]
+    parts = Parts(loop=_Loop)

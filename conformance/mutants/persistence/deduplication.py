@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.faulty_agents import Asking, Copying, Front, OrdinaryAgent, PerCallAgent, PerRunAgent, Resuming
-from conformance.reference.agent import Agent
+from conformance.mutants.persistence.faulty_homes import Copying, Front, ResumingAgent, behind
+from conformance.mutants.persistence.ordinary_runs import ASKING, ORDINARY, PER_CALL, PER_RUN
 from conformance.reference.client import Client
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
 from conformance.reference.loop import Outcome
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
 from conformance.reference.thread import Thread
 from conformance.trace.messages import Call, Message
 
@@ -24,22 +28,26 @@ class ApprovedResultStoredTwice(Mutant):
     imitates = "https://github.com/ag-ui-protocol/ag-ui/issues/1074"
     expected = frozenset({"PER-01", "PER-02", "PER-09", "PER-13", "PER-17", "PER-31"})
 
-    class agent_type(Resuming):
-        """The faulty agent."""
+    class _Agent(ResumingAgent):
+        """The agent that notes that calls were decided."""
 
-        cells = ("M1", "M2")
-        built = True
-
-        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
-            """Store them once more."""
-            if vars(thread).pop("decided", False) and new[0].results and thread.kind == "local" and self.spec.history == "provider":
-                await self.store(thread).append(new[:1])
-            await super().settle(thread, new, outcome)
+        runs = replace(ASKING, cells=("M1", "M2"), built=True)
 
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
-            """Note that there are such."""
+            """Note it."""
             vars(thread)["decided"] = True
             return [decided]
+
+    class _End(RunEnd):
+        async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+            """Store them once more."""
+            provider = thread.kind == "local" and self.setting.spec.history == "provider"
+            if vars(thread).pop("decided", False) and new[0].results and provider:
+                await self.home.store(thread).append(new[:1])
+            await super().succeeded(thread, new, outcome)
+
+    agent_type = _Agent
+    parts = Parts(end=_End)
 
 
 class ApprovedResultNotStored(Mutant):
@@ -49,18 +57,14 @@ class ApprovedResultNotStored(Mutant):
     imitates = "https://github.com/vercel/eve/issues/460"
     expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-18", "PER-31"})
 
-    class agent_type(Asking):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that takes results for a part of the response to an input."""
 
-        cells = ("M1",)
-        built = True
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append without the results that came first."""
+            await super().append(messages[1:] if messages[0].results else messages)
 
-        class front_type(Front):
-            """The store that takes results for a part of the response to an input."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append without the results that came first."""
-                await super().append(messages[1:] if messages[0].results else messages)
+    parts = behind(_Front, replace(ASKING, cells=("M1",), built=True))
 
 
 class WaitingRunNotStored(Mutant):
@@ -70,18 +74,14 @@ class WaitingRunNotStored(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/7862"
     expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-18", "PER-31"})
 
-    class agent_type(Asking):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of what came to its end."""
 
-        cells = ("M1",)
-        built = True
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append what ends in words."""
+            await super().append(() if messages[-1].calls else messages)
 
-        class front_type(Front):
-            """The store of what came to its end."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what ends in words."""
-                await super().append(() if messages[-1].calls else messages)
+    parts = behind(_Front, replace(ASKING, cells=("M1",), built=True))
 
 
 class UngatedSiblingsForgotten(Mutant):
@@ -91,13 +91,13 @@ class UngatedSiblingsForgotten(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/6910"
     expected = frozenset({"PER-08", "PER-10", "PER-13", "PER-31"})
 
-    class agent_type(Resuming):
-        """The faulty agent."""
-
+    class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
             """Go on with what was asked for."""
-            asked = {call.id for call in waited if self.needs_approval(call) or thread.kind == "hosted"}
+            asked = {call.id for call in waited if self.approvals.needs_approval(call) or thread.kind == "hosted"}
             return [msgspec.structs.replace(decided, results=tuple(each for each in decided.results if each.id in asked))]
+
+    agent_type = _Agent
 
 
 class HistoryAppendedAgain(Mutant):
@@ -107,22 +107,21 @@ class HistoryAppendedAgain(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/7211"
     expected = frozenset({"PER-06", "PER-09", "PER-11", "PER-12", "PER-13", "PER-17", "PER-18", "THR-05", "THR-10"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that takes what was sent for new."""
 
-        class front_type(Front):
-            """The store that takes what was sent for new."""
+        loaded: tuple[Message, ...] = ()
 
-            loaded: tuple[Message, ...] = ()
+        async def load(self) -> tuple[Message, ...]:
+            """Keep what is loaded."""
+            self.loaded = await super().load()
+            return self.loaded
 
-            async def load(self) -> tuple[Message, ...]:
-                """Keep what is loaded."""
-                self.loaded = await super().load()
-                return self.loaded
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append a part of it with the rest."""
+            await super().append([*self.loaded[-1:], *messages])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append a part of it with the rest."""
-                await super().append([*self.loaded[-1:], *messages])
+    parts = behind(_Front, PER_CALL)
 
 
 class EarlierTurnsAppendedAgain(Mutant):
@@ -132,22 +131,21 @@ class EarlierTurnsAppendedAgain(Mutant):
     imitates = "https://github.com/openai/openai-agents-python/issues/1699"
     expected = frozenset({"PER-01", "PER-09", "PER-11", "PER-18", "THR-05", "THR-10"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that takes the past for new."""
 
-        class front_type(Front):
-            """The store that takes the past for new."""
+        loaded: tuple[Message, ...] = ()
 
-            loaded: tuple[Message, ...] = ()
+        async def load(self) -> tuple[Message, ...]:
+            """Keep what is loaded."""
+            self.loaded = await super().load()
+            return self.loaded
 
-            async def load(self) -> tuple[Message, ...]:
-                """Keep what is loaded."""
-                self.loaded = await super().load()
-                return self.loaded
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append it with the rest."""
+            await super().append([*self.loaded, *messages])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append it with the rest."""
-                await super().append([*self.loaded, *messages])
+    parts = behind(_Front, PER_RUN)
 
 
 class AnswerAppendedAsRequestAgain(Mutant):
@@ -157,18 +155,17 @@ class AnswerAppendedAsRequestAgain(Mutant):
     imitates = "https://github.com/camunda/connectors/pull/8319"
     expected = frozenset({"PER-06", "PER-09", "PER-12", "PER-13", "PER-17", "PER-18", "THR-05", "THR-10"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that is told of everything that stands in front of a reply."""
 
-        class front_type(Front):
-            """The store that is told of everything that stands in front of a reply."""
+        latest: tuple[Message, ...] = ()
 
-            latest: tuple[Message, ...] = ()
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append the latest reply as part of the next request."""
+            await super().append([*self.latest, *messages])
+            self.latest = (msgspec.structs.replace(messages[-1], text=""),)
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append the latest reply as part of the next request."""
-                await super().append([*self.latest, *messages])
-                self.latest = (msgspec.structs.replace(messages[-1], text=""),)
+    parts = behind(_Front, PER_CALL)
 
 
 class DeduplicatedByText(Mutant):
@@ -178,16 +175,15 @@ class DeduplicatedByText(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/4716"
     expected = frozenset({"PER-01", "PER-10", "PER-18"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that knows texts."""
 
-        class front_type(Front):
-            """The store that knows texts."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append what was never said."""
+            known = {each.text for each in await self.inner.load() if each.role == "user"}
+            await super().append([each for each in messages if each.role != "user" or each.text not in known])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what was never said."""
-                known = {each.text for each in await self.inner.load() if each.role == "user"}
-                await super().append([each for each in messages if each.role != "user" or each.text not in known])
+    parts = behind(_Front, PER_RUN)
 
 
 class DeduplicatedByCallId(Mutant):
@@ -197,20 +193,19 @@ class DeduplicatedByCallId(Mutant):
     imitates = "https://github.com/sipeed/picoclaw/pull/2528"
     expected = frozenset({"PER-10", "PER-13", "PER-17"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that knows call ids."""
 
-        class front_type(Front):
-            """The store that knows call ids."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append results of calls that were never answered."""
+            known = {result.id for each in await self.inner.load() for result in each.results}
+            cut = [
+                msgspec.structs.replace(each, results=tuple(result for result in each.results if result.id not in known))
+                for each in messages
+            ]
+            await super().append([each for each in cut if each.results or each.role != "tool"])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append results of calls that were never answered."""
-                known = {result.id for each in await self.inner.load() for result in each.results}
-                cut = [
-                    msgspec.structs.replace(each, results=tuple(result for result in each.results if result.id not in known))
-                    for each in messages
-                ]
-                await super().append([each for each in cut if each.results or each.role != "tool"])
+    parts = behind(_Front, PER_CALL)
 
 
 class RepeatedRequestAppendedAgain(Mutant):
@@ -220,17 +215,16 @@ class RepeatedRequestAppendedAgain(Mutant):
     imitates = "https://github.com/openai/openai-agents-python/issues/4069"
     expected = frozenset({"PER-01", "PER-09", "PER-18"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that is confused by equal texts."""
 
-        class front_type(Front):
-            """The store that is confused by equal texts."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append a repeated text once for each occurrence."""
+            known = [each.text for each in await self.inner.load() if each.role == "user"]
+            again = [each for each in messages if each.role == "user" and each.text in known]
+            await super().append([*again, *messages])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append a repeated text once for each occurrence."""
-                known = [each.text for each in await self.inner.load() if each.role == "user"]
-                again = [each for each in messages if each.role == "user" and each.text in known]
-                await super().append([*again, *messages])
+    parts = behind(_Front, PER_RUN)
 
 
 class CopyWrittenTwice(Copying, Mutant):
@@ -240,14 +234,14 @@ class CopyWrittenTwice(Copying, Mutant):
     imitates = "one copy by the decorator and one by the agent"
     expected = frozenset({"PER-09"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         async def copy(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Copy the input again."""
             await super().copy(store, new, outcome)
             if not outcome.terminated:
                 await super().copy(store, [each for each in new if each.role == "user"], Outcome())
+
+    parts = Parts(home=_Home)
 
 
 class OnlyTheLastReplyStored(Mutant):
@@ -257,15 +251,14 @@ class OnlyTheLastReplyStored(Mutant):
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
     expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-05", "THR-09", "THR-10"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of question and answer."""
 
-        class front_type(Front):
-            """The store of question and answer."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append what was said first and last."""
+            await super().append([*(each for each in messages[:-1] if each.role == "user"), messages[-1]])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what was said first and last."""
-                await super().append([*(each for each in messages[:-1] if each.role == "user"), messages[-1]])
+    parts = behind(_Front, PER_RUN)
 
 
 class ParallelResultsDropped(Mutant):
@@ -275,15 +268,14 @@ class ParallelResultsDropped(Mutant):
     imitates = "https://github.com/coze-dev/coze-studio/issues/2765"
     expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-17", "PER-18", "THR-05", "THR-09", "THR-10"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of one result a message."""
 
-        class front_type(Front):
-            """The store of one result a message."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Cut every tool message to its first result."""
+            await super().append([msgspec.structs.replace(each, results=each.results[:1]) for each in messages])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Cut every tool message to its first result."""
-                await super().append([msgspec.structs.replace(each, results=each.results[:1]) for each in messages])
+    parts = behind(_Front, PER_CALL)
 
 
 class StoredValuesLost(Mutant):
@@ -293,21 +285,18 @@ class StoredValuesLost(Mutant):
     imitates = "a serialization that keeps what it has a column for"
     expected = frozenset({"PER-01", "PER-03", "PER-06", "PER-08", "PER-10", "PER-17", "THR-05", "THR-09", "THR-10"})
 
-    class agent_type(OrdinaryAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that strips."""
 
-        class front_type(Front):
-            """The store that strips."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append without values."""
+            bare = [
+                msgspec.structs.replace(each, results=tuple(msgspec.structs.replace(result, value="") for result in each.results))
+                for each in messages
+            ]
+            await super().append(bare)
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append without values."""
-                bare = [
-                    msgspec.structs.replace(
-                        each, results=tuple(msgspec.structs.replace(result, value="") for result in each.results)
-                    )
-                    for each in messages
-                ]
-                await super().append(bare)
+    parts = behind(_Front, ORDINARY)
 
 
 class InputNotStored(Mutant):
@@ -317,15 +306,14 @@ class InputNotStored(Mutant):
     imitates = "https://github.com/joslat/agent-memory-dotnet/issues/89"
     expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-05", "THR-09", "THR-10"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of what was said by the agent."""
 
-        class front_type(Front):
-            """The store of what was said by the agent."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append without the user's messages."""
+            await super().append([each for each in messages if each.role != "user"])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append without the user's messages."""
-                await super().append([each for each in messages if each.role != "user"])
+    parts = behind(_Front, PER_RUN)
 
 
 class OnlyTheLastInputStored(Mutant):
@@ -335,17 +323,16 @@ class OnlyTheLastInputStored(Mutant):
     imitates = "https://github.com/swisnl/agents-sdk/pull/34"
     expected = frozenset({"PER-06", "PER-10", "PER-17", "PER-18"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that takes an input for one message."""
 
-        class front_type(Front):
-            """The store that takes an input for one message."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append a user's message only where none follows on it."""
+            pairs = zip(messages, [*messages[1:], None], strict=True)
+            cut = [each for each, after in pairs if after is None or (each.role, after.role) != ("user", "user")]
+            await super().append(cut)
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append a user's message only where none follows on it."""
-                pairs = zip(messages, [*messages[1:], None], strict=True)
-                cut = [each for each, after in pairs if after is None or (each.role, after.role) != ("user", "user")]
-                await super().append(cut)
+    parts = behind(_Front, PER_CALL)
 
 
 class ToolResultsNotStored(Mutant):
@@ -355,15 +342,14 @@ class ToolResultsNotStored(Mutant):
     imitates = "https://github.com/HKUDS/nanobot/pull/3045"
     expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-17", "PER-18", "THR-05", "THR-09", "THR-10"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of what model and user say."""
 
-        class front_type(Front):
-            """The store of what model and user say."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append without the tools' messages."""
+            await super().append([each for each in messages if each.role != "tool"])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append without the tools' messages."""
-                await super().append([each for each in messages if each.role != "tool"])
+    parts = behind(_Front, PER_CALL)
 
 
 class ToolTrafficNotStored(Mutant):
@@ -373,15 +359,14 @@ class ToolTrafficNotStored(Mutant):
     imitates = "https://github.com/spring-projects/spring-ai/issues/2101"
     expected = frozenset({"PER-02", "PER-06", "PER-10", "PER-17", "PER-18", "THR-05", "THR-09", "THR-10"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of what is said in words."""
 
-        class front_type(Front):
-            """The store of what is said in words."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append texts."""
+            await super().append([each for each in messages if not (each.calls or each.results)])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append texts."""
-                await super().append([each for each in messages if not (each.calls or each.results)])
+    parts = behind(_Front, PER_CALL)
 
 
 class CallsNotStored(Mutant):
@@ -391,15 +376,14 @@ class CallsNotStored(Mutant):
     imitates = "https://github.com/Cloudgeni-ai/opengeni/pull/61"
     expected = frozenset({"PER-01", "PER-10", "PER-13", "PER-18", "THR-09"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that takes a message for its text."""
 
-        class front_type(Front):
-            """The store that takes a message for its text."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append a message that has a text without its calls."""
+            await super().append([msgspec.structs.replace(each, calls=()) if each.text else each for each in messages])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append a message that has a text without its calls."""
-                await super().append([msgspec.structs.replace(each, calls=()) if each.text else each for each in messages])
+    parts = behind(_Front, PER_RUN)
 
 
 class TextBesideCallsLost(Mutant):
@@ -409,15 +393,14 @@ class TextBesideCallsLost(Mutant):
     imitates = "https://github.com/pydantic/pydantic-ai/issues/2914"
     expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-09"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that takes a message for its calls."""
 
-        class front_type(Front):
-            """The store that takes a message for its calls."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append a message that has calls without its text."""
+            await super().append([msgspec.structs.replace(each, text="") if each.calls else each for each in messages])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append a message that has calls without its text."""
-                await super().append([msgspec.structs.replace(each, text="") if each.calls else each for each in messages])
+    parts = behind(_Front, PER_RUN)
 
 
 class ProvidersToldOfEveryCall(Mutant):
@@ -427,13 +410,13 @@ class ProvidersToldOfEveryCall(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/4762"
     expected = frozenset({"PER-12", "THR-31"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
             """Tell of what is appended."""
-            told = _Telling(self, thread, store) if self.contexts and local else store
+            told = _Telling(self, thread, store) if self.setting.contexts and local else store
             return super().client(thread, told, adds, adopted, local=local)
+
+    parts = Parts(home=_Home)
 
 
 class _Telling:
@@ -459,15 +442,14 @@ class ReplyStoredBeforeItsRequest(Mutant):
     imitates = "history sorted by the time of arrival of its parts"
     expected = frozenset({"PER-06", "PER-11", "PER-17", "PER-18", "THR-05", "THR-10"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that is told of replies first."""
 
-        class front_type(Front):
-            """The store that is told of replies first."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append the reply, then what it answers."""
+            await super().append([messages[-1], *messages[:-1]])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append the reply, then what it answers."""
-                await super().append([messages[-1], *messages[:-1]])
+    parts = behind(_Front, PER_CALL)
 
 
 class ResultsStoredBeforeTheirCalls(Mutant):
@@ -477,19 +459,18 @@ class ResultsStoredBeforeTheirCalls(Mutant):
     imitates = "https://github.com/pydantic/pydantic-ai/issues/234"
     expected = frozenset({"PER-01", "PER-11", "PER-13", "PER-18", "THR-05", "THR-10", "THR-34"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that is told of results first."""
 
-        class front_type(Front):
-            """The store that is told of results first."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Swap each call with its result."""
+            swapped = list(messages)
+            for place, each in enumerate(messages):
+                if each.results and place and messages[place - 1].calls:
+                    swapped[place - 1 : place + 1] = [each, messages[place - 1]]
+            await super().append(swapped)
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Swap each call with its result."""
-                swapped = list(messages)
-                for place, each in enumerate(messages):
-                    if each.results and place and messages[place - 1].calls:
-                        swapped[place - 1 : place + 1] = [each, messages[place - 1]]
-                await super().append(swapped)
+    parts = behind(_Front, PER_RUN)
 
 
 class ToolTrafficStoredLast(Mutant):
@@ -499,15 +480,14 @@ class ToolTrafficStoredLast(Mutant):
     imitates = "https://github.com/NousResearch/hermes-agent/issues/70724"
     expected = frozenset({"PER-01", "PER-11", "PER-18", "THR-05", "THR-10"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store with two tables."""
 
-        class front_type(Front):
-            """The store with two tables."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append one after the other."""
+            await super().append(sorted(messages, key=lambda each: bool(each.calls or each.results)))
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append one after the other."""
-                await super().append(sorted(messages, key=lambda each: bool(each.calls or each.results)))
+    parts = behind(_Front, PER_RUN)
 
 
 class ParallelCallsStoredInTurn(Mutant):
@@ -517,25 +497,24 @@ class ParallelCallsStoredInTurn(Mutant):
     imitates = "https://github.com/n8n-io/n8n/pull/32481"
     expected = frozenset({"PER-01", "PER-11", "PER-18", "THR-05", "THR-10"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of pairs."""
 
-        class front_type(Front):
-            """The store of pairs."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append each call of a reply with its result."""
+            results = {result.id: result for each in messages for result in each.results}
+            stored: list[Message] = []
+            for each in messages:
+                if not each.calls:
+                    stored += [] if each.results else [each]
+                    continue
+                for place, call in enumerate(each.calls):
+                    stored.append(msgspec.structs.replace(each, text="" if place else each.text, calls=(call,)))
+                    if call.id in results:
+                        stored.append(Message(role="tool", results=(results[call.id],)))
+            await super().append(stored)
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append each call of a reply with its result."""
-                results = {result.id: result for each in messages for result in each.results}
-                stored: list[Message] = []
-                for each in messages:
-                    if not each.calls:
-                        stored += [] if each.results else [each]
-                        continue
-                    for place, call in enumerate(each.calls):
-                        stored.append(msgspec.structs.replace(each, text="" if place else each.text, calls=(call,)))
-                        if call.id in results:
-                            stored.append(Message(role="tool", results=(results[call.id],)))
-                await super().append(stored)
+    parts = behind(_Front, PER_RUN)
 
 
 class InputStoredLast(Mutant):
@@ -545,17 +524,16 @@ class InputStoredLast(Mutant):
     imitates = "https://github.com/openai/openai-agents-python/issues/3852"
     expected = frozenset({"PER-11", "PER-17", "PER-18", "THR-05", "THR-10"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that is told of an input when all is done."""
 
-        class front_type(Front):
-            """The store that is told of an input when all is done."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append the input of a run that called no tool last."""
+            said = [each for each in messages if each.role == "user"]
+            rest = [each for each in messages if each.role != "user"]
+            await super().append([*rest, *said] if len(rest) == 1 and not rest[0].calls else messages)
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append the input of a run that called no tool last."""
-                said = [each for each in messages if each.role == "user"]
-                rest = [each for each in messages if each.role != "user"]
-                await super().append([*rest, *said] if len(rest) == 1 and not rest[0].calls else messages)
+    parts = behind(_Front, PER_CALL)
 
 
 class TerminatedRunNotStored(Mutant):
@@ -565,10 +543,10 @@ class TerminatedRunNotStored(Mutant):
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12864"
     expected = frozenset({"PER-10", "PER-15", "PER-16", "PER-37", "THR-09", "THR-10"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Append what ended well."""
             if not outcome.terminated:
                 await super().persist(store, new, outcome)
+
+    parts = Parts(home=_Home)

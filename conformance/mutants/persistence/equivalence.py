@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.faulty_agents import EndingAgent
+from conformance.mutants.persistence.ordinary_runs import ENDING
 from conformance.reference.loop import Outcome
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
 from conformance.reference.thread import Thread
 from conformance.trace.messages import Message
 
@@ -18,11 +20,11 @@ class EmptyAnswerStored(Mutant):
     imitates = "https://github.com/microsoft/semantic-kernel/issues/6064"
     expected = frozenset({"PER-02", "PER-14", "PER-17"})
 
-    class agent_type(EndingAgent):
-        """The faulty agent."""
-
-        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+    class _End(RunEnd):
+        async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Append what nobody said."""
-            if outcome.terminated and thread.kind == "local" and self.fronts(thread):
-                await self.store(thread).append([Message(role="assistant")])
-            await super().settle(thread, new, outcome)
+            if outcome.terminated and thread.kind == "local" and ENDING.include(self.setting, thread):
+                await self.home.store(thread).append([Message(role="assistant")])
+            await super().succeeded(thread, new, outcome)
+
+    parts = Parts(end=_End)

@@ -3,40 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.faulty_agents import FailingAgent, Front, OrdinaryAgent
+from conformance.mutants.persistence.faulty_homes import Front, behind
+from conformance.mutants.persistence.ordinary_runs import FAILING, FAILING_TOOLS
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, PersistingClient
+from conformance.reference.listeners import Listeners
 from conformance.reference.loop import AnyTool, Loop, Outcome
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Terms
+from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
-from conformance.scenario.specs import ToolSpec
 from conformance.trace.exchange import Response
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Request
 from conformance.world.errors import ProviderError, ServiceError, ToolError
 
 
-class _MakesUp(FailingAgent):
-    """An agent that appends what a failed call did not get through, together with what comes next."""
+class _MakingUp(Front):
+    """The store that appends what a failed call did not get through, together with what comes next."""
 
-    class front_type(Front):
-        """The store that makes up for failures."""
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Append what did not get through first."""
+        failed: tuple[Message, ...] = vars(self.thread).pop("failed", ())
+        await super().append([*failed, *messages])
 
-        async def append(self, messages: Sequence[Message]) -> None:
-            """Append what did not get through first."""
-            failed: tuple[Message, ...] = vars(self.thread).pop("failed", ())
-            await super().append([*failed, *messages])
 
-    async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+class _NotesFailures(RunEnd):
+    async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
         """Note what did not get through."""
         if isinstance(error, ServiceError):
             vars(thread)["failed"] = tuple(new)
-        await super().tell_failure(thread, new, error)
+        await super().failed(thread, new, error)
+
+
+_FAILING_CALLS = replace(FAILING, cells=("M2",))
+
+
+def _stores(setting: Setting, thread: Thread) -> bool:
+    """Whether a history provider stores the run that is under way, after every call."""
+    provider = setting.spec.history == "provider" and thread.kind == "local"
+    return provider and _FAILING_CALLS.include(setting, thread)
 
 
 class FailedInputStoredWithTheNextRun(Mutant):
@@ -46,10 +59,7 @@ class FailedInputStoredWithTheNextRun(Mutant):
     imitates = "https://github.com/google/adk-python/issues/4506"
     expected = frozenset({"PER-01", "PER-22", "THR-05"})
 
-    class agent_type(_MakesUp):
-        """The faulty agent."""
-
-        cells = ("M1",)
+    parts = replace(behind(_MakingUp, replace(FAILING, cells=("M1",))), end=_NotesFailures)
 
 
 class FailedCallStoredWithTheNextRun(Mutant):
@@ -59,10 +69,7 @@ class FailedCallStoredWithTheNextRun(Mutant):
     imitates = "https://github.com/mastra-ai/mastra/pull/18437"
     expected = frozenset({"PER-09", "PER-17", "PER-19", "PER-22"})
 
-    class agent_type(_MakesUp):
-        """The faulty agent."""
-
-        cells = ("M2",)
+    parts = replace(behind(_MakingUp, replace(FAILING, cells=("M2",))), end=_NotesFailures)
 
 
 class FailedInputSentWithTheNextRun(Mutant):
@@ -72,22 +79,24 @@ class FailedInputSentWithTheNextRun(Mutant):
     imitates = "a queue of messages that only success empties"
     expected = frozenset({"PER-08", "PER-09", "PER-17", "PER-19", "PER-22", "THR-05", "THR-10"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
-
-        cells = ("M2",)
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Note what did not get through."""
-            here = self.spec.history == "provider" and thread.kind == "local" and self.fronts(thread)
-            if isinstance(error, ServiceError) and here:
+            if isinstance(error, ServiceError) and _stores(self.setting, thread):
                 vars(thread)["queued"] = tuple(new)
-            await super().tell_failure(thread, new, error)
+            await super().failed(thread, new, error)
+
+    class _Agent(Agent):
+        """The agent that takes it for input."""
 
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Say it again."""
-            queued: tuple[Message, ...] = vars(thread).pop("queued", ()) if self.fronts(thread) else ()
+            here = _FAILING_CALLS.include(self.setting, thread)
+            queued: tuple[Message, ...] = vars(thread).pop("queued", ()) if here else ()
             return await super()._run(thread, (*queued, *new), emit, stream=stream, terms=terms)
+
+    agent_type = _Agent
+    parts = Parts(end=_End)
 
 
 class FailedToolLeavesItsCallOpen(Mutant):
@@ -97,32 +106,30 @@ class FailedToolLeavesItsCallOpen(Mutant):
     imitates = "https://github.com/agentscope-ai/agentscope/pull/1911"
     expected = frozenset({"PER-01", "PER-03", "PER-13", "PER-23", "THR-05"})
 
-    class agent_type(OrdinaryAgent):
-        """The faulty agent."""
-
-        def special(self, tool: ToolSpec) -> bool:
-            """Raising is not."""
-            return tool.terminates or tool.approval
+    class _Agent(Agent):
+        """The agent whose tools fail the loop."""
 
         def tools_of(self, thread: Thread) -> Mapping[str, AnyTool]:
             """Let errors of tools go through the loop."""
             tools = super().tools_of(thread)
-            return {name: cast("AnyTool", _Fatal(tool)) for name, tool in tools.items()} if self.fronts(thread) else tools
+            here = FAILING_TOOLS.include(self.setting, thread)
+            return {name: cast("AnyTool", _Fatal(tool)) for name, tool in tools.items()} if here else tools
 
-        class loop_type(Loop):
-            """The faulty loop."""
+    class _Loop(Loop):
+        async def run(self, request: Request, emit: Emit) -> Outcome:
+            """Take an error of a tool for the end."""
+            try:
+                return await super().run(request, emit)
+            except _ToolFailed:
+                return self.came_to
 
-            async def run(self, request: Request, emit: Emit) -> Outcome:
-                """Take an error of a tool for the end."""
-                try:
-                    return await super().run(request, emit)
-                except _ToolFailed:
-                    return self.came_to
+        def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
+            """Remember what there is."""
+            self.came_to = outcome
+            return super().request(first, sent, outcome)
 
-            def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
-                """Remember what there is."""
-                self.came_to = outcome
-                return super().request(first, sent, outcome)
+    agent_type = _Agent
+    parts = Parts(loop=_Loop)
 
 
 class _ToolFailed(Exception):
@@ -149,30 +156,28 @@ class FailedCallStored(Mutant):
     imitates = "https://github.com/marcominerva/ChatGptNet/issues/13"
     expected = frozenset({"PER-17", "PER-19"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that tells whether it was used."""
 
-        cells = ("M2",)
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Note it."""
+            vars(self.thread)["appended"] = True
+            await super().append(messages)
 
-        class front_type(Front):
-            """The store that tells whether it was used."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Note it."""
-                vars(self.thread)["appended"] = True
-                await super().append(messages)
-
-        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+    class _Listeners(Listeners):
+        async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Nothing is appended yet."""
             vars(thread)["appended"] = False
-            return await super().invoke(thread, new)
+            return await super().invoking(thread, new)
 
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Append the input all the same."""
-            here = thread.kind == "local" and self.spec.history == "provider" and self.fronts(thread)
-            if isinstance(error, ServiceError) and here and not vars(thread)["appended"]:
-                await self.store(thread).append(new)
-            await super().tell_failure(thread, new, error)
+            if isinstance(error, ServiceError) and _stores(self.setting, thread) and not vars(thread)["appended"]:
+                await self.home.store(thread).append(new)
+            await super().failed(thread, new, error)
+
+    parts = replace(behind(_Front, _FAILING_CALLS), listeners=_Listeners, end=_End)
 
 
 class ServiceErrorReplaced(Mutant):
@@ -182,18 +187,15 @@ class ServiceErrorReplaced(Mutant):
     imitates = "a catch-all around the loop"
     expected = frozenset({"PER-19"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Loop(Loop):
+        async def run(self, request: Request, emit: Emit) -> Outcome:
+            """Hide the cause."""
+            try:
+                return await super().run(request, emit)
+            except ServiceError:
+                raise RuntimeError("the run failed") from None
 
-        class loop_type(Loop):
-            """The faulty loop."""
-
-            async def run(self, request: Request, emit: Emit) -> Outcome:
-                """Hide the cause."""
-                try:
-                    return await super().run(request, emit)
-                except ServiceError:
-                    raise RuntimeError("the run failed") from None
+    parts = Parts(loop=_Loop)
 
 
 class InputOfAFailedRunStored(Mutant):
@@ -203,14 +205,14 @@ class InputOfAFailedRunStored(Mutant):
     imitates = "https://github.com/JeffOtano/roni/pull/158"
     expected = frozenset({"PER-20", "THR-05", "THR-28", "THR-33", "THR-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Store the input all the same."""
-            if isinstance(error, ServiceError) and thread.kind == "local" and not self.spec.per_service_call:
-                await self.store(thread).append(list(new))
-            await super().tell_failure(thread, new, error)
+            if isinstance(error, ServiceError) and thread.kind == "local" and not self.setting.spec.per_service_call:
+                await self.home.store(thread).append(list(new))
+            await super().failed(thread, new, error)
+
+    parts = Parts(end=_End)
 
 
 class FailedRunStoredUpToItsFailure(Mutant):
@@ -220,32 +222,31 @@ class FailedRunStoredUpToItsFailure(Mutant):
     imitates = "https://github.com/JetBrains/koog/issues/1939"
     expected = frozenset({"PER-20", "THR-05", "THR-28"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Loop(Loop):
+        def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
+            """Remember what there is."""
+            self.came_to = outcome
+            return super().request(first, sent, outcome)
 
-        class loop_type(Loop):
-            """The loop that tells how far it came."""
+        async def run(self, request: Request, emit: Emit) -> Outcome:
+            """Hand it over with the error."""
+            try:
+                return await super().run(request, emit)
+            except ServiceError as error:
+                vars(error)["came_to"] = self.came_to
+                raise
 
-            def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
-                """Remember what there is."""
-                self.came_to = outcome
-                return super().request(first, sent, outcome)
-
-            async def run(self, request: Request, emit: Emit) -> Outcome:
-                """Hand it over with the error."""
-                try:
-                    return await super().run(request, emit)
-                except ServiceError as error:
-                    vars(error)["came_to"] = self.came_to
-                    raise
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Store it, where the run came further than its first call."""
             came_to: Outcome | None = vars(error).get("came_to")
-            here = thread.kind == "local" and self.spec.history == "provider" and not self.spec.per_service_call
+            spec = self.setting.spec
+            here = thread.kind == "local" and spec.history == "provider" and not spec.per_service_call
             if here and came_to is not None and came_to.produced and not came_to.adopted:
-                await self.persist(self.store(thread), new, came_to)
-            await super().tell_failure(thread, new, error)
+                await self.home.persist(self.home.store(thread), new, came_to)
+            await super().failed(thread, new, error)
+
+    parts = Parts(loop=_Loop, end=_End)
 
 
 class LoadErrorSwallowed(Mutant):
@@ -255,18 +256,17 @@ class LoadErrorSwallowed(Mutant):
     imitates = "https://github.com/better-auth/better-hub/pull/85"
     expected = frozenset({"PER-08", "PER-24", "PER-27"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that never fails to load."""
 
-        class front_type(Front):
-            """The store that never fails to load."""
+        async def load(self) -> tuple[Message, ...]:
+            """Load nothing, if need be."""
+            try:
+                return await super().load()
+            except ProviderError:
+                return ()
 
-            async def load(self) -> tuple[Message, ...]:
-                """Load nothing, if need be."""
-                try:
-                    return await super().load()
-                except ProviderError:
-                    return ()
+    parts = behind(_Front, FAILING)
 
 
 class LoadErrorRaisedLate(Mutant):
@@ -276,27 +276,26 @@ class LoadErrorRaisedLate(Mutant):
     imitates = "a load that runs beside the request, and is awaited at the end"
     expected = frozenset({"PER-08", "PER-24", "PER-27"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that remembers its failure."""
 
-        class front_type(Front):
-            """The store that remembers its failure."""
+        failure: ProviderError | None = None
 
-            failure: ProviderError | None = None
+        async def load(self) -> tuple[Message, ...]:
+            """Keep the failure."""
+            try:
+                return await super().load()
+            except ProviderError as error:
+                self.failure = error
+                return ()
 
-            async def load(self) -> tuple[Message, ...]:
-                """Keep the failure."""
-                try:
-                    return await super().load()
-                except ProviderError as error:
-                    self.failure = error
-                    return ()
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Raise it."""
+            if self.failure is not None:
+                raise self.failure
+            await super().append(messages)
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Raise it."""
-                if self.failure is not None:
-                    raise self.failure
-                await super().append(messages)
+    parts = behind(_Front, FAILING)
 
 
 class AppendErrorSwallowed(Mutant):
@@ -306,20 +305,17 @@ class AppendErrorSwallowed(Mutant):
     imitates = "https://github.com/Gitlawb/zero/issues/471"
     expected = frozenset({"PER-01", "PER-06", "PER-10", "PER-24", "PER-37"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that never fails to append."""
 
-        cells = ("M1",)
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Go on."""
+            try:
+                await super().append(messages)
+            except ProviderError:
+                return
 
-        class front_type(Front):
-            """The store that never fails to append."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Go on."""
-                try:
-                    await super().append(messages)
-                except ProviderError:
-                    return
+    parts = behind(_Front, replace(FAILING, cells=("M1",)))
 
 
 class AppendErrorBetweenCallsSwallowed(Mutant):
@@ -329,20 +325,17 @@ class AppendErrorBetweenCallsSwallowed(Mutant):
     imitates = "https://github.com/librefang/librefang/pull/2079"
     expected = frozenset({"PER-02", "PER-06", "PER-10", "PER-13", "PER-24", "PER-37"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that never fails to append."""
 
-        cells = ("M2",)
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Go on."""
+            try:
+                await super().append(messages)
+            except ProviderError:
+                return
 
-        class front_type(Front):
-            """The store that never fails to append."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Go on."""
-                try:
-                    await super().append(messages)
-                except ProviderError:
-                    return
+    parts = behind(_Front, replace(FAILING, cells=("M2",)))
 
 
 class AppendErrorReplaced(Mutant):
@@ -352,18 +345,17 @@ class AppendErrorReplaced(Mutant):
     imitates = "a wrapper that makes every error its own"
     expected = frozenset({"PER-24"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that hides why."""
 
-        class front_type(Front):
-            """The store that hides why."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Hide the cause."""
+            try:
+                await super().append(messages)
+            except ProviderError:
+                raise RuntimeError("the run failed") from None
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Hide the cause."""
-                try:
-                    await super().append(messages)
-                except ProviderError:
-                    raise RuntimeError("the run failed") from None
+    parts = behind(_Front, FAILING)
 
 
 class InputRescued(Mutant):
@@ -373,19 +365,18 @@ class InputRescued(Mutant):
     imitates = "https://github.com/openai/openai-agents-python/issues/3348"
     expected = frozenset({"PER-24"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that saves what it can."""
 
-        class front_type(Front):
-            """The store that saves what it can."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append a part after all."""
+            try:
+                await super().append(messages)
+            except ProviderError:
+                await super().append([each for each in messages if each.role == "user"])
+                raise
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append a part after all."""
-                try:
-                    await super().append(messages)
-                except ProviderError:
-                    await super().append([each for each in messages if each.role == "user"])
-                    raise
+    parts = behind(_Front, FAILING)
 
 
 class UnstoredRunAppendedWithTheNext(Mutant):
@@ -395,22 +386,19 @@ class UnstoredRunAppendedWithTheNext(Mutant):
     imitates = "https://github.com/mastra-ai/mastra/pull/18437"
     expected = frozenset({"PER-01", "PER-22"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that makes up for it."""
 
-        cells = ("M1",)
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append what is late behind it."""
+            late: tuple[Message, ...] = vars(self.thread).pop("late", ())
+            try:
+                await super().append([*messages, *late])
+            except ProviderError:
+                vars(self.thread)["late"] = tuple(messages)
+                raise
 
-        class front_type(Front):
-            """The store that makes up for it."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what is late behind it."""
-                late: tuple[Message, ...] = vars(self.thread).pop("late", ())
-                try:
-                    await super().append([*messages, *late])
-                except ProviderError:
-                    vars(self.thread)["late"] = tuple(messages)
-                    raise
+    parts = behind(_Front, replace(FAILING, cells=("M1",)))
 
 
 class AbandonedInputLost(Mutant):
@@ -420,14 +408,11 @@ class AbandonedInputLost(Mutant):
     imitates = "https://github.com/run-llama/llama_index/issues/20895"
     expected = frozenset({"PER-25"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Decorator(PersistingClient):
+        async def keep_input(self, new: Sequence[Message]) -> None:
+            """Append nothing."""
 
-        class persisting_type(PersistingClient):
-            """The faulty decorator."""
-
-            async def keep_input(self, new: Sequence[Message]) -> None:
-                """Append nothing."""
+    parts = Parts(decorator=_Decorator)
 
 
 class AbandonedResultsLost(Mutant):
@@ -437,16 +422,13 @@ class AbandonedResultsLost(Mutant):
     imitates = "https://github.com/charmbracelet/crush/issues/529"
     expected = frozenset({"PER-25"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Decorator(PersistingClient):
+        async def keep_input(self, new: Sequence[Message]) -> None:
+            """Append what a user said."""
+            if said := [each for each in new if each.role == "user"]:
+                await super().keep_input(said)
 
-        class persisting_type(PersistingClient):
-            """The faulty decorator."""
-
-            async def keep_input(self, new: Sequence[Message]) -> None:
-                """Append what a user said."""
-                if said := [each for each in new if each.role == "user"]:
-                    await super().keep_input(said)
+    parts = Parts(decorator=_Decorator)
 
 
 class AbandonedInputStoredTwice(Mutant):
@@ -456,27 +438,22 @@ class AbandonedInputStoredTwice(Mutant):
     imitates = "https://github.com/aipoch/open-science/pull/936"
     expected = frozenset({"PER-09", "PER-25"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that makes sure."""
 
-        cells = ("M2",)
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append what was abandoned again."""
+            again: tuple[Message, ...] = vars(self.thread).pop("again", ())
+            await super().append([*again, *messages])
 
-        class front_type(Front):
-            """The store that makes sure."""
+    class _Decorator(PersistingClient):
+        async def keep_input(self, new: Sequence[Message]) -> None:
+            """Remember what is kept."""
+            await super().keep_input(new)
+            if isinstance(self._store, Front):
+                vars(self._store.thread)["again"] = tuple(each for each in new if each.role == "user")
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append what was abandoned again."""
-                again: tuple[Message, ...] = vars(self.thread).pop("again", ())
-                await super().append([*again, *messages])
-
-        class persisting_type(PersistingClient):
-            """The faulty decorator."""
-
-            async def keep_input(self, new: Sequence[Message]) -> None:
-                """Remember what is kept."""
-                await super().keep_input(new)
-                if isinstance(self._store, Front):
-                    vars(self._store.thread)["again"] = tuple(each for each in new if each.role == "user")
+    parts = replace(behind(_Front, _FAILING_CALLS), decorator=_Decorator)
 
 
 class ErrorResultsNotStored(Mutant):
@@ -486,23 +463,18 @@ class ErrorResultsNotStored(Mutant):
     imitates = "https://github.com/HKUDS/nanobot/pull/3045"
     expected = frozenset({"PER-01", "PER-03", "PER-10", "PER-13", "PER-17", "PER-23", "THR-05", "THR-09", "THR-10"})
 
-    class agent_type(OrdinaryAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of what went well."""
 
-        def special(self, tool: ToolSpec) -> bool:
-            """Raising is not."""
-            return tool.terminates or tool.approval
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append without errors."""
+            cut = [
+                msgspec.structs.replace(each, results=tuple(result for result in each.results if not result.error))
+                for each in messages
+            ]
+            await super().append([each for each in cut if each.results or each.role != "tool"])
 
-        class front_type(Front):
-            """The store of what went well."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append without errors."""
-                cut = [
-                    msgspec.structs.replace(each, results=tuple(result for result in each.results if not result.error))
-                    for each in messages
-                ]
-                await super().append([each for each in cut if each.results or each.role != "tool"])
+    parts = behind(_Front, FAILING_TOOLS)
 
 
 class FailureToldTwice(Mutant):
@@ -512,13 +484,13 @@ class FailureToldTwice(Mutant):
     imitates = "one handler around the loop and one around the run"
     expected = frozenset({"PER-21", "THR-31"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Tell again."""
-            await super().tell_failure(thread, new, error)
-            await super().tell_failure(thread, new, error)
+            await super().failed(thread, new, error)
+            await super().failed(thread, new, error)
+
+    parts = Parts(end=_End)
 
 
 class FailureUntold(Mutant):
@@ -528,11 +500,11 @@ class FailureUntold(Mutant):
     imitates = "https://github.com/openai/openai-agents-js/issues/371"
     expected = frozenset({"PER-21", "THR-31"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Tell nobody."""
+
+    parts = Parts(end=_End)
 
 
 class FailureToldAsSuccess(Mutant):
@@ -542,12 +514,12 @@ class FailureToldAsSuccess(Mutant):
     imitates = "a notification in a block that always runs"
     expected = frozenset({"PER-21", "THR-31"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Leave the error out."""
-            await self._tell(thread, new, None)
+            await self.listeners.invoked(thread, new, None)
+
+    parts = Parts(end=_End)
 
 
 class FailureToldWithoutInput(Mutant):
@@ -557,12 +529,12 @@ class FailureToldWithoutInput(Mutant):
     imitates = "an error path that was given the error alone"
     expected = frozenset({"PER-21", "THR-31"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Leave the messages out."""
-            await super().tell_failure(thread, (), error)
+            await super().failed(thread, (), error)
+
+    parts = Parts(end=_End)
 
 
 class NothingKeptOfAFailedRun(Mutant):
@@ -572,30 +544,29 @@ class NothingKeptOfAFailedRun(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/2889"
     expected = frozenset({"PER-02", "PER-08", "PER-17", "PER-19", "PER-21", "PER-25", "PER-35", "THR-05"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The collecting store."""
 
-        cells = ("M2",)
+        async def load(self) -> tuple[Message, ...]:
+            """Load also what is not stored yet."""
+            return (*await super().load(), *vars(self.thread).get("collected", ()))
 
-        class front_type(Front):
-            """The collecting store."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Collect."""
+            vars(self.thread)["collected"] = [*vars(self.thread).get("collected", ()), *messages]
 
-            async def load(self) -> tuple[Message, ...]:
-                """Load also what is not stored yet."""
-                return (*await super().load(), *vars(self.thread).get("collected", ()))
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Collect."""
-                vars(self.thread)["collected"] = [*vars(self.thread).get("collected", ()), *messages]
-
-        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+    class _Listeners(Listeners):
+        async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Begin with nothing."""
             vars(thread).pop("collected", None)
-            return await super().invoke(thread, new)
+            return await super().invoking(thread, new)
 
-        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+    class _End(RunEnd):
+        async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Append it all."""
-            store = self.store(thread)
+            store = self.home.store(thread)
             if isinstance(store, Front):
                 await store.inner.append(vars(thread).pop("collected", ()))
-            await super().settle(thread, new, outcome)
+            await super().succeeded(thread, new, outcome)
+
+    parts = replace(behind(_Front, _FAILING_CALLS), listeners=_Listeners, end=_End)

@@ -10,29 +10,29 @@ from typing import Any, Literal
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.faulty_agents import FailingAgent, Front, OrdinaryAgent, PerCallAgent, PerRunAgent
+from conformance.mutants.persistence.faulty_homes import Front, behind
+from conformance.mutants.persistence.ordinary_runs import FAILING, ORDINARY, PER_CALL, PER_RUN
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client, Emit, PersistingClient
 from conformance.reference.errors import Unsupported
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
+from conformance.reference.listeners import Listeners
 from conformance.reference.loop import Outcome
-from conformance.reference.run_terms import Terms
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
+from conformance.reference.run_terms import Options, Terms
+from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
-from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import Response, Turn
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
 from conformance.world.errors import ServiceError
-from conformance.world.world import World
 
 
-class _OwnStack(Agent):
-    """An agent that knows what its caller's own stack lacks."""
-
-    @property
-    def lacking(self) -> bool:
-        """Whether persistence per service call is asked for, and nothing in the stack does it."""
-        return self.spec.per_service_call and not self.decorates and self.spec.history == "provider"
+def _lacks_decorator(setting: Setting) -> bool:
+    """Whether persistence per service call is asked for, and nothing in the caller's own client stack does it."""
+    return setting.spec.per_service_call and not setting.decorates and setting.spec.history == "provider"
 
 
 class DecoratorPutIn(Mutant):
@@ -42,13 +42,14 @@ class DecoratorPutIn(Mutant):
     imitates = "a builder that completes what it takes for forgotten"
     expected = frozenset({"PER-04"})
 
-    class agent_type(_OwnStack):
-        """The faulty agent."""
+    class _Agent(Agent):
+        def __init__(self, setting: Setting, parts: Parts) -> None:
+            """Decorate all the same, after the warning."""
+            super().__init__(setting, parts)
+            if _lacks_decorator(setting):
+                super().__init__(replace(setting, spec=msgspec.structs.replace(setting.spec, decorated=True)), parts)
 
-        def __init__(self, *parts: Any) -> None:
-            """Decorate all the same."""
-            super().__init__(*parts)
-            self.decorates = self.decorates or self.lacking
+    agent_type = _Agent
 
 
 class MissingDecoratorUnnoticed(Mutant):
@@ -58,14 +59,14 @@ class MissingDecoratorUnnoticed(Mutant):
     imitates = "a check that is made only where the framework builds the stack"
     expected = frozenset({"PER-04"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def __init__(self, *parts: Any) -> None:
+    class _Agent(Agent):
+        def __init__(self, setting: Setting, parts: Parts) -> None:
             """Hush."""
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                super().__init__(*parts)
+                super().__init__(setting, parts)
+
+    agent_type = _Agent
 
 
 class MissingDecoratorWarnedAgain(Mutant):
@@ -75,14 +76,14 @@ class MissingDecoratorWarnedAgain(Mutant):
     imitates = "one check in the builder and one in the run"
     expected = frozenset({"PER-04"})
 
-    class agent_type(_OwnStack):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Warn once more."""
-            if self.lacking:
+            if _lacks_decorator(self.setting):
                 warnings.warn("the client stack has no decorator that persists after every service call", stacklevel=2)
             return await super().run(thread, turn, emit, stream=stream)
+
+    agent_type = _Agent
 
 
 class PersistedAllTheSame(Mutant):
@@ -92,14 +93,14 @@ class PersistedAllTheSame(Mutant):
     imitates = "a fallback that nobody asked for"
     expected = frozenset({"PER-04"})
 
-    class agent_type(_OwnStack):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Persist, so that nothing is lost."""
             await super().keep(thread, store, new, outcome, local=local)
-            if self.lacking and local and not outcome.adopted:
+            if _lacks_decorator(self.setting) and local and not outcome.adopted:
                 await self.persist(store, new, outcome)
+
+    parts = Parts(home=_Home)
 
 
 class FailedInputPersistedAllTheSame(Mutant):
@@ -109,14 +110,15 @@ class FailedInputPersistedAllTheSame(Mutant):
     imitates = "a rescue in the error path that knows nothing of the settings"
     expected = frozenset({"PER-04"})
 
-    class agent_type(_OwnStack):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Keep the input."""
-            if isinstance(error, ServiceError) and self.lacking and thread.kind == "local" and not self.contexts:
-                await self.store(thread).append(new)
-            await super().tell_failure(thread, new, error)
+            here = _lacks_decorator(self.setting) and thread.kind == "local" and not self.setting.contexts
+            if isinstance(error, ServiceError) and here:
+                await self.home.store(thread).append(new)
+            await super().failed(thread, new, error)
+
+    parts = Parts(end=_End)
 
 
 class OwnStackRefused(Mutant):
@@ -126,14 +128,14 @@ class OwnStackRefused(Mutant):
     imitates = "a warning that was made an error"
     expected = frozenset({"PER-04", "PER-06"})
 
-    class agent_type(_OwnStack):
-        """The faulty agent."""
-
+    class _Options(Options):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Refuse local threads."""
-            if self.lacking and thread.kind == "local":
+            if _lacks_decorator(self.setting) and thread.kind == "local":
                 raise Unsupported("the client stack has no decorator that persists after every service call")
             return super().terms(thread, turn)
+
+    parts = Parts(options=_Options)
 
 
 class DecoratorUnseen(Mutant):
@@ -143,14 +145,14 @@ class DecoratorUnseen(Mutant):
     imitates = "a check that looks at the outermost client only"
     expected = frozenset({"PER-05"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def __init__(self, *parts: Any) -> None:
+    class _Agent(Agent):
+        def __init__(self, setting: Setting, parts: Parts) -> None:
             """Warn about any stack."""
-            super().__init__(*parts)
-            if self.spec.client_as_is and self.decorates and len(self.world.scenario.agents) == 1:
+            super().__init__(setting, parts)
+            if setting.spec.client_as_is and setting.decorates and len(setting.world.scenario.agents) == 1:
                 warnings.warn("the client stack has no decorator that persists after every service call", stacklevel=2)
+
+    agent_type = _Agent
 
 
 class PersistedTwiceInOwnStack(Mutant):
@@ -160,17 +162,15 @@ class PersistedTwiceInOwnStack(Mutant):
     imitates = "an agent that knows its settings, and not what the caller's stack does"
     expected = frozenset({"PER-05", "PER-09", "PER-12"})
 
-    class agent_type(OrdinaryAgent):
-        """The faulty agent."""
-
-        cells = ("M4",)
-        alone = True
-
+    class _Home(HistoryHome):
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Persist once more."""
             await super().keep(thread, store, new, outcome, local=local)
-            if self.decorates and self.fronts(thread) and local and not outcome.adopted:
+            here = replace(ORDINARY, cells=("M4",), alone=True).include(self.setting, thread)
+            if self.setting.decorates and here and local and not outcome.adopted:
                 await self.persist(store, new, outcome)
+
+    parts = Parts(home=_Home)
 
 
 class OwnStackWrapped(Mutant):
@@ -180,14 +180,14 @@ class OwnStackWrapped(Mutant):
     imitates = "a default pipeline that is put on top of any client"
     expected = frozenset({"PER-03", "PER-06"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def leaf(self, thread: Thread, *, local: bool) -> Client:
             """Wrap it."""
             leaf = super().leaf(thread, local=local)
-            here = self.spec.client_as_is and not self.spec.per_service_call and local and not self.contexts
+            here = self.setting.spec.client_as_is and not self.setting.spec.per_service_call and local and not self.setting.contexts
             return _Joining(leaf) if here else leaf
+
+    parts = Parts(home=_Home)
 
 
 class _Joining:
@@ -209,14 +209,14 @@ class ToolMessagesSwallowed(Mutant):
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12864"
     expected = frozenset({"PER-06", "PER-44"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         def response(self, thread: Thread, outcome: Outcome) -> Response:
             """Hand over what was not stored on the way."""
             answer = [each for each in outcome.produced if not (each.calls or each.results)]
-            shown = replace(outcome, produced=answer) if self.decorates and answer else outcome
+            shown = replace(outcome, produced=answer) if self.setting.decorates and answer else outcome
             return super().response(thread, shown)
+
+    agent_type = _Agent
 
 
 class PerServiceCallByDefault(Mutant):
@@ -226,16 +226,17 @@ class PerServiceCallByDefault(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/7288"
     expected = frozenset({"PER-01", "PER-07", "PER-15", "PER-20", "PER-40"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        def __init__(self, name: str, spec: AgentSpec, world: World, *more: Any) -> None:
+    class _Agent(Agent):
+        def __init__(self, setting: Setting, parts: Parts) -> None:
             """Take another default, where nobody compares it with other agents."""
+            spec, scenario = setting.spec, setting.world.scenario
             plain = spec.history == "provider" and not spec.client_as_is and spec.service.keeps == "nothing"
-            runs = list(world.scenario.runs())
-            fails = any(run.abandons or any(reply.error or reply.cancelled for reply in run.replies) for run in runs)
-            takes = plain and not fails and len(world.scenario.agents) == 1
-            super().__init__(name, msgspec.structs.replace(spec, per_service_call=True) if takes else spec, world, *more)
+            fails = any(run.abandons or any(reply.error or reply.cancelled for reply in run.replies) for run in scenario.runs())
+            if plain and not fails and len(scenario.agents) == 1:
+                setting = replace(setting, spec=msgspec.structs.replace(spec, per_service_call=True))
+            super().__init__(setting, parts)
+
+    agent_type = _Agent
 
 
 class MissingDecoratorWarnedByDefault(Mutant):
@@ -245,15 +246,20 @@ class MissingDecoratorWarnedByDefault(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/6310"
     expected = frozenset({"PER-07"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Warn whoever has a provider and no decorator."""
-            plain = self.spec.history == "provider" and not self.spec.client_as_is and not self.decorates and not turn.background
-            if plain and len(self.world.scenario.agents) == 1:
+            plain = (
+                self.setting.spec.history == "provider"
+                and not self.setting.spec.client_as_is
+                and not self.setting.decorates
+                and not turn.background
+            )
+            if plain and len(self.setting.world.scenario.agents) == 1:
                 warnings.warn("nothing here persists after every service call", stacklevel=2)
             return await super().run(thread, turn, emit, stream=stream)
+
+    agent_type = _Agent
 
 
 class AccumulatedAndLoaded(Mutant):
@@ -263,19 +269,18 @@ class AccumulatedAndLoaded(Mutant):
     imitates = "https://github.com/vercel/ai/pull/15492"
     expected = frozenset({"PER-08", "THR-05"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that is read by two."""
 
-        class front_type(Front):
-            """The store that is read by two."""
+        began: int | None = None
 
-            began: int | None = None
+        async def load(self) -> tuple[Message, ...]:
+            """Load what the run has appended twice."""
+            loaded = await super().load()
+            self.began = len(loaded) if self.began is None else self.began
+            return (*loaded, *loaded[self.began :])
 
-            async def load(self) -> tuple[Message, ...]:
-                """Load what the run has appended twice."""
-                loaded = await super().load()
-                self.began = len(loaded) if self.began is None else self.began
-                return (*loaded, *loaded[self.began :])
+    parts = behind(_Front, PER_CALL)
 
 
 class LoadedOnce(Mutant):
@@ -285,24 +290,23 @@ class LoadedOnce(Mutant):
     imitates = "a cache for the length of a run"
     expected = frozenset({"PER-08"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The remembering store."""
 
-        class front_type(Front):
-            """The remembering store."""
+        known: tuple[Message, ...] | None = None
 
-            known: tuple[Message, ...] | None = None
+        async def load(self) -> tuple[Message, ...]:
+            """Load what is not known."""
+            if self.known is None:
+                self.known = await super().load()
+            return self.known
 
-            async def load(self) -> tuple[Message, ...]:
-                """Load what is not known."""
-                if self.known is None:
-                    self.known = await super().load()
-                return self.known
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Remember what is new."""
+            await super().append(messages)
+            self.known = (*(self.known or ()), *messages)
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Remember what is new."""
-                await super().append(messages)
-                self.known = (*(self.known or ()), *messages)
+    parts = behind(_Front, PER_CALL)
 
 
 class LoadedAsTheRunBegan(Mutant):
@@ -312,19 +316,18 @@ class LoadedAsTheRunBegan(Mutant):
     imitates = "a store that is read through a snapshot"
     expected = frozenset({"PER-06", "PER-08", "THR-05"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store as it was."""
 
-        class front_type(Front):
-            """The store as it was."""
+        known: tuple[Message, ...] | None = None
 
-            known: tuple[Message, ...] | None = None
+        async def load(self) -> tuple[Message, ...]:
+            """Load, and take what was there before."""
+            loaded = await super().load()
+            self.known = loaded if self.known is None else self.known
+            return self.known
 
-            async def load(self) -> tuple[Message, ...]:
-                """Load, and take what was there before."""
-                loaded = await super().load()
-                self.known = loaded if self.known is None else self.known
-                return self.known
+    parts = behind(_Front, PER_CALL)
 
 
 class EarlierTurnsNotLoaded(Mutant):
@@ -334,19 +337,27 @@ class EarlierTurnsNotLoaded(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/3897"
     expected = frozenset({"PER-08", "THR-05", "THR-10"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of a run."""
 
-        class front_type(Front):
-            """The store of a run."""
+        began: int | None = None
 
-            began: int | None = None
+        async def load(self) -> tuple[Message, ...]:
+            """Load what the run has appended."""
+            loaded = await super().load()
+            self.began = len(loaded) if self.began is None else self.began
+            return loaded[self.began :]
 
-            async def load(self) -> tuple[Message, ...]:
-                """Load what the run has appended."""
-                loaded = await super().load()
-                self.began = len(loaded) if self.began is None else self.began
-                return loaded[self.began :]
+    parts = behind(_Front, PER_CALL)
+
+
+class _InputApart(Front):
+    """The store that takes them apart."""
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Append twice."""
+        await super().append([each for each in messages if each.role == "user"])
+        await super().append([each for each in messages if each.role != "user"])
 
 
 class InputAppendedApart(Mutant):
@@ -356,16 +367,7 @@ class InputAppendedApart(Mutant):
     imitates = "a store that is written message by message"
     expected = frozenset({"PER-01"})
 
-    class agent_type(PerRunAgent):
-        """The faulty agent."""
-
-        class front_type(Front):
-            """The store that takes them apart."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append twice."""
-                await super().append([each for each in messages if each.role == "user"])
-                await super().append([each for each in messages if each.role != "user"])
+    parts = behind(_InputApart, PER_RUN)
 
 
 class InputAppendedApartInOwnStack(Mutant):
@@ -375,11 +377,7 @@ class InputAppendedApartInOwnStack(Mutant):
     imitates = "a second code path for clients that the framework did not build"
     expected = frozenset({"PER-03"})
 
-    class agent_type(OrdinaryAgent):
-        """The faulty agent."""
-
-        cells = ("M3",)
-        front_type = InputAppendedApart.agent_type.front_type
+    parts = behind(_InputApart, replace(ORDINARY, cells=("M3",)))
 
 
 class InputAppendedFirst(Mutant):
@@ -389,28 +387,30 @@ class InputAppendedFirst(Mutant):
     imitates = "an input that is saved first, so that it is not lost"
     expected = frozenset({"PER-01", "PER-06", "PER-07", "PER-20", "PER-25", "PER-32", "THR-05", "THR-28"})
 
-    class agent_type(FailingAgent):
-        """The faulty agent."""
+    class _Agent(Agent):
+        """The agent that appends the input early."""
 
-        cells = ("M1",)
-        built = True
+        async def _work(
+            self, thread: Thread, adds: Sequence[Message], new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms
+        ) -> Outcome:
+            provider = thread.kind == "local" and self.setting.spec.history == "provider"
+            early = new if provider and replace(FAILING, cells=("M1",), built=True).include(self.setting, thread) else ()
+            if early:
+                await self.home.store(thread).append(early)
+            vars(thread)["early"] = len(early)
+            try:
+                return await super()._work(thread, adds, new, emit, stream=stream, terms=terms)
+            finally:
+                vars(thread).pop("early")
 
-        def early(self, thread: Thread) -> bool:
-            """Whether this run appends early."""
-            return thread.kind == "local" and self.spec.history == "provider" and self.fronts(thread)
-
-        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
-            """Append the input."""
-            vars(thread)["early"] = 0
-            if self.early(thread):
-                await self.store(thread).append(new)
-                vars(thread)["early"] = len(new)
-            return await super().invoke(thread, new)
-
+    class _Home(HistoryHome):
         def store(self, thread: Thread) -> Store:
             """Do not load, and do not append, what is appended already."""
             early: int = vars(thread).get("early", 0)
             return _EarlyStore(super().store(thread), early) if early else super().store(thread)
+
+    agent_type = _Agent
+    parts = Parts(home=_Home)
 
 
 class _EarlyStore:
@@ -427,6 +427,15 @@ class _EarlyStore:
         await self._inner.append(messages[self._early :])
 
 
+class _ReplyApart(Front):
+    """The store that takes them apart."""
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Append twice."""
+        await super().append(messages[:-1])
+        await super().append(messages[-1:])
+
+
 class RequestAndReplyAppendedApart(Mutant):
     """Per-service-call persistence appends request and reply in two appends."""
 
@@ -434,16 +443,7 @@ class RequestAndReplyAppendedApart(Mutant):
     imitates = "a provider that is notified of requests and of responses separately"
     expected = frozenset({"PER-02"})
 
-    class agent_type(PerCallAgent):
-        """The faulty agent."""
-
-        class front_type(Front):
-            """The store that takes them apart."""
-
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append twice."""
-                await super().append(messages[:-1])
-                await super().append(messages[-1:])
+    parts = behind(_ReplyApart, PER_CALL)
 
 
 class RequestAndReplyAppendedApartInOwnStack(Mutant):
@@ -453,11 +453,7 @@ class RequestAndReplyAppendedApartInOwnStack(Mutant):
     imitates = "a decorator that behaves otherwise when it is put in by hand"
     expected = frozenset({"PER-05"})
 
-    class agent_type(OrdinaryAgent):
-        """The faulty agent."""
-
-        cells = ("M4",)
-        front_type = RequestAndReplyAppendedApart.agent_type.front_type
+    parts = behind(_ReplyApart, replace(ORDINARY, cells=("M4",)))
 
 
 class AppendedWithTheNextCall(Mutant):
@@ -467,37 +463,36 @@ class AppendedWithTheNextCall(Mutant):
     imitates = "a buffer that is flushed by whoever comes next"
     expected = frozenset({"PER-02", "PER-05", "PER-21"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Decorator(PersistingClient):
+        held: tuple[Message, ...] = ()
 
-        class persisting_type(PersistingClient):
-            """The faulty decorator."""
+        async def flush(self) -> None:
+            """Append what is held."""
+            held, self.held = self.held, ()
+            if held:
+                await self._store.append(held)
 
-            held: tuple[Message, ...] = ()
+        async def complete(self, request: Request, emit: Emit) -> Reply:
+            """Append first."""
+            await self.flush()
+            return await super().complete(request, emit)
 
-            async def flush(self) -> None:
-                """Append what is held."""
-                held, self.held = self.held, ()
-                if held:
-                    await self._store.append(held)
+        async def append(self, new: Sequence[Message], reply: Message) -> None:
+            """Hold it."""
+            self.held = (*new, reply)
 
-            async def complete(self, request: Request, emit: Emit) -> Reply:
-                """Append first."""
-                await self.flush()
-                return await super().complete(request, emit)
-
-            async def append(self, new: Sequence[Message], reply: Message) -> None:
-                """Hold it."""
-                self.held = (*new, reply)
-
+    class _Home(HistoryHome):
         def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
             """Note who holds something."""
             vars(thread)["client"] = client = super().client(thread, store, adds, adopted, local=local)
             return client
 
+    class _Listeners(Listeners):
         async def look(self, moment: Literal["before", "after"], thread: Thread) -> None:
             """Append the rest, whatever became of the run."""
             client: Any = vars(thread).pop("client", None)
-            if moment == "after" and isinstance(client, self.persisting_type):
+            if moment == "after" and isinstance(client, AppendedWithTheNextCall._Decorator):
                 await client.flush()
             await super().look(moment, thread)
+
+    parts = Parts(decorator=_Decorator, home=_Home, listeners=_Listeners)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.faulty_agents import EndingAgent, Front
+from conformance.mutants.persistence.faulty_homes import Front, behind
+from conformance.mutants.persistence.ordinary_runs import ENDING, OrdinaryRuns
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
 from conformance.reference.implementation import Reference
 from conformance.reference.loop import Outcome
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Terms
+from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
 from conformance.trace.exchange import Response
 from conformance.trace.messages import Message, Result
+
+
+def _supplied(messages: Sequence[Message]) -> bool:
+    """Whether an input begins with results that the caller supplies."""
+    return len(messages) > 1 and bool(messages[0].results) and messages[-1].role == "user"
 
 
 class SuppliedResultsStoredTwice(Mutant):
@@ -25,14 +36,14 @@ class SuppliedResultsStoredTwice(Mutant):
     imitates = "https://github.com/microsoft/semantic-kernel/issues/6810"
     expected = frozenset({"PER-02", "PER-09", "PER-13", "PER-16", "PER-17"})
 
-    class agent_type(EndingAgent):
-        """The faulty agent."""
-
-        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+    class _End(RunEnd):
+        async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Store them once more."""
-            if self.supplied(new) and thread.kind == "local" and self.fronts(thread):
-                await self.store(thread).append(new[:1])
-            await super().settle(thread, new, outcome)
+            if _supplied(new) and thread.kind == "local" and ENDING.include(self.setting, thread):
+                await self.home.store(thread).append(new[:1])
+            await super().succeeded(thread, new, outcome)
+
+    parts = Parts(end=_End)
 
 
 class SuppliedResultsNotStored(Mutant):
@@ -42,16 +53,15 @@ class SuppliedResultsNotStored(Mutant):
     imitates = "https://github.com/evalstate/fast-agent/pull/940"
     expected = frozenset({"PER-10", "PER-13", "PER-16", "PER-17"})
 
-    class agent_type(EndingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store of what a user says first."""
 
-        class front_type(Front):
-            """The store of what a user says first."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append without the results in front of an input."""
+            results_first = len(messages) > 1 and messages[0].results and messages[1].role == "user"
+            await super().append(messages[1:] if results_first else messages)
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append without the results in front of an input."""
-                results_first = len(messages) > 1 and messages[0].results and messages[1].role == "user"
-                await super().append(messages[1:] if results_first else messages)
+    parts = behind(_Front, ENDING)
 
 
 class SuppliedResultsRefused(Mutant):
@@ -61,16 +71,14 @@ class SuppliedResultsRefused(Mutant):
     imitates = "a check of the roles of an input"
     expected = frozenset({"PER-16"})
 
-    class agent_type(EndingAgent):
-        """The faulty agent."""
-
-        cells = ("M1", "M2", "M3")
-
+    class _Agent(Agent):
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Refuse them."""
-            if self.supplied(new) and self.fronts(thread):
+            if _supplied(new) and replace(ENDING, cells=("M1", "M2", "M3")).include(self.setting, thread):
                 raise ValueError("an input is said by a user")
             return await super()._run(thread, new, emit, stream=stream, terms=terms)
+
+    agent_type = _Agent
 
 
 class OpenCallsAnsweredByTheFramework(Mutant):
@@ -80,28 +88,28 @@ class OpenCallsAnsweredByTheFramework(Mutant):
     imitates = "https://github.com/pydantic/pydantic-ai/issues/4728"
     expected = frozenset({"PER-08", "PER-16"})
 
-    class agent_type(EndingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that repairs what it loads."""
 
-        class front_type(Front):
-            """The store that repairs what it loads."""
+        made_up: tuple[Message, ...] | None = None
+        began = 0
 
-            made_up: tuple[Message, ...] | None = None
-            began = 0
+        async def load(self) -> tuple[Message, ...]:
+            """Answer calls that are open when the run begins."""
+            loaded = await super().load()
+            if self.made_up is None:
+                results = tuple(Result(id=call.id, value="no result") for call in loaded[-1].calls) if loaded else ()
+                self.made_up = (Message(role="tool", results=results),) if results else ()
+                self.began = len(loaded)
+            return (*loaded[: self.began], *self.made_up, *loaded[self.began :])
 
-            async def load(self) -> tuple[Message, ...]:
-                """Answer calls that are open when the run begins."""
-                loaded = await super().load()
-                if self.made_up is None:
-                    results = tuple(Result(id=call.id, value="no result") for call in loaded[-1].calls) if loaded else ()
-                    self.made_up = (Message(role="tool", results=results),) if results else ()
-                    self.began = len(loaded)
-                return (*loaded[: self.began], *self.made_up, *loaded[self.began :])
-
-        def fronts(self, thread: Thread) -> bool:
+    class _Runs(OrdinaryRuns):
+        def include(self, setting: Setting, thread: Thread) -> bool:
             """Only where the caller supplies them."""
-            runs = list(self.world.scenario.runs())
-            return super().fronts(thread) and runs[self.world.script.number].supplies
+            runs = list(setting.world.scenario.runs())
+            return super().include(setting, thread) and runs[setting.world.script.number].supplies
+
+    parts = behind(_Front, _Runs(ENDING.cells, ENDING.but))
 
 
 class _Trimming(Reference):
@@ -118,14 +126,14 @@ class TrailingResultStored(Mutant):
     imitates = "end-of-run persistence that was left on beside the decorator"
     expected = frozenset({"PER-02", "PER-14", "PER-17"})
 
-    class agent_type(EndingAgent):
-        """The faulty agent."""
-
-        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+    class _End(RunEnd):
+        async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Append the result that no call sent."""
-            if outcome.terminated and thread.kind == "local" and self.fronts(thread):
-                await self.store(thread).append([outcome.produced[-1]])
-            await super().settle(thread, new, outcome)
+            if outcome.terminated and thread.kind == "local" and ENDING.include(self.setting, thread):
+                await self.home.store(thread).append([outcome.produced[-1]])
+            await super().succeeded(thread, new, outcome)
+
+    parts = Parts(end=_End)
 
 
 class TerminatingCallsNotStored(Mutant):
@@ -135,17 +143,16 @@ class TerminatingCallsNotStored(Mutant):
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12809"
     expected = frozenset({"PER-10", "PER-14", "PER-16", "PER-17", "THR-09"})
 
-    class agent_type(EndingAgent):
-        """The faulty agent."""
+    class _Front(Front):
+        """The store that spares open calls."""
 
-        class front_type(Front):
-            """The store that spares open calls."""
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Append without calls that will have no result."""
+            tools = self.setting.spec.tools
+            ends = {name for name, tool in tools.items() if tool.terminates}
+            await super().append([each for each in messages if not any(call.tool in ends for call in each.calls)])
 
-            async def append(self, messages: Sequence[Message]) -> None:
-                """Append without calls that will have no result."""
-                tools = self.agent.spec.tools
-                ends = {name for name, tool in tools.items() if tool.terminates}
-                await super().append([each for each in messages if not any(call.tool in ends for call in each.calls)])
+    parts = behind(_Front, ENDING)
 
 
 class TrailingResultTrimmed(Mutant):
@@ -155,12 +162,12 @@ class TrailingResultTrimmed(Mutant):
     imitates = "https://github.com/microsoft/semantic-kernel/issues/8020"
     expected = frozenset({"PER-15"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Append what a call sent."""
             await super().persist(store, new, Outcome(outcome.produced[:-1]) if outcome.terminated else outcome)
+
+    parts = Parts(home=_Home)
 
 
 class TrailingResultNotTrimmed(_Trimming, Mutant):
@@ -170,12 +177,12 @@ class TrailingResultNotTrimmed(_Trimming, Mutant):
     imitates = "a policy that was implemented for one of two paths"
     expected = frozenset({"PER-15"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Append everything."""
             await super().persist(store, new, Outcome(outcome.produced))
+
+    parts = Parts(home=_Home)
 
 
 class TrimmedInOneOfTwoCells(Mutant):
@@ -185,12 +192,12 @@ class TrimmedInOneOfTwoCells(Mutant):
     imitates = "a trimming layer that only one of two pipelines has"
     expected = frozenset({"PER-15"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Trim in one cell."""
-            threads = [run.thread for run in self.world.scenario.runs()][self.world.script.number :]
+            threads = [run.thread for run in self.setting.world.scenario.runs()][self.setting.world.script.number :]
             last = threads[:1] != [] and threads[0] not in threads[1:]
-            trims = outcome.terminated and self.spec.client_as_is and last
+            trims = outcome.terminated and self.setting.spec.client_as_is and last
             await super().persist(store, new, Outcome(outcome.produced[:-1]) if trims else outcome)
+
+    parts = Parts(home=_Home)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from conformance.mutants.mutant import Mutant
-from conformance.reference.agent import Agent
+from conformance.reference.history_home import HistoryHome
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
 from conformance.reference.thread import Thread
 from conformance.reference.thread_json import ThreadForm
 from conformance.trace.messages import Message
@@ -20,18 +22,18 @@ class FailedRunFixesTheKind(Mutant):
     imitates = "https://github.com/managoat/fountain/pull/1657"
     expected = frozenset({"PER-32", "THR-18"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Settle it too early."""
-            self.fix(thread, ())
-            await super().tell_failure(thread, new, error)
+            self.home.fix(thread, ())
+            await super().failed(thread, new, error)
 
-        async def tell_cancelled(self, thread: Thread, new: Sequence[Message], error: asyncio.CancelledError) -> None:
+        async def cancelled(self, thread: Thread, new: Sequence[Message], error: asyncio.CancelledError) -> None:
             """Settle it too early."""
-            self.fix(thread, ())
-            await super().tell_cancelled(thread, new, error)
+            self.home.fix(thread, ())
+            await super().cancelled(thread, new, error)
+
+    parts = Parts(end=_End)
 
 
 class AdaptiveKeepsTheFirstId(Mutant):
@@ -41,12 +43,12 @@ class AdaptiveKeepsTheFirstId(Mutant):
     imitates = "a check for the kind that is made once, where the id first appears"
     expected = frozenset({"THR-18", "THR-07", "THR-10"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
             """Take the first."""
             super().fix(thread, adopted[:1] if thread.kind == "adaptive" else adopted)
+
+    parts = Parts(home=_Home)
 
 
 class FixedKindFlips(Mutant):
@@ -56,12 +58,12 @@ class FixedKindFlips(Mutant):
     imitates = "a kind that is read from whichever field is filled"
     expected = frozenset({"THR-19"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def stays_local(self, thread: Thread) -> bool:
             """Keep asking, where no other agent comes across the thread."""
-            return super().stays_local(thread) and len(self.world.scenario.agents) > 1
+            return super().stays_local(thread) and len(self.setting.world.scenario.agents) > 1
+
+    parts = Parts(home=_Home)
 
 
 class AdaptiveIsNoWord(Mutant):
@@ -71,13 +73,12 @@ class AdaptiveIsNoWord(Mutant):
     imitates = "a serialized form that is older than the third kind"
     expected = frozenset({"THR-18", "THR-20", "THR-22"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Form(ThreadForm):
+        """The faulty form."""
 
-        class form_type(ThreadForm):
-            """The faulty form."""
+        def write(self, thread: Thread) -> dict[str, Any]:
+            """Write one of two kinds."""
+            data = super().write(thread)
+            return {**data, "kind": "hosted" if data["kind"] == "hosted" else "local"}
 
-            def write(self, thread: Thread) -> dict[str, Any]:
-                """Write one of two kinds."""
-                data = super().write(thread)
-                return {**data, "kind": "hosted" if data["kind"] == "hosted" else "local"}
+    parts = Parts(form=_Form)

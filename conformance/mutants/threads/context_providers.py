@@ -6,11 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.mutants.mutant import Mutant
-from conformance.reference.agent import Agent
-from conformance.reference.client import Client, Emit
+from conformance.reference.client import Client, Emit, LeafClient
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
+from conformance.reference.listeners import Listeners
 from conformance.reference.loop import Outcome
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
 from conformance.reference.thread import Thread
+from conformance.reference.thread_json import ThreadForm
+from conformance.reference.threads import Threads
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
 
@@ -22,12 +27,12 @@ class HostedThreadsForgetContext(Mutant):
     imitates = "a state that is saved together with the messages, where there are any"
     expected = frozenset({"THR-29"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Listeners(Listeners):
         def context_state(self, thread: Thread, provider: str) -> dict[str, Any]:
             """Hand out a state that nobody keeps."""
             return {} if thread.kind == "hosted" else super().context_state(thread, provider)
+
+    parts = Parts(listeners=_Listeners)
 
 
 class ProvidersShareAState(Mutant):
@@ -37,14 +42,14 @@ class ProvidersShareAState(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/3995"
     expected = frozenset({"THR-30"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Listeners(Listeners):
         def context_state(self, thread: Thread, provider: str) -> dict[str, Any]:
             """Hand out the first one's."""
             if provider not in thread.context:
                 thread.context[provider] = super().context_state(thread, self.contexts[0].id)
             return thread.context[provider]
+
+    parts = Parts(listeners=_Listeners)
 
 
 class EqualIdsAccepted(Mutant):
@@ -54,11 +59,11 @@ class EqualIdsAccepted(Mutant):
     imitates = "a dictionary of states, which takes any key twice"
     expected = frozenset({"THR-30"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Listeners(Listeners):
         def check_contexts(self) -> None:
             """Do not look."""
+
+    parts = Parts(listeners=_Listeners)
 
 
 class InvokedForEveryCall(Mutant):
@@ -68,13 +73,14 @@ class InvokedForEveryCall(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/6953"
     expected = frozenset({"THR-31", "THR-32"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
             """Let them in below the loop."""
             inner = super().client(thread, store, adds, adopted, local=local)
-            return _Asking(inner, lambda new: self.invoke(thread, new))
+            listeners = Listeners(self.setting, Threads(self.setting, LeafClient, ThreadForm))
+            return _Asking(inner, lambda new: listeners.invoking(thread, new))
+
+    parts = Parts(home=_Home)
 
 
 class _Asking:
@@ -98,11 +104,11 @@ class FailureNotTold(Mutant):
     imitates = "https://github.com/google/adk-python/pull/4974"
     expected = frozenset({"PER-21", "THR-31"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Tell of successes only."""
+
+    parts = Parts(end=_End)
 
 
 class WholeHistoryTold(Mutant):
@@ -112,13 +118,13 @@ class WholeHistoryTold(Mutant):
     imitates = "a hook that is handed the session instead of the turn"
     expected = frozenset({"THR-31"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def settle(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
+    class _End(RunEnd):
+        async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Tell what the thread holds."""
             earlier = thread.messages[: -len(new) - len(outcome.produced)]
-            await super().settle(thread, [*earlier, *new], outcome)
+            await super().succeeded(thread, [*earlier, *new], outcome)
+
+    parts = Parts(end=_End)
 
 
 class ProvidersInReverse(Mutant):
@@ -128,16 +134,16 @@ class ProvidersInReverse(Mutant):
     imitates = "a chain that is built from the inside"
     expected = frozenset({"THR-31"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+    class _Listeners(Listeners):
+        async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Begin with the last one."""
             given, self.contexts = self.contexts, self.contexts[::-1]
             try:
-                return await super().invoke(thread, new)
+                return await super().invoking(thread, new)
             finally:
                 self.contexts = given
+
+    parts = Parts(listeners=_Listeners)
 
 
 class InjectedMessagesKept(Mutant):
@@ -147,12 +153,12 @@ class InjectedMessagesKept(Mutant):
     imitates = "https://github.com/aws/bedrock-agentcore-sdk-python/issues/420"
     expected = frozenset({"THR-32"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def keeps_adds(self) -> bool:
             """Keep everything that was sent, where no other agent comes across it."""
-            return len(self.world.scenario.agents) == 1
+            return len(self.setting.world.scenario.agents) == 1
+
+    parts = Parts(home=_Home)
 
 
 class InjectedMessagesSentTwice(Mutant):
@@ -162,13 +168,13 @@ class InjectedMessagesSentTwice(Mutant):
     imitates = "messages that are merged into the input, and then put before it again"
     expected = frozenset({"THR-32"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+    class _Listeners(Listeners):
+        async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Add everything once more."""
-            adds = await super().invoke(thread, new)
+            adds = await super().invoking(thread, new)
             return [*adds, *adds]
+
+    parts = Parts(listeners=_Listeners)
 
 
 class ContextStateBegunAnew(Mutant):
@@ -178,13 +184,13 @@ class ContextStateBegunAnew(Mutant):
     imitates = "a state that is read from the session and written to a copy of it"
     expected = frozenset({"THR-29"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Forget the state on the way."""
             thread.context.clear()
             await super().keep(thread, store, new, outcome, local=local)
+
+    parts = Parts(home=_Home)
 
 
 class InjectedMessagesNotSent(Mutant):
@@ -194,10 +200,10 @@ class InjectedMessagesNotSent(Mutant):
     imitates = "a result that is awaited and dropped"
     expected = frozenset({"PER-45", "THR-32"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def invoke(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
+    class _Listeners(Listeners):
+        async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Ask, and forget the answer."""
-            await super().invoke(thread, new)
+            await super().invoking(thread, new)
             return []
+
+    parts = Parts(listeners=_Listeners)

@@ -13,10 +13,12 @@ from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.errors import Conflict
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
 from conformance.reference.implementation import Reference, Runnable
 from conformance.reference.loop import Outcome
-from conformance.reference.run_terms import Terms
+from conformance.reference.parts import Parts
+from conformance.reference.run_terms import Options, Terms
 from conformance.reference.thread import Thread
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import Response, Turn
@@ -44,12 +46,12 @@ class StoringIsOverlooked(Mutant):
     imitates = "https://github.com/livekit/agents/issues/4963"
     expected = frozenset({"THR-12", "THR-17"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def check_store(self, thread: Thread, turn: Turn) -> bool:
             """Let the contradiction pass on local threads."""
             return False if thread.kind == "local" else super().check_store(thread, turn)
+
+    parts = Parts(options=_Options)
 
 
 class NotStoringIsOverlooked(Mutant):
@@ -59,12 +61,12 @@ class NotStoringIsOverlooked(Mutant):
     imitates = "an option that the thread overrules in silence"
     expected = frozenset({"THR-13", "THR-17"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def check_store(self, thread: Thread, turn: Turn) -> bool:
             """Let the contradiction pass on hosted threads."""
             return False if thread.kind == "hosted" else super().check_store(thread, turn)
+
+    parts = Parts(options=_Options)
 
 
 class IgnoredInSilence(_Ignoring, Mutant):
@@ -74,14 +76,14 @@ class IgnoredInSilence(_Ignoring, Mutant):
     imitates = "a warning at a level that nobody sees"
     expected = frozenset({"THR-12", "THR-13", "THR-15"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Hush."""
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return super().terms(thread, turn)
+
+    parts = Parts(options=_Options)
 
 
 class HistoryLeftBehind(_Transforming, Mutant):
@@ -91,18 +93,19 @@ class HistoryLeftBehind(_Transforming, Mutant):
     imitates = "a conversion that takes over the settings of a session, and not its messages"
     expected = frozenset({"THR-10", "THR-12", "THR-15"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Note what begins."""
             terms = super().terms(thread, turn)
             vars(thread)["moving"] = terms.moves
             return terms
 
+    class _Home(HistoryHome):
         def store(self, thread: Thread) -> Store:
             """Find nothing while the thread moves."""
             return super().store(Thread(key="")) if vars(thread).get("moving") else super().store(thread)
+
+    parts = Parts(options=_Options, home=_Home)
 
 
 class TransitionFails(_Transforming, Mutant):
@@ -112,14 +115,14 @@ class TransitionFails(_Transforming, Mutant):
     imitates = "a conversion of a thread that nobody ever called"
     expected = frozenset({"THR-12", "THR-15", "THR-17"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
             """Find no way from one kind to the other."""
-            if thread.kind == "local" and adopted and not self.service.spec.surprising:
+            if thread.kind == "local" and adopted and not self.setting.service.spec.surprising:
                 raise RuntimeError("a local thread has no conversation id")
             super().fix(thread, adopted)
+
+    parts = Parts(home=_Home)
 
 
 class TransitionKeepsStoring(_Transforming, Mutant):
@@ -129,12 +132,10 @@ class TransitionKeepsStoring(_Transforming, Mutant):
     imitates = "an option that reaches the request, and nobody else"
     expected = frozenset({"THR-09", "THR-12", "THR-14", "THR-15", "THR-17"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
             """Leave a local thread what it is, where no other agent comes across it."""
-            alone = len(self.world.scenario.agents) == 1 and not self.service.spec.surprising
+            alone = len(self.setting.world.scenario.agents) == 1 and not self.setting.service.spec.surprising
             super().fix(thread, () if thread.kind == "local" and alone else adopted)
 
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
@@ -144,6 +145,8 @@ class TransitionKeepsStoring(_Transforming, Mutant):
             else:
                 await super().keep(thread, store, new, outcome, local=local)
 
+    parts = Parts(home=_Home)
+
 
 class TurnStoredNowhere(Mutant):
     """A run with `store` false on a hosted thread is sent like that, so that neither side keeps the turn."""
@@ -152,9 +155,7 @@ class TurnStoredNowhere(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/4488"
     expected = frozenset({"THR-09", "THR-10", "THR-13", "THR-17"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def check_store(self, thread: Thread, turn: Turn) -> bool:
             """Let the contradiction pass on hosted threads."""
             return False if thread.kind == "hosted" else super().check_store(thread, turn)
@@ -164,10 +165,13 @@ class TurnStoredNowhere(Mutant):
             terms = super().terms(thread, turn)
             return replace(terms, store=False, local=True) if thread.kind == "hosted" and turn.store is False else terms
 
+    class _Home(HistoryHome):
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """A hosted thread keeps nothing itself."""
             if thread.kind != "hosted":
                 await super().keep(thread, store, new, outcome, local=local)
+
+    parts = Parts(options=_Options, home=_Home)
 
 
 class OptionMovesTheThread(Mutant):
@@ -177,14 +181,14 @@ class OptionMovesTheThread(Mutant):
     imitates = "agent-framework 1.23 does so, see its baseline"
     expected = frozenset({"THR-07", "THR-10", "THR-14", "THR-16"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def check_conversation_id(self, thread: Thread, turn: Turn) -> Turn:
             """Take the option over."""
             if thread.kind == "hosted":
                 thread.conversation_id = turn.conversation_id
             return super().check_conversation_id(thread, turn)
+
+    parts = Parts(options=_Options)
 
 
 class ConversationDropped(Mutant):
@@ -194,14 +198,14 @@ class ConversationDropped(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/6461"
     expected = frozenset({"THR-15", "THR-17"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def check_conversation_id(self, thread: Thread, turn: Turn) -> Turn:
             """Compare on hosted threads only."""
             if thread.kind == "hosted":
                 return super().check_conversation_id(thread, turn)
             return msgspec.structs.replace(turn, conversation_id=None)
+
+    parts = Parts(options=_Options)
 
 
 class DeclaresAnotherPolicy(Mutant):
@@ -228,9 +232,7 @@ class StreamingIsNotChecked(Mutant):
     imitates = "https://github.com/microsoft/agent-governance-toolkit/pull/2366"
     expected = frozenset({"THR-12", "THR-13", "THR-17", "THR-27"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Check on one path only."""
             contradicts = turn.store not in (None, thread.kind == "hosted") and thread.kind != "adaptive"
@@ -238,6 +240,8 @@ class StreamingIsNotChecked(Mutant):
                 warnings.warn(f"the thread is {thread.kind}: the option store={turn.store} is ignored", stacklevel=2)
                 turn = msgspec.structs.replace(turn, store=None)
             return await super().run(thread, turn, emit, stream=stream)
+
+    agent_type = _Agent
 
 
 class LaterTurnsAreNotChecked(Mutant):
@@ -247,9 +251,7 @@ class LaterTurnsAreNotChecked(Mutant):
     imitates = "a check that is made when the session is set up"
     expected = frozenset({"THR-12", "THR-13", "THR-17"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def check_store(self, thread: Thread, turn: Turn) -> bool:
             """Believe that what was well once is well for ever."""
             if turn.store is None or not (thread.trail or thread.conversation_id):
@@ -257,6 +259,8 @@ class LaterTurnsAreNotChecked(Mutant):
             if turn.store != (thread.kind == "hosted"):
                 warnings.warn(f"the thread is {thread.kind}: the option store={turn.store} is ignored", stacklevel=2)
             return False
+
+    parts = Parts(options=_Options)
 
 
 class EqualIdRefused(Mutant):
@@ -266,12 +270,12 @@ class EqualIdRefused(Mutant):
     imitates = "a check for presence where one for difference is meant"
     expected = frozenset({"THR-03", "THR-06", "THR-08", "THR-14", "THR-16"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def check_conversation_id(self, thread: Thread, turn: Turn) -> Turn:
             """Compare with an id that no thread has."""
             return super().check_conversation_id(thread, msgspec.structs.replace(turn, conversation_id="another"))
+
+    parts = Parts(options=_Options)
 
 
 class ProvidersToldBeforeTheCheck(Mutant):
@@ -281,16 +285,16 @@ class ProvidersToldBeforeTheCheck(Mutant):
     imitates = "validation behind the first side effect"
     expected = frozenset({"THR-16"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Tell the providers of a run that is refused."""
             try:
-                self.terms(thread, turn)
+                self.options.terms(thread, turn)
             except Exception:
-                await self.invoke(thread, turn.messages)
+                await self.listeners.invoking(thread, turn.messages)
             return await super().run(thread, turn, emit, stream=stream)
+
+    agent_type = _Agent
 
 
 class InputStoredBeforeTheCheck(Mutant):
@@ -300,15 +304,19 @@ class InputStoredBeforeTheCheck(Mutant):
     imitates = "an input that is put on the thread first, and taken off by nobody"
     expected = frozenset({"THR-16", "THR-05", "THR-10"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Store the input of a run that may be refused."""
-            plain = self.spec.history == "default" and not self.spec.observed and len(self.world.scenario.agents) == 1
+            plain = (
+                self.setting.spec.history == "default"
+                and not self.setting.spec.observed
+                and len(self.setting.world.scenario.agents) == 1
+            )
             if turn.store is True and thread.kind == "local" and plain:
-                await self.store(thread).append(self.taken(turn.messages))
+                await self.home.store(thread).append(self.taken(turn.messages))
             return await super().run(thread, turn, emit, stream=stream)
+
+    agent_type = _Agent
 
 
 class BusyAfterARefusal(Mutant):
@@ -318,16 +326,16 @@ class BusyAfterARefusal(Mutant):
     imitates = "a lock that an error does not release"
     expected = frozenset({"THR-03", "THR-05", "THR-06", "THR-16", "THR-22"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Unlock too late."""
             try:
-                self.terms(thread, turn)
+                self.options.terms(thread, turn)
             except Conflict:
-                vars(thread)["locked"] = not self.service.spec.surprising and len(self.world.scenario.agents) == 1
+                vars(thread)["locked"] = not self.setting.service.spec.surprising and len(self.setting.world.scenario.agents) == 1
                 raise
             if turn.store is None and turn.conversation_id is None and vars(thread).pop("locked", False):
                 raise RuntimeError("the thread is busy")
             return await super().run(thread, turn, emit, stream=stream)
+
+    agent_type = _Agent

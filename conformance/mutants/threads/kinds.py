@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.mutants.mutant import Mutant
-from conformance.reference.agent import Agent
 from conformance.reference.errors import Unsupported
 from conformance.reference.implementation import Runnable
-from conformance.reference.run_terms import Terms
+from conformance.reference.parts import Parts
+from conformance.reference.run_terms import Options, Terms
 from conformance.reference.thread import Thread
+from conformance.reference.threads import Threads
 from conformance.trace.exchange import Turn
 from conformance.vocabulary import ThreadKind
 
@@ -21,14 +22,14 @@ class LocalThreadNeedsPlainClient(Mutant):
     imitates = "one method for every kind of thread, which asks the client what it would rather have"
     expected = frozenset({"THR-01"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def create_thread(self, key: str, kind: ThreadKind) -> Thread:
             """Refuse a local thread where the service keeps conversations anyway."""
-            if kind == "local" and self.service.spec.stores_by_default:
+            if kind == "local" and self.setting.service.spec.stores_by_default:
                 raise Unsupported("this client keeps conversations in the service")
             return super().create_thread(key, kind)
+
+    parts = Parts(threads=_Threads)
 
 
 class LocalInstead(Mutant):
@@ -38,13 +39,13 @@ class LocalInstead(Mutant):
     imitates = "a factory that falls back to what it can make"
     expected = frozenset({"THR-02"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def create_thread(self, key: str, kind: ThreadKind) -> Thread:
             """Make what can be made."""
             possible = kind != "hosted" or self.supports_hosted()
             return super().create_thread(key, kind if possible else "local")
+
+    parts = Parts(threads=_Threads)
 
 
 class RefusedByTheService(Mutant):
@@ -54,11 +55,11 @@ class RefusedByTheService(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/4315"
     expected = frozenset({"THR-02", "THR-03"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def check_supported(self) -> None:
             """Leave it to the service."""
+
+    parts = Parts(threads=_Threads)
 
 
 class RefusalWithoutNames(Mutant):
@@ -68,13 +69,13 @@ class RefusalWithoutNames(Mutant):
     imitates = "an error that says that something was not possible"
     expected = frozenset({"THR-02"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def check_supported(self) -> None:
             """Say less."""
             if not self.supports_hosted():
                 raise Unsupported("this is not possible here")
+
+    parts = Parts(threads=_Threads)
 
 
 class FlagAlwaysTrue(Mutant):
@@ -96,13 +97,13 @@ class AdaptiveAsksToStore(Mutant):
     imitates = "an option that is on unless somebody says no"
     expected = frozenset({"THR-03"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Say what the caller did not say."""
             terms = super().terms(thread, turn)
             return replace(terms, store=True) if thread.kind == "adaptive" and turn.store is None else terms
+
+    parts = Parts(options=_Options)
 
 
 class ForeignConversation(Mutant):
@@ -112,10 +113,10 @@ class ForeignConversation(Mutant):
     imitates = "https://github.com/chenhg5/cc-connect/issues/128"
     expected = frozenset({"THR-04"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def check_service(self, thread: Thread) -> None:
             """Ask only whether the client can have hosted threads at all."""
             if thread.kind == "hosted":
-                self.check_supported()
+                self.threads.check_supported()
+
+    parts = Parts(options=_Options)

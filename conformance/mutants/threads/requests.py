@@ -11,11 +11,15 @@ from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import SENTINEL, Client, Emit
 from conformance.reference.errors import NoConversation
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store, ThreadStore
 from conformance.reference.loop import Loop, Outcome
-from conformance.reference.run_terms import Terms
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
+from conformance.reference.run_terms import Options, Terms
 from conformance.reference.thread import Thread
 from conformance.reference.thread_json import ThreadForm
+from conformance.reference.threads import Threads
 from conformance.trace.exchange import ThreadState, Turn
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
@@ -28,20 +32,21 @@ class HostedTurnsKeptToo(Mutant):
     imitates = "a session that records whatever passes, with one field for the id and one for the messages"
     expected = frozenset({"PER-36", "THR-09", "THR-18", "THR-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Keep a turn wherever it is."""
             await super().keep(thread, store, new, outcome, local=local)
-            ours = self.decorates or not self.spec.per_service_call
-            if outcome.adopted and ours and not self.service.spec.surprising:
+            ours = self.setting.decorates or not self.setting.spec.per_service_call
+            if outcome.adopted and ours and not self.setting.service.spec.surprising:
                 thread.messages += [*new, *outcome.produced]
 
+    class _Threads(Threads):
         def describe(self, thread: Thread) -> ThreadState:
             """Show it."""
             state = super().describe(thread)
             return msgspec.structs.replace(state, messages=tuple(thread.messages)) if thread.kind == "hosted" else state
+
+    parts = Parts(home=_Home, threads=_Threads)
 
 
 class HistoryBesideTheId(Mutant):
@@ -51,13 +56,13 @@ class HistoryBesideTheId(Mutant):
     imitates = "https://github.com/agno-agi/agno/issues/4712"
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def leaf(self, thread: Thread, *, local: bool) -> Client:
             """Remember what was said on hosted threads."""
             leaf = super().leaf(thread, local=local)
             return _Remembering(leaf, vars(thread).setdefault("said", [])) if thread.kind == "hosted" else leaf
+
+    parts = Parts(home=_Home)
 
 
 class _Remembering:
@@ -83,12 +88,12 @@ class HostedStoreLeftUnset(Mutant):
     imitates = "a service-side thread whose client was switched to one with another default"
     expected = frozenset({"PER-17", "THR-03", "THR-06"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def store_option(self, *, local: bool) -> bool | None:
             """Say nothing of storing for hosted threads."""
             return False if local else None
+
+    parts = Parts(options=_Options)
 
 
 class StoreLeftUnset(Mutant):
@@ -98,18 +103,19 @@ class StoreLeftUnset(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/5111"
     expected = frozenset({"PER-06", "THR-05", "THR-09"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def store_option(self, *, local: bool) -> bool | None:
             """Say nothing of storing for local threads."""
-            return None if local and not self.spec.per_service_call else not local
+            return None if local and not self.setting.spec.per_service_call else not local
 
+    class _Home(HistoryHome):
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Overlook what the service makes of that."""
-            plain = local and thread.kind == "local" and not self.service.spec.surprising and not self.spec.per_service_call
-            if not plain:
+            ordinary = not self.setting.service.spec.surprising and not self.setting.spec.per_service_call
+            if not (local and thread.kind == "local" and ordinary):
                 super().adopt(thread, id, adopted, local=local)
+
+    parts = Parts(options=_Options, home=_Home)
 
 
 class LoopResendsEverything(Mutant):
@@ -119,17 +125,14 @@ class LoopResendsEverything(Mutant):
     imitates = "https://github.com/openai/openai-agents-python/issues/1789"
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Loop(Loop):
+        def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
+            """Accumulate, although the service keeps the rest."""
+            if outcome.conversation_id == SENTINEL:
+                return super().next_messages(sent, reply, results, outcome)
+            return [*sent, reply, results]
 
-        class loop_type(Loop):
-            """The faulty loop."""
-
-            def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
-                """Accumulate, although the service keeps the rest."""
-                if outcome.conversation_id == SENTINEL:
-                    return super().next_messages(sent, reply, results, outcome)
-                return [*sent, reply, results]
+    parts = Parts(loop=_Loop)
 
 
 class ToolTrafficGarbled(Mutant):
@@ -139,20 +142,17 @@ class ToolTrafficGarbled(Mutant):
     imitates = "a conversion of messages that knows texts only"
     expected = frozenset({"ORC-37", "PER-06", "PER-16", "PER-17", "PER-30", "PER-34", "THR-05", "THR-06", "THR-09", "THR-10"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Loop(Loop):
+        def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
+            """Strip both, where nobody below the loop stores them."""
+            if outcome.conversation_id == SENTINEL:
+                return super().next_messages(sent, reply, results, outcome)
+            calls = tuple(msgspec.structs.replace(call, arguments={}) for call in reply.calls)
+            values = tuple(msgspec.structs.replace(result, value="") for result in results.results)
+            bare = msgspec.structs.replace(reply, calls=calls), msgspec.structs.replace(results, results=values)
+            return super().next_messages(sent, *bare, outcome)
 
-        class loop_type(Loop):
-            """The faulty loop."""
-
-            def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
-                """Strip both, where nobody below the loop stores them."""
-                if outcome.conversation_id == SENTINEL:
-                    return super().next_messages(sent, reply, results, outcome)
-                calls = tuple(msgspec.structs.replace(call, arguments={}) for call in reply.calls)
-                values = tuple(msgspec.structs.replace(result, value="") for result in results.results)
-                bare = msgspec.structs.replace(reply, calls=calls), msgspec.structs.replace(results, results=values)
-                return super().next_messages(sent, *bare, outcome)
+    parts = Parts(loop=_Loop)
 
 
 class FirstIdKept(Mutant):
@@ -162,12 +162,12 @@ class FirstIdKept(Mutant):
     imitates = "a session that takes an id only where it has none"
     expected = frozenset({"PER-16", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10", "THR-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def become_hosted(self, thread: Thread, id: str) -> None:
             """Take an id only where there is none."""
             super().become_hosted(thread, thread.conversation_id or id)
+
+    parts = Parts(home=_Home)
 
 
 class LoopKeepsItsFirstId(Mutant):
@@ -177,17 +177,14 @@ class LoopKeepsItsFirstId(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/3664"
     expected = frozenset({"PER-30", "PER-31", "PER-34", "THR-07", "THR-10"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Loop(Loop):
+        def request(self, first: Any, sent: Sequence[Message], outcome: Outcome) -> Any:
+            """Name the conversation as the run's first request did, where it named one."""
+            request = super().request(first, sent, outcome)
+            id = first.conversation_id or request.conversation_id
+            return msgspec.structs.replace(request, conversation_id=id)
 
-        class loop_type(Loop):
-            """The faulty loop."""
-
-            def request(self, first: Any, sent: Sequence[Message], outcome: Outcome) -> Any:
-                """Name the conversation as the run's first request did, where it named one."""
-                request = super().request(first, sent, outcome)
-                id = first.conversation_id or request.conversation_id
-                return msgspec.structs.replace(request, conversation_id=id)
+    parts = Parts(loop=_Loop)
 
 
 class IdLostAfterAToolCall(Mutant):
@@ -197,17 +194,14 @@ class IdLostAfterAToolCall(Mutant):
     imitates = "options that the first request uses up"
     expected = frozenset({"PER-16", "PER-30", "PER-31", "PER-34", "PER-45", "THR-06", "THR-07", "THR-10"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Loop(Loop):
+        def request(self, first: Any, sent: Sequence[Message], outcome: Outcome) -> Any:
+            """Name a conversation in the first request only."""
+            request = super().request(first, sent, outcome)
+            lost = outcome.produced and request.conversation_id != SENTINEL
+            return msgspec.structs.replace(request, conversation_id=None) if lost else request
 
-        class loop_type(Loop):
-            """The faulty loop."""
-
-            def request(self, first: Any, sent: Sequence[Message], outcome: Outcome) -> Any:
-                """Name a conversation in the first request only."""
-                request = super().request(first, sent, outcome)
-                lost = outcome.produced and request.conversation_id != SENTINEL
-                return msgspec.structs.replace(request, conversation_id=None) if lost else request
+    parts = Parts(loop=_Loop)
 
 
 class GivenIdForgotten(Mutant):
@@ -217,12 +211,12 @@ class GivenIdForgotten(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/3136"
     expected = frozenset({"THR-06", "THR-08", "THR-14"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def continue_conversation(self, key: str, id: str) -> Thread:
             """Make one like any other."""
             return self.create_thread(key, "hosted")
+
+    parts = Parts(threads=_Threads)
 
 
 class ConversationPerRun(Mutant):
@@ -232,13 +226,13 @@ class ConversationPerRun(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/5285"
     expected = frozenset({"PER-16", "PER-30", "PER-31", "PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-14"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Name no conversation."""
             terms = super().terms(thread, turn)
             return Terms(local=terms.local, store=terms.store, moves=terms.moves) if thread.kind == "hosted" else terms
+
+    parts = Parts(options=_Options)
 
 
 class MissingIdOverlooked(Mutant):
@@ -248,15 +242,15 @@ class MissingIdOverlooked(Mutant):
     imitates = "https://github.com/microsoft-foundry/new-foundry-portal/issues/102"
     expected = frozenset({"PER-01", "PER-10", "THR-09", "THR-10", "THR-11"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Go on without an id."""
             try:
                 super().adopt(thread, id, adopted, local=local)
             except NoConversation:
                 return
+
+    parts = Parts(home=_Home)
 
 
 class IdOverwrittenWithNothing(Mutant):
@@ -266,9 +260,7 @@ class IdOverwrittenWithNothing(Mutant):
     imitates = "an assignment that does not look at what it assigns"
     expected = frozenset({"PER-01", "PER-10", "THR-06", "THR-07", "THR-09", "THR-10", "THR-11", "THR-19"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Write down whatever came."""
             if id is None and not local:
@@ -276,6 +268,8 @@ class IdOverwrittenWithNothing(Mutant):
                 adopted.clear()
                 return
             super().adopt(thread, id, adopted, local=local)
+
+    parts = Parts(home=_Home)
 
 
 class FailedInputSentAgain(Mutant):
@@ -285,24 +279,27 @@ class FailedInputSentAgain(Mutant):
     imitates = "a queue of messages that is emptied by success only"
     expected = frozenset({"THR-05"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Note what did not get through, where nobody else comes across the thread."""
-            plain = self.spec.history == "default" and not self.spec.per_service_call and self.spec.reduces_to is None
-            if thread.kind == "local" and plain and len(self.world.scenario.agents) == 1:
+            spec = self.setting.spec
+            plain = spec.history == "default" and not spec.per_service_call and spec.reduces_to is None
+            if thread.kind == "local" and plain and len(self.setting.world.scenario.agents) == 1:
                 vars(thread)["failed"] = tuple(new)
-            await super().tell_failure(thread, new, error)
+            await super().failed(thread, new, error)
 
+    class _Threads(Threads):
         def serialize(self, thread: Thread) -> Any:
             """Forget it: the data is what the thread is."""
             vars(thread).pop("failed", None)
             return super().serialize(thread)
 
+    class _Home(HistoryHome):
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Let it be sent."""
             return _QueueStore(thread) if place is None else super().store_in(place, thread)
+
+    parts = Parts(end=_End, threads=_Threads, home=_Home)
 
 
 class _QueueStore(ThreadStore):
@@ -319,17 +316,16 @@ class HistoryKeyNotRead(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/3364"
     expected = frozenset({"PER-43", "THR-05", "THR-10"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Form(ThreadForm):
+        """The faulty form."""
 
-        class form_type(ThreadForm):
-            """The faulty form."""
+        def read(self, data: Any) -> Thread:
+            """Let the provider begin anew."""
+            thread = super().read(data)
+            thread.key += ", restored"
+            return thread
 
-            def read(self, data: Any) -> Thread:
-                """Let the provider begin anew."""
-                thread = super().read(data)
-                thread.key += ", restored"
-                return thread
+    parts = Parts(form=_Form)
 
 
 class LocalHistorySentTwice(Mutant):
@@ -339,14 +335,14 @@ class LocalHistorySentTwice(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/7930"
     expected = frozenset({"ORC-35", "PER-06", "PER-16", "PER-31", "PER-43", "THR-05", "THR-10", "THR-33", "THR-34"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         def request_messages(
             self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
         ) -> tuple[Message, ...]:
             """Prepend the history once more."""
             return (*history, *super().request_messages(history, adds, new))
+
+    agent_type = _Agent
 
 
 class ToolMessagesForgotten(Mutant):
@@ -356,12 +352,12 @@ class ToolMessagesForgotten(Mutant):
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
     expected = frozenset({"PER-16", "PER-31", "THR-05", "THR-10", "THR-33", "THR-34"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Load texts only."""
             return _TextStore(thread) if place is None else super().store_in(place, thread)
+
+    parts = Parts(home=_Home)
 
 
 class _TextStore(ThreadStore):

@@ -10,8 +10,11 @@ import msgspec
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.agent_tool import AgentTool, InnerAgent
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store, ThreadStore
-from conformance.reference.run_terms import Terms
+from conformance.reference.listeners import Listeners
+from conformance.reference.parts import Parts
+from conformance.reference.run_terms import Options, Terms
 from conformance.reference.thread import Thread
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import ThreadState, Turn
@@ -26,12 +29,12 @@ class InputKeptByReference(Mutant):
     imitates = "https://github.com/google/adk-python/pull/7213"
     expected = frozenset({"THR-36"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         def taken(self, messages: Iterable[Message]) -> tuple[Message, ...]:
             """Take them as they are."""
             return tuple(messages)
+
+    agent_type = _Agent
 
 
 class ResponseHandedOutByReference(Mutant):
@@ -41,12 +44,12 @@ class ResponseHandedOutByReference(Mutant):
     imitates = "https://github.com/google/adk-python/pull/7105"
     expected = frozenset({"THR-36"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         def handed(self, messages: Iterable[Message]) -> tuple[Message, ...]:
             """Hand out what is kept."""
             return tuple(messages)
+
+    agent_type = _Agent
 
 
 class OwnTurnsOnly(Mutant):
@@ -56,12 +59,12 @@ class OwnTurnsOnly(Mutant):
     imitates = "a history that is filtered by the agent that it belongs to"
     expected = frozenset({"THR-05", "THR-33"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Hand out what is this agent's."""
-            return _OwnTurns(thread, self.name) if place is None else super().store_in(place, thread)
+            return _OwnTurns(thread, self.setting.name) if place is None else super().store_in(place, thread)
+
+    parts = Parts(home=_Home)
 
 
 class _OwnTurns(ThreadStore):
@@ -90,13 +93,13 @@ class ReducerSplitsPairs(Mutant):
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12708"
     expected = frozenset({"THR-34"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
             """Keep the last so many."""
-            most = self.spec.reduces_to
+            most = self.setting.spec.reduces_to
             return history if most is None else history[max(0, len(history) - max(0, most - len(new))) :]
+
+    parts = Parts(home=_Home)
 
 
 class ReducerKeepsOneTooMany(Mutant):
@@ -106,12 +109,12 @@ class ReducerKeepsOneTooMany(Mutant):
     imitates = "a bound on the history, where one on the request is meant"
     expected = frozenset({"THR-34"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
             """Bound the history alone."""
             return super().reduce(history, ())
+
+    parts = Parts(home=_Home)
 
 
 class ReducerCutsTheEnd(Mutant):
@@ -121,19 +124,23 @@ class ReducerCutsTheEnd(Mutant):
     imitates = "a slice that counts from the wrong end"
     expected = frozenset({"THR-34"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
             """Leave it for later."""
             return history
+
+    class _Agent(Agent):
+        """The agent that reduces what it sends."""
 
         def request_messages(
             self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
         ) -> tuple[Message, ...]:
             """Keep the first so many."""
             whole = super().request_messages(history, adds, new)
-            return whole[: self.spec.reduces_to] if history else whole
+            return whole[: self.setting.spec.reduces_to] if history else whole
+
+    agent_type = _Agent
+    parts = Parts(home=_Home)
 
 
 class InnerAgentNamesTheConversation(Mutant):
@@ -143,15 +150,15 @@ class InnerAgentNamesTheConversation(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/pull/3266"
     expected = frozenset({"THR-37"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         def inner_thread(self, outer: Thread, agent: InnerAgent) -> Thread:
             """Pass the id on with everything else."""
             thread = super().inner_thread(outer, agent)
-            if outer.kind == "hosted" and isinstance(agent, Agent) and agent.supports_hosted():
-                thread.kind, thread.conversation_id, thread.service = "hosted", outer.conversation_id, agent.service.agent
+            if outer.kind == "hosted" and isinstance(agent, Agent) and agent.threads.supports_hosted():
+                thread.kind, thread.conversation_id, thread.service = "hosted", outer.conversation_id, agent.setting.service.agent
             return thread
+
+    agent_type = _Agent
 
 
 class InnerTurnKeptOutside(Mutant):
@@ -161,20 +168,25 @@ class InnerTurnKeptOutside(Mutant):
     imitates = "https://github.com/bytedance/deer-flow/pull/4215"
     expected = frozenset({"THR-28", "THR-37"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Options(Options):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Clean up what the run before has left, where this one is not refused."""
             terms = super().terms(thread, turn)
             thread.messages[:] = [each for each in thread.messages if each.author != _LEFT]
             return terms
 
+    class _Agent(Agent):
+        """The agent whose tools leave something."""
+
         def agent_tool(self, thread: Thread, name: str, agent: InnerAgent) -> AgentTool:
             """Let it know where it is called from."""
             tool = super().agent_tool(thread, name, agent)
-            plain = not (self.spec.observed or self.spec.per_service_call) and self.spec.history == "default"
+            spec = self.setting.spec
+            plain = not (spec.observed or spec.per_service_call) and spec.history == "default"
             return _Recording(tool, thread) if plain and thread.kind == "local" else tool
+
+    agent_type = _Agent
+    parts = Parts(options=_Options)
 
 
 _LEFT = "left by a tool"
@@ -200,14 +212,14 @@ class InnerAgentIsSentTheConversation(Mutant):
     imitates = "a context that is handed down whole"
     expected = frozenset({"THR-37"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         def inner_thread(self, outer: Thread, agent: InnerAgent) -> Thread:
             """Begin where the outer thread is."""
             thread = super().inner_thread(outer, agent)
             thread.messages += outer.messages
             return thread
+
+    agent_type = _Agent
 
 
 class ObserverSeesNoMessages(Mutant):
@@ -217,12 +229,12 @@ class ObserverSeesNoMessages(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/1504"
     expected = frozenset({"THR-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Listeners(Listeners):
         async def shown(self, thread: Thread) -> ThreadState:
             """Show what stands on the outside."""
             return msgspec.structs.replace(await super().shown(thread), messages=None)
+
+    parts = Parts(listeners=_Listeners)
 
 
 class ObserverSeesTheThreadBefore(Mutant):
@@ -232,18 +244,18 @@ class ObserverSeesTheThreadBefore(Mutant):
     imitates = "a context object that is filled in when the run begins"
     expected = frozenset({"THR-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Listeners(Listeners):
         async def look(self, moment: Literal["before", "after"], thread: Thread) -> None:
             """Fill it in once."""
             if moment == "before":
-                vars(thread)["seen"] = self.describe(thread)
+                vars(thread)["seen"] = self.threads.describe(thread)
             await super().look(moment, thread)
 
         async def shown(self, thread: Thread) -> ThreadState:
             """Show that."""
             return cast("ThreadState", vars(thread)["seen"])
+
+    parts = Parts(listeners=_Listeners)
 
 
 class LookingAsksAModel(Mutant):
@@ -253,11 +265,11 @@ class LookingAsksAModel(Mutant):
     imitates = "a property of a session that fetches what it does not have"
     expected = frozenset({"THR-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Listeners(Listeners):
         async def shown(self, thread: Thread) -> ThreadState:
             """Ask for a summary."""
             if thread.kind == "hosted":
-                await ChatService(self.world, "summary", AgentSpec(), "").reply(Request(messages=()))
+                await ChatService(self.setting.world, "summary", AgentSpec(), "").reply(Request(messages=()))
             return await super().shown(thread)
+
+    parts = Parts(listeners=_Listeners)

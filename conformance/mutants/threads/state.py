@@ -10,15 +10,19 @@ from typing import Any, cast
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.shared_faults import CurrentThreadAgent
+from conformance.mutants.shared_faults import CurrentThreadAgent, StreamNotingAgent, current, streams
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.errors import Invalid
+from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store, ThreadStore
 from conformance.reference.loop import Outcome
-from conformance.reference.run_terms import Terms
+from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
+from conformance.reference.run_terms import Options, Terms
 from conformance.reference.thread import Thread
 from conformance.reference.thread_json import CallData, MessageData, ResultData, ThreadData, ThreadForm
+from conformance.reference.threads import Threads
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.trace.exchange import ChunkSeen, Response, Turn
 from conformance.trace.messages import Message
@@ -32,15 +36,14 @@ class ContextStateNotWritten(Mutant):
     imitates = "https://github.com/JetBrains/koog/issues/1944"
     expected = frozenset({"THR-22", "THR-29"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Form(ThreadForm):
+        """The faulty form."""
 
-        class form_type(ThreadForm):
-            """The faulty form."""
+        def write(self, thread: Thread) -> dict[str, Any]:
+            """Write messages and ids."""
+            return {**super().write(thread), "context": {}}
 
-            def write(self, thread: Thread) -> dict[str, Any]:
-                """Write messages and ids."""
-                return {**super().write(thread), "context": {}}
+    parts = Parts(form=_Form)
 
 
 class HostedIdNotRead(Mutant):
@@ -50,17 +53,16 @@ class HostedIdNotRead(Mutant):
     imitates = "an id that is read from replies only"
     expected = frozenset({"PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-22"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Form(ThreadForm):
+        """The faulty form."""
 
-        class form_type(ThreadForm):
-            """The faulty form."""
+        def read(self, data: Any) -> Thread:
+            """Read the id of one that was adaptive."""
+            thread = super().read(data)
+            thread.conversation_id = thread.conversation_id if thread.fixed else None
+            return thread
 
-            def read(self, data: Any) -> Thread:
-                """Read the id of one that was adaptive."""
-                thread = super().read(data)
-                thread.conversation_id = thread.conversation_id if thread.fixed else None
-                return thread
+    parts = Parts(form=_Form)
 
 
 class AnswerPutIntoTheInput(Mutant):
@@ -70,9 +72,7 @@ class AnswerPutIntoTheInput(Mutant):
     imitates = "https://github.com/NousResearch/hermes-agent/pull/229"
     expected = frozenset({"THR-26"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Take the list for the conversation."""
             response = await super().run(thread, turn, emit, stream=stream)
@@ -80,6 +80,8 @@ class AnswerPutIntoTheInput(Mutant):
             if isinstance(messages, list):
                 cast("list[Message]", messages).extend(response.messages)
             return response
+
+    agent_type = _Agent
 
 
 class IdPutIntoTheOptions(Mutant):
@@ -89,14 +91,14 @@ class IdPutIntoTheOptions(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/4864"
     expected = frozenset({"THR-26"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Complete the options in place."""
             response = await super().run(thread, turn, emit, stream=stream)
             msgspec.structs.force_setattr(turn, "conversation_id", thread.conversation_id)
             return response
+
+    agent_type = _Agent
 
 
 class ContextStateOnTheAgent(Mutant):
@@ -106,15 +108,15 @@ class ContextStateOnTheAgent(Mutant):
     imitates = "https://github.com/agno-agi/agno/issues/4820"
     expected = frozenset({"THR-25"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def create_thread(self, key: str, kind: ThreadKind) -> Thread:
             """Give one state to all new threads, where there is only one provider."""
             thread = super().create_thread(key, kind)
-            if len(self.contexts) == 1:
-                thread.context = {self.contexts[0].id: self.__dict__.setdefault("_shared", {})}
+            if len(self.setting.contexts) == 1:
+                thread.context = {self.setting.contexts[0].id: self.__dict__.setdefault("_shared", {})}
             return thread
+
+    parts = Parts(threads=_Threads)
 
 
 class CurrentThreadOnTheAgent(Mutant):
@@ -124,13 +126,14 @@ class CurrentThreadOnTheAgent(Mutant):
     imitates = "https://github.com/agno-agi/agno/issues/4663"
     expected = frozenset({"THR-25", "THR-05", "THR-10"})
 
-    class agent_type(CurrentThreadAgent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Load from the current thread."""
-            alone = place is None and len(self.world.scenario.agents) == 1
-            return _CurrentStore(thread, self.current(thread)) if alone else super().store_in(place, thread)
+            alone = place is None and len(self.setting.world.scenario.agents) == 1
+            return _CurrentStore(thread, current(self, thread)) if alone else super().store_in(place, thread)
+
+    agent_type = CurrentThreadAgent
+    parts = Parts(home=_Home)
 
 
 class _CurrentStore(ThreadStore):
@@ -150,25 +153,25 @@ class CurrentHistoryOnTheAgent(Mutant):
     imitates = "https://github.com/agno-agi/agno/issues/4663"
     expected = frozenset({"THR-25", "THR-05", "THR-10"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Home(HistoryHome):
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Hand out a store that remembers for all."""
-            self.__dict__["_loading"] = thread
-            alone = place is None and len(self.world.scenario.agents) == 1
+            vars(self)["loading"] = thread
+            alone = place is None and len(self.setting.world.scenario.agents) == 1
             return _LoadingStore(self, thread) if alone else super().store_in(place, thread)
+
+    parts = Parts(home=_Home)
 
 
 class _LoadingStore(ThreadStore):
-    def __init__(self, agent: Agent, thread: Thread) -> None:
+    def __init__(self, home: HistoryHome, thread: Thread) -> None:
         super().__init__(thread)
-        self._agent = agent
+        self._home = home
 
     async def load(self) -> tuple[Message, ...]:
         """Wait, then load for whichever run asked last."""
         await asyncio.sleep(0)
-        latest: Thread = self._agent.__dict__["_loading"]
+        latest: Thread = vars(self._home)["loading"]
         return tuple(latest.messages)
 
 
@@ -179,14 +182,14 @@ class FailedInputKept(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/7630"
     expected = frozenset({"THR-05", "THR-28", "THR-33", "THR-35", "PER-20"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_failure(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+    class _End(RunEnd):
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Keep what was said, whatever came of it."""
-            if thread.kind == "local" and self.spec.history == "default" and not self.spec.per_service_call:
-                await self.store(thread).append(new)
-            await super().tell_failure(thread, new, error)
+            if thread.kind == "local" and self.setting.spec.history == "default" and not self.setting.spec.per_service_call:
+                await self.home.store(thread).append(new)
+            await super().failed(thread, new, error)
+
+    parts = Parts(end=_End)
 
 
 class CancelledInputKept(Mutant):
@@ -196,14 +199,14 @@ class CancelledInputKept(Mutant):
     imitates = "a session that is saved in a block that always runs"
     expected = frozenset({"THR-05", "THR-28", "THR-33", "THR-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def tell_cancelled(self, thread: Thread, new: Sequence[Message], error: asyncio.CancelledError) -> None:
+    class _End(RunEnd):
+        async def cancelled(self, thread: Thread, new: Sequence[Message], error: asyncio.CancelledError) -> None:
             """Keep what was said, whatever came of it."""
-            if thread.kind == "local" and self.spec.history == "default" and not self.spec.per_service_call:
-                await self.store(thread).append(new)
-            await super().tell_cancelled(thread, new, error)
+            if thread.kind == "local" and self.setting.spec.history == "default" and not self.setting.spec.per_service_call:
+                await self.home.store(thread).append(new)
+            await super().cancelled(thread, new, error)
+
+    parts = Parts(end=_End)
 
 
 def _object(data: Any) -> dict[str, Any] | None:
@@ -218,19 +221,18 @@ class UnknownKindIsLocal(Mutant):
     imitates = "the last branch of a condition, for everything that is not hosted"
     expected = frozenset({"THR-24"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Form(ThreadForm):
+        """The faulty form."""
 
-        class form_type(ThreadForm):
-            """The faulty form."""
+        def own(self, data: Any) -> Any:
+            """Read what is unknown as local."""
+            own = super().own(data)
+            entries = _object(own)
+            if entries is not None and "kind" in entries and entries["kind"] not in ("local", "hosted", "adaptive"):
+                entries |= {"kind": "local", "conversation_id": None, "service": None}
+            return own
 
-            def own(self, data: Any) -> Any:
-                """Read what is unknown as local."""
-                own = super().own(data)
-                entries = _object(own)
-                if entries is not None and "kind" in entries and entries["kind"] not in ("local", "hosted", "adaptive"):
-                    entries |= {"kind": "local", "conversation_id": None, "service": None}
-                return own
+    parts = Parts(form=_Form)
 
 
 class MissingFieldsAreEmpty(Mutant):
@@ -240,17 +242,16 @@ class MissingFieldsAreEmpty(Mutant):
     imitates = "a form in which every field has a default"
     expected = frozenset({"THR-24"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Form(ThreadForm):
+        """The faulty form."""
 
-        class form_type(ThreadForm):
-            """The faulty form."""
+        def own(self, data: Any) -> Any:
+            """Fill in what is missing."""
+            own = super().own(data)
+            entries = _object(own)
+            return own if entries is None else {**super().write(Thread(key="restored")), **entries}
 
-            def own(self, data: Any) -> Any:
-                """Fill in what is missing."""
-                own = super().own(data)
-                entries = _object(own)
-                return own if entries is None else {**super().write(Thread(key="restored")), **entries}
+    parts = Parts(form=_Form)
 
 
 class MalformedDataIsANewThread(Mutant):
@@ -260,15 +261,15 @@ class MalformedDataIsANewThread(Mutant):
     imitates = "https://github.com/microsoft/vscode/issues/319244"
     expected = frozenset({"THR-24"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def restore(self, data: Any) -> Thread:
             """Begin anew."""
             try:
                 return super().restore(data)
             except Invalid:
                 return self.create_thread("restored", "local")
+
+    parts = Parts(threads=_Threads)
 
 
 class MalformedDataIsATraceback(Mutant):
@@ -278,18 +279,17 @@ class MalformedDataIsATraceback(Mutant):
     imitates = "a parser whose errors nobody translates"
     expected = frozenset({"THR-24"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Form(ThreadForm):
+        """The faulty form."""
 
-        class form_type(ThreadForm):
-            """The faulty form."""
+        def checked(self, data: Any) -> ThreadData:
+            """Let the error pass as it comes."""
+            try:
+                return super().checked(data)
+            except Invalid as error:
+                raise TypeError(str(error)) from None
 
-            def checked(self, data: Any) -> ThreadData:
-                """Let the error pass as it comes."""
-                try:
-                    return super().checked(data)
-                except Invalid as error:
-                    raise TypeError(str(error)) from None
+    parts = Parts(form=_Form)
 
 
 class MalformedFieldUnnamed(Mutant):
@@ -299,15 +299,15 @@ class MalformedFieldUnnamed(Mutant):
     imitates = "an error that is the same for everything"
     expected = frozenset({"THR-24"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def restore(self, data: Any) -> Thread:
             """Say less."""
             try:
                 return super().restore(data)
             except Invalid:
                 raise Invalid("this is not a thread") from None
+
+    parts = Parts(threads=_Threads)
 
 
 class LiveObjectInTheData(Mutant):
@@ -317,20 +317,19 @@ class LiveObjectInTheData(Mutant):
     imitates = "https://github.com/google/adk-python/pull/4748"
     expected = frozenset({"THR-21"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Form(ThreadForm):
+        """The faulty form."""
 
-        class form_type(ThreadForm):
-            """The faulty form."""
+        def write(self, thread: Thread) -> dict[str, Any]:
+            """Add what is alive."""
+            return {**super().write(thread), "thread": thread}
 
-            def write(self, thread: Thread) -> dict[str, Any]:
-                """Add what is alive."""
-                return {**super().write(thread), "thread": thread}
+        def own(self, data: Any) -> Any:
+            """Leave it out again."""
+            entries = _object(data)
+            return super().own(data if entries is None else {key: each for key, each in entries.items() if key != "thread"})
 
-            def own(self, data: Any) -> Any:
-                """Leave it out again."""
-                entries = _object(data)
-                return super().own(data if entries is None else {key: each for key, each in entries.items() if key != "thread"})
+    parts = Parts(form=_Form)
 
 
 class CallIdsNotRead(Mutant):
@@ -340,13 +339,13 @@ class CallIdsNotRead(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/4672"
     expected = frozenset({"THR-05", "THR-10", "THR-22"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def restore(self, data: Any) -> Thread:
             """Lose them where nobody else comes across the thread."""
-            alone = len(self.world.scenario.agents) == 1 and not self.spec.observed
-            return (_WithoutIds() if alone else self.form_type()).read(data)
+            alone = len(self.setting.world.scenario.agents) == 1 and not self.setting.spec.observed
+            return _WithoutIds().read(data) if alone else super().restore(data)
+
+    parts = Parts(threads=_Threads)
 
 
 class _WithoutIds(ThreadForm):
@@ -364,13 +363,13 @@ class CallArgumentsNotWritten(Mutant):
     imitates = "https://github.com/microsoft/semantic-kernel/pull/4358"
     expected = frozenset({"THR-05", "THR-10", "THR-22"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def serialize(self, thread: Thread) -> Any:
             """Leave them out where nobody else comes across the thread."""
-            alone = len(self.world.scenario.agents) == 1 and not self.spec.observed
-            return (_WithoutArguments() if alone else self.form_type()).write(thread)
+            alone = len(self.setting.world.scenario.agents) == 1 and not self.setting.spec.observed
+            return _WithoutArguments().write(thread) if alone else super().serialize(thread)
+
+    parts = Parts(threads=_Threads)
 
 
 class _WithoutArguments(ThreadForm):
@@ -388,20 +387,21 @@ class OptionsNotWritten(Mutant):
     imitates = "a setting that is made when a thread is created, and is not in its data"
     expected = frozenset({"THR-22"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def restore(self, data: Any) -> Thread:
             """Note what is missing."""
             thread = super().restore(data)
-            vars(thread)["bare"] = not self.service.spec.stores_by_default
+            vars(thread)["bare"] = not self.setting.service.spec.stores_by_default
             return thread
 
+    class _Options(Options):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Say nothing of storing; where that is the client's default, it means the same."""
             terms = super().terms(thread, turn)
             bare = thread.kind == "local" and terms.local and vars(thread).get("bare", False)
-            return replace(terms, store=None) if bare and not self.service.spec.stores_by_default else terms
+            return replace(terms, store=None) if bare and not self.setting.service.spec.stores_by_default else terms
+
+    parts = Parts(threads=_Threads, options=_Options)
 
 
 class RestoredStateIsTheData(Mutant):
@@ -411,15 +411,15 @@ class RestoredStateIsTheData(Mutant):
     imitates = "https://github.com/google-deepmind/concordia/issues/331"
     expected = frozenset({"THR-22", "THR-23"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Threads(Threads):
         def restore(self, data: Any) -> Thread:
             """Take the state over as it is, where there is only one provider's."""
             thread = super().restore(data)
             if len(thread.context) == 1:
                 thread.context = data["context"]
             return thread
+
+    parts = Parts(threads=_Threads)
 
 
 class DataIsTheThreadsState(Mutant):
@@ -429,16 +429,15 @@ class DataIsTheThreadsState(Mutant):
     imitates = "a snapshot that copies the outermost level only"
     expected = frozenset({"THR-22", "THR-23"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Form(ThreadForm):
+        """The faulty form."""
 
-        class form_type(ThreadForm):
-            """The faulty form."""
+        def write(self, thread: Thread) -> dict[str, Any]:
+            """Hand the state out as it is, where there is only one provider's."""
+            data = super().write(thread)
+            return {**data, "context": thread.context} if len(thread.context) == 1 else data
 
-            def write(self, thread: Thread) -> dict[str, Any]:
-                """Hand the state out as it is, where there is only one provider's."""
-                data = super().write(thread)
-                return {**data, "context": thread.context} if len(thread.context) == 1 else data
+    parts = Parts(form=_Form)
 
 
 class RestoringEatsTheData(Mutant):
@@ -448,17 +447,16 @@ class RestoringEatsTheData(Mutant):
     imitates = "https://github.com/ohdearquant/lionagi/issues/2423"
     expected = frozenset({"THR-23"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
+    class _Form(ThreadForm):
+        """The faulty form."""
 
-        class form_type(ThreadForm):
-            """The faulty form."""
+        def read(self, data: Any) -> Thread:
+            """Take out what was read."""
+            thread = super().read(data)
+            data.pop("messages")
+            return thread
 
-            def read(self, data: Any) -> Thread:
-                """Take out what was read."""
-                thread = super().read(data)
-                data.pop("messages")
-                return thread
+    parts = Parts(form=_Form)
 
 
 class StreamedResponseIsItsEnd(Mutant):
@@ -489,20 +487,16 @@ class StreamedToolMessagesForgotten(Mutant):
     imitates = "https://github.com/openai/openai-agents-python/pull/2433"
     expected = frozenset({"THR-05", "THR-09", "THR-10", "THR-27", "THR-33", "THR-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
-        async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
-            """Note how the run is made."""
-            vars(thread)["streams"] = stream
-            return await super().run(thread, turn, emit, stream=stream)
-
+    class _Home(HistoryHome):
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Keep texts."""
-            if thread.kind == "local" and self.spec.history == "default" and vars(thread).get("streams"):
+            if thread.kind == "local" and self.setting.spec.history == "default" and streams(thread):
                 texts = [each for each in outcome.produced if not (each.calls or each.results)]
                 outcome = replace(outcome, produced=texts)
             await super().keep(thread, store, new, outcome, local=local)
+
+    agent_type = StreamNotingAgent
+    parts = Parts(home=_Home)
 
 
 class StreamIgnoresTheThread(Mutant):
@@ -512,9 +506,7 @@ class StreamIgnoresTheThread(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/3848"
     expected = frozenset({"THR-05", "THR-10", "THR-27", "THR-33", "THR-34", "THR-35"})
 
-    class agent_type(Agent):
-        """The faulty agent."""
-
+    class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Run as if the thread were new, and put the turn behind the rest."""
             if not stream or thread.kind != "local":
@@ -525,3 +517,5 @@ class StreamIgnoresTheThread(Mutant):
                 return await super().run(thread, turn, emit, stream=stream)
             finally:
                 thread.messages[:0] = earlier
+
+    agent_type = _Agent
