@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Copying, Front, ResumingAgent, behind
 from conformance.mutants.persistence.ordinary_runs import ASKING, ORDINARY, PER_CALL, PER_RUN
-from conformance.reference.client import Client
+from conformance.reference.client import Client, LeafClient
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
+from conformance.reference.listeners import Listeners
 from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_end import RunEnd
 from conformance.reference.thread import Thread
+from conformance.reference.thread_json import ThreadForm
+from conformance.reference.threads import Threads
 from conformance.trace.messages import Call, Message
 
 
@@ -420,8 +422,8 @@ class ProvidersToldOfEveryCall(Mutant):
 
 
 class _Telling:
-    def __init__(self, agent: Any, thread: Thread, inner: Store) -> None:
-        self._agent = agent
+    def __init__(self, home: HistoryHome, thread: Thread, inner: Store) -> None:
+        self._listeners = Listeners(home.setting, Threads(home.setting, LeafClient, ThreadForm))
         self._thread = thread
         self._inner = inner
 
@@ -432,7 +434,7 @@ class _Telling:
     async def append(self, messages: Sequence[Message]) -> None:
         """Append and tell."""
         await self._inner.append(messages)
-        await self._agent._tell(self._thread, messages, None)
+        await self._listeners.invoked(self._thread, messages, None)
 
 
 class ReplyStoredBeforeItsRequest(Mutant):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from conformance.reference.client import Client, Emit, PersistingClient
 from conformance.reference.errors import Unsupported
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
+from conformance.reference.implementation import Runnable
 from conformance.reference.listeners import Listeners
 from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
@@ -24,6 +25,7 @@ from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Options, Terms
 from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
+from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import Response, Turn
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
@@ -226,17 +228,14 @@ class PerServiceCallByDefault(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/7288"
     expected = frozenset({"PER-01", "PER-07", "PER-15", "PER-20", "PER-40"})
 
-    class _Agent(Agent):
-        def __init__(self, setting: Setting, parts: Parts) -> None:
-            """Take another default, where nobody compares it with other agents."""
-            spec, scenario = setting.spec, setting.world.scenario
-            plain = spec.history == "provider" and not spec.client_as_is and spec.service.keeps == "nothing"
-            fails = any(run.abandons or any(reply.error or reply.cancelled for reply in run.replies) for run in scenario.runs())
-            if plain and not fails and len(scenario.agents) == 1:
-                setting = replace(setting, spec=msgspec.structs.replace(spec, per_service_call=True))
-            super().__init__(setting, parts)
-
-    agent_type = _Agent
+    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent:
+        """Take another default, where nobody compares it with other agents."""
+        scenario = self.world.scenario
+        plain = spec.history == "provider" and not spec.client_as_is and spec.service.keeps == "nothing"
+        fails = any(run.abandons or any(reply.error or reply.cancelled for reply in run.replies) for run in scenario.runs())
+        if plain and not fails and len(scenario.agents) == 1:
+            spec = msgspec.structs.replace(spec, per_service_call=True)
+        return await super().create_agent(name, spec, inner)
 
 
 class MissingDecoratorWarnedByDefault(Mutant):
