@@ -9,19 +9,25 @@ from conformance.vocabulary import Data
 
 
 class Kill(Data, frozen=True, kw_only=True, omit_defaults=False):
-    """One row of the matrix: a mutant, the rules that should kill it, and those that did. broke: why it could not be judged."""
+    """One row of the matrix: a mutant, the rules that should kill it, and those that did.
+
+    breaks: the way in which it is the first to break a rule, and ways: all in which it breaks rules, as `RULE/aspect`. broke: why
+    it could not be judged.
+    """
 
     mutant: str
     fault: str
     imitates: str
+    breaks: str
     expected: tuple[str, ...]
     killed_by: tuple[str, ...]
+    ways: tuple[str, ...]
     broke: str | None = None
 
     @property
     def equal(self) -> bool:
-        """Whether exactly the expected rules killed it, and nothing broke."""
-        return self.expected == self.killed_by and self.broke is None
+        """Whether exactly the expected rules killed it, in the way that it names among others, and nothing broke."""
+        return self.expected == self.killed_by and self.breaks in self.ways and self.broke is None
 
 
 @dataclass(frozen=True)

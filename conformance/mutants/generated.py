@@ -9,7 +9,7 @@ from statistics import median
 
 from conformance.implementation.subject import subject
 from conformance.judging.survey import Material
-from conformance.mutants.mutant import Mutant
+from conformance.mutants.mutant import Mutant, rules_of
 from conformance.mutants.trial import Trial
 from conformance.mutants.workers import tried
 from conformance.rules.rule import Rule
@@ -72,9 +72,10 @@ def _hunt(mutant: type[Mutant], trial: Trial, within: int) -> Hunt:
         if broken is not None:
             broke = str(broken)
             break
-        for rule in sorted(violated - mutant.expected):
+        rules = rules_of(violated)
+        for rule in sorted(rules - mutant.expected):
             unexpected.setdefault(rule, number)
-        kills = violated & mutant.expected
+        kills = rules & mutant.expected
         if kills:
             after = number
             break

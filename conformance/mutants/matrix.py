@@ -11,7 +11,7 @@ from conformance.judging.kills import Kill, Matrix, matrix
 from conformance.judging.results import Results
 from conformance.judging.search import Profile
 from conformance.judging.survey import Material
-from conformance.mutants.mutant import Mutant, mutants
+from conformance.mutants.mutant import Mutant, mutants, rules_of
 from conformance.mutants.trial import Trial
 from conformance.mutants.workers import tried
 from conformance.rules.catalogue import CATALOGUE
@@ -44,7 +44,7 @@ def matrix_for(results: Results, rules: Sequence[Rule]) -> Matrix | None:
 
 def _row(mutant: type[Mutant], trial: Trial, effort: Profile) -> Kill:
     under_test = subject(mutant)
-    killed: set[str] = set()
+    ways: set[str] = set()
     broke: str | None = None
     meant = {mutant.area(), *(rule.area for rule in trial.rules if rule.id in mutant.expected)}
     for area in AREAS:
@@ -53,13 +53,15 @@ def _row(mutant: type[Mutant], trial: Trial, effort: Profile) -> Kill:
             sorts += [trial.matrix(area, under_test), trial.pool(area, under_test, effort.pool)]
         scenarios = chain.from_iterable(sorts)
         for violated, broken in trial.violated(area, under_test, scenarios):
-            killed |= violated
+            ways |= violated
             broke = broke or (str(broken) if broken else None)
     return Kill(
         mutant=mutant.name,
         fault=mutant.fault(),
         imitates=mutant.imitates,
+        breaks=mutant.breaks,
         expected=tuple(sorted(mutant.expected)),
-        killed_by=tuple(sorted(killed)),
+        killed_by=tuple(sorted(rules_of(ways))),
+        ways=tuple(sorted(ways)),
         broke=broke,
     )

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import ClassVar
 
 from conformance.reference.implementation import Reference
+from conformance.rules.rule import Rule
 from conformance.vocabulary import AREAS, Area, nearest
 
 
 class Mutant(Reference):
     """A faulty reference. The docstring of the subclass says what is wrong with it.
 
-    name: by default made from the class's name. breaks: the rule that the fault is the first to break; the mutant stands in the
-    module of that rule's section. imitates: the real bug, a URL of a public issue where there is one. expected: the rules that kill
-    it, all of them.
+    name: by default made from the class's name. breaks: the rule that the fault is the first to break and the aspect in which it
+    does, as `RULE/aspect`; the mutant stands in the module of that rule's section. imitates: the real bug, a URL of a public issue
+    where there is one. expected: the rules that kill it, all of them.
     """
 
     name = "mutant"
@@ -65,11 +66,22 @@ def _modules() -> Iterator[ModuleType]:
             yield import_module(f"{module.__name__}.{inner}")
 
 
-def check(mutant: type[Mutant], rules: Collection[str]) -> None:
+def rules_of(ways: Iterable[str]) -> frozenset[str]:
+    """The rules that are broken in these ways, each as `RULE/aspect`."""
+    return frozenset(way.partition("/")[0] for way in ways)
+
+
+def check(mutant: type[Mutant], rules: Collection[Rule]) -> None:
     """Check that a mutant says what it has to say. Raises ValueError."""
-    for what, given in (("docstring", vars(mutant).get("__doc__")), ("imitates", mutant.imitates), ("expected", mutant.expected)):
+    said = {"imitates": mutant.imitates, "breaks": mutant.breaks, "expected": mutant.expected}
+    for what, given in {"docstring": vars(mutant).get("__doc__"), **said}.items():
         if not given:
             raise ValueError(f"mutant {mutant.name!r} has no {what}")
+    aspects = {rule.id: rule.aspects for rule in rules}
     for rule in mutant.expected:
-        if rule not in rules:
-            raise ValueError(f"mutant {mutant.name!r} expects {rule!r}, which is no rule{nearest(rule, rules)}")
+        if rule not in aspects:
+            raise ValueError(f"mutant {mutant.name!r} expects {rule!r}, which is no rule{nearest(rule, aspects)}")
+    rule, _, aspect = mutant.breaks.partition("/")
+    if rule not in mutant.expected or aspect not in aspects[rule]:
+        known = ", ".join(f"{rule}/{aspect}" for rule in sorted(mutant.expected) for aspect in aspects[rule])
+        raise ValueError(f"mutant {mutant.name!r} breaks {mutant.breaks!r}, expected one of: {known}")

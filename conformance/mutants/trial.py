@@ -33,7 +33,7 @@ class Broken(Exception):
 def trial(mutants: Iterable[type[Mutant]], rules: Sequence[Rule], material: Material | None) -> Trial:
     """What these mutants are tried with. Raises ValueError for a mutant that does not say what it has to say."""
     for mutant in mutants:
-        check(mutant, [rule.id for rule in rules])
+        check(mutant, rules)
     return Trial(rules, material or shipped())
 
 
@@ -75,7 +75,7 @@ class Trial:
     def violated(
         self, area: Area, under_test: Subject, scenarios: Iterator[tuple[str, Scenario]]
     ) -> Iterator[tuple[frozenset[str], Broken | None]]:
-        """For one scenario after another the rules that are violated, and what broke. Ends early where too much breaks."""
+        """For one scenario after another in which ways rules are broken, and what broke else. Ends early where too much does."""
         judging = [
             rule for rule in self.rules if rule.area == area and not rule.missing(under_test.capabilities, under_test.policies)
         ]
@@ -119,8 +119,7 @@ def _violated(shown: Performed, judging: Sequence[Rule]) -> frozenset[str]:
     found: set[str] = set()
     for rule in judging:
         try:
-            if rule.examine(shown.view).violations:
-                found.add(rule.id)
+            found |= {f"{rule.id}/{violation.aspect}" for violation in rule.examine(shown.view).violations}
         except Exception as error:
             raise Broken(f"{shown.name}: {rule.id} raised {error!r}") from error
     return frozenset(found)

@@ -1,4 +1,4 @@
-"""Siblings: threads of one scenario that must come to the same, because their runs have the same script."""
+"""Pairs: two threads of one scenario that must come to the same, because their runs have the same script."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from conformance.vocabulary import ThreadKind
 
 
 @dataclass(frozen=True)
-class Member:
+class PairedThread:
     """A thread with its runs. name: of its agent. streams: which of the runs stream. script: what they were asked for."""
 
     thread: str
@@ -30,32 +30,27 @@ class Member:
     script: tuple[object, ...]
 
 
-def pairs(execution: ExecutionView) -> Iterator[tuple[Member, Member]]:
-    """Every two siblings, either way round: threads with one script, on agents that differ in settings, history or service only."""
-    threads = threads_of(execution)
-    members = [member for thread in threads if len(threads) > 1 and (member := _member(execution, thread)) is not None]
-    for first in members:
-        for second in members:
-            if first is not second and first.script == second.script and _alike(first.agent, second.agent):
-                yield first, second
-
-
 @dataclass(frozen=True)
-class Siblings:
+class ThreadPair:
     """Two threads of one scenario with one script, on agents that differ in settings, history or service only."""
 
-    first: Member
-    second: Member
+    first: PairedThread
+    second: PairedThread
 
 
 @selection
-def siblings(execution: ExecutionView) -> Iterator[Siblings]:
+def thread_pair(execution: ExecutionView) -> Iterator[ThreadPair]:
     """Two threads with one script, on agents that differ in settings, history or service only; either way round."""
-    yield from (Siblings(first, second) for first, second in pairs(execution))
+    threads = threads_of(execution)
+    candidates = [each for thread in threads if len(threads) > 1 and (each := _candidate(execution, thread)) is not None]
+    for first in candidates:
+        for second in candidates:
+            if first is not second and first.script == second.script and _alike(first.agent, second.agent):
+                yield ThreadPair(first, second)
 
 
 def by_order(sequences: Sequence[Sequence[Part]]) -> list[list[Part]]:
-    """The same parts with calls named by their order of appearance: siblings have calls of their own."""
+    """The same parts with calls named by their order of appearance: each thread of a pair has calls of its own."""
     names: dict[str, str] = {}
 
     def named(part: Part) -> Part:
@@ -66,13 +61,13 @@ def by_order(sequences: Sequence[Sequence[Part]]) -> list[list[Part]]:
     return [[named(part) for part in said] for said in sequences]
 
 
-def _member(execution: ExecutionView, thread: str) -> Member | None:
+def _candidate(execution: ExecutionView, thread: str) -> PairedThread | None:
     """The thread, where its script says all: no options that contradict it, no text that the service made up."""
     runs = [run for run in execution.runs if run.thread == thread]
     specs = [run.spec for run in runs if isinstance(run.spec, Run)]
     if execution.origin(thread) is not None or not all(map(_told_by_its_script, runs)):
         return None
-    return Member(
+    return PairedThread(
         thread=thread,
         name=execution.scenario.agent_name(thread),
         agent=runs[0].agent,

@@ -262,6 +262,18 @@ def after_another_timing(execution: ExecutionView, run: RunView) -> bool:
     return not all(model.persistence_of(other.agent) == timing for other in execution.earlier(run))
 
 
+@condition
+def client_as_is(_: ExecutionView, run: RunView) -> bool:
+    """The caller built the client stack (`client_as_is`)."""
+    return run.agent.client_as_is
+
+
+@condition
+def failed_after_a_request(_: ExecutionView, run: RunView) -> bool:
+    """The run sent a request, and then failed or was cancelled."""
+    return run.ending in ("raised", "cancelled") and bool(run.calls)
+
+
 UNKNOWN_HISTORY = (
     callers_history,
     bounded_history,

@@ -123,6 +123,11 @@ class RunView:
         """The error that the caller got."""
         return next(iter(self.of(Raised)), None)
 
+    @property
+    def refused_as_conflict(self) -> bool:
+        """Whether the caller got an error of kind conflict."""
+        return self.raised is not None and self.raised[1].kind == "conflict"
+
     @cached_property
     def ending(self) -> Literal["returned", "waiting", "raised", "cancelled", "abandoned", "refused", "unknown"]:
         """How the run ended for its caller; `waiting`: suspended on a request that nobody answered."""

@@ -227,7 +227,15 @@ def test_no_color_is_respected(monkeypatch):
 
 
 def test_the_report_holds_what_it_must(results):
-    kill = Kill(mutant="m", fault="Wrong.", imitates="https://example.org/1", expected=("THR-05",), killed_by=("THR-05",))
+    kill = Kill(
+        mutant="m",
+        fault="Wrong.",
+        imitates="https://example.org/1",
+        expected=("THR-05",),
+        killed_by=("THR-05",),
+        breaks="THR-05/loud",
+        ways=("THR-05/loud",),
+    )
     text = report(results, TITLES, Matrix((kill,), ("THR-06",)))
     for line in (
         "| shouting | threads | MUST |  | 1 | 1 |  |  |  |  |",

@@ -1,4 +1,4 @@
-"""Which threads of a scenario are siblings, on traces written by hand."""
+"""Which threads of a scenario are pairs, on traces written by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from talks import run, talk
 from written import Written
 
-from conformance.rules.pairs import by_order, pairs
+from conformance.rules.pairs import by_order, thread_pair
 from conformance.scenario.scenario import CreateThread, Restore, Run, Scenario, Serialize
 from conformance.scenario.specs import AgentSpec, ReplySpec
 from conformance.trace.adapter_events import Restored, Serialized
@@ -26,7 +26,7 @@ def on_u(*say: str, **options: object) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("second", "b", "siblings"),
+    ("second", "b", "pairs"),
     [
         (on_u("one"), {}, True),
         (on_u("one", stream=True), {}, True),
@@ -38,19 +38,19 @@ def on_u(*say: str, **options: object) -> Run:
         (Run(thread="u", say=("one",)), {}, False),
     ],
 )
-def test_siblings_have_one_script_and_differ_in_settings_history_or_service(second, b, siblings):
+def test_pairs_have_one_script_and_differ_in_settings_history_or_service(second, b, pairs):
     view = two(run("one", replies=YES), second, **b).view
-    found = [(first.thread, second.thread) for first, second in pairs(view)]
-    assert found == ([("t", "u"), ("u", "t")] if siblings else [])
+    found = [(pair.first.thread, pair.second.thread) for pair in thread_pair(view)]
+    assert found == ([("t", "u"), ("u", "t")] if pairs else [])
 
 
-def test_a_restored_thread_has_no_siblings():
+def test_a_restored_thread_is_in_no_pair():
     made = talk("local", run("one", replies=YES), b=AgentSpec())
     steps = (*made.steps, Serialize(thread="t"), Restore(thread="u", data="t", agent="b"), on_u("one"))
     written = Written(Scenario(agents=made.agents, steps=steps)).run("t").called("one").replied("yes").returned("yes")
     written.step(2).event(Serialized, thread="t").step(3).event(Restored, thread="u", source="t")
     written.run("u").called("one", "=yes", "one", agent="b").replied("yes", agent="b").returned("yes")
-    assert list(pairs(written.view)) == []
+    assert list(thread_pair(written.view)) == []
 
 
 def test_calls_are_named_by_their_order():

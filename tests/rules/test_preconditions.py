@@ -112,6 +112,8 @@ MET_AND_NOT: list[tuple[str, Written, Written]] = [
     ("persisted_per_run", asked(), asked(**PER_CALL)),
     ("persisted_per_run", asked("local", run("one", background=True), **PER_CALL), asked(**BARE)),
     ("persisted_per_call", asked(**PER_CALL), asked("local", run("one", background=True), **PER_CALL)),
+    ("client_as_is", asked(client_as_is=True), asked()),
+    ("failed_after_a_request", failed(), Written(talk()).run("t").raised("invalid")),
     ("brought_an_id", on_hosted(), went()),
     ("called_the_service", failed(), Written(talk()).run("t").raised("invalid")),
     ("succeeded", went(), failed()),

@@ -1,4 +1,4 @@
-"""Random scenarios of workflows: twins of one script, and what comes up in them, small once it is shrunk."""
+"""Random scenarios of workflows: pairs of one script, and what comes up in them, small once it is shrunk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conformance.scenario.specs import AgentSpec, ExecutorSpec, ManagerSpec, Wor
 from conformance.vocabulary import Capability
 
 
-def twin_scripts(scenario: Scenario) -> list[str]:
+def pair_scripts(scenario: Scenario) -> list[str]:
     """The scripts of the runs of a scenario, without workflow, streaming and order."""
     runs = [run for step in scenario.steps for run in workflow_runs_of(step)]
     return [repr(structs.replace(run, workflow="", stream=False, finish=())) for run in runs]
@@ -34,18 +34,18 @@ def other_order(one: RunWorkflow, other: RunWorkflow, scenario: Scenario) -> boo
 
 
 @pytest.mark.parametrize("differ", [other_stream, other_outputs, other_order])
-def test_twins_of_workflows_have_one_script_in_which_every_reply_stands(
+def test_pairs_of_workflows_have_one_script_in_which_every_reply_stands(
     differ: Callable[[RunWorkflow, RunWorkflow, Scenario], bool],
 ) -> None:
-    def twins(scenario: Scenario) -> bool:
+    def pairs(scenario: Scenario) -> bool:
         runs = [step for step in scenario.steps if isinstance(step, RunWorkflow)]
-        if [run.workflow for run in runs] != ["w", "x"] or len(set(twin_scripts(scenario))) > 1:
+        if [run.workflow for run in runs] != ["w", "x"] or len(set(pair_scripts(scenario))) > 1:
             return False
         one, other = (scenario.workflows[name] for name in ("w", "x"))
         alike = structs.replace(one, intermediate_outputs=False) == structs.replace(other, intermediate_outputs=False)
         return alike and bool(runs[0].replies) and differ(runs[0], runs[1], scenario)
 
-    assert sum(map(twins, drawn("orchestration", 300))) >= 10
+    assert sum(map(pairs, drawn("orchestration", 300))) >= 10
 
 
 def some_workflow(proves: Callable[[WorkflowSpec], object]) -> Callable[[Scenario], bool]:

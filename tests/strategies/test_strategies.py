@@ -230,13 +230,13 @@ def other_streaming(scenario: Scenario, threads: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("differ", [other_cells, other_homes, other_streaming])
-def test_siblings_have_one_script_in_which_every_reply_stands(differ: Callable[[Scenario, list[str]], bool]) -> None:
-    def siblings(scenario: Scenario) -> bool:
+def test_pairs_have_one_script_in_which_every_reply_stands(differ: Callable[[Scenario, list[str]], bool]) -> None:
+    def pairs(scenario: Scenario) -> bool:
         script = scripts(scenario)
         spoken = all(run.replies and (run.replies[-1].calls or run.replies[-1] != ReplySpec()) for run in scenario.runs())
         return len(script) > 1 and len(set(script.values())) == 1 and spoken and differ(scenario, list(script))
 
-    assert sum(map(siblings, drawn("persistence", 300))) >= 8
+    assert sum(map(pairs, drawn("persistence", 300))) >= 8
 
 
 def test_a_plain_run_is_the_smallest_scenario() -> None:
@@ -274,7 +274,7 @@ def goes_on_restored(scenario: Scenario) -> bool:
 
 
 def has_an_option(scenario: Scenario) -> bool:
-    """On the only thread: twins are two, and nothing smaller is like them."""
+    """On the only thread: pairs are two, and nothing smaller is like them."""
     return {run.thread for run in scenario.runs()} == {"t"} and any(run.store is not None for run in scenario.runs())
 
 
@@ -358,7 +358,7 @@ def in_a_tool(run: Run) -> bool:
     ],
 )
 def test_what_comes_up_in_persistence_shrinks_too(proves: Callable[[Scenario], bool], steps: list[type[Step]]) -> None:
-    threads = steps.count(CreateThread)  # siblings are several, and nothing smaller is like them
+    threads = steps.count(CreateThread)  # pairs are several, and nothing smaller is like them
 
     def proves_alone(scenario: Scenario) -> bool:
         return sum(isinstance(step, CreateThread) for step in scenario.steps) == threads and proves(scenario)
@@ -369,19 +369,19 @@ def test_what_comes_up_in_persistence_shrinks_too(proves: Callable[[Scenario], b
     assert sum(len(run.replies) for run in shrunk.runs()) <= 2
 
 
-def test_twins_of_the_threads_area_differ_in_streaming_alone() -> None:
+def test_pairs_of_the_threads_area_differ_in_streaming_alone() -> None:
     def streams(scenario: Scenario, thread: str) -> list[bool]:
         return [run.stream for run in scenario.runs() if run.thread == thread]
 
     def script(scenario: Scenario, thread: str) -> str:
         return repr([(run.say, run.store, run.replies, run.inner) for run in scenario.runs() if run.thread == thread])
 
-    twins = [
+    pairs = [
         scenario
         for scenario in drawn("threads")
         if script(scenario, "t") == script(scenario, "u") != "[]" and all(run.replies for run in scenario.runs())
     ]
-    assert sum(not any(streams(each, "t")) and all(streams(each, "u")) for each in twins) >= 5
+    assert sum(not any(streams(each, "t")) and all(streams(each, "u")) for each in pairs) >= 5
 
 
 def test_a_failure_within_a_loop_shrinks_to_one_call_and_the_error() -> None:

@@ -19,7 +19,7 @@ from conformance.trace.messages import Message
 class AggregatorNotAsked(Mutant):
     """A concurrent run answers with everyone's response although its author gave it an aggregator."""
 
-    breaks = "ORC-14"
+    breaks = "ORC-14/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/1814"
     expected = frozenset({"ORC-09", "ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28"})
 
@@ -34,7 +34,7 @@ class AggregatorNotAsked(Mutant):
 class AggregateAndAll(Mutant):
     """A concurrent run answers with what its author's aggregator made of the responses, and with the responses."""
 
-    breaks = "ORC-14"
+    breaks = "ORC-14/foreign"
     imitates = "two end executors, of which both are connected"
     expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28"})
 
@@ -52,7 +52,7 @@ class AggregateAndAll(Mutant):
 class BareMessages(Mutant):
     """The payload of the run-completed output of a concurrent run is a bare list of messages."""
 
-    breaks = "ORC-11"
+    breaks = "ORC-11/no response"
     imitates = "the list of messages with which orchestrations used to end, see the record on their outputs"
     expected = frozenset({"ORC-11"})
 
@@ -68,7 +68,7 @@ class BareMessages(Mutant):
 class LastMessageOnly(Mutant):
     """A sequential run answers with the last message of the last response alone."""
 
-    breaks = "ORC-13"
+    breaks = "ORC-13/missing"
     imitates = "https://github.com/langchain-ai/langgraph-supervisor-py/issues/185"
     expected = frozenset({"ORC-09", "ORC-13", "ORC-19", "ORC-23", "ORC-25", "ORC-28", "ORC-31"})
 
@@ -91,7 +91,7 @@ class _Dropping(Workflow):
 class ToolTrafficLost(Mutant):
     """Calls of tools and their results are dropped from the answer of a sequential or concurrent run."""
 
-    breaks = "ORC-19"
+    breaks = "ORC-19/missing"
     imitates = "https://github.com/microsoft/autogen/issues/5045"
     expected = frozenset({"ORC-13", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-31"})
     patterns = everywhere(_Dropping, but={"handoff", "group_chat", "magentic", "custom"})
@@ -116,7 +116,7 @@ class _Alone(Workflow):
 class OneIsASpecialCase(Mutant):
     """A sequential or concurrent workflow of one participant answers with its input and its response."""
 
-    breaks = "ORC-19"
+    breaks = "ORC-19/foreign"
     imitates = "a branch for lists of one, which returns the conversation"
     expected = frozenset({"ORC-12", "ORC-13", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28"})
     patterns = everywhere(_Alone, but={"handoff", "group_chat", "magentic", "custom"})
@@ -125,7 +125,7 @@ class OneIsASpecialCase(Mutant):
 class ConversationDumped(Mutant):
     """A sequential run answers with the whole conversation, the user's prompt included."""
 
-    breaks = "ORC-12"
+    breaks = "ORC-12/prompt"
     imitates = "https://github.com/microsoft/agent-framework/pull/5301"
     expected = frozenset({"ORC-06", "ORC-12", "ORC-13", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31", "ORC-35"})
 
@@ -141,7 +141,7 @@ class ConversationDumped(Mutant):
 class RoundsInTheAnswer(Mutant):
     """The rounds of a group chat stand before its manager's answer, and so does the work of Magentic."""
 
-    breaks = "ORC-12"
+    breaks = "ORC-12/work as answer"
     imitates = "https://github.com/microsoft/agent-framework/issues/2272"
     expected = frozenset({"ORC-12", "ORC-16", "ORC-17", "ORC-19", "ORC-23", "ORC-25", "ORC-28"})
 
@@ -157,7 +157,7 @@ class RoundsInTheAnswer(Mutant):
 class HandoffAnswersOnceMore(Mutant):
     """The run-completed output of a handoff repeats the last participant's response."""
 
-    breaks = "ORC-15"
+    breaks = "ORC-15/not empty"
     imitates = "an end executor that every pattern shares"
     expected = frozenset({"ORC-11", "ORC-15", "ORC-19"})
 
@@ -172,7 +172,7 @@ class HandoffAnswersOnceMore(Mutant):
 class LimitSaysNothing(Mutant):
     """A run that a limit ends has no run-completed output."""
 
-    breaks = "ORC-18"
+    breaks = "ORC-18/no completion"
     imitates = "https://github.com/microsoft/autogen/issues/706"
     expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-06", "ORC-18", "ORC-38"})
 
@@ -198,7 +198,7 @@ class LimitReached(Exception):
 class LimitIsAnError(Mutant):
     """A limit raises."""
 
-    breaks = "ORC-18"
+    breaks = "ORC-18/raised"
     imitates = "https://github.com/openai/openai-agents-python/issues/844"
     expected = frozenset({"ORC-06", "ORC-18", "ORC-27", "ORC-38"})
 
@@ -213,7 +213,7 @@ class LimitIsAnError(Mutant):
 class LimitAnswersWithTheLastRound(Mutant):
     """A run that a limit ends answers with what was said last."""
 
-    breaks = "ORC-18"
+    breaks = "ORC-18/another answer"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12687"
     expected = frozenset({"ORC-12", "ORC-18"})
 
@@ -228,9 +228,9 @@ class LimitAnswersWithTheLastRound(Mutant):
 class LimitAndAnswerBoth(Mutant):
     """At a limit a run completes with the notice of it, and then with the manager's answer, too."""
 
-    breaks = "ORC-18"
+    breaks = "ORC-18/several completions"
     imitates = "a loop with two ends, of which the first does not return"
-    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-18", "ORC-21"})
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-18", "ORC-21", "ORC-29"})
 
     class _Managed(Managed):
         def limited(self, run: WorkflowRun, course: Course, limit: str) -> Response:
@@ -244,7 +244,7 @@ class LimitAndAnswerBoth(Mutant):
 class ResetsUnbounded(Mutant):
     """Magentic begins anew as often as it likes."""
 
-    breaks = "ORC-18"
+    breaks = "ORC-18/another answer"
     imitates = "https://github.com/microsoft/agent-framework/issues/7595"
     expected = frozenset({"ORC-18"})
 
@@ -259,7 +259,7 @@ class ResetsUnbounded(Mutant):
 class OneRoundTooMany(Mutant):
     """One participant more than the limit on rounds allows speaks, and only then does the run end."""
 
-    breaks = "ORC-18"
+    breaks = "ORC-18/more rounds"
     imitates = "https://github.com/microsoft/agent-framework/issues/1560"
     expected = frozenset({"ORC-18"})
 
@@ -280,7 +280,7 @@ class _LastSpeaker(Managed):
 class GroupChatAnswersWithTheLastRound(Mutant):
     """A group chat answers with its last round instead of the manager's summary."""
 
-    breaks = "ORC-16"
+    breaks = "ORC-16/missing"
     imitates = "an orchestrator without a word of its own"
     expected = frozenset({"ORC-09", "ORC-12", "ORC-16", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28"})
     patterns = {**PATTERNS, "group_chat": _LastSpeaker}
@@ -289,7 +289,7 @@ class GroupChatAnswersWithTheLastRound(Mutant):
 class MagenticAnswersWithTheLastRound(Mutant):
     """Magentic answers with a participant's work instead of the manager's synthesis."""
 
-    breaks = "ORC-17"
+    breaks = "ORC-17/missing"
     imitates = "an orchestrator without a word of its own"
     expected = frozenset({"ORC-09", "ORC-12", "ORC-17", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28"})
     patterns = {**PATTERNS, "magentic": _LastSpeaker}
@@ -298,7 +298,7 @@ class MagenticAnswersWithTheLastRound(Mutant):
 class HandoffSignedByTheFirst(Mutant):
     """In a handoff every response is signed by the participant that began."""
 
-    breaks = "ORC-15"
+    breaks = "ORC-15/another author"
     imitates = "https://github.com/microsoft/agent-framework/pull/1427"
     expected = frozenset({"ORC-15", "ORC-25"})
 
@@ -317,7 +317,7 @@ class HandoffSignedByTheFirst(Mutant):
 class SequentialAnswerSignedByTheFirst(Mutant):
     """The answer of a sequence is signed by its first participant."""
 
-    breaks = "ORC-11"
+    breaks = "ORC-11/another author"
     imitates = "a name that is taken from where the run began"
     expected = frozenset({"ORC-11", "ORC-23", "ORC-24", "ORC-25"})
 
@@ -332,7 +332,7 @@ class SequentialAnswerSignedByTheFirst(Mutant):
 class ManagerSignedByAParticipant(Mutant):
     """The manager's answer is signed by a participant."""
 
-    breaks = "ORC-11"
+    breaks = "ORC-11/another author"
     imitates = "https://github.com/agno-agi/agno/issues/3525"
     expected = frozenset({"ORC-11", "ORC-23"})
 
@@ -347,7 +347,7 @@ class ManagerSignedByAParticipant(Mutant):
 class SignedByTheFirst(Mutant):
     """In a concurrent run everything that participants say is signed with the name of the first one, chunks too."""
 
-    breaks = "ORC-14"
+    breaks = "ORC-14/another author"
     imitates = "a loop variable that is bound too early"
     expected = frozenset({"ORC-09", "ORC-11", "ORC-14", "ORC-19", "ORC-21", "ORC-23"})
 
@@ -367,7 +367,7 @@ class SignedByTheFirst(Mutant):
 class AnswersUnsigned(Mutant):
     """The manager's answer bears no author."""
 
-    breaks = "ORC-11"
+    breaks = "ORC-11/no author"
     imitates = "a message that is made from a text alone"
     expected = frozenset({"ORC-11"})
 
@@ -383,7 +383,7 @@ class AnswersUnsigned(Mutant):
 class HandoffHidesItsWork(Mutant):
     """A handoff outputs its participants' responses only where `intermediate_outputs` is on."""
 
-    breaks = "ORC-15"
+    breaks = "ORC-15/missing"
     imitates = "one switch for all patterns, in spite of the exception for handoff"
     expected = frozenset({"ORC-10", "ORC-15", "ORC-19", "ORC-26", "ORC-27"})
 
@@ -401,7 +401,7 @@ class HandoffHidesItsWork(Mutant):
 class StreamedHandoffIsSilent(Mutant):
     """A streamed handoff shows neither chunks nor responses of its participants."""
 
-    breaks = "ORC-15"
+    breaks = "ORC-15/missing"
     imitates = "a streaming path of its own"
     expected = frozenset({"ORC-05", "ORC-10", "ORC-15", "ORC-19", "ORC-25", "ORC-26", "ORC-27"})
 
@@ -423,7 +423,7 @@ class StreamedHandoffIsSilent(Mutant):
 class PlainHandoffIsSilent(Mutant):
     """A handoff that is not streamed does not output the responses of its participants."""
 
-    breaks = "ORC-15"
+    breaks = "ORC-15/missing"
     imitates = "https://github.com/microsoft/agent-framework/pull/4745"
     expected = frozenset({"ORC-10", "ORC-15", "ORC-19", "ORC-25", "ORC-26", "ORC-27"})
 
@@ -441,7 +441,7 @@ class PlainHandoffIsSilent(Mutant):
 class HandoffCallTwice(Mutant):
     """The call by which a participant hands over is output twice."""
 
-    breaks = "ORC-15"
+    breaks = "ORC-15/repeated"
     imitates = "https://github.com/openai/openai-agents-python/issues/4144"
     expected = frozenset({"ORC-15", "ORC-19", "ORC-26"})
 
@@ -468,7 +468,7 @@ class HandoffCallTwice(Mutant):
 class FiledUnderTheWrongName(Mutant):
     """A concurrent run answers with texts in the order of finishing, signed in the order of the participants."""
 
-    breaks = "ORC-14"
+    breaks = "ORC-14/order"
     imitates = "https://github.com/kyegomez/swarms/issues/1788"
     expected = frozenset({"ORC-11", "ORC-14", "ORC-32"})
 
@@ -487,7 +487,7 @@ class FiledUnderTheWrongName(Mutant):
 class OneMessageEach(Mutant):
     """A concurrent run answers with the last message of each participant and drops what came before it."""
 
-    breaks = "ORC-14"
+    breaks = "ORC-14/missing"
     imitates = "agent-framework-orchestrations 1.4 does so, see its baseline"
     expected = frozenset({"ORC-09", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31"})
 
@@ -502,7 +502,7 @@ class OneMessageEach(Mutant):
 class LastResultWins(Mutant):
     """A concurrent run answers with the response of its last participant alone."""
 
-    breaks = "ORC-14"
+    breaks = "ORC-14/missing"
     imitates = "https://github.com/agno-agi/agno/issues/5634"
     expected = frozenset({"ORC-09", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31"})
 
@@ -517,7 +517,7 @@ class LastResultWins(Mutant):
 class SameTextOnce(Mutant):
     """Of equal texts of several participants, a concurrent run answers with one."""
 
-    breaks = "ORC-14"
+    breaks = "ORC-14/missing"
     imitates = "https://github.com/microsoft/agent-framework/pull/4716"
     expected = frozenset({"ORC-09", "ORC-14", "ORC-19", "ORC-31"})
 
@@ -534,7 +534,7 @@ class SameTextOnce(Mutant):
 class PromptInFront(Mutant):
     """The answer of a concurrent run begins with the user's prompt."""
 
-    breaks = "ORC-12"
+    breaks = "ORC-12/prompt"
     imitates = "https://github.com/microsoft/agent-framework/pull/4799"
     expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31", "ORC-35"})
 

@@ -21,7 +21,7 @@ from conformance.trace.messages import Message
 class MessagesGlued(Mutant):
     """A workflow as an agent glues neighbouring messages of one participant into one."""
 
-    breaks = "ORC-23"
+    breaks = "ORC-23/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/3244"
     expected = frozenset({"ORC-23", "ORC-24", "ORC-26", "ORC-27"})
 
@@ -45,7 +45,7 @@ class MessagesGlued(Mutant):
 class UpstreamTextMergedIn(Mutant):
     """A sequential workflow as an agent answers with one message, in which the texts of all participants are joined."""
 
-    breaks = "ORC-23"
+    breaks = "ORC-23/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/6211"
     expected = frozenset({"ORC-23", "ORC-24", "ORC-27"})
 
@@ -65,7 +65,7 @@ class UpstreamTextMergedIn(Mutant):
 class UserInputEchoed(Mutant):
     """A workflow as an agent echoes the user's input in front of its answer."""
 
-    breaks = "ORC-23"
+    breaks = "ORC-23/foreign"
     imitates = "https://github.com/microsoft/agent-framework/issues/4261"
     expected = frozenset({"ORC-23", "ORC-24", "ORC-26"})
 
@@ -80,7 +80,7 @@ class UserInputEchoed(Mutant):
 class EveryoneIsTheWorkflow(Mutant):
     """A workflow as an agent signs every message with its own name."""
 
-    breaks = "ORC-23"
+    breaks = "ORC-23/message author"
     imitates = "authors that are lost on the way out"
     expected = frozenset({"ORC-23"})
 
@@ -95,7 +95,7 @@ class EveryoneIsTheWorkflow(Mutant):
 class AgentThreadForgets(Mutant):
     """A workflow as an agent does not look at the thread that it is given."""
 
-    breaks = "ORC-28"
+    breaks = "ORC-28/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/2754"
     expected = frozenset({"ORC-28"})
 
@@ -110,7 +110,7 @@ class AgentThreadForgets(Mutant):
 class ThreadKeepsInputsOnly(Mutant):
     """A thread of a workflow as an agent keeps inputs and no answers."""
 
-    breaks = "ORC-28"
+    breaks = "ORC-28/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/4248"
     expected = frozenset({"ORC-28"})
 
@@ -127,7 +127,7 @@ class ThreadKeepsInputsOnly(Mutant):
 class ThreadKeepsTheWork(Mutant):
     """A thread of a workflow as an agent keeps intermediate messages as if they were answers."""
 
-    breaks = "ORC-28"
+    breaks = "ORC-28/work as answer"
     imitates = "a thread that keeps the conversation of a run instead of its response"
     expected = frozenset({"ORC-28"})
 
@@ -146,7 +146,7 @@ class ThreadKeepsTheWork(Mutant):
 class NamedAfterTheLastSpeaker(Mutant):
     """The response of a workflow as an agent bears the name of whoever spoke last."""
 
-    breaks = "ORC-23"
+    breaks = "ORC-23/response author"
     imitates = "https://github.com/agno-agi/agno/issues/3525"
     expected = frozenset({"ORC-23"})
 
@@ -162,7 +162,7 @@ class NamedAfterTheLastSpeaker(Mutant):
 class AnswerTwiceThroughTheAgent(Mutant):
     """With intermediate outputs on, a response of a workflow as an agent holds the answering participant's messages twice."""
 
-    breaks = "ORC-24"
+    breaks = "ORC-24/repeated"
     imitates = "https://github.com/agno-agi/agno/issues/4883"
     expected = frozenset({"ORC-24"})
 
@@ -177,7 +177,7 @@ class AnswerTwiceThroughTheAgent(Mutant):
 class IntermediatesLostThroughTheAgent(Mutant):
     """With intermediate outputs on, a response of a workflow as an agent holds the answer alone."""
 
-    breaks = "ORC-24"
+    breaks = "ORC-24/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/2813"
     expected = frozenset({"ORC-24"})
 
@@ -193,7 +193,7 @@ class IntermediatesLostThroughTheAgent(Mutant):
 class AnswerFirst(Mutant):
     """With intermediate outputs on, a response of a workflow as an agent begins with the answer."""
 
-    breaks = "ORC-24"
+    breaks = "ORC-24/order"
     imitates = "https://github.com/microsoft/agent-framework/issues/5720"
     expected = frozenset({"ORC-24"})
 
@@ -209,7 +209,7 @@ class AnswerFirst(Mutant):
 class AgentDoesNotStream(Mutant):
     """A workflow as an agent has no updates: where it streams, its response comes at the end."""
 
-    breaks = "ORC-25"
+    breaks = "ORC-25/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/3126"
     expected = frozenset({"ORC-25"})
 
@@ -227,7 +227,7 @@ class AgentDoesNotStream(Mutant):
 class AnswerAgainAfterItsChunks(Mutant):
     """A workflow as an agent that streams sends its whole answer as one more update after the answer's updates."""
 
-    breaks = "ORC-25"
+    breaks = "ORC-25/repeated"
     imitates = "https://github.com/microsoft/agent-framework/pull/7217"
     expected = frozenset({"ORC-25"})
 
@@ -245,7 +245,7 @@ class AnswerAgainAfterItsChunks(Mutant):
 class EmptyMessageAtTheEnd(Mutant):
     """A handoff as an agent ends its response with an empty message, which its empty completion became."""
 
-    breaks = "ORC-26"
+    breaks = "ORC-26/empty message"
     imitates = "https://github.com/microsoft/agent-framework/issues/5673"
     expected = frozenset({"ORC-26"})
 
@@ -262,7 +262,7 @@ class EmptyMessageAtTheEnd(Mutant):
 class RequestDoesNotSurface(Mutant):
     """A handoff as an agent leaves requests out of its response."""
 
-    breaks = "ORC-27"
+    breaks = "ORC-27/not asked"
     imitates = "https://github.com/microsoft/agent-framework/issues/5035"
     expected = frozenset({"ORC-26", "ORC-27"})
 
@@ -277,7 +277,7 @@ class RequestDoesNotSurface(Mutant):
 class RejectionIsApproval(Mutant):
     """Through a workflow as an agent, a call that was rejected is made all the same."""
 
-    breaks = "ORC-27"
+    breaks = "ORC-27/executed without approval"
     imitates = "an answer whose arrival is noted, and not what it says"
     expected = frozenset({"ORC-27", "ORC-30"})
 
@@ -296,7 +296,7 @@ class RejectionIsApproval(Mutant):
 class RequestTwice(Mutant):
     """A workflow as an agent reports each request under two ids, of which only one can be answered."""
 
-    breaks = "ORC-27"
+    breaks = "ORC-27/raised"
     imitates = "https://github.com/microsoft/agent-framework/issues/7857"
     expected = frozenset({"ORC-06", "ORC-27", "ORC-30"})
 
@@ -312,7 +312,7 @@ class RequestTwice(Mutant):
 class AnswerStartsAnew(Mutant):
     """An answer to a child's request that is given through a workflow as an agent begins a new run, with the input of the old."""
 
-    breaks = "ORC-27"
+    breaks = "ORC-27/not executed"
     imitates = "https://github.com/microsoft/agent-framework/issues/2276"
     expected = frozenset({"ORC-27", "ORC-30"})
 

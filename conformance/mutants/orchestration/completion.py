@@ -27,7 +27,7 @@ from conformance.world.chat_service import Reply, Request
 class EveryResponseIsFinal(Mutant):
     """Every response in a handoff is output as run-completed, as if whoever answers were the last one."""
 
-    breaks = "ORC-01"
+    breaks = "ORC-01/several completions"
     imitates = "https://github.com/google/adk-python/issues/2778"
     expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-05", "ORC-10", "ORC-11", "ORC-15"})
 
@@ -45,7 +45,7 @@ class EveryResponseIsFinal(Mutant):
 class LastChunkIsTheAnswer(Mutant):
     """A sequential or concurrent run that streams answers with the last chunk of the answer."""
 
-    breaks = "ORC-09"
+    breaks = "ORC-09/not whole"
     imitates = "https://github.com/monoes/monomind/issues/245"
     expected = frozenset({"ORC-09", "ORC-10", "ORC-13", "ORC-14", "ORC-19"})
 
@@ -71,7 +71,7 @@ class LastChunkIsTheAnswer(Mutant):
 class EmptyTextIsNoAnswer(Mutant):
     """A sequential run whose answer ends with an empty text does not complete."""
 
-    breaks = "ORC-01"
+    breaks = "ORC-01/no completion"
     imitates = "https://github.com/langchain-ai/langgraph-supervisor-py/issues/201"
     expected = frozenset({"ORC-01", "ORC-03", "ORC-09", "ORC-23", "ORC-25", "ORC-38"})
 
@@ -87,7 +87,7 @@ class EmptyTextIsNoAnswer(Mutant):
 class OutputAfterTheCompletion(Mutant):
     """With intermediate outputs on, the answering participant's response is output after the completion."""
 
-    breaks = "ORC-02"
+    breaks = "ORC-02/output"
     imitates = "https://github.com/microsoft/agent-framework/issues/4580"
     expected = frozenset({"ORC-02", "ORC-21"})
 
@@ -104,7 +104,7 @@ class OutputAfterTheCompletion(Mutant):
 class NoSignal(Mutant):
     """Nothing tells the run-completed output from other outputs: a consumer has to take the last one for it."""
 
-    breaks = "ORC-03"
+    breaks = "ORC-03/no signal"
     imitates = "https://github.com/google/adk-python/issues/412"
     expected = frozenset({"ORC-03", "ORC-24"})
 
@@ -125,7 +125,7 @@ class NoSignal(Mutant):
 class ChunksAreFinal(Mutant):
     """The chunks of an answer are marked as run-completed."""
 
-    breaks = "ORC-09"
+    breaks = "ORC-09/signal on a chunk"
     imitates = "https://github.com/microsoft/agent-framework/pull/5301"
     expected = frozenset({"ORC-03", "ORC-09"})
 
@@ -146,7 +146,7 @@ class ChunksAreFinal(Mutant):
 class LateChunk(Mutant):
     """The last chunk of an answer arrives after the run-completed output."""
 
-    breaks = "ORC-02"
+    breaks = "ORC-02/chunk"
     imitates = "https://github.com/logancyang/obsidian-copilot/pull/2561"
     expected = frozenset({"ORC-02"})
 
@@ -175,7 +175,7 @@ class LateChunk(Mutant):
 class SeveralCompletionsPassUnnoticed(Mutant):
     """An author-written workflow in which several executors complete goes without a warning."""
 
-    breaks = "ORC-07"
+    breaks = "ORC-07/no warning"
     imitates = "a flag that nothing checks"
     expected = frozenset({"ORC-07"})
 
@@ -190,7 +190,7 @@ class SeveralCompletionsPassUnnoticed(Mutant):
 class WarningNamesNobody(Mutant):
     """That several executors of an author-written workflow complete is warned of without a name."""
 
-    breaks = "ORC-07"
+    breaks = "ORC-07/not named"
     imitates = "a warning that is of no help: nothing in it says where to look"
     expected = frozenset({"ORC-07"})
 
@@ -207,7 +207,7 @@ class WarningNamesNobody(Mutant):
 class OneAfterAnotherUnnoticed(Mutant):
     """Several completions are noticed only where they come from one superstep."""
 
-    breaks = "ORC-07"
+    breaks = "ORC-07/no warning"
     imitates = "https://github.com/shanevcantwell/langgraph-agentic-scaffold/issues/142"
     expected = frozenset({"ORC-07"})
 
@@ -223,7 +223,7 @@ class OneAfterAnotherUnnoticed(Mutant):
 class AgainUnnoticed(Mutant):
     """An executor of an author-written workflow that completes twice is counted once."""
 
-    breaks = "ORC-07"
+    breaks = "ORC-07/no warning"
     imitates = "completions that are counted by the names of their executors"
     expected = frozenset({"ORC-07"})
 
@@ -238,7 +238,7 @@ class AgainUnnoticed(Mutant):
 class EndsSilently(Mutant):
     """An author-written workflow that ends without completing is not reported."""
 
-    breaks = "ORC-08"
+    breaks = "ORC-08/not reported"
     imitates = "https://github.com/microsoft/agent-framework/issues/1730"
     expected = frozenset({"ORC-08"})
 
@@ -254,7 +254,7 @@ class EndsSilently(Mutant):
 class FailureCompletes(Mutant):
     """Where a participant of a sequential run fails, the run completes with nothing, and nobody hears of the error."""
 
-    breaks = "ORC-05"
+    breaks = "ORC-05/not raised"
     imitates = "https://github.com/microsoft/agent-framework/issues/7496"
     expected = frozenset({"ORC-05"})
 
@@ -272,7 +272,7 @@ class FailureCompletes(Mutant):
 class FailureAndCompletion(Mutant):
     """A run that fails emits an empty run-completed output, and then its error; a concurrent one does not."""
 
-    breaks = "ORC-05"
+    breaks = "ORC-05/both"
     imitates = "https://github.com/agentscope-ai/agentscope-java/issues/2642"
     expected = frozenset({"ORC-05"})
 
@@ -296,7 +296,7 @@ class FailureAndCompletion(Mutant):
 class ErrorSwallowed(Mutant):
     """Where a participant fails, the run is idle, with no run-completed output and no error; a concurrent one is not."""
 
-    breaks = "ORC-05"
+    breaks = "ORC-05/not raised"
     imitates = "https://github.com/microsoft/autogen/pull/5716"
     expected = frozenset({"ORC-01", "ORC-03", "ORC-05", "ORC-15"})
 
@@ -319,7 +319,7 @@ class ErrorSwallowed(Mutant):
 class FailureTakesOutputsBack(Mutant):
     """A run that fails drops what was output before the failure: it is held back until the run rests."""
 
-    breaks = "ORC-05"
+    breaks = "ORC-05/withdrawn"
     imitates = "https://github.com/openai/openai-agents-python/issues/719"
     expected = frozenset({"ORC-05"})
 
@@ -344,7 +344,7 @@ class FailureTakesOutputsBack(Mutant):
 class FailedRunsAnswersStay(Mutant):
     """What participants of a concurrent run said before another one failed comes in front of the next run's answer."""
 
-    breaks = "ORC-06"
+    breaks = "ORC-06/leaked"
     imitates = "https://github.com/microsoft/agent-framework/issues/7859"
     expected = frozenset({"ORC-06", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28"})
 
@@ -370,7 +370,7 @@ class FailedRunsAnswersStay(Mutant):
 class DoneForEver(Mutant):
     """That a handoff is done is noted on the workflow and never reset: its second run works, but does not complete."""
 
-    breaks = "ORC-06"
+    breaks = "ORC-06/no completion"
     imitates = "https://github.com/microsoft/autogen/pull/4126"
     expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-06", "ORC-15", "ORC-38"})
 
@@ -402,7 +402,7 @@ class _LosingClient(LeafClient):
 class LastChunkLost(Mutant):
     """The last chunk of a text is not shown."""
 
-    breaks = "ORC-09"
+    breaks = "ORC-09/other chunks"
     imitates = "https://github.com/logancyang/obsidian-copilot/pull/2561"
     expected = frozenset({"ORC-09", "ORC-25"})
 
@@ -421,7 +421,7 @@ class LastChunkLost(Mutant):
 class WholeTextAfterItsChunks(Mutant):
     """After the chunks of a response its texts come whole, each as one more chunk."""
 
-    breaks = "ORC-09"
+    breaks = "ORC-09/other chunks"
     imitates = "https://github.com/microsoft/agent-framework/pull/365"
     expected = frozenset({"ORC-09", "ORC-25"})
 
@@ -443,7 +443,7 @@ class WholeTextAfterItsChunks(Mutant):
 class StreamedTextsOnly(Mutant):
     """Streaming, the answer of a concurrent run holds no calls and no results."""
 
-    breaks = "ORC-10"
+    breaks = "ORC-10/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/3970"
     expected = frozenset({"ORC-10", "ORC-14", "ORC-19"})
 
@@ -461,7 +461,7 @@ class StreamedTextsOnly(Mutant):
 class CompletesAtTheFirstIdle(Mutant):
     """A handoff that comes to rest with a pending request emits a run-completed output."""
 
-    breaks = "ORC-04"
+    breaks = "ORC-04/completed early"
     imitates = "idle taken for done"
     expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-05", "ORC-15"})
 
@@ -480,7 +480,7 @@ class CompletesAtTheFirstIdle(Mutant):
 class DroppedRequestBlocks(Mutant):
     """After a run whose request nobody answered, the next run of the workflow raises that requests are open."""
 
-    breaks = "ORC-06"
+    breaks = "ORC-06/raised"
     imitates = "pending requests that are the workflow's, so that a new run is taken for an answer to them"
     expected = frozenset({"ORC-06"})
 
@@ -499,7 +499,7 @@ class DroppedRequestBlocks(Mutant):
 class CompletesTwice(Mutant):
     """A sequential run emits its run-completed output twice."""
 
-    breaks = "ORC-01"
+    breaks = "ORC-01/several completions"
     imitates = "https://github.com/microsoft/agent-framework/issues/4580"
     expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-21", "ORC-23", "ORC-24", "ORC-29"})
 
@@ -515,7 +515,7 @@ class CompletesTwice(Mutant):
 class OneAnswerIsEnough(Mutant):
     """A concurrent run in which several participants wait completes after the first answer, without the others."""
 
-    breaks = "ORC-04"
+    breaks = "ORC-04/idle without requests"
     imitates = "https://github.com/mastra-ai/mastra/issues/6418"
     expected = frozenset({"ORC-04", "ORC-06", "ORC-27", "ORC-30"})
 
@@ -559,7 +559,7 @@ class OneAnswerIsEnough(Mutant):
 class NothingCompletes(Mutant):
     """With intermediate outputs on, a sequential run ends without a run-completed output."""
 
-    breaks = "ORC-01"
+    breaks = "ORC-01/no completion"
     imitates = "an author-written end executor that forgets the flag"
     expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-06", "ORC-09", "ORC-22", "ORC-38"})
 
@@ -575,7 +575,7 @@ class NothingCompletes(Mutant):
 class StreamingHidesIntermediates(Mutant):
     """Streaming, participants' responses are not output although `intermediate_outputs` is on."""
 
-    breaks = "ORC-10"
+    breaks = "ORC-10/missing intermediate"
     imitates = "https://github.com/microsoft/agent-framework/issues/3126"
     expected = frozenset({"ORC-05", "ORC-10", "ORC-21", "ORC-25"})
 

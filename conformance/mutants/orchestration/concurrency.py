@@ -20,7 +20,7 @@ from conformance.world.world import World
 class FinishingOrder(Mutant):
     """A concurrent run answers in the order in which its participants finished."""
 
-    breaks = "ORC-32"
+    breaks = "ORC-32/order"
     imitates = "an aggregator that appends as results come in"
     expected = frozenset({"ORC-10", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-31", "ORC-32"})
 
@@ -35,7 +35,7 @@ class FinishingOrder(Mutant):
 class OrderDependsOnTheWinner(Mutant):
     """A concurrent run answers as configured where its first participant finishes first, and by name otherwise."""
 
-    breaks = "ORC-32"
+    breaks = "ORC-32/order"
     imitates = "https://github.com/kyegomez/swarms/pull/2318"
     expected = frozenset({"ORC-10", "ORC-32"})
 
@@ -52,7 +52,7 @@ class OrderDependsOnTheWinner(Mutant):
 class LeftOutAndRaised(Mutant):
     """A concurrent run completes with an answer that leaves out who failed, and raises the failure too."""
 
-    breaks = "ORC-33"
+    breaks = "ORC-33/both"
     imitates = "https://github.com/langchain-ai/langgraph/issues/8277"
     expected = frozenset({"ORC-05", "ORC-33"})
 
@@ -76,7 +76,7 @@ class LeftOutAndRaised(Mutant):
 class OthersHideTheFailure(Mutant):
     """A concurrent run leaves out who failed, although a failure is declared to end it."""
 
-    breaks = "ORC-33"
+    breaks = "ORC-33/not raised"
     imitates = "https://github.com/2389-research/tracker/issues/313"
     expected = frozenset({"ORC-05", "ORC-33"})
 
@@ -90,7 +90,7 @@ class OthersHideTheFailure(Mutant):
 class FailsInSpiteOfTheOthers(Mutant):
     """A concurrent run fails with one participant, although it is declared to answer without that one."""
 
-    breaks = "ORC-33"
+    breaks = "ORC-33/raised"
     imitates = "https://github.com/kyegomez/swarms/issues/1613"
     expected = frozenset({"ORC-33"})
 
@@ -128,7 +128,7 @@ class _Current(Direct):
 class LatestRunTakesAll(Mutant):
     """All workflows share one current run: what completes a run comes out of the one that began last, a group chat."""
 
-    breaks = "ORC-34"
+    breaks = "ORC-34/answer"
     imitates = "https://github.com/dapr/dapr-agents/issues/196"
     expected = frozenset({"ORC-01", "ORC-02", "ORC-16", "ORC-34"})
 
@@ -148,7 +148,7 @@ class LatestRunTakesAll(Mutant):
 class LatestInputForAll(Mutant):
     """What runs were asked is kept in one place: participants are sent the latest of it, but for managed chats and handoff."""
 
-    breaks = "ORC-34"
+    breaks = "ORC-34/request"
     imitates = "https://github.com/microsoft/agent-framework/issues/784"
     expected = frozenset({"ORC-34"})
 

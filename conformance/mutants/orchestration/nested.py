@@ -28,7 +28,7 @@ class _Completing(Nested):
 class ChildCompletesTheParent(Mutant):
     """What completes the one child of an author-written workflow goes out as the parent's completion; the parent completes too."""
 
-    breaks = "ORC-29"
+    breaks = "ORC-29/several completions"
     imitates = "https://github.com/run-llama/create-llama/pull/319"
     expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-12", "ORC-29"})
 
@@ -49,7 +49,7 @@ class ChildCompletesTheParent(Mutant):
 class ChildAnswersTwice(Mutant):
     """In a sequential run, whoever comes after a child gets its answer twice."""
 
-    breaks = "ORC-29"
+    breaks = "ORC-29/repeated"
     imitates = "an answer that is sent both as the child's output and as its message"
     expected = frozenset({"ORC-29"})
 
@@ -69,7 +69,7 @@ class ChildAnswersTwice(Mutant):
 class ChildAnswersNobody(Mutant):
     """In a sequential run, whoever comes after a child gets nothing of it."""
 
-    breaks = "ORC-29"
+    breaks = "ORC-29/missing"
     imitates = "https://github.com/mofa-org/mofa/issues/200"
     expected = frozenset({"ORC-29"})
 
@@ -88,7 +88,7 @@ class ChildAnswersNobody(Mutant):
 class ChildrenShareAConversation(Mutant):
     """In a sequential run two children of one pattern share a conversation: the second one is sent what was said in the first."""
 
-    breaks = "ORC-31"
+    breaks = "ORC-31/overheard"
     imitates = "https://github.com/langchain-ai/langgraph/issues/6727"
     expected = frozenset({"ORC-29", "ORC-31"})
 
@@ -126,7 +126,7 @@ class _Trusting(Nested):
 class ChildDoesNotAsk(Mutant):
     """Inside a child a call that needs approval is made unasked."""
 
-    breaks = "ORC-30"
+    breaks = "ORC-30/not asked"
     imitates = "https://github.com/tinyhumansai/opencompany/issues/617"
     expected = frozenset({"ORC-27", "ORC-30"})
 
@@ -174,7 +174,7 @@ class _Restarting(WorkflowRun):
 class ChildBeginsAnew(Mutant):
     """An answer to a request of a child makes it begin again, in sequential runs unless it is the one that answers."""
 
-    breaks = "ORC-30"
+    breaks = "ORC-30/not executed"
     imitates = "https://github.com/langchain-ai/langgraph/issues/4796"
     expected = frozenset({"ORC-29", "ORC-30"})
 
@@ -196,7 +196,7 @@ class _Deciding(Waiting):
 class AnswerForAllChildren(Mutant):
     """Where several children wait, the first answer decides for all of them."""
 
-    breaks = "ORC-30"
+    breaks = "ORC-30/not executed"
     imitates = "https://github.com/langchain-ai/langgraph/issues/2870"
     expected = frozenset({"ORC-04", "ORC-30"})
 

@@ -52,7 +52,7 @@ class _Lasting(Managed):
 class AbandonedGoesOn(Mutant):
     """A group chat or Magentic run whose stream was abandoned goes on, and what completes it comes out of the next run."""
 
-    breaks = "ORC-38"
+    breaks = "ORC-38/leaked"
     imitates = "https://github.com/google/adk-python/pull/6564"
     expected = frozenset({"ORC-01", "ORC-02", "ORC-16", "ORC-17", "ORC-21", "ORC-38"})
     patterns = {**PATTERNS, "group_chat": _Lasting, "magentic": _Lasting}
@@ -77,7 +77,7 @@ class _Leaving(Workflow):
 class AbandonedIsBusyForEver(Mutant):
     """A sequential or concurrent workflow whose stream was abandoned stays busy: later runs end with no output and no error."""
 
-    breaks = "ORC-38"
+    breaks = "ORC-38/no completion"
     imitates = "https://github.com/run-llama/llama-agents/pull/199"
     expected = frozenset({"ORC-01", "ORC-09", "ORC-38"})
 
@@ -97,7 +97,7 @@ class AbandonedIsBusyForEver(Mutant):
 class LateCleanup(Mutant):
     """What an abandoned sequential or concurrent run leaves to be cleaned up ends the next run: that one does not complete."""
 
-    breaks = "ORC-38"
+    breaks = "ORC-38/no completion"
     imitates = "https://github.com/microsoft/agent-framework/pull/6407"
     expected = frozenset({"ORC-01", "ORC-03", "ORC-09", "ORC-38"})
 
@@ -116,7 +116,7 @@ class LateCleanup(Mutant):
 class TakesOverEmptyHanded(Mutant):
     """Who takes over after a handoff without a text gets an empty input."""
 
-    breaks = "ORC-36"
+    breaks = "ORC-36/empty"
     imitates = "https://github.com/microsoft/agent-framework/issues/7573"
     expected = frozenset({"ORC-36"})
 
@@ -136,7 +136,7 @@ class TakesOverEmptyHanded(Mutant):
 class TakesOverWithoutTheConversation(Mutant):
     """Who takes over after a handoff gets the last response alone."""
 
-    breaks = "ORC-36"
+    breaks = "ORC-36/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/4053"
     expected = frozenset({"ORC-36", "ORC-37"})
 
@@ -158,7 +158,7 @@ class TakesOverWithoutTheConversation(Mutant):
 class HandoffWithoutResult(Mutant):
     """An agent that gets control back sees the call by which it handed over without a result."""
 
-    breaks = "ORC-36"
+    breaks = "ORC-36/own handoff"
     imitates = "https://github.com/openai/openai-agents-js/issues/42"
     expected = frozenset({"ORC-36"})
 
@@ -176,7 +176,7 @@ class HandoffWithoutResult(Mutant):
 class HandoffResultTwice(Mutant):
     """An agent that gets control back sees the call by which it handed over with two results."""
 
-    breaks = "ORC-36"
+    breaks = "ORC-36/own handoff"
     imitates = "https://github.com/microsoft/agent-framework/issues/2711"
     expected = frozenset({"ORC-36"})
 
@@ -222,7 +222,7 @@ class _HostedRun(WorkflowRun):
 class EverythingPlusTheId(Mutant):
     """A participant on a storing service that speaks again is sent the whole conversation, and its id."""
 
-    breaks = "ORC-37"
+    breaks = "ORC-37/repeated"
     imitates = "https://github.com/openai/openai-agents-python/pull/1827"
     expected = frozenset({"ORC-37"})
 
@@ -235,7 +235,7 @@ class EverythingPlusTheId(Mutant):
 class IdAndNothingNew(Mutant):
     """An agent on a storing service that gets control back is sent the id and the result of its call, and nothing else."""
 
-    breaks = "ORC-36"
+    breaks = "ORC-36/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/7384"
     expected = frozenset({"ORC-36"})
 
@@ -255,7 +255,7 @@ class IdAndNothingNew(Mutant):
 class FirstInputAgain(Mutant):
     """The second run of a group chat or of Magentic sends its participants the input of the first."""
 
-    breaks = "ORC-35"
+    breaks = "ORC-35/repeated"
     imitates = "https://github.com/microsoft/agent-framework/issues/567"
     expected = frozenset({"ORC-28", "ORC-35"})
 
@@ -275,7 +275,7 @@ class FirstInputAgain(Mutant):
 class OneConversationForAllThreads(Mutant):
     """A workflow as an agent has one history, whatever thread it is given."""
 
-    breaks = "ORC-35"
+    breaks = "ORC-35/another thread"
     imitates = "https://github.com/microsoft/agent-framework/issues/5472"
     expected = frozenset({"ORC-35"})
 
@@ -297,7 +297,7 @@ class OneConversationForAllThreads(Mutant):
 class EarlierTurnsTwice(Mutant):
     """On one thread the earlier turns reach participants twice."""
 
-    breaks = "ORC-35"
+    breaks = "ORC-35/repeated"
     imitates = "https://github.com/microsoft/agent-framework/issues/7756"
     expected = frozenset({"ORC-35"})
 
@@ -321,7 +321,7 @@ class _RememberingRun(WorkflowRun):
 class SeatsRemember(Mutant):
     """A participant's thread lives as long as the workflow: later runs go on with it, whatever thread they are on."""
 
-    breaks = "ORC-35"
+    breaks = "ORC-35/another thread"
     imitates = "https://github.com/microsoft/agent-framework/issues/797"
     expected = frozenset({"ORC-35"})
 

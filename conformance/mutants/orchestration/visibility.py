@@ -16,7 +16,7 @@ from conformance.trace.messages import Message
 class IntermediatesAlwaysShown(Mutant):
     """Participants' responses are output although `intermediate_outputs` is off."""
 
-    breaks = "ORC-20"
+    breaks = "ORC-20/output"
     imitates = "https://github.com/microsoft/agent-framework/issues/4580"
     expected = frozenset({"ORC-20", "ORC-23", "ORC-25", "ORC-28"})
 
@@ -34,7 +34,7 @@ class IntermediatesAlwaysShown(Mutant):
 class HiddenWorkStreamed(Mutant):
     """Streaming shows the chunks of every participant although `intermediate_outputs` is off."""
 
-    breaks = "ORC-20"
+    breaks = "ORC-20/chunk"
     imitates = "a switch for outputs that nobody asked for chunks"
     expected = frozenset({"ORC-10", "ORC-20", "ORC-25"})
 
@@ -49,7 +49,7 @@ class HiddenWorkStreamed(Mutant):
 class IntermediateSignedByTheNext(Mutant):
     """In a sequence an intermediate response is signed by whoever speaks next."""
 
-    breaks = "ORC-21"
+    breaks = "ORC-21/another author"
     imitates = "https://github.com/microsoft/agent-framework/pull/1427"
     expected = frozenset({"ORC-21", "ORC-25"})
 
@@ -77,7 +77,7 @@ class _Showing(Nested):
 class ChildShowsItself(Mutant):
     """What a child outputs as intermediate comes out of its parent, whatever the parent's `intermediate_outputs` says."""
 
-    breaks = "ORC-20"
+    breaks = "ORC-20/output"
     imitates = "https://github.com/microsoft/autogen/issues/6123"
     expected = frozenset({"ORC-20", "ORC-23", "ORC-25"})
 
@@ -95,7 +95,7 @@ class ChildShowsItself(Mutant):
 class AnswerNotShown(Mutant):
     """With intermediate outputs on, a response that becomes part of a concurrent run's answer is not output as intermediate."""
 
-    breaks = "ORC-21"
+    breaks = "ORC-21/missing"
     imitates = "the thought that it comes as the answer anyway"
     expected = frozenset({"ORC-10", "ORC-21"})
 
@@ -129,7 +129,7 @@ class _FirstTurnsOnly(Managed):
 class SecondTurnHidden(Mutant):
     """In a group chat and in Magentic, who speaks again is not shown again."""
 
-    breaks = "ORC-21"
+    breaks = "ORC-21/missing"
     imitates = "https://github.com/mastra-ai/mastra/issues/20163"
     expected = frozenset({"ORC-21", "ORC-24", "ORC-25"})
     patterns = {**PATTERNS, "group_chat": _FirstTurnsOnly, "magentic": _FirstTurnsOnly}
@@ -138,7 +138,7 @@ class SecondTurnHidden(Mutant):
 class SwitchChangesTheInput(Mutant):
     """With intermediate outputs on, a sequential run sends the next participant the last response alone."""
 
-    breaks = "ORC-22"
+    breaks = "ORC-22/other requests"
     imitates = "https://github.com/kyegomez/swarms/pull/2318"
     expected = frozenset({"ORC-22"})
 
@@ -169,7 +169,7 @@ class _HeardTwice(Managed):
 class ShownIsHeardTwice(Mutant):
     """With intermediate outputs on, the others in a group chat or in Magentic hear each response twice."""
 
-    breaks = "ORC-22"
+    breaks = "ORC-22/other requests"
     imitates = "an output that is also delivered as a message, see https://github.com/microsoft/agent-framework/pull/7217"
     expected = frozenset({"ORC-22"})
     patterns = {**PATTERNS, "group_chat": _HeardTwice, "magentic": _HeardTwice}

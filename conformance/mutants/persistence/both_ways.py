@@ -30,7 +30,7 @@ from conformance.world.chat_service import Reply, Request
 class PendingApprovalOverlooked(Mutant):
     """New input while calls wait for approval is sent, with calls that nobody answered in front of it."""
 
-    breaks = "PER-42"
+    breaks = "PER-42/call without a result"
     imitates = "https://github.com/letta-ai/letta/pull/3156"
     expected = frozenset({"PER-42"})
 
@@ -44,7 +44,7 @@ class PendingApprovalOverlooked(Mutant):
 class PendingApprovalOverlookedByStreams(Mutant):
     """Streaming, new input while calls wait for approval is sent, with calls that nobody answered in front of it."""
 
-    breaks = "PER-42"
+    breaks = "PER-42/call without a result"
     imitates = "https://github.com/letta-ai/lettabot/issues/180"
     expected = frozenset({"PER-42"})
 
@@ -62,7 +62,7 @@ class PendingApprovalOverlookedByStreams(Mutant):
 class DetachedForAllThreads(Mutant):
     """`clear` detaches the provider from the agent: its other threads lose their history."""
 
-    breaks = "PER-41"
+    breaks = "PER-41/not loaded"
     imitates = "https://github.com/microsoft/agent-framework/pull/7284"
     expected = frozenset({"PER-41"})
 
@@ -88,7 +88,7 @@ class DetachedForAllThreads(Mutant):
 class ContextInTheFirstCallOnly(Mutant):
     """With per-service-call persistence, what context providers injected reaches the first service call of a run only."""
 
-    breaks = "PER-45"
+    breaks = "PER-45/missing later"
     imitates = "https://github.com/microsoft/agent-framework/issues/1735"
     expected = frozenset({"PER-45"})
 
@@ -105,7 +105,7 @@ class ContextInTheFirstCallOnly(Mutant):
 class ContextLeftOutBesideResults(Mutant):
     """With per-run persistence, what context providers injected is left out of requests that carry results."""
 
-    breaks = "PER-45"
+    breaks = "PER-45/missing later"
     imitates = "a loop that rebuilds its messages from the conversation"
     expected = frozenset({"PER-45"})
 
@@ -134,7 +134,7 @@ class _Forgetful:
 class InterleavedRunsLoadEachOthers(Mutant):
     """The agent keeps the key of "the current thread" on itself, so that runs that interleave load one history."""
 
-    breaks = "PER-39"
+    breaks = "PER-39/one history"
     imitates = "https://github.com/veryfront/veryfront-code/issues/2336"
     expected = frozenset({"PER-39"})
 
@@ -152,7 +152,7 @@ class InterleavedRunsLoadEachOthers(Mutant):
 class InterleavedRunsStoredTogether(Mutant):
     """The agent keeps the key of "the current thread" on itself, so that runs that interleave are appended to one history."""
 
-    breaks = "PER-39"
+    breaks = "PER-39/one history"
     imitates = "https://github.com/MervinPraison/PraisonAI/issues/3105"
     expected = frozenset({"PER-39", "THR-05"})
 
@@ -176,7 +176,7 @@ class InterleavedRunsStoredTogether(Mutant):
 class LimitLeavesACallOpen(Mutant):
     """A loop that its limit cuts short has stored the calls of its last reply, which nobody answered and the caller never sees."""
 
-    breaks = "PER-44"
+    breaks = "PER-44/limit passed"
     imitates = "https://github.com/evalstate/fast-agent/pull/940"
     expected = frozenset({"PER-44"})
 
@@ -218,7 +218,7 @@ class _CutShort(Exception):
 class LimitAnswerNotStored(Mutant):
     """The answer of a loop that reached its limit is returned, and not stored."""
 
-    breaks = "PER-44"
+    breaks = "PER-44/missing"
     imitates = "https://github.com/openai/openai-agents-python/issues/4393"
     expected = frozenset({"PER-44"})
 
@@ -235,7 +235,7 @@ class LimitAnswerNotStored(Mutant):
 class LimitUnknownToStreams(Mutant):
     """Streaming, a loop goes on beyond its limit."""
 
-    breaks = "PER-44"
+    breaks = "PER-44/limit passed"
     imitates = "https://github.com/openai/openai-agents-python/pull/4403"
     expected = frozenset({"PER-38", "PER-44"})
 
@@ -251,7 +251,7 @@ class LimitUnknownToStreams(Mutant):
 class BackgroundRunNotStored(Mutant):
     """With per-service-call persistence, a run in the background is stored by nobody."""
 
-    breaks = "PER-40"
+    breaks = "PER-40/no append"
     imitates = "https://github.com/microsoft/agent-framework/pull/1501"
     expected = frozenset({"PER-01", "PER-10", "PER-37", "PER-40", "PER-43"})
 
@@ -276,7 +276,7 @@ class BackgroundRunNotStored(Mutant):
 class BackgroundRunUnwarned(Mutant):
     """That a run in the background is persisted at its end, although per-service-call persistence is on, goes without a warning."""
 
-    breaks = "PER-40"
+    breaks = "PER-40/no warning"
     imitates = "a mode that is switched where nobody looks"
     expected = frozenset({"PER-40"})
 
@@ -293,7 +293,7 @@ class BackgroundRunUnwarned(Mutant):
 class BackgroundRunStoredPerServiceCall(Mutant):
     """With per-service-call persistence, a run in the background is persisted like any other, after a warning that it is not."""
 
-    breaks = "PER-40"
+    breaks = "PER-40/several appends"
     imitates = "https://github.com/microsoft/agent-framework/pull/3808"
     expected = frozenset({"PER-01", "PER-15", "PER-40"})
 
@@ -311,7 +311,7 @@ class BackgroundRunStoredPerServiceCall(Mutant):
 class HistoryAppendedAfterASwitch(Mutant):
     """The first run after the setting was switched appends what users said before once more."""
 
-    breaks = "PER-43"
+    breaks = "PER-43/stores too much"
     imitates = "https://github.com/kagent-dev/kagent/pull/1500"
     expected = frozenset({"PER-01", "PER-09", "PER-40", "PER-43"})
 
@@ -332,7 +332,7 @@ class HistoryAppendedAfterASwitch(Mutant):
 class HistoryLostAfterASwitch(Mutant):
     """After the setting was switched, a thread's history begins anew: each way of persisting has a key of its own."""
 
-    breaks = "PER-43"
+    breaks = "PER-43/sends too little"
     imitates = "a key that is made of the settings"
     expected = frozenset({"PER-08", "PER-43", "THR-05", "THR-10"})
 
@@ -366,7 +366,7 @@ _STREAMED = _StreamedRuns(PER_RUN.cells, built=PER_RUN.built)
 class StreamedAnswerNotStored(Mutant):
     """Per-run persistence of a streaming run does not store its last message."""
 
-    breaks = "PER-38"
+    breaks = "PER-38/missing"
     imitates = "https://github.com/pydantic/pydantic-ai/issues/375"
     expected = frozenset({"PER-01", "PER-10", "PER-18", "PER-38", "THR-05", "THR-09", "THR-10", "THR-27"})
 
@@ -384,7 +384,7 @@ class StreamedAnswerNotStored(Mutant):
 class StreamedRunAppendedTwice(Mutant):
     """Per-run persistence of a streaming run appends it at the end of the stream, and when its response is put together."""
 
-    breaks = "PER-38"
+    breaks = "PER-38/repeated"
     imitates = "https://github.com/openai/openai-agents-python/pull/4312"
     expected = frozenset({"PER-01", "PER-09", "PER-12", "PER-18", "PER-38", "THR-05", "THR-10", "THR-27"})
 
@@ -403,7 +403,7 @@ class StreamedRunAppendedTwice(Mutant):
 class StreamedBufferStored(Mutant):
     """Streaming, a reply without a text is stored with that of the last one: they share a buffer that the loop reuses."""
 
-    breaks = "PER-38"
+    breaks = "PER-38/repeated"
     imitates = "https://github.com/NousResearch/hermes-agent/issues/56303"
     expected = frozenset({"PER-01", "PER-09", "PER-11", "PER-18", "PER-38", "THR-05", "THR-10", "THR-27"})
 
@@ -424,7 +424,7 @@ class StreamedBufferStored(Mutant):
 class StreamedPerServiceCallUnasked(Mutant):
     """A streaming run is persisted in parts, although it is to be persisted at its end."""
 
-    breaks = "PER-38"
+    breaks = "PER-38/split"
     imitates = "https://github.com/run-llama/llama_index/pull/11675"
     expected = frozenset({"PER-01", "PER-38"})
 

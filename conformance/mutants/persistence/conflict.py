@@ -28,7 +28,7 @@ from conformance.trace.messages import Message
 class ConflictNotThrown(Mutant):
     """`throw` only warns: the run goes on under the service's id."""
 
-    breaks = "PER-32"
+    breaks = "PER-32/thread changed"
     imitates = "https://github.com/microsoft/agent-framework/pull/7957"
     expected = frozenset({"PER-32"})
 
@@ -46,7 +46,7 @@ class ConflictNotThrown(Mutant):
 class DetachedAlthoughThrown(Mutant):
     """`throw` also detaches the provider: later runs neither load from it nor append to it."""
 
-    breaks = "PER-32"
+    breaks = "PER-32/next run does not load"
     imitates = "switches that are carried out one after the other"
     expected = frozenset({"PER-32"})
 
@@ -66,7 +66,7 @@ class DetachedAlthoughThrown(Mutant):
 class ConflictNamesOneSide(Mutant):
     """The error of a conflict names the id, and not what it is in conflict with."""
 
-    breaks = "PER-32"
+    breaks = "PER-32/a side not named"
     imitates = "a message that was written where only the id is known"
     expected = frozenset({"PER-32"})
 
@@ -84,7 +84,7 @@ class ConflictNamesOneSide(Mutant):
 class ConflictOfNoKind(Mutant):
     """A conflict is raised as an error that could mean anything."""
 
-    breaks = "PER-32"
+    breaks = "PER-32/wrong kind of error"
     imitates = "https://github.com/microsoft/agent-framework/issues/4937"
     expected = frozenset({"PER-04", "PER-32"})
 
@@ -102,7 +102,7 @@ class ConflictOfNoKind(Mutant):
 class IdAdoptedAlthoughThrown(Mutant):
     """`throw` raises when the thread has taken over the id already."""
 
-    breaks = "PER-32"
+    breaks = "PER-32/thread changed"
     imitates = "https://github.com/microsoft/agent-framework/pull/6310"
     expected = frozenset({"PER-32", "PER-33"})
 
@@ -119,7 +119,7 @@ class IdAdoptedAlthoughThrown(Mutant):
 class IdAdoptedOnTheWay(Mutant):
     """Streaming, `throw` raises when the thread has taken over the id of a chunk already."""
 
-    breaks = "PER-32"
+    breaks = "PER-32/thread changed"
     imitates = "a session that is updated from within the stream"
     expected = frozenset({"PER-32", "PER-33"})
 
@@ -137,7 +137,7 @@ class IdAdoptedOnTheWay(Mutant):
 class InputAppendedAlthoughThrown(Mutant):
     """`throw` raises, and the input of the run is appended all the same."""
 
-    breaks = "PER-32"
+    breaks = "PER-32/appended"
     imitates = "https://github.com/microsoft/agent-framework/issues/7630"
     expected = frozenset({"PER-04", "PER-09", "PER-32"})
 
@@ -154,7 +154,7 @@ class InputAppendedAlthoughThrown(Mutant):
 class ConflictThrownOnce(Mutant):
     """`throw` raises on a thread's first turn; where the id comes on a later one, the run goes on under it."""
 
-    breaks = "PER-32"
+    breaks = "PER-32/thread changed"
     imitates = "a check that is made when a session is new"
     expected = frozenset({"PER-32"})
 
@@ -174,7 +174,7 @@ class ConflictThrownOnce(Mutant):
 class KeptProviderLoaded(Mutant):
     """Where a conflict neither throws nor clears, the provider is loaded from while the service manages the history."""
 
-    breaks = "PER-35"
+    breaks = "PER-35/loaded"
     imitates = "https://github.com/microsoft/agent-framework/pull/7525"
     expected = frozenset({"PER-35"})
 
@@ -193,7 +193,7 @@ class KeptProviderLoaded(Mutant):
 class KeptProviderCopiedTo(Mutant):
     """Where a conflict neither throws nor clears, the provider receives a copy, although none is declared."""
 
-    breaks = "PER-35"
+    breaks = "PER-35/copied"
     imitates = "https://github.com/microsoft/agent-framework/pull/6128"
     expected = frozenset({"PER-35"})
 
@@ -211,7 +211,7 @@ class KeptProviderCopiedTo(Mutant):
 class CopyForgotten(Copying, Mutant):
     """A provider that is declared to receive a copy while the service manages the history receives none."""
 
-    breaks = "PER-35"
+    breaks = "PER-35/no copy"
     imitates = "https://github.com/microsoft/agent-framework/pull/6310"
     expected = frozenset({"PER-10", "PER-35"})
 
@@ -226,9 +226,9 @@ class CopyForgotten(Copying, Mutant):
 class DefaultStoreGrows(Mutant):
     """Without a configured provider, the default store grows although the service returned an id."""
 
-    breaks = "PER-36"
+    breaks = "PER-36/kept on the thread"
     imitates = "https://github.com/microsoft/agent-framework/issues/6120"
-    expected = frozenset({"PER-36", "THR-18"})
+    expected = frozenset({"PER-36", "THR-18", "THR-35"})
 
     class _Home(HistoryHome):
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
@@ -251,7 +251,7 @@ class DefaultStoreGrows(Mutant):
 class DefaultStoreConflicts(Mutant):
     """Without a configured provider, an id that the service returns is a conflict with the default store."""
 
-    breaks = "PER-36"
+    breaks = "PER-36/conflict"
     imitates = "https://github.com/microsoft/agent-framework/issues/4937"
     expected = frozenset({"PER-36"})
 
@@ -269,7 +269,7 @@ class DefaultStoreConflicts(Mutant):
 class DefaultStoreWarned(Mutant):
     """Without a configured provider, an id that the service returns is warned of as a conflict with the default store."""
 
-    breaks = "PER-36"
+    breaks = "PER-36/warned"
     imitates = "a check that asks whether there is a provider, and not who configured it"
     expected = frozenset({"PER-36"})
 
@@ -286,7 +286,7 @@ class DefaultStoreWarned(Mutant):
 class ConflictOutOfNothing(Mutant):
     """A conflict is warned of on a service that returns no id, when a run on a thread with a history comes to its end."""
 
-    breaks = "PER-37"
+    breaks = "PER-37/warned"
     imitates = "https://github.com/microsoft/agent-framework/issues/4937"
     expected = frozenset({"PER-37"})
 
@@ -303,7 +303,7 @@ class ConflictOutOfNothing(Mutant):
 class SentinelIsAConflict(Mutant):
     """The made-up conversation id of per-service-call persistence is taken for the service's: a conflict is warned of."""
 
-    breaks = "PER-37"
+    breaks = "PER-37/warned"
     imitates = "https://github.com/microsoft/agent-framework/issues/4937"
     expected = frozenset({"PER-37"})
 
@@ -320,7 +320,7 @@ class SentinelIsAConflict(Mutant):
 class ConflictWarnedTwice(Mutant):
     """`warn` warns twice for one conflict."""
 
-    breaks = "PER-33"
+    breaks = "PER-33/repeated"
     imitates = "a check in the decorator and one at the end of the run"
     expected = frozenset({"PER-33"})
 
@@ -337,7 +337,7 @@ class ConflictWarnedTwice(Mutant):
 class WarnedEveryRun(Mutant):
     """A provider that was cleared is warned about in every later run."""
 
-    breaks = "PER-33"
+    breaks = "PER-33/warned once detached"
     imitates = "a warning where the id is read instead of where the conflict is found"
     expected = frozenset({"PER-33"})
 
@@ -354,7 +354,7 @@ class WarnedEveryRun(Mutant):
 class ThrownWithoutAWarning(Mutant):
     """`warn` does nothing where `throw` is set as well."""
 
-    breaks = "PER-33"
+    breaks = "PER-33/no warning"
     imitates = "switches that are read as one of three"
     expected = frozenset({"PER-33"})
 
@@ -372,7 +372,7 @@ class ThrownWithoutAWarning(Mutant):
 class WarnedUnasked(Mutant):
     """A conflict is warned about although `warn` is not set, where the provider is cleared."""
 
-    breaks = "PER-33"
+    breaks = "PER-33/unasked"
     imitates = "a switch that guards the raising alone"
     expected = frozenset({"PER-33"})
 
@@ -389,7 +389,7 @@ class WarnedUnasked(Mutant):
 class ProviderNotDetached(Mutant):
     """`clear` leaves the provider attached: later runs go on loading from it."""
 
-    breaks = "PER-34"
+    breaks = "PER-34/loaded"
     imitates = "https://github.com/microsoft/agent-framework/pull/7957"
     expected = frozenset({"PER-34"})
 
@@ -406,7 +406,7 @@ class ProviderNotDetached(Mutant):
 class DetachedProviderAppended(Mutant):
     """`clear` detaches the provider from loading: later runs go on appending to it."""
 
-    breaks = "PER-34"
+    breaks = "PER-34/appended"
     imitates = "https://github.com/microsoft/agent-framework/pull/7284"
     expected = frozenset({"PER-34"})
 
@@ -425,7 +425,7 @@ class DetachedProviderAppended(Mutant):
 class ClearedConversationNotContinued(Mutant):
     """`clear` detaches the provider, and the next run begins a new conversation: the id is forgotten."""
 
-    breaks = "PER-34"
+    breaks = "PER-34/no id"
     imitates = "https://github.com/microsoft/agent-framework/issues/4577"
     expected = frozenset({"PER-34"})
 

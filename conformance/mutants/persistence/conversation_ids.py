@@ -28,9 +28,9 @@ from conformance.trace.messages import Call, Message
 class ApprovedCallSentAgain(Mutant):
     """A run that resumes after an approval sends the call once more, with its result."""
 
-    breaks = "PER-31"
+    breaks = "PER-31/sent again"
     imitates = "https://github.com/microsoft/agent-framework/pull/7271"
-    expected = frozenset({"PER-08", "PER-09", "PER-12", "PER-13", "PER-30", "PER-31"})
+    expected = frozenset({"PER-08", "PER-09", "PER-12", "PER-13", "PER-30", "PER-31", "THR-05", "THR-10", "THR-33", "THR-35"})
 
     class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
@@ -43,7 +43,7 @@ class ApprovedCallSentAgain(Mutant):
 class ApprovedCallSentAgainOnHostedThreads(Mutant):
     """On a hosted thread, a run that resumes after an approval sends the call once more, which the service has."""
 
-    breaks = "PER-31"
+    breaks = "PER-31/sent again"
     imitates = "https://github.com/vercel/ai/pull/13383"
     expected = frozenset({"PER-17", "PER-30", "PER-31"})
 
@@ -59,7 +59,7 @@ class ApprovedCallSentAgainOnHostedThreads(Mutant):
 class RejectedCallRun(Mutant):
     """A call that was rejected is run."""
 
-    breaks = "PER-31"
+    breaks = "PER-31/rejected call run"
     imitates = "https://github.com/microsoft/agent-framework/pull/8403"
     expected = frozenset({"ORC-27", "ORC-30", "PER-31"})
 
@@ -74,7 +74,7 @@ class RejectedCallRun(Mutant):
 class RejectionNotSent(Mutant):
     """A call that was rejected gets no result."""
 
-    breaks = "PER-31"
+    breaks = "PER-31/not sent"
     imitates = "https://github.com/microsoft/agent-framework/issues/7125"
     expected = frozenset({"PER-08", "PER-10", "PER-13", "PER-30", "PER-31"})
 
@@ -90,7 +90,7 @@ class RejectionNotSent(Mutant):
 class RejectionStoredTwice(Mutant):
     """The rejection of a call is sent and stored twice."""
 
-    breaks = "PER-31"
+    breaks = "PER-31/stored again"
     imitates = "https://github.com/microsoft/agent-framework/pull/7345"
     expected = frozenset({"PER-08", "PER-09", "PER-13", "PER-30", "PER-31"})
 
@@ -106,7 +106,7 @@ class RejectionStoredTwice(Mutant):
 class SentinelSent(Mutant):
     """The made-up conversation id of per-service-call persistence reaches the service."""
 
-    breaks = "PER-26"
+    breaks = "PER-26/within a run"
     imitates = "a marker for the loop that nobody strips on the way out"
     expected = frozenset({"PER-06", "PER-17", "PER-26", "THR-05"})
 
@@ -121,7 +121,7 @@ class SentinelSent(Mutant):
 class SentinelKeptOnTheThread(Mutant):
     """A thread with per-service-call persistence shows the made-up conversation id as its own."""
 
-    breaks = "PER-27"
+    breaks = "PER-27/shown"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
     expected = frozenset({"PER-16", "PER-17", "PER-27", "PER-32", "THR-18", "THR-19", "THR-22", "THR-35"})
 
@@ -145,7 +145,7 @@ class SentinelKeptOnTheThread(Mutant):
 class SentinelMakesHosted(Mutant):
     """The made-up conversation id makes a thread hosted: its next run takes the service for the one that keeps the history."""
 
-    breaks = "PER-27"
+    breaks = "PER-27/shown"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
     expected = frozenset({"PER-06", "PER-08", "PER-17", "PER-26", "PER-27", "PER-41", "THR-05"})
 
@@ -162,7 +162,7 @@ class SentinelMakesHosted(Mutant):
 class SentinelSerialized(Mutant):
     """The data of a thread with per-service-call persistence names the made-up conversation id; restored, the thread is hosted."""
 
-    breaks = "PER-27"
+    breaks = "PER-27/restored"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
     expected = frozenset({"PER-08", "PER-26", "PER-27", "THR-05", "THR-22"})
 
@@ -184,7 +184,7 @@ class SentinelSerialized(Mutant):
 class IdTakenOverAtTheEnd(Mutant):
     """With per-service-call persistence, a thread takes over the id of a reply only when the run has succeeded."""
 
-    breaks = "PER-28"
+    breaks = "PER-28/late"
     imitates = "https://github.com/microsoft/agent-framework/pull/7284"
     expected = frozenset({"PER-28"})
 
@@ -202,7 +202,7 @@ class IdTakenOverAtTheEnd(Mutant):
 class IdTakenOverWithEveryReply(Mutant):
     """With per-run persistence, a hosted thread takes over the id of every reply at once, also in a run that then fails."""
 
-    breaks = "PER-29"
+    breaks = "PER-29/taken on failure"
     imitates = "a client that writes ids on the session by itself"
     expected = frozenset({"PER-29"})
 
@@ -219,7 +219,7 @@ class IdTakenOverWithEveryReply(Mutant):
 class IdOfAFailedRunLost(Mutant):
     """With per-service-call persistence, a failed run takes a thread back to the id that it began with."""
 
-    breaks = "PER-28"
+    breaks = "PER-28/not taken"
     imitates = "a rollback that knows one of two modes"
     expected = frozenset({"PER-28"})
 
@@ -242,7 +242,7 @@ class IdOfAFailedRunLost(Mutant):
 class HistoryPrependedBesideAnId(Copying, Mutant):
     """A run on a hosted thread sends the copy that its history provider has, in front of what is new."""
 
-    breaks = "PER-30"
+    breaks = "PER-30/history prepended"
     imitates = "https://github.com/microsoft/agent-framework/pull/7525"
     expected = frozenset({"PER-30", "PER-34", "PER-35", "THR-06", "THR-10"})
 
@@ -260,7 +260,7 @@ class HistoryPrependedBesideAnId(Copying, Mutant):
 class LoopSendsEverythingBesideAnId(Mutant):
     """On a hosted thread, every request of a run repeats what the run has exchanged so far."""
 
-    breaks = "PER-30"
+    breaks = "PER-30/repeated"
     imitates = "https://github.com/vercel/ai/pull/15492"
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-34", "THR-06", "THR-10"})
 

@@ -26,7 +26,7 @@ from conformance.trace.messages import Call, Message
 class ApprovedResultStoredTwice(Mutant):
     """The results of calls that were approved are stored when they are there, and with the run that sends them."""
 
-    breaks = "PER-09"
+    breaks = "PER-09/within a run"
     imitates = "https://github.com/ag-ui-protocol/ag-ui/issues/1074"
     expected = frozenset({"PER-01", "PER-02", "PER-09", "PER-13", "PER-17", "PER-31"})
 
@@ -55,7 +55,7 @@ class ApprovedResultStoredTwice(Mutant):
 class ApprovedResultNotStored(Mutant):
     """Per-run persistence stores what follows on an approval without the results that it led to."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/missing result"
     imitates = "https://github.com/vercel/eve/issues/460"
     expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-18", "PER-31"})
 
@@ -72,7 +72,7 @@ class ApprovedResultNotStored(Mutant):
 class WaitingRunNotStored(Mutant):
     """Per-run persistence stores nothing of a run that waits: the results that follow on the approval have no call."""
 
-    breaks = "PER-13"
+    breaks = "PER-13/result without a call"
     imitates = "https://github.com/microsoft/agent-framework/issues/7862"
     expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-18", "PER-31"})
 
@@ -89,7 +89,7 @@ class WaitingRunNotStored(Mutant):
 class UngatedSiblingsForgotten(Mutant):
     """Where one of parallel calls needs an approval, the others are not run, and have no result."""
 
-    breaks = "PER-13"
+    breaks = "PER-13/call without a result"
     imitates = "https://github.com/microsoft/agent-framework/issues/6910"
     expected = frozenset({"PER-08", "PER-10", "PER-13", "PER-31"})
 
@@ -105,7 +105,7 @@ class UngatedSiblingsForgotten(Mutant):
 class HistoryAppendedAgain(Mutant):
     """Per-service-call persistence appends a loaded message once more with every call."""
 
-    breaks = "PER-09"
+    breaks = "PER-09/within a run"
     imitates = "https://github.com/microsoft/agent-framework/issues/7211"
     expected = frozenset({"PER-06", "PER-09", "PER-11", "PER-12", "PER-13", "PER-17", "PER-18", "THR-05", "THR-10"})
 
@@ -129,7 +129,7 @@ class HistoryAppendedAgain(Mutant):
 class EarlierTurnsAppendedAgain(Mutant):
     """Per-run persistence appends what was sent, the loaded history among it, on every later turn."""
 
-    breaks = "PER-09"
+    breaks = "PER-09/across runs"
     imitates = "https://github.com/openai/openai-agents-python/issues/1699"
     expected = frozenset({"PER-01", "PER-09", "PER-11", "PER-18", "THR-05", "THR-10"})
 
@@ -153,7 +153,7 @@ class EarlierTurnsAppendedAgain(Mutant):
 class AnswerAppendedAsRequestAgain(Mutant):
     """Per-service-call persistence appends a reply once more, in front of the results that answer it."""
 
-    breaks = "PER-12"
+    breaks = "PER-12/appended again"
     imitates = "https://github.com/camunda/connectors/pull/8319"
     expected = frozenset({"PER-06", "PER-09", "PER-12", "PER-13", "PER-17", "PER-18", "THR-05", "THR-10"})
 
@@ -173,9 +173,9 @@ class AnswerAppendedAsRequestAgain(Mutant):
 class DeduplicatedByText(Mutant):
     """A user's message is not stored where one with the same text is stored already."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/missing input"
     imitates = "https://github.com/microsoft/agent-framework/pull/4716"
-    expected = frozenset({"PER-01", "PER-10", "PER-18"})
+    expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-09"})
 
     class _Front(Front):
         """The store that knows texts."""
@@ -191,7 +191,7 @@ class DeduplicatedByText(Mutant):
 class DeduplicatedByCallId(Mutant):
     """A result is not stored per service call where one with its call id is stored already, although some services count anew."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/missing result"
     imitates = "https://github.com/sipeed/picoclaw/pull/2528"
     expected = frozenset({"PER-10", "PER-13", "PER-17"})
 
@@ -213,7 +213,7 @@ class DeduplicatedByCallId(Mutant):
 class RepeatedRequestAppendedAgain(Mutant):
     """A run that says what the last user message of the history says stores its input twice."""
 
-    breaks = "PER-09"
+    breaks = "PER-09/within a run"
     imitates = "https://github.com/openai/openai-agents-python/issues/4069"
     expected = frozenset({"PER-01", "PER-09", "PER-18"})
 
@@ -232,9 +232,9 @@ class RepeatedRequestAppendedAgain(Mutant):
 class CopyWrittenTwice(Copying, Mutant):
     """Of the copy that a provider receives while the service manages the history, the input is written twice."""
 
-    breaks = "PER-09"
+    breaks = "PER-09/within a run"
     imitates = "one copy by the decorator and one by the agent"
-    expected = frozenset({"PER-09"})
+    expected = frozenset({"PER-09", "PER-25"})
 
     class _Home(HistoryHome):
         async def copy(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
@@ -249,7 +249,7 @@ class CopyWrittenTwice(Copying, Mutant):
 class OnlyTheLastReplyStored(Mutant):
     """Per-run persistence stores the input and the last reply, and loses the tool traffic between them."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/missing reply"
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
     expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-05", "THR-09", "THR-10"})
 
@@ -266,7 +266,7 @@ class OnlyTheLastReplyStored(Mutant):
 class ParallelResultsDropped(Mutant):
     """Per-service-call persistence stores the first result of parallel calls only."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/missing result"
     imitates = "https://github.com/coze-dev/coze-studio/issues/2765"
     expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-17", "PER-18", "THR-05", "THR-09", "THR-10"})
 
@@ -283,7 +283,7 @@ class ParallelResultsDropped(Mutant):
 class StoredValuesLost(Mutant):
     """The history provider stores results without their values."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/missing result"
     imitates = "a serialization that keeps what it has a column for"
     expected = frozenset({"PER-01", "PER-03", "PER-06", "PER-08", "PER-10", "PER-17", "THR-05", "THR-09", "THR-10"})
 
@@ -304,7 +304,7 @@ class StoredValuesLost(Mutant):
 class InputNotStored(Mutant):
     """Per-run persistence stores the response, and not the input that it answers."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/missing input"
     imitates = "https://github.com/joslat/agent-memory-dotnet/issues/89"
     expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-05", "THR-09", "THR-10"})
 
@@ -321,7 +321,7 @@ class InputNotStored(Mutant):
 class OnlyTheLastInputStored(Mutant):
     """Of an input of several messages, per-service-call persistence stores the last."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/missing input"
     imitates = "https://github.com/swisnl/agents-sdk/pull/34"
     expected = frozenset({"PER-06", "PER-10", "PER-17", "PER-18"})
 
@@ -340,7 +340,7 @@ class OnlyTheLastInputStored(Mutant):
 class ToolResultsNotStored(Mutant):
     """Per-service-call persistence stores calls without their results."""
 
-    breaks = "PER-13"
+    breaks = "PER-13/call without a result"
     imitates = "https://github.com/HKUDS/nanobot/pull/3045"
     expected = frozenset({"PER-06", "PER-10", "PER-13", "PER-17", "PER-18", "THR-05", "THR-09", "THR-10"})
 
@@ -357,7 +357,7 @@ class ToolResultsNotStored(Mutant):
 class ToolTrafficNotStored(Mutant):
     """Per-service-call persistence stores neither calls nor results."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/missing reply"
     imitates = "https://github.com/spring-projects/spring-ai/issues/2101"
     expected = frozenset({"PER-02", "PER-06", "PER-10", "PER-17", "PER-18", "THR-05", "THR-09", "THR-10"})
 
@@ -374,7 +374,7 @@ class ToolTrafficNotStored(Mutant):
 class CallsNotStored(Mutant):
     """Where a reply holds a text and calls, per-run persistence stores the text, and the results of calls that nobody made."""
 
-    breaks = "PER-13"
+    breaks = "PER-13/result without a call"
     imitates = "https://github.com/Cloudgeni-ai/opengeni/pull/61"
     expected = frozenset({"PER-01", "PER-10", "PER-13", "PER-18", "THR-09"})
 
@@ -391,7 +391,7 @@ class CallsNotStored(Mutant):
 class TextBesideCallsLost(Mutant):
     """Where a reply holds a text and calls, per-run persistence stores the calls."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/missing reply"
     imitates = "https://github.com/pydantic/pydantic-ai/issues/2914"
     expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-09"})
 
@@ -408,7 +408,7 @@ class TextBesideCallsLost(Mutant):
 class ProvidersToldOfEveryCall(Mutant):
     """With per-service-call persistence, context providers are told of every append, and of the whole run at its end."""
 
-    breaks = "PER-12"
+    breaks = "PER-12/told again"
     imitates = "https://github.com/microsoft/agent-framework/pull/4762"
     expected = frozenset({"PER-12", "THR-31"})
 
@@ -440,7 +440,7 @@ class _Telling:
 class ReplyStoredBeforeItsRequest(Mutant):
     """Per-service-call persistence stores the reply in front of the messages that it answers."""
 
-    breaks = "PER-11"
+    breaks = "PER-11/order"
     imitates = "history sorted by the time of arrival of its parts"
     expected = frozenset({"PER-06", "PER-11", "PER-17", "PER-18", "THR-05", "THR-10"})
 
@@ -457,7 +457,7 @@ class ReplyStoredBeforeItsRequest(Mutant):
 class ResultsStoredBeforeTheirCalls(Mutant):
     """Per-run persistence stores the results of tools in front of the reply that calls them."""
 
-    breaks = "PER-11"
+    breaks = "PER-11/result before its call"
     imitates = "https://github.com/pydantic/pydantic-ai/issues/234"
     expected = frozenset({"PER-01", "PER-11", "PER-13", "PER-18", "THR-05", "THR-10", "THR-34"})
 
@@ -478,7 +478,7 @@ class ResultsStoredBeforeTheirCalls(Mutant):
 class ToolTrafficStoredLast(Mutant):
     """Per-run persistence stores what was said in words, and behind it the calls and their results."""
 
-    breaks = "PER-11"
+    breaks = "PER-11/order"
     imitates = "https://github.com/NousResearch/hermes-agent/issues/70724"
     expected = frozenset({"PER-01", "PER-11", "PER-18", "THR-05", "THR-10"})
 
@@ -495,7 +495,7 @@ class ToolTrafficStoredLast(Mutant):
 class ParallelCallsStoredInTurn(Mutant):
     """Per-run persistence stores parallel calls as if the model had made one after the other, each with its result behind it."""
 
-    breaks = "PER-11"
+    breaks = "PER-11/order"
     imitates = "https://github.com/n8n-io/n8n/pull/32481"
     expected = frozenset({"PER-01", "PER-11", "PER-18", "THR-05", "THR-10"})
 
@@ -522,7 +522,7 @@ class ParallelCallsStoredInTurn(Mutant):
 class InputStoredLast(Mutant):
     """Per-service-call persistence stores what a run says behind the answer to it, where no tool is called."""
 
-    breaks = "PER-11"
+    breaks = "PER-11/order"
     imitates = "https://github.com/openai/openai-agents-python/issues/3852"
     expected = frozenset({"PER-11", "PER-17", "PER-18", "THR-05", "THR-10"})
 
@@ -541,9 +541,9 @@ class InputStoredLast(Mutant):
 class TerminatedRunNotStored(Mutant):
     """Per-run persistence stores nothing of a terminated run: it takes it for one that did not come to its end."""
 
-    breaks = "PER-10"
+    breaks = "PER-10/no append"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12864"
-    expected = frozenset({"PER-10", "PER-15", "PER-16", "PER-37", "THR-09", "THR-10"})
+    expected = frozenset({"PER-10", "PER-15", "PER-16", "PER-37", "THR-09", "THR-10", "THR-35"})
 
     class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:

@@ -16,7 +16,7 @@ from conformance.trace.messages import Message
 class EmptyAnswerStored(Mutant):
     """Per-service-call persistence ends a terminated run with an empty reply of the assistant's."""
 
-    breaks = "PER-17"
+    breaks = "PER-17/foreign"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/6064"
     expected = frozenset({"PER-02", "PER-14", "PER-17"})
 

@@ -55,7 +55,7 @@ def _stores(setting: Setting, thread: Thread) -> bool:
 class FailedInputStoredWithTheNextRun(Mutant):
     """Per-run persistence stores the input of a failed run together with the next one that succeeds."""
 
-    breaks = "PER-22"
+    breaks = "PER-22/failed run"
     imitates = "https://github.com/google/adk-python/issues/4506"
     expected = frozenset({"PER-01", "PER-22", "THR-05"})
 
@@ -65,7 +65,7 @@ class FailedInputStoredWithTheNextRun(Mutant):
 class FailedCallStoredWithTheNextRun(Mutant):
     """Per-service-call persistence stores what was new in a failed call together with the next call that succeeds."""
 
-    breaks = "PER-22"
+    breaks = "PER-22/failed run"
     imitates = "https://github.com/mastra-ai/mastra/pull/18437"
     expected = frozenset({"PER-09", "PER-17", "PER-19", "PER-22"})
 
@@ -75,7 +75,7 @@ class FailedCallStoredWithTheNextRun(Mutant):
 class FailedInputSentWithTheNextRun(Mutant):
     """Per-service-call persistence stores nothing of a failed call, but the next run takes its input into its own."""
 
-    breaks = "PER-22"
+    breaks = "PER-22/failed run"
     imitates = "a queue of messages that only success empties"
     expected = frozenset({"PER-08", "PER-09", "PER-17", "PER-19", "PER-22", "THR-05", "THR-10"})
 
@@ -102,7 +102,7 @@ class FailedInputSentWithTheNextRun(Mutant):
 class FailedToolLeavesItsCallOpen(Mutant):
     """A tool that raises ends the run with what there was, and its call has no result."""
 
-    breaks = "PER-23"
+    breaks = "PER-23/missing result"
     imitates = "https://github.com/agentscope-ai/agentscope/pull/1911"
     expected = frozenset({"PER-01", "PER-03", "PER-13", "PER-23", "THR-05"})
 
@@ -152,7 +152,7 @@ class _Fatal:
 class FailedCallStored(Mutant):
     """Per-service-call persistence stores the input of a run whose first call failed."""
 
-    breaks = "PER-19"
+    breaks = "PER-19/failed input"
     imitates = "https://github.com/marcominerva/ChatGptNet/issues/13"
     expected = frozenset({"PER-17", "PER-19"})
 
@@ -183,7 +183,7 @@ class FailedCallStored(Mutant):
 class ServiceErrorReplaced(Mutant):
     """A failing service call ends the run with an error that says nothing of the service's."""
 
-    breaks = "PER-19"
+    breaks = "PER-19/wrong kind of error"
     imitates = "a catch-all around the loop"
     expected = frozenset({"PER-19"})
 
@@ -201,7 +201,7 @@ class ServiceErrorReplaced(Mutant):
 class InputOfAFailedRunStored(Mutant):
     """Per-run persistence keeps the input of a run that failed."""
 
-    breaks = "PER-20"
+    breaks = "PER-20/appended afterwards"
     imitates = "https://github.com/JeffOtano/roni/pull/158"
     expected = frozenset({"PER-20", "THR-05", "THR-28", "THR-33", "THR-35"})
 
@@ -218,7 +218,7 @@ class InputOfAFailedRunStored(Mutant):
 class FailedRunStoredUpToItsFailure(Mutant):
     """Per-run persistence stores of a failed run what came before the call that failed."""
 
-    breaks = "PER-20"
+    breaks = "PER-20/appended afterwards"
     imitates = "https://github.com/JetBrains/koog/issues/1939"
     expected = frozenset({"PER-20", "THR-05", "THR-28"})
 
@@ -252,7 +252,7 @@ class FailedRunStoredUpToItsFailure(Mutant):
 class LoadErrorSwallowed(Mutant):
     """A history store that fails to load is taken for an empty one."""
 
-    breaks = "PER-24"
+    breaks = "PER-24/not raised"
     imitates = "https://github.com/better-auth/better-hub/pull/85"
     expected = frozenset({"PER-08", "PER-24", "PER-27"})
 
@@ -272,7 +272,7 @@ class LoadErrorSwallowed(Mutant):
 class LoadErrorRaisedLate(Mutant):
     """That a history store failed to load is raised when the run is appended, after the service was called."""
 
-    breaks = "PER-24"
+    breaks = "PER-24/service called"
     imitates = "a load that runs beside the request, and is awaited at the end"
     expected = frozenset({"PER-08", "PER-24", "PER-27"})
 
@@ -301,7 +301,7 @@ class LoadErrorRaisedLate(Mutant):
 class AppendErrorSwallowed(Mutant):
     """A run is returned as if it were stored although the history store failed to append it at its end."""
 
-    breaks = "PER-24"
+    breaks = "PER-24/not raised"
     imitates = "https://github.com/Gitlawb/zero/issues/471"
     expected = frozenset({"PER-01", "PER-06", "PER-10", "PER-24", "PER-37"})
 
@@ -321,7 +321,7 @@ class AppendErrorSwallowed(Mutant):
 class AppendErrorBetweenCallsSwallowed(Mutant):
     """Per-service-call persistence goes on although the history store failed to append."""
 
-    breaks = "PER-24"
+    breaks = "PER-24/not raised"
     imitates = "https://github.com/librefang/librefang/pull/2079"
     expected = frozenset({"PER-02", "PER-06", "PER-10", "PER-13", "PER-24", "PER-37"})
 
@@ -341,7 +341,7 @@ class AppendErrorBetweenCallsSwallowed(Mutant):
 class AppendErrorReplaced(Mutant):
     """A history store that fails to append ends the run with an error that says nothing of the store's."""
 
-    breaks = "PER-24"
+    breaks = "PER-24/wrong kind of error"
     imitates = "a wrapper that makes every error its own"
     expected = frozenset({"PER-24"})
 
@@ -361,7 +361,7 @@ class AppendErrorReplaced(Mutant):
 class InputRescued(Mutant):
     """Where the history store fails to append a run, its input is appended in a second attempt, and the run raises."""
 
-    breaks = "PER-24"
+    breaks = "PER-24/appended afterwards"
     imitates = "https://github.com/openai/openai-agents-python/issues/3348"
     expected = frozenset({"PER-24"})
 
@@ -382,7 +382,7 @@ class InputRescued(Mutant):
 class UnstoredRunAppendedWithTheNext(Mutant):
     """What the history store failed to append is appended with the next run."""
 
-    breaks = "PER-22"
+    breaks = "PER-22/failed run"
     imitates = "https://github.com/mastra-ai/mastra/pull/18437"
     expected = frozenset({"PER-01", "PER-22"})
 
@@ -404,7 +404,7 @@ class UnstoredRunAppendedWithTheNext(Mutant):
 class AbandonedInputLost(Mutant):
     """Where a consumer leaves a stream, per-service-call persistence loses the input of the call in flight."""
 
-    breaks = "PER-25"
+    breaks = "PER-25/input in flight"
     imitates = "https://github.com/run-llama/llama_index/issues/20895"
     expected = frozenset({"PER-25"})
 
@@ -418,7 +418,7 @@ class AbandonedInputLost(Mutant):
 class AbandonedResultsLost(Mutant):
     """Where a consumer leaves a stream, per-service-call persistence keeps what a user said, and loses results of earlier calls."""
 
-    breaks = "PER-25"
+    breaks = "PER-25/input in flight"
     imitates = "https://github.com/charmbracelet/crush/issues/529"
     expected = frozenset({"PER-25"})
 
@@ -434,7 +434,7 @@ class AbandonedResultsLost(Mutant):
 class AbandonedInputStoredTwice(Mutant):
     """Where a consumer leaves a stream, the input of the call in flight is appended at once, and with the next call once more."""
 
-    breaks = "PER-25"
+    breaks = "PER-25/stored again"
     imitates = "https://github.com/aipoch/open-science/pull/936"
     expected = frozenset({"PER-09", "PER-25"})
 
@@ -459,7 +459,7 @@ class AbandonedInputStoredTwice(Mutant):
 class ErrorResultsNotStored(Mutant):
     """The result of a tool that raised is not stored."""
 
-    breaks = "PER-23"
+    breaks = "PER-23/missing result"
     imitates = "https://github.com/HKUDS/nanobot/pull/3045"
     expected = frozenset({"PER-01", "PER-03", "PER-10", "PER-13", "PER-17", "PER-23", "THR-05", "THR-09", "THR-10"})
 
@@ -480,7 +480,7 @@ class ErrorResultsNotStored(Mutant):
 class FailureToldTwice(Mutant):
     """Context providers are told twice that a run failed."""
 
-    breaks = "PER-21"
+    breaks = "PER-21/told again"
     imitates = "one handler around the loop and one around the run"
     expected = frozenset({"PER-21", "THR-31"})
 
@@ -496,7 +496,7 @@ class FailureToldTwice(Mutant):
 class FailureUntold(Mutant):
     """Context providers are not told that a run failed."""
 
-    breaks = "PER-21"
+    breaks = "PER-21/not told"
     imitates = "https://github.com/openai/openai-agents-js/issues/371"
     expected = frozenset({"PER-21", "THR-31"})
 
@@ -510,7 +510,7 @@ class FailureUntold(Mutant):
 class FailureToldAsSuccess(Mutant):
     """Context providers are told of a run that failed as of one that succeeded."""
 
-    breaks = "PER-21"
+    breaks = "PER-21/not told"
     imitates = "a notification in a block that always runs"
     expected = frozenset({"PER-21", "THR-31"})
 
@@ -525,7 +525,7 @@ class FailureToldAsSuccess(Mutant):
 class FailureToldWithoutInput(Mutant):
     """Context providers are told that a run failed, and not of which messages."""
 
-    breaks = "PER-21"
+    breaks = "PER-21/other messages"
     imitates = "an error path that was given the error alone"
     expected = frozenset({"PER-21", "THR-31"})
 
@@ -540,7 +540,7 @@ class FailureToldWithoutInput(Mutant):
 class NothingKeptOfAFailedRun(Mutant):
     """Per-service-call persistence collects what the calls exchange, and appends it when the run has succeeded."""
 
-    breaks = "PER-19"
+    breaks = "PER-19/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/2889"
     expected = frozenset({"PER-02", "PER-08", "PER-17", "PER-19", "PER-21", "PER-25", "PER-35", "THR-05"})
 

@@ -40,7 +40,7 @@ def _lacks_decorator(setting: Setting) -> bool:
 class DecoratorPutIn(Mutant):
     """A caller's own client stack without the decorator is given one."""
 
-    breaks = "PER-04"
+    breaks = "PER-04/appended"
     imitates = "a builder that completes what it takes for forgotten"
     expected = frozenset({"PER-04"})
 
@@ -57,7 +57,7 @@ class DecoratorPutIn(Mutant):
 class MissingDecoratorUnnoticed(Mutant):
     """That a caller's own client stack lacks the decorator goes without a warning."""
 
-    breaks = "PER-04"
+    breaks = "PER-04/no warning"
     imitates = "a check that is made only where the framework builds the stack"
     expected = frozenset({"PER-04"})
 
@@ -74,7 +74,7 @@ class MissingDecoratorUnnoticed(Mutant):
 class MissingDecoratorWarnedAgain(Mutant):
     """That a caller's own client stack lacks the decorator is warned about when the agent is built, and with every run."""
 
-    breaks = "PER-04"
+    breaks = "PER-04/several warnings"
     imitates = "one check in the builder and one in the run"
     expected = frozenset({"PER-04"})
 
@@ -91,7 +91,7 @@ class MissingDecoratorWarnedAgain(Mutant):
 class PersistedAllTheSame(Mutant):
     """In a caller's own client stack without the decorator, the run is persisted at its end."""
 
-    breaks = "PER-04"
+    breaks = "PER-04/appended"
     imitates = "a fallback that nobody asked for"
     expected = frozenset({"PER-04"})
 
@@ -108,7 +108,7 @@ class PersistedAllTheSame(Mutant):
 class FailedInputPersistedAllTheSame(Mutant):
     """In a caller's own client stack without the decorator, the input of a run that failed is appended."""
 
-    breaks = "PER-04"
+    breaks = "PER-04/appended"
     imitates = "a rescue in the error path that knows nothing of the settings"
     expected = frozenset({"PER-04"})
 
@@ -126,7 +126,7 @@ class FailedInputPersistedAllTheSame(Mutant):
 class OwnStackRefused(Mutant):
     """A run on a caller's own client stack without the decorator is refused instead of warned about."""
 
-    breaks = "PER-04"
+    breaks = "PER-04/raised"
     imitates = "a warning that was made an error"
     expected = frozenset({"PER-04", "PER-06"})
 
@@ -143,7 +143,7 @@ class OwnStackRefused(Mutant):
 class DecoratorUnseen(Mutant):
     """A caller's own client stack is warned about although it holds the decorator."""
 
-    breaks = "PER-05"
+    breaks = "PER-05/unasked warning"
     imitates = "a check that looks at the outermost client only"
     expected = frozenset({"PER-05"})
 
@@ -160,7 +160,7 @@ class DecoratorUnseen(Mutant):
 class PersistedTwiceInOwnStack(Mutant):
     """In a caller's own client stack with the decorator, the run is also persisted at its end."""
 
-    breaks = "PER-05"
+    breaks = "PER-05/several appends"
     imitates = "an agent that knows its settings, and not what the caller's stack does"
     expected = frozenset({"PER-05", "PER-09", "PER-12"})
 
@@ -178,7 +178,7 @@ class PersistedTwiceInOwnStack(Mutant):
 class OwnStackWrapped(Mutant):
     """A caller's own client stack is wrapped by a client of the framework, which joins the texts of the input."""
 
-    breaks = "PER-03"
+    breaks = "PER-03/other requests"
     imitates = "a default pipeline that is put on top of any client"
     expected = frozenset({"PER-03", "PER-06"})
 
@@ -207,7 +207,7 @@ class _Joining:
 class ToolMessagesSwallowed(Mutant):
     """With per-service-call persistence the response lacks the tool traffic, which is in the history already."""
 
-    breaks = "PER-06"
+    breaks = "PER-06/other response"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12864"
     expected = frozenset({"PER-06", "PER-44"})
 
@@ -224,7 +224,7 @@ class ToolMessagesSwallowed(Mutant):
 class PerServiceCallByDefault(Mutant):
     """An agent that is built without the setting persists per service call."""
 
-    breaks = "PER-07"
+    breaks = "PER-07/early"
     imitates = "https://github.com/microsoft/agent-framework/issues/7288"
     expected = frozenset({"PER-01", "PER-07", "PER-15", "PER-20", "PER-40"})
 
@@ -241,7 +241,7 @@ class PerServiceCallByDefault(Mutant):
 class MissingDecoratorWarnedByDefault(Mutant):
     """An agent that is built without any of the settings is warned about for want of a decorator."""
 
-    breaks = "PER-07"
+    breaks = "PER-07/unasked warning"
     imitates = "https://github.com/microsoft/agent-framework/pull/6310"
     expected = frozenset({"PER-07"})
 
@@ -264,7 +264,7 @@ class MissingDecoratorWarnedByDefault(Mutant):
 class AccumulatedAndLoaded(Mutant):
     """With per-service-call persistence, what the run has exchanged so far is sent as the loop has it, and as it is loaded."""
 
-    breaks = "PER-08"
+    breaks = "PER-08/repeated"
     imitates = "https://github.com/vercel/ai/pull/15492"
     expected = frozenset({"PER-08", "THR-05"})
 
@@ -285,7 +285,7 @@ class AccumulatedAndLoaded(Mutant):
 class LoadedOnce(Mutant):
     """Per-service-call persistence loads history before the first service call of a run only, and remembers what it appends."""
 
-    breaks = "PER-08"
+    breaks = "PER-08/not loaded"
     imitates = "a cache for the length of a run"
     expected = frozenset({"PER-08"})
 
@@ -311,7 +311,7 @@ class LoadedOnce(Mutant):
 class LoadedAsTheRunBegan(Mutant):
     """With per-service-call persistence, the requests of a run lack what its earlier calls appended."""
 
-    breaks = "PER-08"
+    breaks = "PER-08/missing"
     imitates = "a store that is read through a snapshot"
     expected = frozenset({"PER-06", "PER-08", "THR-05"})
 
@@ -332,7 +332,7 @@ class LoadedAsTheRunBegan(Mutant):
 class EarlierTurnsNotLoaded(Mutant):
     """Per-service-call persistence sends what the run has exchanged so far, and nothing of earlier runs."""
 
-    breaks = "PER-08"
+    breaks = "PER-08/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/3897"
     expected = frozenset({"PER-08", "THR-05", "THR-10"})
 
@@ -362,7 +362,7 @@ class _InputApart(Front):
 class InputAppendedApart(Mutant):
     """Per-run persistence appends the input and the response in two appends."""
 
-    breaks = "PER-01"
+    breaks = "PER-01/several appends"
     imitates = "a store that is written message by message"
     expected = frozenset({"PER-01"})
 
@@ -372,7 +372,7 @@ class InputAppendedApart(Mutant):
 class InputAppendedApartInOwnStack(Mutant):
     """In a caller's own client stack, per-run persistence appends the input and the response in two appends."""
 
-    breaks = "PER-03"
+    breaks = "PER-03/several appends"
     imitates = "a second code path for clients that the framework did not build"
     expected = frozenset({"PER-03"})
 
@@ -382,7 +382,7 @@ class InputAppendedApartInOwnStack(Mutant):
 class InputAppendedFirst(Mutant):
     """Per-run persistence appends the input before the run calls the service, and the response at its end."""
 
-    breaks = "PER-01"
+    breaks = "PER-01/several appends"
     imitates = "an input that is saved first, so that it is not lost"
     expected = frozenset({"PER-01", "PER-06", "PER-07", "PER-20", "PER-25", "PER-32", "THR-05", "THR-28"})
 
@@ -438,7 +438,7 @@ class _ReplyApart(Front):
 class RequestAndReplyAppendedApart(Mutant):
     """Per-service-call persistence appends request and reply in two appends."""
 
-    breaks = "PER-02"
+    breaks = "PER-02/several appends"
     imitates = "a provider that is notified of requests and of responses separately"
     expected = frozenset({"PER-02"})
 
@@ -448,7 +448,7 @@ class RequestAndReplyAppendedApart(Mutant):
 class RequestAndReplyAppendedApartInOwnStack(Mutant):
     """The decorator in a caller's own client stack appends request and reply in two appends."""
 
-    breaks = "PER-05"
+    breaks = "PER-05/several appends"
     imitates = "a decorator that behaves otherwise when it is put in by hand"
     expected = frozenset({"PER-05"})
 
@@ -458,7 +458,7 @@ class RequestAndReplyAppendedApartInOwnStack(Mutant):
 class AppendedWithTheNextCall(Mutant):
     """Per-service-call persistence appends what a call exchanged only when the next call begins, or the run ends."""
 
-    breaks = "PER-02"
+    breaks = "PER-02/late"
     imitates = "a buffer that is flushed by whoever comes next"
     expected = frozenset({"PER-02", "PER-05", "PER-21"})
 

@@ -32,7 +32,7 @@ def _supplied(messages: Sequence[Message]) -> bool:
 class SuppliedResultsStoredTwice(Mutant):
     """Results that the caller supplies after a terminated run are stored with the run, and once more at its end."""
 
-    breaks = "PER-16"
+    breaks = "PER-16/stored again"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/6810"
     expected = frozenset({"PER-02", "PER-09", "PER-13", "PER-16", "PER-17"})
 
@@ -49,7 +49,7 @@ class SuppliedResultsStoredTwice(Mutant):
 class SuppliedResultsNotStored(Mutant):
     """Results that the caller supplies after a terminated run are sent, and not stored."""
 
-    breaks = "PER-16"
+    breaks = "PER-16/not stored"
     imitates = "https://github.com/evalstate/fast-agent/pull/940"
     expected = frozenset({"PER-10", "PER-13", "PER-16", "PER-17"})
 
@@ -67,7 +67,7 @@ class SuppliedResultsNotStored(Mutant):
 class SuppliedResultsRefused(Mutant):
     """Results are refused as a caller's input: only the framework's own loop may make them."""
 
-    breaks = "PER-16"
+    breaks = "PER-16/refused"
     imitates = "a check of the roles of an input"
     expected = frozenset({"PER-16"})
 
@@ -84,7 +84,7 @@ class SuppliedResultsRefused(Mutant):
 class OpenCallsAnsweredByTheFramework(Mutant):
     """Where a terminated run left calls open, the next run begins with made-up results, also where the caller supplies them."""
 
-    breaks = "PER-16"
+    breaks = "PER-16/not sent"
     imitates = "https://github.com/pydantic/pydantic-ai/issues/4728"
     expected = frozenset({"PER-08", "PER-16"})
 
@@ -122,7 +122,7 @@ class _Trimming(Reference):
 class TrailingResultStored(Mutant):
     """Per-service-call persistence stores the trailing result of a terminated run."""
 
-    breaks = "PER-14"
+    breaks = "PER-14/trailing result"
     imitates = "end-of-run persistence that was left on beside the decorator"
     expected = frozenset({"PER-02", "PER-14", "PER-17"})
 
@@ -139,7 +139,7 @@ class TrailingResultStored(Mutant):
 class TerminatingCallsNotStored(Mutant):
     """Per-service-call persistence does not store a reply that calls a tool which ends the loop."""
 
-    breaks = "PER-14"
+    breaks = "PER-14/missing"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12809"
     expected = frozenset({"PER-10", "PER-14", "PER-16", "PER-17", "THR-09"})
 
@@ -158,9 +158,9 @@ class TerminatingCallsNotStored(Mutant):
 class TrailingResultTrimmed(Mutant):
     """Per-run persistence trims the trailing result of a terminated run, although it is declared to be stored."""
 
-    breaks = "PER-15"
+    breaks = "PER-15/not stored"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/8020"
-    expected = frozenset({"PER-15"})
+    expected = frozenset({"PER-15", "THR-35"})
 
     class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
@@ -173,9 +173,9 @@ class TrailingResultTrimmed(Mutant):
 class TrailingResultNotTrimmed(_Trimming, Mutant):
     """Per-run persistence stores the trailing result of a terminated run, although it is declared to be trimmed."""
 
-    breaks = "PER-15"
+    breaks = "PER-15/stored"
     imitates = "a policy that was implemented for one of two paths"
-    expected = frozenset({"PER-15"})
+    expected = frozenset({"PER-15", "THR-35"})
 
     class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
@@ -188,7 +188,7 @@ class TrailingResultNotTrimmed(_Trimming, Mutant):
 class TrimmedInOneOfTwoCells(Mutant):
     """Per-run persistence trims the trailing result where the caller built the client stack, and stores it elsewhere."""
 
-    breaks = "PER-15"
+    breaks = "PER-15/not stored"
     imitates = "a trimming layer that only one of two pipelines has"
     expected = frozenset({"PER-15"})
 

@@ -18,9 +18,9 @@ from conformance.trace.messages import Message
 class FailedRunFixesTheKind(Mutant):
     """An adaptive thread has its kind after its first run, also where that run failed or was cancelled."""
 
-    breaks = "THR-18"
+    breaks = "THR-18/fixed by a failure"
     imitates = "https://github.com/managoat/fountain/pull/1657"
-    expected = frozenset({"PER-32", "THR-18"})
+    expected = frozenset({"PER-32", "THR-18", "THR-35"})
 
     class _End(RunEnd):
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
@@ -39,7 +39,7 @@ class FailedRunFixesTheKind(Mutant):
 class AdaptiveKeepsTheFirstId(Mutant):
     """An adaptive thread becomes hosted with the first id of its first run, although every reply brought a new one."""
 
-    breaks = "THR-18"
+    breaks = "THR-18/another id"
     imitates = "a check for the kind that is made once, where the id first appears"
     expected = frozenset({"THR-18", "THR-07", "THR-10"})
 
@@ -54,7 +54,7 @@ class AdaptiveKeepsTheFirstId(Mutant):
 class FixedKindFlips(Mutant):
     """An adaptive thread that became local becomes hosted when a later reply carries an id."""
 
-    breaks = "THR-19"
+    breaks = "THR-19/wrong kind"
     imitates = "a kind that is read from whichever field is filled"
     expected = frozenset({"THR-19"})
 
@@ -69,7 +69,7 @@ class FixedKindFlips(Mutant):
 class AdaptiveIsNoWord(Mutant):
     """An adaptive thread becomes the data of a local one."""
 
-    breaks = "THR-20"
+    breaks = "THR-20/wrong kind"
     imitates = "a serialized form that is older than the third kind"
     expected = frozenset({"THR-18", "THR-20", "THR-22"})
 

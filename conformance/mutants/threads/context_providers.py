@@ -23,7 +23,7 @@ from conformance.world.chat_service import Reply, Request
 class HostedThreadsForgetContext(Mutant):
     """A hosted thread does not keep the state of context providers."""
 
-    breaks = "THR-29"
+    breaks = "THR-29/not on the thread"
     imitates = "a state that is saved together with the messages, where there are any"
     expected = frozenset({"THR-29"})
 
@@ -38,7 +38,7 @@ class HostedThreadsForgetContext(Mutant):
 class ProvidersShareAState(Mutant):
     """All context providers of an agent get one state."""
 
-    breaks = "THR-30"
+    breaks = "THR-30/shared"
     imitates = "https://github.com/microsoft/agent-framework/pull/3995"
     expected = frozenset({"THR-30"})
 
@@ -55,7 +55,7 @@ class ProvidersShareAState(Mutant):
 class EqualIdsAccepted(Mutant):
     """An agent with two context providers of one id is built all the same."""
 
-    breaks = "THR-30"
+    breaks = "THR-30/not refused"
     imitates = "a dictionary of states, which takes any key twice"
     expected = frozenset({"THR-30"})
 
@@ -69,7 +69,7 @@ class EqualIdsAccepted(Mutant):
 class InvokedForEveryCall(Mutant):
     """Context providers are asked again before every further service call of a run."""
 
-    breaks = "THR-31"
+    breaks = "THR-31/repeated"
     imitates = "https://github.com/microsoft/agent-framework/issues/6953"
     expected = frozenset({"THR-31", "THR-32"})
 
@@ -100,7 +100,7 @@ class _Asking:
 class FailureNotTold(Mutant):
     """Context providers are not told of a run that fails."""
 
-    breaks = "THR-31"
+    breaks = "THR-31/not told"
     imitates = "https://github.com/google/adk-python/pull/4974"
     expected = frozenset({"PER-21", "THR-31"})
 
@@ -114,7 +114,7 @@ class FailureNotTold(Mutant):
 class WholeHistoryTold(Mutant):
     """After a run context providers are told the whole conversation, not only what is new."""
 
-    breaks = "THR-31"
+    breaks = "THR-31/wrong messages"
     imitates = "a hook that is handed the session instead of the turn"
     expected = frozenset({"THR-31"})
 
@@ -130,7 +130,7 @@ class WholeHistoryTold(Mutant):
 class ProvidersInReverse(Mutant):
     """Context providers are asked in the reverse of their order."""
 
-    breaks = "THR-31"
+    breaks = "THR-31/order"
     imitates = "a chain that is built from the inside"
     expected = frozenset({"THR-31"})
 
@@ -149,7 +149,7 @@ class ProvidersInReverse(Mutant):
 class InjectedMessagesKept(Mutant):
     """What context providers add is stored in a local thread, although that is not declared."""
 
-    breaks = "THR-32"
+    breaks = "THR-32/stored"
     imitates = "https://github.com/aws/bedrock-agentcore-sdk-python/issues/420"
     expected = frozenset({"THR-32"})
 
@@ -164,7 +164,7 @@ class InjectedMessagesKept(Mutant):
 class InjectedMessagesSentTwice(Mutant):
     """What context providers add reaches the model twice."""
 
-    breaks = "THR-32"
+    breaks = "THR-32/repeated"
     imitates = "messages that are merged into the input, and then put before it again"
     expected = frozenset({"THR-32"})
 
@@ -180,7 +180,7 @@ class InjectedMessagesSentTwice(Mutant):
 class ContextStateBegunAnew(Mutant):
     """Every run gives context providers a fresh state after the one that they were asked with."""
 
-    breaks = "THR-29"
+    breaks = "THR-29/lost within the run"
     imitates = "a state that is read from the session and written to a copy of it"
     expected = frozenset({"THR-29"})
 
@@ -196,7 +196,7 @@ class ContextStateBegunAnew(Mutant):
 class InjectedMessagesNotSent(Mutant):
     """What context providers add never reaches the model."""
 
-    breaks = "THR-32"
+    breaks = "THR-32/not sent"
     imitates = "a result that is awaited and dropped"
     expected = frozenset({"PER-45", "THR-32"})
 

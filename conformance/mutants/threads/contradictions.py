@@ -42,7 +42,7 @@ class _Transforming(Reference):
 class StoringIsOverlooked(Mutant):
     """`store` true on a local thread is dropped without an error or a warning."""
 
-    breaks = "THR-12"
+    breaks = "THR-12/not refused"
     imitates = "https://github.com/livekit/agents/issues/4963"
     expected = frozenset({"THR-12", "THR-17"})
 
@@ -57,7 +57,7 @@ class StoringIsOverlooked(Mutant):
 class NotStoringIsOverlooked(Mutant):
     """`store` false on a hosted thread is dropped without an error or a warning."""
 
-    breaks = "THR-13"
+    breaks = "THR-13/not refused"
     imitates = "an option that the thread overrules in silence"
     expected = frozenset({"THR-13", "THR-17"})
 
@@ -72,7 +72,7 @@ class NotStoringIsOverlooked(Mutant):
 class IgnoredInSilence(_Ignoring, Mutant):
     """Options that contradict a thread are ignored, as declared, but without a warning."""
 
-    breaks = "THR-13"
+    breaks = "THR-13/no warning"
     imitates = "a warning at a level that nobody sees"
     expected = frozenset({"THR-12", "THR-13", "THR-15"})
 
@@ -89,9 +89,9 @@ class IgnoredInSilence(_Ignoring, Mutant):
 class HistoryLeftBehind(_Transforming, Mutant):
     """A local thread that becomes hosted does not take its history along."""
 
-    breaks = "THR-12"
+    breaks = "THR-12/wrong transition"
     imitates = "a conversion that takes over the settings of a session, and not its messages"
-    expected = frozenset({"THR-10", "THR-12", "THR-15"})
+    expected = frozenset({"PER-16", "THR-10", "THR-12", "THR-15"})
 
     class _Options(Options):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
@@ -111,7 +111,7 @@ class HistoryLeftBehind(_Transforming, Mutant):
 class TransitionFails(_Transforming, Mutant):
     """A transition ends in an error of its own, after the service has taken the conversation over."""
 
-    breaks = "THR-12"
+    breaks = "THR-12/no transition"
     imitates = "a conversion of a thread that nobody ever called"
     expected = frozenset({"THR-12", "THR-15", "THR-17"})
 
@@ -128,7 +128,7 @@ class TransitionFails(_Transforming, Mutant):
 class TransitionKeepsStoring(_Transforming, Mutant):
     """A transition sends `store` true, and the thread goes on storing on this side."""
 
-    breaks = "THR-12"
+    breaks = "THR-12/still stored locally"
     imitates = "an option that reaches the request, and nobody else"
     expected = frozenset({"THR-09", "THR-12", "THR-14", "THR-15", "THR-17"})
 
@@ -151,7 +151,7 @@ class TransitionKeepsStoring(_Transforming, Mutant):
 class TurnStoredNowhere(Mutant):
     """A run with `store` false on a hosted thread is sent like that, so that neither side keeps the turn."""
 
-    breaks = "THR-13"
+    breaks = "THR-13/not refused"
     imitates = "https://github.com/microsoft/agent-framework/issues/4488"
     expected = frozenset({"THR-09", "THR-10", "THR-13", "THR-17"})
 
@@ -177,7 +177,7 @@ class TurnStoredNowhere(Mutant):
 class OptionMovesTheThread(Mutant):
     """A `conversation_id` given to a run silently replaces the hosted thread's own."""
 
-    breaks = "THR-14"
+    breaks = "THR-14/not refused"
     imitates = "agent-framework 1.23 does so, see its baseline"
     expected = frozenset({"THR-07", "THR-10", "THR-14", "THR-16"})
 
@@ -194,7 +194,7 @@ class OptionMovesTheThread(Mutant):
 class ConversationDropped(Mutant):
     """A `conversation_id` given to a run on a local thread is dropped without an error or a warning."""
 
-    breaks = "THR-15"
+    breaks = "THR-15/not refused"
     imitates = "https://github.com/microsoft/agent-framework/pull/6461"
     expected = frozenset({"THR-15", "THR-17"})
 
@@ -211,7 +211,7 @@ class ConversationDropped(Mutant):
 class DeclaresAnotherPolicy(Mutant):
     """Options that contradict a thread are ignored with a warning, although what is declared is that they raise."""
 
-    breaks = "THR-17"
+    breaks = "THR-17/another policy"
     imitates = "documentation that is older than the code"
     expected = frozenset({"THR-12", "THR-13", "THR-15", "THR-17"})
 
@@ -228,7 +228,7 @@ class DeclaresAnotherPolicy(Mutant):
 class StreamingIsNotChecked(Mutant):
     """A streaming run drops `store` where it contradicts the thread, with a warning; the other path raises."""
 
-    breaks = "THR-17"
+    breaks = "THR-17/another policy"
     imitates = "https://github.com/microsoft/agent-governance-toolkit/pull/2366"
     expected = frozenset({"THR-12", "THR-13", "THR-17", "THR-27"})
 
@@ -247,7 +247,7 @@ class StreamingIsNotChecked(Mutant):
 class LaterTurnsAreNotChecked(Mutant):
     """Only the first run on a thread is checked for `store`; later ones drop it, with a warning."""
 
-    breaks = "THR-17"
+    breaks = "THR-17/another policy"
     imitates = "a check that is made when the session is set up"
     expected = frozenset({"THR-12", "THR-13", "THR-17"})
 
@@ -266,7 +266,7 @@ class LaterTurnsAreNotChecked(Mutant):
 class EqualIdRefused(Mutant):
     """Any `conversation_id` given to a run is refused, also the thread's own."""
 
-    breaks = "THR-14"
+    breaks = "THR-14/refused"
     imitates = "a check for presence where one for difference is meant"
     expected = frozenset({"THR-03", "THR-06", "THR-08", "THR-14", "THR-16"})
 
@@ -281,7 +281,7 @@ class EqualIdRefused(Mutant):
 class ProvidersToldBeforeTheCheck(Mutant):
     """Context providers are invoked before the options of a run are checked."""
 
-    breaks = "THR-16"
+    breaks = "THR-16/left a mark"
     imitates = "validation behind the first side effect"
     expected = frozenset({"THR-16"})
 
@@ -300,7 +300,7 @@ class ProvidersToldBeforeTheCheck(Mutant):
 class InputStoredBeforeTheCheck(Mutant):
     """The new input is on the thread before the options of the run are checked."""
 
-    breaks = "THR-16"
+    breaks = "THR-16/thread changed"
     imitates = "an input that is put on the thread first, and taken off by nobody"
     expected = frozenset({"THR-16", "THR-05", "THR-10"})
 
@@ -322,7 +322,7 @@ class InputStoredBeforeTheCheck(Mutant):
 class BusyAfterARefusal(Mutant):
     """A run that is refused leaves its thread locked: the next well-formed one fails before its first request."""
 
-    breaks = "THR-16"
+    breaks = "THR-16/next run refused"
     imitates = "a lock that an error does not release"
     expected = frozenset({"THR-03", "THR-05", "THR-06", "THR-16", "THR-22"})
 

@@ -18,7 +18,7 @@ from conformance.vocabulary import ThreadKind
 class LocalThreadNeedsPlainClient(Mutant):
     """Creating a local thread raises on a client that stores by default."""
 
-    breaks = "THR-01"
+    breaks = "THR-01/refused"
     imitates = "one method for every kind of thread, which asks the client what it would rather have"
     expected = frozenset({"THR-01"})
 
@@ -35,7 +35,7 @@ class LocalThreadNeedsPlainClient(Mutant):
 class LocalInstead(Mutant):
     """Whoever asks for a hosted thread on a client without hosted support gets a local one, and is not told."""
 
-    breaks = "THR-02"
+    breaks = "THR-02/not refused"
     imitates = "a factory that falls back to what it can make"
     expected = frozenset({"THR-02"})
 
@@ -51,7 +51,7 @@ class LocalInstead(Mutant):
 class RefusedByTheService(Mutant):
     """A hosted thread on a client without hosted support fails only after its first request was sent."""
 
-    breaks = "THR-02"
+    breaks = "THR-02/not refused"
     imitates = "https://github.com/microsoft/agent-framework/issues/4315"
     expected = frozenset({"THR-02", "THR-03"})
 
@@ -65,7 +65,7 @@ class RefusedByTheService(Mutant):
 class RefusalWithoutNames(Mutant):
     """The refusal of a hosted thread names neither the client nor the kind of thread."""
 
-    breaks = "THR-02"
+    breaks = "THR-02/not named"
     imitates = "an error that says that something was not possible"
     expected = frozenset({"THR-02"})
 
@@ -81,7 +81,7 @@ class RefusalWithoutNames(Mutant):
 class FlagAlwaysTrue(Mutant):
     """The client's flag says of every client that it supports hosted threads."""
 
-    breaks = "THR-03"
+    breaks = "THR-03/refused"
     imitates = "a flag that is written down once for a class of clients, whatever service they talk to"
     expected = frozenset({"THR-03"})
 
@@ -93,7 +93,7 @@ class FlagAlwaysTrue(Mutant):
 class AdaptiveAsksToStore(Mutant):
     """The first run on an adaptive thread asks the service to store, whether the client can or not."""
 
-    breaks = "THR-03"
+    breaks = "THR-03/stores"
     imitates = "an option that is on unless somebody says no"
     expected = frozenset({"THR-03"})
 
@@ -109,7 +109,7 @@ class AdaptiveAsksToStore(Mutant):
 class ForeignConversation(Mutant):
     """A hosted thread runs on any agent: a service is asked to go on with a conversation that another one keeps."""
 
-    breaks = "THR-04"
+    breaks = "THR-04/after a request"
     imitates = "https://github.com/chenhg5/cc-connect/issues/128"
     expected = frozenset({"THR-04"})
 

@@ -28,7 +28,7 @@ from conformance.world.chat_service import Reply, Request
 class HostedTurnsKeptToo(Mutant):
     """A hosted thread keeps its messages on this side too."""
 
-    breaks = "THR-09"
+    breaks = "THR-09/twice"
     imitates = "a session that records whatever passes, with one field for the id and one for the messages"
     expected = frozenset({"PER-36", "THR-09", "THR-18", "THR-35"})
 
@@ -52,7 +52,7 @@ class HostedTurnsKeptToo(Mutant):
 class HistoryBesideTheId(Mutant):
     """A run on a hosted thread names the conversation and sends all of its earlier turns as well."""
 
-    breaks = "THR-10"
+    breaks = "THR-10/repeated"
     imitates = "https://github.com/agno-agi/agno/issues/4712"
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
 
@@ -84,7 +84,7 @@ class _Remembering:
 class HostedStoreLeftUnset(Mutant):
     """A run on a hosted thread leaves `store` unset, also on a client that does not store by default."""
 
-    breaks = "THR-06"
+    breaks = "THR-06/does not store"
     imitates = "a service-side thread whose client was switched to one with another default"
     expected = frozenset({"PER-17", "THR-03", "THR-06"})
 
@@ -99,7 +99,7 @@ class HostedStoreLeftUnset(Mutant):
 class StoreLeftUnset(Mutant):
     """A run on a local thread leaves `store` unset, also on a client that stores by default."""
 
-    breaks = "THR-05"
+    breaks = "THR-05/stores"
     imitates = "https://github.com/microsoft/agent-framework/pull/5111"
     expected = frozenset({"PER-06", "THR-05", "THR-09"})
 
@@ -121,7 +121,7 @@ class StoreLeftUnset(Mutant):
 class LoopResendsEverything(Mutant):
     """Within a run on a hosted thread, every request resends all of the run's messages."""
 
-    breaks = "THR-06"
+    breaks = "THR-06/foreign"
     imitates = "https://github.com/openai/openai-agents-python/issues/1789"
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10"})
 
@@ -138,7 +138,7 @@ class LoopResendsEverything(Mutant):
 class ToolTrafficGarbled(Mutant):
     """The loop sends calls without their arguments and results without their values back to the service."""
 
-    breaks = "THR-05"
+    breaks = "THR-05/missing"
     imitates = "a conversion of messages that knows texts only"
     expected = frozenset({"ORC-37", "PER-06", "PER-16", "PER-17", "PER-30", "PER-34", "THR-05", "THR-06", "THR-09", "THR-10"})
 
@@ -158,7 +158,7 @@ class ToolTrafficGarbled(Mutant):
 class FirstIdKept(Mutant):
     """A hosted thread keeps the first conversation id that it got, although the service gives a new one with every reply."""
 
-    breaks = "THR-07"
+    breaks = "THR-07/not taken"
     imitates = "a session that takes an id only where it has none"
     expected = frozenset({"PER-16", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10", "THR-35"})
 
@@ -173,7 +173,7 @@ class FirstIdKept(Mutant):
 class LoopKeepsItsFirstId(Mutant):
     """Within a run on a hosted thread, the loop goes on with the id with which the run began."""
 
-    breaks = "THR-07"
+    breaks = "THR-07/not sent"
     imitates = "https://github.com/microsoft/agent-framework/pull/3664"
     expected = frozenset({"PER-30", "PER-31", "PER-34", "THR-07", "THR-10"})
 
@@ -190,7 +190,7 @@ class LoopKeepsItsFirstId(Mutant):
 class IdLostAfterAToolCall(Mutant):
     """Within a run on a hosted thread, the requests that follow a tool call name no conversation."""
 
-    breaks = "THR-07"
+    breaks = "THR-07/not sent"
     imitates = "options that the first request uses up"
     expected = frozenset({"PER-16", "PER-30", "PER-31", "PER-34", "PER-45", "THR-06", "THR-07", "THR-10"})
 
@@ -207,7 +207,7 @@ class IdLostAfterAToolCall(Mutant):
 class GivenIdForgotten(Mutant):
     """A hosted thread that is created with a conversation id begins a new conversation."""
 
-    breaks = "THR-08"
+    breaks = "THR-08/no id"
     imitates = "https://github.com/microsoft/agent-framework/pull/3136"
     expected = frozenset({"THR-06", "THR-08", "THR-14"})
 
@@ -222,7 +222,7 @@ class GivenIdForgotten(Mutant):
 class ConversationPerRun(Mutant):
     """Every run on a hosted thread begins a new conversation."""
 
-    breaks = "THR-07"
+    breaks = "THR-07/not sent"
     imitates = "https://github.com/microsoft/agent-framework/issues/5285"
     expected = frozenset({"PER-16", "PER-30", "PER-31", "PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-14"})
 
@@ -238,7 +238,7 @@ class ConversationPerRun(Mutant):
 class MissingIdOverlooked(Mutant):
     """A service that was asked to keep the conversation and names none is taken for one that will remember."""
 
-    breaks = "THR-10"
+    breaks = "THR-10/missing"
     imitates = "https://github.com/microsoft-foundry/new-foundry-portal/issues/102"
     expected = frozenset({"PER-01", "PER-10", "THR-09", "THR-10", "THR-11"})
 
@@ -256,7 +256,7 @@ class MissingIdOverlooked(Mutant):
 class IdOverwrittenWithNothing(Mutant):
     """A reply without a conversation id takes the id from a hosted thread."""
 
-    breaks = "THR-11"
+    breaks = "THR-11/another id"
     imitates = "an assignment that does not look at what it assigns"
     expected = frozenset({"PER-01", "PER-10", "THR-06", "THR-07", "THR-09", "THR-10", "THR-11", "THR-19"})
 
@@ -275,7 +275,7 @@ class IdOverwrittenWithNothing(Mutant):
 class FailedInputSentAgain(Mutant):
     """The input of a run that failed is not stored, but the next run on its local thread sends it once more."""
 
-    breaks = "THR-05"
+    breaks = "THR-05/foreign"
     imitates = "a queue of messages that is emptied by success only"
     expected = frozenset({"THR-05"})
 
@@ -312,7 +312,7 @@ class _QueueStore(ThreadStore):
 class HistoryKeyNotRead(Mutant):
     """A restored thread has another name in its history provider than the original."""
 
-    breaks = "THR-10"
+    breaks = "THR-10/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/3364"
     expected = frozenset({"PER-43", "THR-05", "THR-10"})
 
@@ -331,7 +331,7 @@ class HistoryKeyNotRead(Mutant):
 class LocalHistorySentTwice(Mutant):
     """A run on a local thread sends the earlier turns twice."""
 
-    breaks = "THR-05"
+    breaks = "THR-05/repeated"
     imitates = "https://github.com/microsoft/agent-framework/issues/7930"
     expected = frozenset({"ORC-35", "PER-06", "PER-16", "PER-31", "PER-43", "THR-05", "THR-10", "THR-33", "THR-34"})
 
@@ -348,7 +348,7 @@ class LocalHistorySentTwice(Mutant):
 class ToolMessagesForgotten(Mutant):
     """A thread that keeps its own messages drops the tool traffic of earlier turns."""
 
-    breaks = "THR-10"
+    breaks = "THR-10/missing"
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
     expected = frozenset({"PER-16", "PER-31", "THR-05", "THR-10", "THR-33", "THR-34"})
 

@@ -25,7 +25,7 @@ from conformance.world.chat_service import ChatService, Request
 class InputKeptByReference(Mutant):
     """A thread keeps the caller's own message objects."""
 
-    breaks = "THR-36"
+    breaks = "THR-36/input changed"
     imitates = "https://github.com/google/adk-python/pull/7213"
     expected = frozenset({"THR-36"})
 
@@ -40,7 +40,7 @@ class InputKeptByReference(Mutant):
 class ResponseHandedOutByReference(Mutant):
     """The messages of a response are the very objects that the thread keeps."""
 
-    breaks = "THR-36"
+    breaks = "THR-36/response changed"
     imitates = "https://github.com/google/adk-python/pull/7105"
     expected = frozenset({"THR-36"})
 
@@ -55,7 +55,7 @@ class ResponseHandedOutByReference(Mutant):
 class OwnTurnsOnly(Mutant):
     """Of a local thread an agent sees only the turns that it had itself."""
 
-    breaks = "THR-33"
+    breaks = "THR-33/missing"
     imitates = "a history that is filtered by the agent that it belongs to"
     expected = frozenset({"THR-05", "THR-33"})
 
@@ -89,9 +89,9 @@ class _OwnTurns(ThreadStore):
 class ReducerSplitsPairs(Mutant):
     """A reducer counts messages, so that a call is cut off from its result."""
 
-    breaks = "THR-34"
+    breaks = "THR-34/call split"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12708"
-    expected = frozenset({"THR-34"})
+    expected = frozenset({"PER-31", "THR-34"})
 
     class _Home(HistoryHome):
         def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
@@ -105,7 +105,7 @@ class ReducerSplitsPairs(Mutant):
 class ReducerKeepsOneTooMany(Mutant):
     """A reducer does not count the new input."""
 
-    breaks = "THR-34"
+    breaks = "THR-34/too many"
     imitates = "a bound on the history, where one on the request is meant"
     expected = frozenset({"THR-34"})
 
@@ -120,9 +120,9 @@ class ReducerKeepsOneTooMany(Mutant):
 class ReducerCutsTheEnd(Mutant):
     """A reducer keeps the beginning of the conversation and cuts off the newest input."""
 
-    breaks = "THR-34"
+    breaks = "THR-34/input lost"
     imitates = "a slice that counts from the wrong end"
-    expected = frozenset({"THR-34"})
+    expected = frozenset({"PER-31", "THR-34"})
 
     class _Home(HistoryHome):
         def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
@@ -146,7 +146,7 @@ class ReducerCutsTheEnd(Mutant):
 class InnerAgentNamesTheConversation(Mutant):
     """An agent that is a tool goes on with the conversation of the thread that it is called from."""
 
-    breaks = "THR-37"
+    breaks = "THR-37/inherited id"
     imitates = "https://github.com/microsoft/agent-framework/pull/3266"
     expected = frozenset({"THR-37"})
 
@@ -164,7 +164,7 @@ class InnerAgentNamesTheConversation(Mutant):
 class InnerTurnKeptOutside(Mutant):
     """What an agent that is a tool was asked and answered stays on the local thread that it is called from, until its next run."""
 
-    breaks = "THR-37"
+    breaks = "THR-37/stored outside"
     imitates = "https://github.com/bytedance/deer-flow/pull/4215"
     expected = frozenset({"THR-28", "THR-37"})
 
@@ -208,7 +208,7 @@ class _Recording(AgentTool):
 class InnerAgentIsSentTheConversation(Mutant):
     """An agent that is a tool gets everything that was said on the local thread that it is called from."""
 
-    breaks = "THR-37"
+    breaks = "THR-37/inherited messages"
     imitates = "a context that is handed down whole"
     expected = frozenset({"THR-37"})
 
@@ -225,7 +225,7 @@ class InnerAgentIsSentTheConversation(Mutant):
 class ObserverSeesNoMessages(Mutant):
     """Middleware that looks at a local thread does not see its messages."""
 
-    breaks = "THR-35"
+    breaks = "THR-35/other messages"
     imitates = "https://github.com/microsoft/agent-framework/issues/1504"
     expected = frozenset({"THR-35"})
 
@@ -240,7 +240,7 @@ class ObserverSeesNoMessages(Mutant):
 class ObserverSeesTheThreadBefore(Mutant):
     """Middleware that looks at a thread after a run sees it as it was before."""
 
-    breaks = "THR-35"
+    breaks = "THR-35/other messages"
     imitates = "a context object that is filled in when the run begins"
     expected = frozenset({"THR-35"})
 
@@ -261,7 +261,7 @@ class ObserverSeesTheThreadBefore(Mutant):
 class LookingAsksAModel(Mutant):
     """Middleware that looks at a hosted thread has a model sum up what was said on it."""
 
-    breaks = "THR-35"
+    breaks = "THR-35/service call"
     imitates = "a property of a session that fetches what it does not have"
     expected = frozenset({"THR-35"})
 

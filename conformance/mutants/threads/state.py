@@ -32,7 +32,7 @@ from conformance.vocabulary import ThreadKind
 class ContextStateNotWritten(Mutant):
     """The state of context providers is not in the data of a thread."""
 
-    breaks = "THR-22"
+    breaks = "THR-22/other context"
     imitates = "https://github.com/JetBrains/koog/issues/1944"
     expected = frozenset({"THR-22", "THR-29"})
 
@@ -49,7 +49,7 @@ class ContextStateNotWritten(Mutant):
 class HostedIdNotRead(Mutant):
     """A thread that was created hosted loses its conversation id when it is restored."""
 
-    breaks = "THR-22"
+    breaks = "THR-22/another id"
     imitates = "an id that is read from replies only"
     expected = frozenset({"PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-22"})
 
@@ -68,7 +68,7 @@ class HostedIdNotRead(Mutant):
 class AnswerPutIntoTheInput(Mutant):
     """A run appends its answer to the caller's own list of messages."""
 
-    breaks = "THR-26"
+    breaks = "THR-26/messages changed"
     imitates = "https://github.com/NousResearch/hermes-agent/pull/229"
     expected = frozenset({"THR-26"})
 
@@ -87,7 +87,7 @@ class AnswerPutIntoTheInput(Mutant):
 class IdPutIntoTheOptions(Mutant):
     """A run writes its thread's conversation id into the caller's own options."""
 
-    breaks = "THR-26"
+    breaks = "THR-26/id changed"
     imitates = "https://github.com/microsoft/agent-framework/issues/4864"
     expected = frozenset({"THR-26"})
 
@@ -104,7 +104,7 @@ class IdPutIntoTheOptions(Mutant):
 class ContextStateOnTheAgent(Mutant):
     """A context provider's state is kept on the agent, so that all of its threads share it."""
 
-    breaks = "THR-25"
+    breaks = "THR-25/foreign context"
     imitates = "https://github.com/agno-agi/agno/issues/4820"
     expected = frozenset({"THR-25"})
 
@@ -122,7 +122,7 @@ class ContextStateOnTheAgent(Mutant):
 class CurrentThreadOnTheAgent(Mutant):
     """The agent keeps "the current thread" on itself, so that runs that interleave read the history of the first of them."""
 
-    breaks = "THR-25"
+    breaks = "THR-25/foreign"
     imitates = "https://github.com/agno-agi/agno/issues/4663"
     expected = frozenset({"THR-25", "THR-05", "THR-10"})
 
@@ -149,7 +149,7 @@ class _CurrentStore(ThreadStore):
 class CurrentHistoryOnTheAgent(Mutant):
     """The agent keeps the history that it loaded last on itself, so that runs that interleave send each other's."""
 
-    breaks = "THR-25"
+    breaks = "THR-25/foreign"
     imitates = "https://github.com/agno-agi/agno/issues/4663"
     expected = frozenset({"THR-25", "THR-05", "THR-10"})
 
@@ -178,7 +178,7 @@ class _LoadingStore(ThreadStore):
 class FailedInputKept(Mutant):
     """A run that fails leaves its input on a local thread."""
 
-    breaks = "THR-28"
+    breaks = "THR-28/turn kept"
     imitates = "https://github.com/microsoft/agent-framework/issues/7630"
     expected = frozenset({"THR-05", "THR-28", "THR-33", "THR-35", "PER-20"})
 
@@ -195,7 +195,7 @@ class FailedInputKept(Mutant):
 class CancelledInputKept(Mutant):
     """A run that is cancelled leaves its input on a local thread."""
 
-    breaks = "THR-28"
+    breaks = "THR-28/turn kept"
     imitates = "a session that is saved in a block that always runs"
     expected = frozenset({"THR-05", "THR-28", "THR-33", "THR-35"})
 
@@ -217,7 +217,7 @@ def _object(data: Any) -> dict[str, Any] | None:
 class UnknownKindIsLocal(Mutant):
     """Data of a kind that nobody knows makes a local thread."""
 
-    breaks = "THR-24"
+    breaks = "THR-24/not refused"
     imitates = "the last branch of a condition, for everything that is not hosted"
     expected = frozenset({"THR-24"})
 
@@ -238,7 +238,7 @@ class UnknownKindIsLocal(Mutant):
 class MissingFieldsAreEmpty(Mutant):
     """Fields that are missing in the data of a thread are taken for empty."""
 
-    breaks = "THR-24"
+    breaks = "THR-24/not refused"
     imitates = "a form in which every field has a default"
     expected = frozenset({"THR-24"})
 
@@ -257,7 +257,7 @@ class MissingFieldsAreEmpty(Mutant):
 class MalformedDataIsANewThread(Mutant):
     """Data that cannot be read makes a new, empty thread."""
 
-    breaks = "THR-24"
+    breaks = "THR-24/not refused"
     imitates = "https://github.com/microsoft/vscode/issues/319244"
     expected = frozenset({"THR-24"})
 
@@ -275,7 +275,7 @@ class MalformedDataIsANewThread(Mutant):
 class MalformedDataIsATraceback(Mutant):
     """Data that cannot be read ends in whatever the parser raises."""
 
-    breaks = "THR-24"
+    breaks = "THR-24/wrong kind of error"
     imitates = "a parser whose errors nobody translates"
     expected = frozenset({"THR-24"})
 
@@ -295,7 +295,7 @@ class MalformedDataIsATraceback(Mutant):
 class MalformedFieldUnnamed(Mutant):
     """Data that cannot be read is refused without a word on which field is wrong."""
 
-    breaks = "THR-24"
+    breaks = "THR-24/not named"
     imitates = "an error that is the same for everything"
     expected = frozenset({"THR-24"})
 
@@ -313,7 +313,7 @@ class MalformedFieldUnnamed(Mutant):
 class LiveObjectInTheData(Mutant):
     """A serialized thread holds the thread itself, which is no JSON data."""
 
-    breaks = "THR-21"
+    breaks = "THR-21/not JSON"
     imitates = "https://github.com/google/adk-python/pull/4748"
     expected = frozenset({"THR-21"})
 
@@ -335,7 +335,7 @@ class LiveObjectInTheData(Mutant):
 class CallIdsNotRead(Mutant):
     """The ids of tool calls are lost when a thread is restored."""
 
-    breaks = "THR-22"
+    breaks = "THR-22/other messages"
     imitates = "https://github.com/microsoft/agent-framework/issues/4672"
     expected = frozenset({"THR-05", "THR-10", "THR-22"})
 
@@ -359,7 +359,7 @@ class _WithoutIds(ThreadForm):
 class CallArgumentsNotWritten(Mutant):
     """The arguments of tool calls are not in the data of a thread."""
 
-    breaks = "THR-22"
+    breaks = "THR-22/other messages"
     imitates = "https://github.com/microsoft/semantic-kernel/pull/4358"
     expected = frozenset({"THR-05", "THR-10", "THR-22"})
 
@@ -383,7 +383,7 @@ class _WithoutArguments(ThreadForm):
 class OptionsNotWritten(Mutant):
     """A restored local thread leaves `store` unset where the original says not to store."""
 
-    breaks = "THR-22"
+    breaks = "THR-22/other store"
     imitates = "a setting that is made when a thread is created, and is not in its data"
     expected = frozenset({"THR-22"})
 
@@ -407,7 +407,7 @@ class OptionsNotWritten(Mutant):
 class RestoredStateIsTheData(Mutant):
     """The context state of a restored thread is part of the data that it was restored from, and of every other thread that was."""
 
-    breaks = "THR-23"
+    breaks = "THR-23/data changed"
     imitates = "https://github.com/google-deepmind/concordia/issues/331"
     expected = frozenset({"THR-22", "THR-23"})
 
@@ -425,7 +425,7 @@ class RestoredStateIsTheData(Mutant):
 class DataIsTheThreadsState(Mutant):
     """The context state in the data of a thread is the thread's own, which goes on changing."""
 
-    breaks = "THR-23"
+    breaks = "THR-23/data changed"
     imitates = "a snapshot that copies the outermost level only"
     expected = frozenset({"THR-22", "THR-23"})
 
@@ -443,7 +443,7 @@ class DataIsTheThreadsState(Mutant):
 class RestoringEatsTheData(Mutant):
     """Restoring a thread takes fields out of the data, so that it cannot be restored again."""
 
-    breaks = "THR-23"
+    breaks = "THR-23/data changed"
     imitates = "https://github.com/ohdearquant/lionagi/issues/2423"
     expected = frozenset({"THR-23"})
 
@@ -462,7 +462,7 @@ class RestoringEatsTheData(Mutant):
 class StreamedResponseIsItsEnd(Mutant):
     """The response of a streaming run holds its last message only."""
 
-    breaks = "THR-27"
+    breaks = "THR-27/other response"
     imitates = "a response that is joined from the chunks of the last service call"
     expected = frozenset({"PER-06", "PER-44", "THR-27"})
 
@@ -483,7 +483,7 @@ class StreamedResponseIsItsEnd(Mutant):
 class StreamedToolMessagesForgotten(Mutant):
     """A streaming run on a local thread does not keep its tool messages."""
 
-    breaks = "THR-27"
+    breaks = "THR-27/other thread"
     imitates = "https://github.com/openai/openai-agents-python/pull/2433"
     expected = frozenset({"THR-05", "THR-09", "THR-10", "THR-27", "THR-33", "THR-35"})
 
@@ -502,7 +502,7 @@ class StreamedToolMessagesForgotten(Mutant):
 class StreamIgnoresTheThread(Mutant):
     """A streaming run on a local thread does not send what was said before."""
 
-    breaks = "THR-27"
+    breaks = "THR-27/other requests"
     imitates = "https://github.com/microsoft/agent-framework/issues/3848"
     expected = frozenset({"THR-05", "THR-10", "THR-27", "THR-33", "THR-34", "THR-35"})
 

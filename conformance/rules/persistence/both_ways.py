@@ -10,7 +10,7 @@ from itertools import chain
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import kind_before, persistence_of, timing_of
-from conformance.rules.pairs import Siblings, by_order, siblings
+from conformance.rules.pairs import ThreadPair, by_order, thread_pair
 from conformance.rules.parts import how_they_differ, open_calls
 from conformance.rules.persistence.approvals import orphans_of, waiting_before, while_another_waits
 from conformance.rules.persistence.conflicting_runs import (
@@ -66,19 +66,19 @@ _ABOUT_THE_END = re.compile(r"background|continuation|per.?service.?call", re.I)
 
 
 @condition
-def on_one_agent_and_of_one_kind(_: ExecutionView, pair: Siblings) -> bool:
+def on_one_agent_and_of_one_kind(_: ExecutionView, pair: ThreadPair) -> bool:
     """The two threads are of one agent and of one kind."""
     return pair.first.name == pair.second.name and pair.first.kind == pair.second.kind
 
 
 @condition
-def one_streams_and_the_other_does_not(_: ExecutionView, pair: Siblings) -> bool:
+def one_streams_and_the_other_does_not(_: ExecutionView, pair: ThreadPair) -> bool:
     """The second thread streams in every run, the first one in none."""
     return not any(pair.first.streams) and all(pair.second.streams)
 
 
 @condition
-def siblings_with_provider(_: ExecutionView, pair: Siblings) -> bool:
+def pair_with_provider(_: ExecutionView, pair: ThreadPair) -> bool:
     """The two threads have an explicitly configured history provider."""
     return pair.first.agent.history == "provider"
 
@@ -131,14 +131,14 @@ def after_an_injection(execution: ExecutionView, request: RequestView) -> bool:
 @rule(
     "PER-38",
     needs=["history.provider", "runs.streaming"],
-    each=siblings,
-    when=[on_one_agent_and_of_one_kind, one_streams_and_the_other_does_not, siblings_with_provider],
+    each=thread_pair,
+    when=[on_one_agent_and_of_one_kind, one_streams_and_the_other_does_not, pair_with_provider],
     aspects=["split", "missing", "repeated", "foreign", "order"],
 )
-def streaming_stores_the_same(execution: ExecutionView, pair: Siblings) -> Iterator[Finding]:
+def streaming_stores_the_same(execution: ExecutionView, pair: ThreadPair) -> Iterator[Finding]:
     """Streaming and non-streaming runs make the same appends: their number, their order and their content are equal.
 
-    Judged on siblings within one scenario, on one agent and of one kind: one streams in every run, the other in none.
+    Judged on pairs within one scenario, on one agent and of one kind: one streams in every run, the other in none.
     """
     for one, other in zip(pair.first.runs, pair.second.runs, strict=True):
         plainly, streamed = ([execution.heard(event.messages) for _, event in run.stored] for run in (one, other))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.pairs import Siblings, by_order
+from conformance.rules.pairs import ThreadPair, by_order
 from conformance.rules.persistence.history import plain
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import show
@@ -51,7 +51,7 @@ def how_they_tell(first: Told, second: Told) -> str:
     return "" if same else "other requests"
 
 
-def until_they_may_differ(both: Siblings) -> Iterator[tuple[RunView, RunView]]:
+def until_they_may_differ(both: ThreadPair) -> Iterator[tuple[RunView, RunView]]:
     """Two threads run by run, until their callers have other results to supply, or after one that is not plain."""
     for one, other in zip(both.first.runs, both.second.runs, strict=True):
         if by_order([one.inputs]) != by_order([other.inputs]):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from conformance.rules import model
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.pairs import Member, Siblings
+from conformance.rules.pairs import PairedThread, ThreadPair
 from conformance.rules.persistence.history import rebuilt
 from conformance.rules.preconditions import RequestView, contradicting, cut_short
 from conformance.rules.run_view import RunView
@@ -181,10 +181,10 @@ def named_otherwise(execution: ExecutionView, run: RunView) -> bool:
 _REASONS_TO_RAISE = (contradicting, met_a_failure, overtaken, cut_short, named_otherwise)
 
 
-# --- siblings ---
+# --- pairs ---
 
 
-def cell_of(member: Member) -> str | None:
+def cell_of(member: PairedThread) -> str | None:
     """The cell of the matrix, where the thread is local and an explicit history provider keeps it."""
     agent = member.agent
     if member.kind != "local" or agent.history != "provider" or agent.service.surprising:
@@ -195,19 +195,19 @@ def cell_of(member: Member) -> str | None:
 
 
 @condition
-def in_two_cells(_: ExecutionView, both: Siblings) -> bool:
+def in_two_cells(_: ExecutionView, both: ThreadPair) -> bool:
     """Both threads are local with an explicit history provider, on services without surprises, and their settings differ."""
     first, second = cell_of(both.first), cell_of(both.second)
     return None not in (first, second) and first != second
 
 
 @condition
-def plain_and_as_is(_: ExecutionView, both: Siblings) -> bool:
+def plain_and_as_is(_: ExecutionView, both: ThreadPair) -> bool:
     """The first thread's agent has neither setting, the second one's has `client_as_is` alone."""
     return (cell_of(both.first), cell_of(both.second)) == ("M1", "M3")
 
 
 @condition
-def with_equal_services(_: ExecutionView, both: Siblings) -> bool:
+def with_equal_services(_: ExecutionView, both: ThreadPair) -> bool:
     """Both agents have equal services."""
     return both.first.agent.service == both.second.agent.service

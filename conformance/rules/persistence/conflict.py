@@ -19,7 +19,6 @@ from conformance.rules.persistence.conflicting_runs import (
     ended_otherwise,
     ids_arrive,
     of_conflict,
-    refused_as_conflict,
     run_after_a_conflict,
     runs_after,
     throws,
@@ -195,7 +194,7 @@ def the_default_store_gives_way(execution: ExecutionView, run: RunView) -> Itera
     Judged on threads that were created local, from the first run in which an id arrives on.
     """
     came = _first_id(execution, run)[0]
-    refused = refused_as_conflict(run)
+    refused = run.refused_as_conflict
     warned = [at for at, event in run.of(Warned) if at > came and _about_the_conflict(event)]
     more = grown(execution, run)
     yield finding(
@@ -218,7 +217,7 @@ def the_default_store_gives_way(execution: ExecutionView, run: RunView) -> Itera
 )
 def no_id_no_conflict(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A service that returns no conversation id raises no conflict: no such error, no warning, and the provider is used."""
-    refused = refused_as_conflict(run)
+    refused = run.refused_as_conflict
     warned = [at for at, event in run.of(Warned) if _names_both(event.text)]
     unused = run.succeeded and not run.stored
     yield finding(

@@ -113,13 +113,8 @@ def ended_otherwise(_: ExecutionView, conflict: Conflict) -> bool:
     """The run ended for another reason after the id came, before a conflict has to be found."""
     run = conflict.run
     others = [*run.own(ServiceFailed), *run.own(HistoryFailed), *run.own(ToolRaised)]
-    failed = run.raised is not None and not refused_as_conflict(run) and any(where > conflict.at for where, _ in others)
+    failed = run.raised is not None and not run.refused_as_conflict and any(where > conflict.at for where, _ in others)
     return failed or run.ending in ("abandoned", "cancelled")
-
-
-def refused_as_conflict(run: RunView) -> bool:
-    """Whether the run ended in an error of kind conflict."""
-    return run.raised is not None and run.raised[1].kind == "conflict"
 
 
 def _is_conflict(execution: ExecutionView, run: RunView) -> bool:
@@ -133,7 +128,7 @@ def _is_conflict(execution: ExecutionView, run: RunView) -> bool:
 
 def _gives_a_conversation(execution: ExecutionView, run: RunView) -> bool:
     let_through = bool(run.calls) and _may_meet_one(execution, run) and contradicts(execution, run)
-    return let_through or (_is_conflict(execution, run) and not refused_as_conflict(run))
+    return let_through or (_is_conflict(execution, run) and not run.refused_as_conflict)
 
 
 def _may_meet_one(execution: ExecutionView, run: RunView) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import persistence_of
-from conformance.rules.pairs import Member, Siblings, by_order, siblings
+from conformance.rules.pairs import PairedThread, ThreadPair, by_order, thread_pair
 from conformance.rules.parts import how_they_differ
 from conformance.rules.persistence.cells import cell_of
 from conformance.rules.persistence.history import gained, plain
@@ -23,13 +23,13 @@ from conformance.trace.messages import Part
 
 
 @condition
-def kept_per_call_beside_a_hosted_one(_: ExecutionView, pair: Siblings) -> bool:
+def kept_per_call_beside_a_hosted_one(_: ExecutionView, pair: ThreadPair) -> bool:
     """The first thread's history provider is appended to after each service call, and the second thread is hosted."""
     return cell_of(pair.first) in _PER_CALL and pair.second.kind == "hosted"
 
 
 @condition
-def kept_per_run_beside_one_per_call(_: ExecutionView, pair: Siblings) -> bool:
+def kept_per_run_beside_one_per_call(_: ExecutionView, pair: ThreadPair) -> bool:
     """The first thread's history provider is appended to at the end of each run, the second one's after each service call."""
     return cell_of(pair.first) in _PER_RUN and cell_of(pair.second) in _PER_CALL
 
@@ -39,55 +39,55 @@ _PER_RUN, _PER_CALL = ("M1", "M3"), ("M2", "M4")
 
 
 @condition
-def number_calls_differently(_: ExecutionView, pair: Siblings) -> bool:
+def number_calls_differently(_: ExecutionView, pair: ThreadPair) -> bool:
     """The service of one of the two threads numbers its function calls anew in every run."""
     return pair.first.agent.service.repeats_call_ids != pair.second.agent.service.repeats_call_ids
 
 
 @condition
-def cut_off(_: ExecutionView, pair: Siblings) -> bool:
+def cut_off(_: ExecutionView, pair: ThreadPair) -> bool:
     """The caller cancelled or abandoned a run on one of the two threads, or nobody can say how it ended."""
     runs = [*pair.first.runs, *pair.second.runs]
     return not all(run.ending in ("returned", "waiting", "raised") for run in runs)
 
 
 @condition
-def with_a_failing_provider(_: ExecutionView, pair: Siblings) -> bool:
+def with_a_failing_provider(_: ExecutionView, pair: ThreadPair) -> bool:
     """The history provider is scripted to fail, of which the storing service knows nothing."""
     return any(spec.load_fails is not None or spec.append_fails is not None for spec in _specs(pair.first))
 
 
 @condition
-def partly_in_background(_: ExecutionView, pair: Siblings) -> bool:
+def partly_in_background(_: ExecutionView, pair: ThreadPair) -> bool:
     """The service may work on a run in the background (PER-40)."""
     return any(spec.background for spec in _specs(pair.first))
 
 
 @dataclass(frozen=True)
-class SiblingRuns:
-    """A run on one of two siblings, and the one at its place on the other. before: all that came before these two."""
+class PairedRuns:
+    """A run on one thread of a pair, and the one at its place on the other. before: all that came before these two."""
 
-    pair: Siblings
+    pair: ThreadPair
     one: RunView
     other: RunView
     before: tuple[RunView, ...]
 
 
 @selection
-def sibling_runs(execution: ExecutionView) -> Iterator[SiblingRuns]:
-    """A run on one of two siblings, and the one at its place on the other; either way round."""
-    for pair in siblings(execution):
+def paired_runs(execution: ExecutionView) -> Iterator[PairedRuns]:
+    """A run on one thread of a pair, and the one at its place on the other; either way round."""
+    for pair in thread_pair(execution):
         for place, (one, other) in enumerate(zip(pair.first.runs, pair.second.runs, strict=True)):
-            yield SiblingRuns(pair, one, other, (*pair.first.runs[:place], *pair.second.runs[:place]))
+            yield PairedRuns(pair, one, other, (*pair.first.runs[:place], *pair.second.runs[:place]))
 
 
-def of_pair(*conditions: Condition[Siblings]) -> list[Condition[SiblingRuns]]:
+def of_pair(*conditions: Condition[ThreadPair]) -> list[Condition[PairedRuns]]:
     """The same conditions, asked of the two threads."""
     return [each.of(lambda runs: runs.pair) for each in conditions]
 
 
 @condition
-def came_to_their_own_end(_: ExecutionView, runs: SiblingRuns) -> bool:
+def came_to_their_own_end(_: ExecutionView, runs: PairedRuns) -> bool:
     """Both runs and all before them succeeded, and no tool and no limit ended their loops."""
     return all(map(plain, (*runs.before, runs.one, runs.other)))
 
@@ -98,15 +98,15 @@ def came_to_their_own_end(_: ExecutionView, runs: SiblingRuns) -> bool:
 @rule(
     "PER-17",
     needs=["history.provider", "history.per_service_call", "threads.hosted"],
-    each=siblings,
+    each=thread_pair,
     when=[kept_per_call_beside_a_hosted_one],
     leaves_alone=[number_calls_differently, cut_off, with_a_failing_provider, partly_in_background],
     aspects=["missing", "trailing result", "repeated", "foreign", "order"],
 )
-def stored_history_equals_the_services_transcript(execution: ExecutionView, pair: Siblings) -> Iterator[Finding]:
+def stored_history_equals_the_services_transcript(execution: ExecutionView, pair: ThreadPair) -> Iterator[Finding]:
     """With `per_service_call`, framework-stored history equals the transcript that the storing service keeps for the same script.
 
-    Judged on siblings within one scenario: a local thread with per-service-call persistence and a hosted one on a storing service:
+    Judged on pairs within one scenario: a local thread with per-service-call persistence and a hosted one on a storing service:
     in success, in failure at any call, under termination.
     """
     local, hosted = pair.first, pair.second
@@ -127,14 +127,14 @@ def stored_history_equals_the_services_transcript(execution: ExecutionView, pair
 @rule(
     "PER-18",
     needs=["history.provider", "history.per_run", "history.per_service_call"],
-    each=sibling_runs,
+    each=paired_runs,
     when=[*of_pair(kept_per_run_beside_one_per_call), came_to_their_own_end],
     aspects=["missing", "repeated", "foreign", "order"],
 )
-def both_modes_end_with_the_same_history(execution: ExecutionView, runs: SiblingRuns) -> Iterator[Finding]:
+def both_modes_end_with_the_same_history(execution: ExecutionView, runs: PairedRuns) -> Iterator[Finding]:
     """Where a run succeeds and is not terminated, per-run and per-service-call persistence end with the same stored history.
 
-    Judged on siblings within one scenario, run by run until one of them ends otherwise.
+    Judged on pairs within one scenario, run by run until one of them ends otherwise.
     """
     stored = [gained(execution, run) for run in (runs.one, runs.other)]
     expected, got = map(_named, stored)
@@ -151,12 +151,12 @@ def both_modes_end_with_the_same_history(execution: ExecutionView, runs: Sibling
 # --- what they compare ---
 
 
-def _specs(member: Member) -> list[Run]:
+def _specs(member: PairedThread) -> list[Run]:
     return [run.spec for run in member.runs if isinstance(run.spec, Run)]
 
 
 def _named(said: Sequence[Part]) -> list[Part]:
-    """The same with calls named by their order of appearance: siblings have calls of their own."""
+    """The same with calls named by their order of appearance: each thread of a pair has calls of its own."""
     return by_order([said])[0]
 
 
@@ -166,7 +166,7 @@ def _has_results_beside(got: Sequence[Part], expected: Sequence[Part]) -> bool:
     return all(part[0] == "result" for part in more) and [part for part in got if part in expected] == expected
 
 
-def _comparable(hosted: Member) -> int:
+def _comparable(hosted: PairedThread) -> int:
     """How many runs compare: where ids are followed only at the end of a run, what comes after a failed one rightly differs."""
     failed = [place for place, run in enumerate(hosted.runs) if run.ending == "raised"]
     return failed[0] + 1 if failed and persistence_of(hosted.agent) != "per call" else len(hosted.runs)

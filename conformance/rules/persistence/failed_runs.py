@@ -26,12 +26,6 @@ def failed_or_cancelled(_: ExecutionView, run: RunView) -> bool:
     return bool(failures(run))
 
 
-@condition
-def ended_badly(_: ExecutionView, run: RunView) -> bool:
-    """The run called the service, and then raised or was cancelled."""
-    return run.ending in ("raised", "cancelled") and bool(run.calls)
-
-
 Trouble = ServiceFailed | HistoryFailed | ToolRaised | Raised
 """What an error may be about."""
 

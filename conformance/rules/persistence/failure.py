@@ -13,7 +13,6 @@ from conformance.rules.persistence.cells import cancelled_in_a_call
 from conformance.rules.persistence.failed_runs import (
     HistoryFailure,
     ProviderOfAFailedRun,
-    ended_badly,
     failed_or_cancelled,
     failures,
     history_failure,
@@ -36,6 +35,7 @@ from conformance.rules.preconditions import (
     callers_history,
     contradicting,
     cut_short,
+    failed_after_a_request,
     history_failed,
     next_after,
     persisted_per_call,
@@ -168,7 +168,7 @@ def providers_are_told_of_a_failure_once(execution: ExecutionView, provider: Pro
     "PER-22",
     needs=["history.provider"],
     each=thread_run,
-    when=[with_provider, next_after(ended_badly), succeeded, next_at_the_same_time],
+    when=[with_provider, next_after(failed_after_a_request), succeeded, next_at_the_same_time],
     leaves_alone=[*NOT_KEPT, callers_history, terminated, cut_short],
     aspects=["failed run", "missing", "repeated", "foreign", "order"],
 )

@@ -50,12 +50,6 @@ def detached(execution: ExecutionView, run: RunView) -> bool:
 
 
 @condition
-def client_as_is(_: ExecutionView, run: RunView) -> bool:
-    """The caller built the client stack (`client_as_is`)."""
-    return run.agent.client_as_is
-
-
-@condition
 def in_background(_: ExecutionView, run: RunView) -> bool:
     """The service may work on the run in the background (PER-40)."""
     return run.in_background

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.pairs import Siblings, by_order, siblings
+from conformance.rules.pairs import ThreadPair, by_order, thread_pair
 from conformance.rules.parts import by_number, how_they_differ
 from conformance.rules.persistence.append_times import (
     as_many_as_replies,
@@ -42,7 +42,6 @@ from conformance.rules.persistence.cells import (
 from conformance.rules.persistence.history import (
     KEPT,
     NOT_KEPT,
-    client_as_is,
     grown,
     in_background,
     rebuilt,
@@ -59,6 +58,7 @@ from conformance.rules.preconditions import (
     brought_an_id,
     called_the_service,
     callers_history,
+    client_as_is,
     contradicting,
     cut_short,
     history_failed,
@@ -131,8 +131,8 @@ def nothing_is_injected(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     )
 
 
-@clause(each=siblings, when=[plain_and_as_is, with_equal_services])
-def as_is_sends_the_same(execution: ExecutionView, both: Siblings) -> Iterator[Finding]:
+@clause(each=thread_pair, when=[plain_and_as_is, with_equal_services])
+def as_is_sends_the_same(execution: ExecutionView, both: ThreadPair) -> Iterator[Finding]:
     """An agent without the setting leaves the service the same requests for the same script."""
     for one, other in zip(both.first.runs, both.second.runs, strict=True):
         stores = [[view.request.store for view in run.calls] for run in (one, other)]
@@ -305,11 +305,11 @@ def _how_it_is_warned(warnings: int, agents: int) -> str:
 @rule(
     "PER-06",
     needs=["history.provider", "history.per_run"],
-    each=siblings,
+    each=thread_pair,
     when=[in_two_cells],
     aspects=["other ending", "other response", "other requests"],
 )
-def all_cells_give_the_same_response(execution: ExecutionView, both: Siblings) -> Iterator[Finding]:
+def all_cells_give_the_same_response(execution: ExecutionView, both: ThreadPair) -> Iterator[Finding]:
     """All cells of the matrix give the caller the same response for the same script, and leave the service the same requests.
 
     Requests are compared without the history before them, and runs up to the first one that fails or is terminated: after it the

@@ -320,7 +320,7 @@ def _could_change(run: RunView) -> bool:
 def _local_conduct(execution: ExecutionView, run: RunView) -> str | None:
     """Which side won on a local thread; None where that cannot be told."""
     if not run.calls:
-        return "raise" if _conflict(run) else "neither: an error that is no conflict"
+        return "raise" if run.refused_as_conflict else "neither: an error that is no conflict"
     if not any(stores(view.request, run.agent) or view.request.conversation_id for view in run.calls):
         return "ignore"
     if not run.succeeded and not _could_change(run):
@@ -334,13 +334,9 @@ def _shown_hosted(execution: ExecutionView, run: RunView) -> bool:
     return all(state.conversation_id is not None and state.kind in ("hosted", None) for state in states)
 
 
-def _conflict(run: RunView) -> bool:
-    return run.raised is not None and run.raised[1].kind == "conflict"
-
-
 def _hosted_conduct(run: RunView) -> str | None:
     """Which side won on a hosted thread."""
     if not run.calls:
-        return "raise" if _conflict(run) else None
+        return "raise" if run.refused_as_conflict else None
     kept = all(stores(view.request, run.agent) for view in run.calls)
     return "ignore" if kept else "neither: the option counts, and the thread stays hosted"

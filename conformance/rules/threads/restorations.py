@@ -36,7 +36,7 @@ class Restoration:
 
 
 @selection
-def restored_thread(execution: ExecutionView) -> Iterator[Restoration]:
+def restoration(execution: ExecutionView) -> Iterator[Restoration]:
     """A thread that was restored from the data of another, where both are described."""
     for at, event in execution.of(Restored):
         origin = execution.origin(event.thread)
@@ -58,7 +58,7 @@ class NextRuns:
 @selection
 def next_runs(execution: ExecutionView) -> Iterator[NextRuns]:
     """The next run of a restored thread beside the next one of its original, where the adapter could express both."""
-    for restored in restored_thread(execution):
+    for restored in restoration(execution):
         copy = _first_run(execution, restored.event.thread)
         original = _first_run(execution, restored.event.source, since=restored.made)
         if copy and original:

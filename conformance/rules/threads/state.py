@@ -12,6 +12,8 @@ from conformance.rules.model import persistence_of
 from conformance.rules.preconditions import (
     DISPUTED,
     after_a_contradiction,
+    client_as_is,
+    failed_after_a_request,
     on_local_thread,
     resumed,
     surprising_service,
@@ -32,10 +34,10 @@ from conformance.rules.threads.restorations import (
     fault_of_thread,
     malformed_data,
     next_runs,
-    restored_thread,
+    restoration,
     shown_fact,
 )
-from conformance.rules.threads.twins import Twins, asked_alike, differences, script_ran_out, streaming_twins
+from conformance.rules.threads.streaming_pairs import StreamingPair, asked_alike, differences, script_ran_out, streaming_pair
 from conformance.rules.wording import error, outcome, show
 from conformance.trace.adapter_events import Raised, RunReturned, Serialized, ThreadDescribed
 from conformance.trace.harness_events import ContextInvoking, DataChanged
@@ -84,21 +86,9 @@ def shows_what_was_given(_: ExecutionView, run: RunView) -> bool:
 
 
 @condition
-def failed_after_a_request(_: ExecutionView, run: RunView) -> bool:
-    """The run sent a request and failed or was cancelled."""
-    return run.ending in ("raised", "cancelled") and bool(run.calls)
-
-
-@condition
 def set_to_persist_per_run(_: ExecutionView, run: RunView) -> bool:
     """The agent's history is appended once, at the end of a run."""
     return persistence_of(run.agent) == "per run"
-
-
-@condition
-def client_as_is(_: ExecutionView, run: RunView) -> bool:
-    """The agent takes its chat client as it is, without the framework's stack around it."""
-    return run.agent.client_as_is
 
 
 # --- the rules ---
@@ -146,7 +136,7 @@ def the_next_request_is_the_same(execution: ExecutionView, runs: NextRuns) -> It
 @rule(
     "THR-22",
     needs=["threads.serialize"],
-    each=restored_thread,
+    each=restoration,
     also=[the_next_request_is_the_same],
     aspects=["wrong kind", "another id", "other messages", "other context", "other store", "refused", "not refused"],
 )
@@ -304,18 +294,18 @@ def the_callers_input_is_not_changed(execution: ExecutionView, run: RunView) -> 
 @rule(
     "THR-27",
     needs=["runs.streaming"],
-    each=streaming_twins,
+    each=streaming_pair,
     when=[asked_alike],
     leaves_alone=[script_ran_out],
     aspects=["other requests", "other ending", "other response", "other thread"],
 )
-def streaming_changes_nothing(execution: ExecutionView, twins: Twins) -> Iterator[Finding]:
+def streaming_changes_nothing(execution: ExecutionView, pair: StreamingPair) -> Iterator[Finding]:
     """Streaming and non-streaming runs of one scenario send the same requests, leave the same thread and return the same content.
 
     Ids are compared by their order. In which chunks an answer is streamed does not matter: a chunk may add to what came before,
     replace it, or be all that is streamed.
     """
-    for plain, streamed in zip(twins.plain, twins.streamed, strict=True):
+    for plain, streamed in zip(pair.plain, pair.streamed, strict=True):
         wrong = differences(execution, plain, streamed)
         yield finding(
             not wrong,

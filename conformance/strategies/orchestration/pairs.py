@@ -1,4 +1,4 @@
-"""Twins: two runs of workflows with the same script that differ in one thing, which must not matter."""
+"""Pairs: two runs of workflows with the same script that differ in one thing, which must not matter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIDE_BY_SIDE = _SOUND - {"asking", "limiting", "authoring", "returning"}
 
 
 def differences(pen: Pen) -> list[Difference]:
-    """In what twins may differ, some more often than others."""
+    """In what the runs of a pair may differ, some more often than others."""
     possible: dict[Difference, bool] = {
         "stream": pen.can("runs.streaming"),
         "intermediate_outputs": pen.can("workflows.intermediate_outputs"),
@@ -34,7 +34,7 @@ def differences(pen: Pen) -> list[Difference]:
     return [difference for difference in _DIFFERENCES if possible[difference]]
 
 
-def twins(pen: Pen) -> Scenario:
+def pair(pen: Pen) -> Scenario:
     """One script on two workflows, which have the same participants; in every reply, as the service's own texts would differ."""
     difference = pen.pick(differences(pen))
     ordered = difference == "finish"

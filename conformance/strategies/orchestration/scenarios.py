@@ -1,4 +1,4 @@
-"""Random scenarios of the orchestration area: runs of workflows of every pattern, alone, again, on threads, as twins, together."""
+"""Random scenarios of the orchestration area: runs of workflows of every pattern, alone, again, on threads, in pairs, together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conformance.scenario.scenario import Scenario, Together
 from conformance.strategies.choices import Pen
 from conformance.strategies.orchestration.draft import Play
 from conformance.strategies.orchestration.features import ALL, CALM, patterns, topics
-from conformance.strategies.orchestration.pairs import differences, twins
+from conformance.strategies.orchestration.pairs import differences, pair
 from conformance.strategies.orchestration.runs import draft, ordered
 from conformance.strategies.orchestration.work import beside
 from conformance.strategies.orchestration.workflows import add_workflow
@@ -30,7 +30,7 @@ def scenario(pen: Pen) -> Scenario:
     if pen.can("workflows.as_agent"):
         sorts += [_on_threads] * 6
     if differences(pen):
-        sorts += [twins] * 8
+        sorts += [pair] * 8
     if pen.can("runs.interleaved"):
         sorts += [_together] * 3
     if pen.can("runs.streaming"):

@@ -1,4 +1,4 @@
-"""Siblings: threads of one scenario with equal runs, in different cells of the matrix, in different homes, or streaming and not."""
+"""Pairs: threads of one scenario with equal runs, in different cells of the matrix, in different homes, or streaming and not."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _ALIKE = _PARTS | _HAPPENS
 _BOTH_WAYS = _ALIKE | _HAPPENS_BOTH_WAYS
 
 
-def sorts_of_siblings(pen: Pen) -> list[Callable[[Pen], Scenario]]:
-    """The sorts of siblings that the scenario may have."""
+def sorts_of_pairs(pen: Pen) -> list[Callable[[Pen], Scenario]]:
+    """The sorts of pairs that the scenario may have."""
     sorts: list[Callable[[Pen], Scenario]] = []
     if len(possible(pen, M1, M2, M3)) > 1:
         sorts += [_in_cells] * 2
@@ -55,7 +55,7 @@ def _in_cells(pen: Pen) -> Scenario:
     course = Course(pen, plots(pen, _ALIKE))
     third, cells = pen.rarely(8), list(pen.pick([pair for pair in _PAIRS if len(possible(pen, *pair)) == 2]))
     others = [cell for cell in possible(pen, M2, M3, M4) if cell not in cells]
-    agent = pen.part(_a_sibling(pen, course.plots))
+    agent = pen.part(_one_of_a_pair(pen, course.plots))
     for cell in [*cells, *(others[:1] if third else [])]:
         course.open_thread(course.add_agent(_in_cell(agent, cell)))
     _turns(course)
@@ -69,7 +69,7 @@ def _in_homes(pen: Pen) -> Scenario:
     """
     course = Course(pen, plots(pen, _ALIKE))
     follows_each_call = pen.rarely(2)
-    agent = pen.part(_a_sibling(pen, course.plots, looks=True))
+    agent = pen.part(_one_of_a_pair(pen, course.plots, looks=True))
     keeping = msgspec.structs.replace(pen.pick(services(pen, keeping=True)), repeats_call_ids=agent.service.repeats_call_ids)
     course.open_thread(course.add_agent(_in_cell(agent, pen.pick(possible(pen, M2, M2, M4)))))
     hosted = msgspec.structs.replace(agent, service=keeping, per_service_call=follows_each_call)
@@ -91,8 +91,8 @@ def _both_ways(pen: Pen) -> Scenario:
 
 
 @st.composite
-def _a_sibling(draw: st.DrawFn, shared: Pen, plots: frozenset[Plot], *, looks: bool = False) -> AgentSpec:
-    """What siblings in different cells have in common."""
+def _one_of_a_pair(draw: st.DrawFn, shared: Pen, plots: frozenset[Plot], *, looks: bool = False) -> AgentSpec:
+    """What the agents of a pair in different cells have in common."""
     pen = shared.used_by(draw)
     service = msgspec.structs.replace(pen.pick(services(pen)), repeats_call_ids=pen.rarely(8))
     return furnished(pen, AgentSpec(service=service), plots, looks=looks)
@@ -104,11 +104,11 @@ def _in_cell(agent: AgentSpec, cell: AgentSpec) -> AgentSpec:
 
 def _turns(course: Course, *, both_ways: bool = False, until_it_fails: bool = False) -> None:
     """A few turns of the first thread, each of which the others take after it."""
-    siblings = list(course.threads)
+    threads = list(course.threads)
     for _ in range(course.pen.count(_MOST_TURNS)):
         turn = course.pen.part(_a_turn(course.pen, course))
-        for place, sibling in enumerate(siblings):
-            course.take(turn, sibling, stream=bool(place) if both_ways else None)
+        for place, thread in enumerate(threads):
+            course.take(turn, thread, stream=bool(place) if both_ways else None)
         failed = any(reply.error is not None for run in turn.runs for reply in run.replies)
         if course.left or (failed and until_it_fails):
             return

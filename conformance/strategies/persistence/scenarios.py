@@ -1,4 +1,4 @@
-"""Random scenarios of the persistence area: conversations in the configuration matrix, siblings, and conflicts."""
+"""Random scenarios of the persistence area: conversations in the configuration matrix, pairs, and conflicts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conformance.strategies.persistence.agents import M1, M2, an_agent, possible
 from conformance.strategies.persistence.conflicts import conflict
 from conformance.strategies.persistence.draft import Course
 from conformance.strategies.persistence.features import EVENTS, Plot, every_plot, plots
-from conformance.strategies.persistence.pairs import sorts_of_siblings
+from conformance.strategies.persistence.pairs import sorts_of_pairs
 from conformance.strategies.persistence.steps import happen, happening
 from conformance.strategies.scripts import services
 from conformance.vocabulary import ThreadKind
@@ -27,10 +27,10 @@ def scenario(pen: Pen) -> Scenario:
     """A conversation, threads that must come to the same, or a service that returns ids nobody asked for."""
     if not services(pen):
         return Scenario()
-    siblings = sorts_of_siblings(pen)
+    pairs = sorts_of_pairs(pen)
     sorts: list[Callable[[Pen], Scenario]] = [_conversation] * 8 + [_tour] * 3
-    if siblings:
-        sorts += [pen.pick(siblings)] * 4
+    if pairs:
+        sorts += [pen.pick(pairs)] * 4
     if services(pen, surprising=True) and possible(pen, M1, M2):
         sorts += [conflict] * 4
     return pen.pick(sorts)(pen)

@@ -18,7 +18,7 @@ Theme = Literal[
     "sharing",  # threads that go from one agent to another
     "tampering",
     "interleaving",
-    "streaming",  # twins, of which one streams
+    "streaming",  # a pair, of which one streams
     # who takes part
     "adaptive",
     "providers",  # context providers

@@ -8,19 +8,19 @@ from conformance.strategies.scripts import services
 from conformance.strategies.threads.agents import cast
 from conformance.strategies.threads.draft import Talk
 from conformance.strategies.threads.features import themes
-from conformance.strategies.threads.steps import a_move, twins
+from conformance.strategies.threads.steps import a_move, pair
 
 _MOST_MOVES = 5
 
 
 def scenario(pen: Pen) -> Scenario:
-    """A few moves on one to three threads; or twins, of which one streams."""
+    """A few moves on one to three threads; or a pair, of which one streams."""
     if not services(pen):
         return Scenario()
     talk = Talk(pen, themes(pen))
     cast(pen, talk)
     if "streaming" in talk.themes:
-        twins(pen, talk)
+        pair(pen, talk)
     else:
         for _ in range(pen.count(_MOST_MOVES)):
             pen.part(a_move(pen, talk))

@@ -110,7 +110,7 @@ def round_trip(talk: Talk) -> None:
     begins = pen.rarely(4) if thread.kind == "adaptive" else pen.mostly()
     if not thread.turns and begins:
         talk.run_on(thread, answers=True)
-    moves, twice, twins, late = pen.rarely(2), pen.rarely(2), pen.rarely(2), pen.rarely(4)
+    moves, twice, paired, late = pen.rarely(2), pen.rarely(2), pen.rarely(2), pen.rarely(4)
     alone = thread.agent.history == "provider"  # one history for all of them: only one goes on
     others = [name for name in talk.speakers if name != thread.on and not alone]
     agent = pen.pick(others) if others and moves else None
@@ -126,8 +126,8 @@ def round_trip(talk: Talk) -> None:
     if alone:
         talk.threads[talk.threads.index(thread)] = restored[0]
         return
-    for twin in (*restored[1:], *([thread] if twins and agent is None else [])):
-        talk.again(run, twin)
+    for other in (*restored[1:], *([thread] if paired and agent is None else [])):
+        talk.again(run, other)
     talk.threads.insert(0, restored[-1])
 
 
@@ -188,7 +188,7 @@ def options(pen: Pen, thread: OpenThread) -> list[Options]:
 _MOST_TURNS = 3
 
 
-def twins(pen: Pen, talk: Talk) -> None:
+def pair(pen: Pen, talk: Talk) -> None:
     """Two threads with a few turns each."""
     first = talk.thread()
     talk.open_thread(first.on, first.kind)

@@ -34,12 +34,12 @@ def turn(written: Written, said, answer, *before, **asked) -> Written:
 
 
 def both_ways(*appends, name="a", kind="local", **a) -> Written:
-    """A run on t that is not streamed, with two appends; and its twin on u, streamed, with these."""
+    """A run on t that is not streamed, with two appends; and the same on u, streamed, with these."""
     made = (CreateThread(thread="t", agent="a"), CreateThread(thread="u", agent=name, kind=kind))
     said = {"say": ("one",), "replies": (ReplySpec(text="1"),)}
-    twins = (Run(thread="t", **said), Run(thread="u", stream=True, **said))
+    both = (Run(thread="t", **said), Run(thread="u", stream=True, **said))
     agent = AgentSpec(**{"history": "provider", **a})
-    scenario = Scenario(agents={"a": agent, "b": agent}, steps=(*made, *twins))
+    scenario = Scenario(agents={"a": agent, "b": agent}, steps=(*made, *both))
     written = Written(scenario).run("t").called("one").replied("1").appended("one").appended("=1", "=2").returned("1")
     written = written.run("u").called("one", agent=name).replied("1", agent=name)
     for said in appends:

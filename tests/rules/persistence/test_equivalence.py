@@ -21,7 +21,7 @@ OTHERS, RAINY = calls("c2", weather={}), results(c2="sunny")
 """The same call and its result, as the second thread's service numbers it."""
 
 
-def siblings(first: dict[str, Any], second: dict[str, Any], *said: str, kind: Any = "local", **run: Any) -> Scenario:
+def pair(first: dict[str, Any], second: dict[str, Any], *said: str, kind: Any = "local", **run: Any) -> Scenario:
     """Threads t of agent a and u, of a kind, of agent b, with one script: a run that says "one" where nothing else is given."""
     agents = {name: AgentSpec(history="provider", tools=TOOLS, **spec) for name, spec in (("a", first), ("b", second))}
     made = (CreateThread(thread="t", agent="a"), CreateThread(thread="u", agent="b", kind=kind))
@@ -32,9 +32,9 @@ def siblings(first: dict[str, Any], second: dict[str, Any], *said: str, kind: An
 # --- PER-17 ---
 
 
-def twins(*said: str, a: dict[str, Any] = PER_CALL, service: ServiceSpec = NEW_IDS, **run: Any) -> Written:
+def hosted_pair(*said: str, a: dict[str, Any] = PER_CALL, service: ServiceSpec = NEW_IDS, **run: Any) -> Written:
     """A local thread that is kept per call, and a hosted one; the trace ends before their runs."""
-    return Written(siblings(a, {"service": service}, *said, kind="hosted", **run))
+    return Written(pair(a, {"service": service}, *said, kind="hosted", **run))
 
 
 def kept_by_service(written: Written) -> Written:
@@ -44,8 +44,8 @@ def kept_by_service(written: Written) -> Written:
 
 
 def stored(*appended: Said) -> Written:
-    """The run on t stores this, the twin's what it should."""
-    written = twins().run("t").called("one").replied(ASKS).tool("c1").called("one", ASKS, SUNNY).replied("1")
+    """The run on t stores this, the pair's what it should."""
+    written = hosted_pair().run("t").called("one").replied(ASKS).tool("c1").called("one", ASKS, SUNNY).replied("1")
     return kept_by_service((written.appended(*appended) if appended else written).returned("1"))
 
 
@@ -68,7 +68,7 @@ def test_per_17_breaks(appended, aspect):
 
 
 def test_per_17_breaks_where_a_result_is_stored_that_no_service_was_sent():
-    written = twins(a=DECORATED).run("t").called("one").replied(STOPS).tool("c1", "stop", "stopped", terminated=True)
+    written = hosted_pair(a=DECORATED).run("t").called("one").replied(STOPS).tool("c1", "stop", "stopped", terminated=True)
     written.appended("one", STOPS, STOPPED).returned(STOPS)
     asks = calls("c2", stop={})
     written.run("u").called("one", agent="b").replied(asks, agent="b", conversation_id="b-1", kept=True)
@@ -78,7 +78,7 @@ def test_per_17_breaks_where_a_result_is_stored_that_no_service_was_sent():
 
 @pytest.mark.parametrize(("b", "aspects"), [({}, set()), (PER_CALL, {"foreign"})])
 def test_per_17_compares_up_to_a_failure_where_the_hosted_thread_follows_ids_at_the_end_of_runs_only(b, aspects):
-    written = Written(siblings(PER_CALL, {"service": NEW_IDS, **b}, "one", "two", kind="hosted"))
+    written = Written(pair(PER_CALL, {"service": NEW_IDS, **b}, "one", "two", kind="hosted"))
     written.run("t").called("one").failed().raised("service")
     written.run("u").called("one", agent="b").failed(agent="b").raised("service")
     written.run("t").called("two").replied("2").appended("two", "=2").returned("2")
@@ -87,8 +87,8 @@ def test_per_17_compares_up_to_a_failure_where_the_hosted_thread_follows_ids_at_
 
 
 def test_per_17_compares_no_threads_that_are_kept_otherwise():
-    assert not kept_by_service(twins(a={}).run("t").called("one")).findings("PER-17")
-    local = Written(siblings(PER_CALL, {}))
+    assert not kept_by_service(hosted_pair(a={}).run("t").called("one")).findings("PER-17")
+    local = Written(pair(PER_CALL, {}))
     assert not kept_by_service(local.run("t").called("one")).findings("PER-17")
 
 
@@ -102,11 +102,11 @@ def both_ran(written: Written, end: Any = None) -> Written:
 @pytest.mark.parametrize(
     ("written", "name"),
     [
-        (both_ran(twins(service=ServiceSpec(keeps="new_ids", repeats_call_ids=True))), "number calls differently"),
-        (both_ran(twins(), Abandoned), "cut off"),
-        (both_ran(twins(load_fails=0)), "with a failing provider"),
-        (both_ran(twins(append_fails=0)), "with a failing provider"),
-        (both_ran(twins(background=True)), "partly in background"),
+        (both_ran(hosted_pair(service=ServiceSpec(keeps="new_ids", repeats_call_ids=True))), "number calls differently"),
+        (both_ran(hosted_pair(), Abandoned), "cut off"),
+        (both_ran(hosted_pair(load_fails=0)), "with a failing provider"),
+        (both_ran(hosted_pair(append_fails=0)), "with a failing provider"),
+        (both_ran(hosted_pair(background=True)), "partly in background"),
     ],
 )
 def test_per_17_leaves_alone(written, name):
@@ -118,7 +118,7 @@ def test_per_17_leaves_alone(written, name):
 
 def both_modes(*appended: Said, ending: Any = "returned", first: dict[str, Any] | None = None) -> Written:
     """A run on t, kept per run, stores what it should; the one on u, kept per call, stores this."""
-    written = Written(siblings(first or {}, PER_CALL)).run("t").called("one").replied(ASKS).tool("c1")
+    written = Written(pair(first or {}, PER_CALL)).run("t").called("one").replied(ASKS).tool("c1")
     written.called("one", ASKS, SUNNY).replied("1").appended("one", ASKS, SUNNY, "=1").returned("1")
     written.run("u").called("one", agent="b").replied(OTHERS, agent="b").tool("c2", agent="b")
     written.called(RAINY, agent="b").replied("1", agent="b")

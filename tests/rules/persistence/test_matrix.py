@@ -108,7 +108,7 @@ def test_per_03_breaks_where_something_is_injected():
     assert broken(again.replied("1").appended(*WHOLE).returned("1"), "PER-03") == {"loaded again"}
 
 
-def siblings(first: dict[str, Any], second: dict[str, Any], *replies: ReplySpec, **more: Any) -> Scenario:
+def pair(first: dict[str, Any], second: dict[str, Any], *replies: ReplySpec, **more: Any) -> Scenario:
     """Two threads, t of agent a and u of agent b, which are asked the same."""
     agents = {name: AgentSpec(**{"history": "provider", "tools": TOOLS, **each}) for name, each in (("a", first), ("b", second))}
     script = {"say": ("one",), "replies": replies or (ReplySpec(text="1"),), **more}
@@ -125,11 +125,11 @@ def both(scenario: Scenario, *sent: Said, answer: str = "1", **asks: Any) -> Wri
 
 
 def test_per_03_compares_requests_with_those_of_an_agent_without_the_setting():
-    scenario = siblings({}, AS_IS)
+    scenario = pair({}, AS_IS)
     assert holds(both(scenario, "one"), "PER-03")
     assert broken(both(scenario, "one", store=False), "PER-03") == {"other requests"}
     assert broken(both(scenario, "one", "two"), "PER-03") == {"other requests"}
-    assert not broken(both(siblings({}, {**AS_IS, "service": ONE_ID}), "one", store=False), "PER-03")
+    assert not broken(both(pair({}, {**AS_IS, "service": ONE_ID}), "one", store=False), "PER-03")
 
 
 # --- PER-02 and PER-05: after each reply ---
@@ -278,12 +278,12 @@ def test_per_05_leaves_warnings_alone_that_are_of_another_agent():
 
 
 def test_per_06_holds_where_cells_come_to_the_same():
-    assert holds(both(siblings({}, PER_CALL), "one"), "PER-06")
-    assert holds(both(siblings({}, DECORATED), "=0", "one"), "PER-06")
+    assert holds(both(pair({}, PER_CALL), "one"), "PER-06")
+    assert holds(both(pair({}, DECORATED), "=0", "one"), "PER-06")
 
 
 def test_per_06_breaks():
-    scenario = siblings({}, PER_CALL)
+    scenario = pair({}, PER_CALL)
     assert broken(both(scenario, "one", answer="2"), "PER-06") == {"other response"}
     assert broken(both(scenario, "two"), "PER-06") == {"other requests"}
     failed = Written(scenario).created("t", "local").created("u", "local", step=1)
@@ -292,13 +292,13 @@ def test_per_06_breaks():
 
 
 def test_per_06_compares_no_threads_outside_of_the_matrix():
-    assert not both(siblings({}, {}), "two").findings("PER-06")
-    assert not both(siblings({}, {"service": SURPRISING, **PER_CALL}), "two").findings("PER-06")
-    assert not both(siblings({}, {"history": "default", **PER_CALL}), "two").findings("PER-06")
+    assert not both(pair({}, {}), "two").findings("PER-06")
+    assert not both(pair({}, {"service": SURPRISING, **PER_CALL}), "two").findings("PER-06")
+    assert not both(pair({}, {"history": "default", **PER_CALL}), "two").findings("PER-06")
 
 
 def test_per_06_compares_no_requests_of_resumed_runs_where_nothing_is_stored():
-    one = siblings({}, BARE, ReplySpec(text="0"), ReplySpec(text="1"))
+    one = pair({}, BARE, ReplySpec(text="0"), ReplySpec(text="1"))
     written = Written(Scenario(agents=one.agents, steps=(*one.steps, Respond(), Respond())))
     written.created("t", "local").created("u", "local", step=1)
     for number, thread, agent, sent in ((0, "t", "a", "one"), (1, "u", "b", "two")):
@@ -308,8 +308,8 @@ def test_per_06_compares_no_requests_of_resumed_runs_where_nothing_is_stored():
 
 
 def twice(*, stops: bool = False, supplied: bool = False) -> Written:
-    """Two runs on each of two siblings, of which the first is terminated where it `stops`; u is `supplied` a result then."""
-    one = siblings({}, PER_CALL, ReplySpec(text="1"))
+    """Two runs on each thread of a pair, of which the first is terminated where it `stops`; u is `supplied` a result then."""
+    one = pair({}, PER_CALL, ReplySpec(text="1"))
     again = tuple(Run(thread=thread, say=("two",), replies=(ReplySpec(text="2"),), supplies=True) for thread in "tu")
     written = Written(Scenario(agents=one.agents, steps=(*one.steps, *again))).created("t", "local").created("u", "local", step=1)
     for thread, agent in (("t", "a"), ("u", "b")):

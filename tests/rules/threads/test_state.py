@@ -229,7 +229,7 @@ def test_thr_26_asks_nothing_where_nobody_can_say():
 ANSWERED = (ReplySpec(text="1"),)
 
 
-def twins(*replies: ReplySpec, thread="v", **created) -> Scenario:
+def pair(*replies: ReplySpec, thread="v", **created) -> Scenario:
     """Two threads of one agent, which say the same; the runs of the second one stream."""
     plain = Run(thread="t", say=("one",), replies=replies or ANSWERED)
     streamed = Run(thread=thread, say=("one",), replies=replies or ANSWERED, stream=True)
@@ -241,7 +241,7 @@ def both(
     *to_v: str, scenario: Scenario | None = None, answer="1", left: tuple[str, ...] = ("one", "=1"), fails=False, **asked
 ) -> Written:
     """The run that does not stream goes well; what the other one does is to be said."""
-    written = Written(scenario or twins()).created("t", "local").created("v", "local", step=1)
+    written = Written(scenario or pair()).created("t", "local").created("v", "local", step=1)
     written.run("t").called("one").replied("1").returned("1").described("t", "local", "one", "=1")
     written.run("v").called(*(to_v or ("one",)), **asked).replied("1")
     written = written.raised("service") if fails else written.returned(answer)
@@ -259,7 +259,7 @@ def test_thr_27():
 
 def test_thr_27_compares_ids_by_their_order():
     asking = (ReplySpec(calls=(CallSpec(tool="weather"),)), ReplySpec(text="1"))
-    written = Written(twins(*asking)).created("t", "hosted").created("v", "hosted", step=1)
+    written = Written(pair(*asking)).created("t", "hosted").created("v", "hosted", step=1)
     for thread, id, call in (("t", "a-1", "call-1"), ("v", "a-2", "call-2")):
         asked = calls(call, weather={})
         written.run(thread).called("one", store=True).replied(asked, conversation_id=id).tool(call)
@@ -268,13 +268,13 @@ def test_thr_27_compares_ids_by_their_order():
     assert holds(written, "THR-27")
 
 
-def test_thr_27_asks_nothing_of_threads_that_are_no_twins():
-    assert both("one", "one", scenario=twins(kind="hosted")).findings("THR-27") == []
+def test_thr_27_asks_nothing_of_threads_that_are_no_pair():
+    assert both("one", "one", scenario=pair(kind="hosted")).findings("THR-27") == []
     steps = (CreateThread(thread="t", agent="a"), Run(thread="t", say=("one",), replies=ANSWERED), Serialize(thread="t"))
     copy = (Restore(thread="v", data="t"), Run(thread="v", say=("one",), replies=ANSWERED, stream=True))
-    restored_twin = local_turn(Scenario(agents={"a": AgentSpec()}, steps=(*steps, *copy))).step(2).event(Serialized, thread="t")
-    restored_twin.step(3).event(Restored, thread="v", source="t").described("v", "local", "one", "=1")
-    assert restored_twin.run("v").called("one", "=1", "one").replied("1").returned("1").findings("THR-27") == []
+    restored_copy = local_turn(Scenario(agents={"a": AgentSpec()}, steps=(*steps, *copy))).step(2).event(Serialized, thread="t")
+    restored_copy.step(3).event(Restored, thread="v", source="t").described("v", "local", "one", "=1")
+    assert restored_copy.run("v").called("one", "=1", "one").replied("1").returned("1").findings("THR-27") == []
 
 
 def test_thr_27_leaves_alone_where_a_script_ran_out():

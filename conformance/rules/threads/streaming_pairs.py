@@ -1,4 +1,4 @@
-"""Twins: two threads of one scenario with equal scripts, of which one streams and the other does not (THR-27)."""
+"""Streaming pairs: two threads of one scenario with equal scripts, of which one streams and the other does not (THR-27)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from conformance.trace.harness_events import ServiceReplied
 
 
 @dataclass(frozen=True)
-class Twins:
+class StreamingPair:
     """The runs of two threads. plain: those of the thread that never streams. streamed: those of the one that always does."""
 
     plain: tuple[RunView, ...]
@@ -26,7 +26,7 @@ class Twins:
 
 
 @selection
-def streaming_twins(execution: ExecutionView) -> Iterator[Twins]:
+def streaming_pair(execution: ExecutionView) -> Iterator[StreamingPair]:
     """Two threads that were created alike, one of which streams all of its runs and the other none."""
     runs: dict[str, list[RunView]] = {}
     for run, thread, _ in execution.agent_runs():
@@ -34,20 +34,20 @@ def streaming_twins(execution: ExecutionView) -> Iterator[Twins]:
     for (first, plain), (second, streamed) in product(runs.items(), repeat=2):
         apart = _stream(plain, False) and _stream(streamed, True)
         if apart and _creation(execution, first) == _creation(execution, second) is not None:
-            yield Twins(tuple(plain), tuple(streamed))
+            yield StreamingPair(tuple(plain), tuple(streamed))
 
 
 @condition
-def asked_alike(_: ExecutionView, twins: Twins) -> bool:
+def asked_alike(_: ExecutionView, pair: StreamingPair) -> bool:
     """The runs of both say, choose and script the same."""
-    plain, streamed = ([_but_for_streaming(run) for run in runs] for runs in (twins.plain, twins.streamed))
+    plain, streamed = ([_but_for_streaming(run) for run in runs] for runs in (pair.plain, pair.streamed))
     return plain == streamed
 
 
 @condition
-def script_ran_out(_: ExecutionView, twins: Twins) -> bool:
+def script_ran_out(_: ExecutionView, pair: StreamingPair) -> bool:
     """A service was called more often than is scripted, and went on with texts that are never the same."""
-    return any(_ran_out(run) for run in (*twins.plain, *twins.streamed))
+    return any(_ran_out(run) for run in (*pair.plain, *pair.streamed))
 
 
 def differences(execution: ExecutionView, plain: RunView, streamed: RunView) -> dict[str, tuple[str, str]]:
