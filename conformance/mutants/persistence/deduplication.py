@@ -102,6 +102,17 @@ class UngatedSiblingsForgotten(Mutant):
     agent_type = _Agent
 
 
+class _Remembering(Front):
+    """A store that remembers what was loaded last."""
+
+    loaded: tuple[Message, ...] = ()
+
+    async def load(self) -> tuple[Message, ...]:
+        """Keep what is loaded."""
+        self.loaded = await super().load()
+        return self.loaded
+
+
 class HistoryAppendedAgain(Mutant):
     """Per-service-call persistence appends a loaded message once more with every call."""
 
@@ -109,15 +120,8 @@ class HistoryAppendedAgain(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/7211"
     expected = frozenset({"PER-06", "PER-09", "PER-11", "PER-12", "PER-13", "PER-17", "PER-18", "THR-05", "THR-10"})
 
-    class _Front(Front):
+    class _Front(_Remembering):
         """The store that takes what was sent for new."""
-
-        loaded: tuple[Message, ...] = ()
-
-        async def load(self) -> tuple[Message, ...]:
-            """Keep what is loaded."""
-            self.loaded = await super().load()
-            return self.loaded
 
         async def append(self, messages: Sequence[Message]) -> None:
             """Append a part of it with the rest."""
@@ -133,15 +137,8 @@ class EarlierTurnsAppendedAgain(Mutant):
     imitates = "https://github.com/openai/openai-agents-python/issues/1699"
     expected = frozenset({"PER-01", "PER-09", "PER-11", "PER-18", "THR-05", "THR-10"})
 
-    class _Front(Front):
+    class _Front(_Remembering):
         """The store that takes the past for new."""
-
-        loaded: tuple[Message, ...] = ()
-
-        async def load(self) -> tuple[Message, ...]:
-            """Keep what is loaded."""
-            self.loaded = await super().load()
-            return self.loaded
 
         async def append(self, messages: Sequence[Message]) -> None:
             """Append it with the rest."""

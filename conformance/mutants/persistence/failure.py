@@ -298,6 +298,17 @@ class LoadErrorRaisedLate(Mutant):
     parts = behind(_Front, FAILING)
 
 
+class _Unfailing(Front):
+    """The store that never fails to append."""
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Go on."""
+        try:
+            await super().append(messages)
+        except ProviderError:
+            return
+
+
 class AppendErrorSwallowed(Mutant):
     """A run is returned as if it were stored although the history store failed to append it at its end."""
 
@@ -305,17 +316,7 @@ class AppendErrorSwallowed(Mutant):
     imitates = "https://github.com/Gitlawb/zero/issues/471"
     expected = frozenset({"PER-01", "PER-06", "PER-10", "PER-24", "PER-37"})
 
-    class _Front(Front):
-        """The store that never fails to append."""
-
-        async def append(self, messages: Sequence[Message]) -> None:
-            """Go on."""
-            try:
-                await super().append(messages)
-            except ProviderError:
-                return
-
-    parts = behind(_Front, replace(FAILING, cells=("M1",)))
+    parts = behind(_Unfailing, replace(FAILING, cells=("M1",)))
 
 
 class AppendErrorBetweenCallsSwallowed(Mutant):
@@ -325,17 +326,7 @@ class AppendErrorBetweenCallsSwallowed(Mutant):
     imitates = "https://github.com/librefang/librefang/pull/2079"
     expected = frozenset({"PER-02", "PER-06", "PER-10", "PER-13", "PER-24", "PER-37"})
 
-    class _Front(Front):
-        """The store that never fails to append."""
-
-        async def append(self, messages: Sequence[Message]) -> None:
-            """Go on."""
-            try:
-                await super().append(messages)
-            except ProviderError:
-                return
-
-    parts = behind(_Front, replace(FAILING, cells=("M2",)))
+    parts = behind(_Unfailing, replace(FAILING, cells=("M2",)))
 
 
 class AppendErrorReplaced(Mutant):
