@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, cast
 
+import msgspec
 import msgspec.inspect as shapes
 
 from conformance.vocabulary import nearest
@@ -54,6 +55,19 @@ def misfit(value: object, kind: type | shapes.Type, path: str = "$") -> str | No
             return _first(misfit(item, shape.item_type, f"{path}[{place}]") for place, item in items)
         case _:
             return None if _fits(value, shape) else _unexpected(value, shape, path)
+
+
+def flaw(item: msgspec.Struct) -> str | None:
+    """What a struct holds that its type does not allow, None where it is sound: nothing looked at it when it was made."""
+    try:
+        data: dict[str, object] = msgspec.json.decode(msgspec.json.encode(item))
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        return str(error)
+    try:
+        msgspec.convert(data, type(item))
+    except msgspec.ValidationError as error:
+        return misfit(data, type(item)) or str(error)
+    return None
 
 
 def path_to(path: str, key: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import NoReturn
 
+from conformance.harness.blame import culprit, is_mistake, place_of
 from conformance.implementation.protocol import AnyImplementation, NotSupported
 from conformance.trace.adapter_events import Raised
 from conformance.trace.harness_events import Broke, Cancelled, Refused
@@ -19,10 +20,18 @@ class Stop(Exception):
     """The performance cannot go on; the reason is recorded."""
 
 
-def malformed(world: World, method: str, got: object, expected: str) -> NoReturn:
+def malformed(world: World, implementation: AnyImplementation, method: str, got: object, expected: str) -> NoReturn:
     """Record that the adapter handed over something that it must not. Raises Stop."""
-    world.record(Broke, cause="malformed", text=stable(f"{method} of the adapter: got {got}, expected {expected}"))
+    text = stable(f"{method} of the adapter: got {got}, expected {expected}")
+    world.record(Broke, cause="malformed", text=text, blame="adapter", where=place_of(implementation, method))
     raise Stop
+
+
+def crashed(world: World, implementation: AnyImplementation, method: str, error: Exception) -> None:
+    """Record that a method of the adapter raised where nothing may raise."""
+    found = culprit(error, implementation)
+    where = found.where or place_of(implementation, method)
+    world.record(Broke, cause="crash", text=stable(f"{method}: {error!r}"), run=None, blame=found.blame, where=where)
 
 
 async def attempt(
@@ -48,8 +57,17 @@ async def attempt(
         if isinstance(error, TimeoutError) and limit.expired():
             world.record(Broke, cause="timeout", text=f"no end within {seconds:g} s", run=run)
             raise Stop from None
-        kind = implementation.error_kind(error)
-        world.record(Raised, kind=kind, text=stable(str(error)), native=type(error).__name__, run=run)
+        _raised(error, world, implementation, run)
     except BaseException as error:
         world.record(Broke, cause="exit", text=stable(repr(error)), run=run)
         raise Stop from None
+
+
+def _raised(error: Exception, world: World, implementation: AnyImplementation, run: int | None) -> None:
+    """Record what a step raised. Raises Stop for a mistake in the adapter's own code: that says nothing of the implementation."""
+    found = culprit(error, implementation)
+    text, native = stable(str(error)), type(error).__name__
+    if found.blame == "adapter" and is_mistake(error):
+        world.record(Broke, cause="crash", text=f"{native}: {text}", run=run, blame="adapter", where=found.where)
+        raise Stop from None
+    world.record(Raised, kind=implementation.error_kind(error), text=text, native=native, where=found.where, run=run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ import msgspec
 
 from conformance.harness.runner import perform
 from conformance.implementation.subject import Subject
-from conformance.json_errors import misfit
+from conformance.json_errors import flaw
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Finding, Rule
 from conformance.scenario.scenario import Scenario
@@ -79,25 +79,21 @@ def sound(trace: Trace) -> Trace:
     step, run = 0, None
     for event in trace.events:
         step, run = event.step, event.run
-        wrong = _wrong(event)
+        wrong = flaw(event)
         if wrong is not None:
             text = f"malformed {type(event).__struct_config__.tag} event: {wrong}"
-            events.append(Broke(step=step, run=run, cause="malformed", text=text))
+            events.append(Broke(step=step, run=run, cause="malformed", text=text, blame="adapter"))
             break
         events.append(event)
     else:
-        events.append(Broke(step=step, run=run, cause="malformed", text="what the implementation declares of itself is malformed"))
+        events.append(
+            Broke(
+                step=step,
+                run=run,
+                cause="malformed",
+                text="what the implementation declares of itself is malformed",
+                blame="adapter",
+            )
+        )
         return Trace(implementation=str(trace.implementation), events=tuple(events))
     return msgspec.structs.replace(trace, events=tuple(events))
-
-
-def _wrong(event: AnyEvent) -> str | None:
-    try:
-        data: Mapping[str, object] = msgspec.json.decode(msgspec.json.encode(event))
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-        return str(error)
-    try:
-        msgspec.convert(data, type(event))
-    except msgspec.ValidationError as error:
-        return misfit(data, type(event)) or str(error)
-    return None

@@ -7,14 +7,13 @@ from typing import Any, cast
 
 import msgspec
 
-from conformance.harness.containment import Stop, malformed
+from conformance.harness.containment import Stop, crashed, malformed
 from conformance.harness.serialization import Archive, damaged
 from conformance.implementation.protocol import AnyImplementation, NotSupported
 from conformance.scenario.scenario import CreateThread, Restore, Run, Scenario, Serialize, Step, Tamper, Together
 from conformance.trace.adapter_events import AgentCreated, Restored, ThreadDescribed
 from conformance.trace.exchange import ThreadState
 from conformance.trace.harness_events import (
-    Broke,
     ConversationExists,
     Damaged,
     HistoryAppended,
@@ -166,10 +165,10 @@ class Ensemble:
                 async with asyncio.timeout(seconds):
                     state = cast("object", await self._implementation.describe_thread(agent, thread))
             except Exception as error:
-                self._world.record(Broke, cause="crash", text=stable(f"describe_thread: {error!r}"), run=None)
+                crashed(self._world, self._implementation, "describe_thread", error)
                 raise Stop from None
             if not isinstance(state, ThreadState):
-                malformed(self._world, "describe_thread", repr(state), "a ThreadState")
+                malformed(self._world, self._implementation, "describe_thread", repr(state), "a ThreadState")
             if name in _used(step) or state != self._described.get(name):
                 self._described[name] = state
                 self._world.record(ThreadDescribed, thread=name, run=None, **self._shown(state))

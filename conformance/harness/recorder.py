@@ -10,6 +10,7 @@ import msgspec
 
 from conformance.harness.containment import malformed
 from conformance.implementation.protocol import AnyImplementation
+from conformance.json_errors import flaw
 from conformance.trace.adapter_events import Chunk, Idle, Output, RequestPending, RunReturned
 from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
 from conformance.trace.harness_events import Abandoned
@@ -39,19 +40,27 @@ class Witness:
     async def run(self, agent: Any, thread: Any, turn: Turn, script: Script, *, stream: bool, abandons: int | None = None) -> None:
         """Run an agent; `abandons`: leave its stream after so many chunks."""
         if stream:
-            await self._stream(self._implementation.stream(agent, thread, turn), agent, thread, script, abandons)
+            await self._stream("stream", self._implementation.stream(agent, thread, turn), agent, thread, script, abandons=abandons)
         else:
-            self._returned(await self._implementation.run(agent, thread, turn), agent, thread, script)
+            self._returned("run", await self._implementation.run(agent, thread, turn), agent, thread, script)
 
     async def run_workflow(self, workflow: Any, turn: Turn, script: Script, *, stream: bool, abandons: int | None = None) -> None:
         """Run a workflow until it is idle; `abandons`: leave its stream after so many chunks and outputs."""
-        await self._workflow(self._implementation.run_workflow(workflow, turn, stream=stream), workflow, script, abandons)
+        seen = self._implementation.run_workflow(workflow, turn, stream=stream)
+        await self._workflow("run_workflow", seen, workflow, script, abandons)
 
     async def _stream(
-        self, seen: AsyncIterator[ChunkSeen | Response], agent: Any, thread: Any, script: Script, abandons: int | None = None
+        self,
+        method: str,
+        seen: AsyncIterator[ChunkSeen | Response],
+        agent: Any,
+        thread: Any,
+        script: Script,
+        *,
+        abandons: int | None = None,
     ) -> None:
         returned, chunks = False, 0
-        async for item in seen:
+        async for item in self._iterated(method, seen):
             if isinstance(item, ChunkSeen):
                 self._chunk(item)
                 chunks += 1
@@ -60,14 +69,26 @@ class Witness:
                     self._world.record(Abandoned, chunks=chunks)
                     return
             else:
-                self._returned(item, agent, thread, script)
+                self._returned(method, item, agent, thread, script)
                 returned = True
         if not returned:
-            malformed(self._world, "stream", "nothing after its chunks", "a Response, last")
+            malformed(self._world, self._implementation, method, "nothing after its chunks", "a Response, last")
 
-    def _returned(self, response: object, agent: Any, thread: Any, script: Script) -> None:
+    def _iterated(self, method: str, seen: Any) -> AsyncIterator[Any]:
+        if not isinstance(seen, AsyncIterator):
+            malformed(self._world, self._implementation, method, repr(seen), "an async generator")
+        return cast("AsyncIterator[Any]", seen)
+
+    def _sound(self, method: str, item: Any, expected: str) -> None:
+        """Check that an object of the kit holds what its fields allow: nothing has, when it was made."""
+        wrong = flaw(item)
+        if wrong is not None:
+            malformed(self._world, self._implementation, method, f"a {type(item).__name__} with {wrong}", expected)
+
+    def _returned(self, method: str, response: object, agent: Any, thread: Any, script: Script) -> None:
         if not isinstance(response, Response):
-            malformed(self._world, "run", repr(response), "a Response")
+            malformed(self._world, self._implementation, method, repr(response), "a Response")
+        self._sound(method, response, "a Response as its fields say")
         given = None
         if response.given is not None:
             named = self._world.name_of(response.given.conversation_id, "foreign")
@@ -76,22 +97,26 @@ class Witness:
 
         async def resume(answers: Sequence[Answer], stream: bool) -> None:
             if stream:
-                await self._stream(self._implementation.stream_answer(agent, thread, answers), agent, thread, script)
+                seen = self._implementation.stream_answer(agent, thread, answers)
+                await self._stream("stream_answer", seen, agent, thread, script)
             else:
-                self._returned(await self._implementation.answer(agent, thread, answers), agent, thread, script)
+                self._returned("answer", await self._implementation.answer(agent, thread, answers), agent, thread, script)
 
         for pending in response.pending:
             self._wait_for(pending, script, resume)
 
     async def _workflow(
-        self, seen: AsyncIterator[WorkflowSeen], workflow: Any, script: Script, abandons: int | None = None
+        self, method: str, seen: AsyncIterator[WorkflowSeen], workflow: Any, script: Script, abandons: int | None = None
     ) -> None:
         async def resume(answers: Sequence[Answer], stream: bool) -> None:
-            await self._workflow(self._implementation.answer_workflow(workflow, answers, stream=stream), workflow, script)
+            seen = self._implementation.answer_workflow(workflow, answers, stream=stream)
+            await self._workflow("answer_workflow", seen, workflow, script)
 
         taken = 0
-        async for item in cast("AsyncIterator[object]", seen):
+        async for item in self._iterated(method, seen):
             taken += isinstance(item, (ChunkSeen, OutputSeen))
+            if isinstance(item, (OutputSeen, Pending)):
+                self._sound(method, item, f"{type(item).__name__} as its fields say")
             match item:
                 case ChunkSeen():
                     self._chunk(item)
@@ -102,7 +127,7 @@ class Witness:
                 case IdleSeen():
                     self._world.record(Idle, pending=item.pending)
                 case _:
-                    malformed(self._world, "run_workflow", repr(item), "ChunkSeen, OutputSeen, Pending or IdleSeen")
+                    malformed(self._world, self._implementation, method, repr(item), "ChunkSeen, OutputSeen, Pending or IdleSeen")
             if taken == abandons:
                 await _leave(seen)
                 self._world.record(Abandoned, chunks=taken)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from conformance.harness.containment import Stop, attempt, malformed
+from conformance.harness.containment import Stop, attempt, crashed, malformed
 from conformance.harness.handles import Ensemble
 from conformance.harness.recorder import Witness
 from conformance.implementation.protocol import AnyImplementation, NotSupported
@@ -71,7 +71,7 @@ class Stage:
                 async with asyncio.timeout(self._timeout):
                     await self.implementation.close()
             except Exception as error:
-                self.world.record(Broke, cause="crash", text=stable(f"close: {error!r}"), run=None)
+                crashed(self.world, self.implementation, "close", error)
             finally:
                 await self.world.close()
 
@@ -79,10 +79,10 @@ class Stage:
         try:
             await self.implementation.open(self.world)
         except Exception as error:
-            self.world.record(Broke, cause="crash", text=stable(f"open: {error!r}"))
+            crashed(self.world, self.implementation, "open", error)
             raise Stop from None
         if getattr(self.implementation, "world", None) is not self.world:
-            malformed(self.world, "open", "no self.world", "a call of super().open(world)")
+            malformed(self.world, self.implementation, "open", "no self.world", "a call of super().open(world)")
 
     async def _together(self, step: Together) -> None:
         order = Order(step.order)
@@ -218,7 +218,7 @@ def perform(scenario: Scenario, implementation: Callable[[], AnyImplementation],
     try:
         instance = implementation()
     except Exception as error:
-        crash = Broke(step=0, cause="crash", text=stable(f"creating the implementation: {error!r}"))
+        crash = Broke(step=0, cause="crash", text=stable(f"creating the implementation: {error!r}"), blame="adapter")
         return Trace(implementation=getattr(implementation, "name", "?"), events=(crash,))
     stage = Stage(scenario, instance, timeout)
     world = stage.world
@@ -227,9 +227,10 @@ def perform(scenario: Scenario, implementation: Callable[[], AnyImplementation],
         try:
             with catch_warnings(world), loopback_only(world):
                 asyncio.run(stage.perform())
+        except Exception as error:  # nothing of an implementation reaches this
+            world.record(Broke, cause="crash", text=stable(repr(error)), run=None, blame="harness")
         except BaseException as error:
-            cause = "crash" if isinstance(error, Exception) else "exit"
-            world.record(Broke, cause=cause, text=stable(repr(error)), run=None)
+            world.record(Broke, cause="exit", text=stable(repr(error)), run=None)
 
     worker = threading.Thread(target=work, daemon=True, name="conformance-stage")
     worker.start()

@@ -22,6 +22,7 @@ from conformance.judging.search import Enough, Profile, draw, key, size
 from conformance.judging.verdicts import BothWays, Difference
 from conformance.rules.rule import Finding, Judgement, Rule
 from conformance.scenario.scenario import Respond, Run, RunWorkflow, Scenario, Step, Together, runs_of, workflow_runs_of
+from conformance.trace.harness_events import Broke
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Area, Capability, Policies
 
@@ -279,5 +280,16 @@ def breakage(survey: Survey) -> Breakage | None:
         performed=performed,
         at=performed.trace.events.index(broke),
         text=broke.text,
-        reason=f"{broke.cause} in step {broke.step + 1} of {performed.name}: {broke.text}{more}{gave_up}",
+        reason=f"{_fault(broke)} in step {broke.step + 1} of {performed.name}: {broke.text}{more}{gave_up}",
     )
+
+
+def _fault(broke: Broke) -> str:
+    """Whose fault it is, and where: `a mistake of the adapter (crash) at my_adapter.py:12`."""
+    whose = {
+        "adapter": f"a mistake of the adapter ({broke.cause})",
+        "harness": f"a fault of the harness ({broke.cause})",
+        "implementation": broke.cause,
+        "network": broke.cause,
+    }[broke.blame]
+    return f"{whose} at {broke.where}" if broke.where else whose

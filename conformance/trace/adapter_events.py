@@ -83,11 +83,15 @@ class Chunk(Event, frozen=True, kw_only=True, tag="chunk"):
 
 
 class Raised(Event, frozen=True, kw_only=True, tag="raised"):
-    """The step ended in an error. kind: neutral; native: the name of the implementation's own exception type."""
+    """The step ended in an error. kind: neutral; native: the name of the implementation's own exception type.
+
+    where: `file:line` of the innermost frame that is the implementation's own; None for the reference.
+    """
 
     kind: ErrorKind
     text: str
     native: str
+    where: str | None = None
 
 
 class Output(Event, frozen=True, kw_only=True, tag="output"):

@@ -201,8 +201,17 @@ class Refused(Event, frozen=True, kw_only=True, tag="refused"):
     text: str
 
 
+Blame = Literal["adapter", "implementation", "harness", "network"]
+"""Whose fault it is that something cannot be judged."""
+
+
 class Broke(Event, frozen=True, kw_only=True, tag="broke"):
-    """The step came to no end that can be judged. A rule must not take that for "nothing happened"."""
+    """The step came to no end that can be judged. A rule must not take that for "nothing happened".
+
+    where: `file:line` of the adapter's or the implementation's own code, where one is known.
+    """
 
     cause: Literal["timeout", "crash", "exit", "connection", "malformed"]
     text: str
+    blame: Blame = "implementation"
+    where: str | None = None

@@ -17,7 +17,11 @@ class _Handler(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._log.record(Warned, text=stable(record.getMessage()), source=record.name)
+        try:
+            text = record.getMessage()
+        except Exception:  # arguments that do not fit the message: `logging` itself never lets that reach whoever logs
+            text = str(record.msg)
+        self._log.record(Warned, text=stable(text), source=record.name)
 
 
 @contextmanager
@@ -32,8 +36,8 @@ def catch_warnings(log: EventLog) -> Generator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = show
-        root.addHandler(handler)
+        others, root.handlers = root.handlers, [handler]  # pytest's handler raises what `getMessage` does into the framework
         try:
             yield
         finally:
-            root.removeHandler(handler)
+            root.handlers = others

@@ -110,7 +110,7 @@ def _check_host(host: Any, port: Any = None) -> None:
     if port:
         address += f":{port.decode() if isinstance(port, bytes) else port}"
     for world in _responsible():
-        world.record(Broke, cause="connection", text=f"tried to reach {address}, outside of loopback")
+        world.record(Broke, cause="connection", blame="network", text=f"tried to reach {address}, outside of loopback")
     raise OutsideConnection(f"{address} refused: only loopback can be reached while a scenario is performed")
 
 

@@ -193,6 +193,10 @@ def test_a_run_in_the_background_is_told_to_the_implementation():
     assert len(of(trace, Warned)) == 1
 
 
+class Unavailable(Exception):
+    """What only this implementation raises."""
+
+
 def test_a_thread_that_cannot_be_described_within_a_run_ends_in_an_event():
     class Shy(Reference):
         looked = False
@@ -200,7 +204,7 @@ def test_a_thread_that_cannot_be_described_within_a_run_ends_in_an_event():
         async def describe_thread(self, agent: Any, thread: Any) -> ThreadState:
             if any(isinstance(event, ToolCalled) for event in self.world.events) and not self.looked:
                 self.looked = True
-                raise RuntimeError("not now")
+                raise Unavailable("not now")
             return await super().describe_thread(agent, thread)
 
     agent = AgentSpec(tools={"watch": ToolSpec(looks=True)})

@@ -15,8 +15,9 @@ from conformance.judging.verdicts import exit_code
 from conformance.matrix import cells, conflict_switches
 from conformance.matrix.cells import CELLS, Cell, cell_of
 from conformance.mutants.mutant import mutants
-from conformance.reference.agent import Agent
 from conformance.reference.implementation import Reference
+from conformance.reference.parts import Parts
+from conformance.reference.threads import Threads
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import kind_before
@@ -213,10 +214,12 @@ def test_what_is_not_declared_is_not_supported_and_no_trouble():
 
 
 def test_a_hosted_thread_that_should_have_been_refused_is_a_violation():
+    class Anything(Threads):
+        def check_supported(self):
+            pass
+
     class Lenient(Reference):
-        class agent_type(Agent):
-            def check_supported(self):
-                pass
+        parts = Parts(threads=Anything)
 
     violated = {each.cell: each.rules for each in charted(Lenient) if each.outcome == "violated"}
     assert violated == {each: ("THR-02",) for each in CELLS if each.unsupported}
@@ -225,7 +228,7 @@ def test_a_hosted_thread_that_should_have_been_refused_is_a_violation():
 def test_where_something_broke_no_cell_can_claim_that_anything_holds():
     class Leaving(Reference):
         async def stream(self, agent, thread, turn):
-            if agent.spec.client_as_is and agent.spec.service.keeps == "new_ids":
+            if agent.setting.spec.client_as_is and agent.setting.spec.service.keeps == "new_ids":
                 raise SystemExit("enough")
             async for item in super().stream(agent, thread, turn):
                 yield item

@@ -171,6 +171,9 @@ class CallsHome(Reference):
 def test_an_implementation_that_swallows_the_refusal_is_caught_all_the_same():
     trace = perform(ONE_RUN, CallsHome)
     assert trace.broken == Broke(
-        step=1, cause="connection", text="tried to reach telemetry.example.invalid:443, outside of loopback"
+        step=1,
+        cause="connection",
+        blame="network",
+        text="tried to reach telemetry.example.invalid:443, outside of loopback",
     )
     assert perform(ONE_RUN, Reference).broken is None
