@@ -27,7 +27,7 @@ class _Handler(logging.Handler):
 @contextmanager
 def catch_warnings(log: EventLog) -> Generator[None]:
     """Record every warning and every log record of level warning or above while this is open."""
-    handler = _Handler(log)
+    handler: logging.Handler = _Handler(log)
     root = logging.getLogger()
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
@@ -36,7 +36,8 @@ def catch_warnings(log: EventLog) -> Generator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = show
-        others, root.handlers = root.handlers, [handler]  # pytest's handler raises what `getMessage` does into the framework
+        others = root.handlers
+        root.handlers = [handler]  # pytest's own raises what `getMessage` does into the framework
         try:
             yield
         finally:

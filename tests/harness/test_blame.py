@@ -86,8 +86,8 @@ class UnpacksTooMuch(Reference):
 
     async def run(self, agent: Any, thread: Any, turn: Any) -> Any:
         response = await super().run(agent, thread, turn)
-        question, answer, rest = response.messages  # type: ignore[misc]  # here
-        return Response(messages=(question, answer, rest))
+        question, result, answer, rest = response.messages  # type: ignore[misc]  # here
+        return Response(messages=(question, result, answer, rest))
 
 
 class ReturnsNothing(Reference):
