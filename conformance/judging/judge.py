@@ -16,7 +16,7 @@ Where all rules of the persistence area are asked for, it also says what came of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -131,6 +131,7 @@ class Judge:
         if not tally.exercised:
             matrix = f", none of {survey.scenarios['matrix']} of the matrix" if survey.scenarios["matrix"] else ""
             reason = f"was exercised by none of {survey.scenarios['fixture']} fixtures{matrix} and by no generated scenario"
+            reason = "; ".join([reason, *_why_not(rule, survey, tally)])
             return RuleVerdict(rule=rule.id, level=rule.level, verdict="not exercised", reason=reason)
         return RuleVerdict(rule=rule.id, level=rule.level, verdict="pass", exercised=tally.exercised)
 
@@ -159,6 +160,23 @@ class Judge:
         performed = survey.performance("shrunk", found)
         wrong = violation(rule, performed) if performed else None
         return (performed, wrong) if performed and wrong else tally.smallest
+
+
+def _why_not(rule: Rule, survey: Survey, tally: Tally) -> Iterator[str]:
+    """Why nothing exercised a rule: what its own fixtures need or came to, what was nearest, and the commonest error."""
+    for scenario in (each for _, each in survey.material.fixtures(survey.area) if rule.id in each.shows):
+        lacking = sorted(survey.material.needs(scenario) - survey.subject.capabilities)
+        if lacking:
+            yield f"its fixture {scenario.title!r} needs {', '.join(lacking)}, which is not declared"
+            break
+    if tally.nearest is None:
+        yield f"no scenario had {rule.clauses[0].each.text}"
+    else:
+        yield f"nearest was {tally.nearest.subject}, which lacks: {', and '.join(tally.nearest.unmet)}"
+    for text, count in survey.unexpected.refused.most_common(1):
+        yield f"in {count} scenarios the adapter could not express a step: {text!r}"
+    for error in survey.unexpected.errors[:1]:
+        yield error.sentence
 
 
 def _coverage(survey: Survey, tally: Tally) -> Coverage:

@@ -15,6 +15,7 @@ from conformance.judging.results import ImplementationResults, Results, Suite, w
 from conformance.judging.search import ProfileName
 from conformance.judging.snapshots import Snapshots, compare
 from conformance.judging.survey import Survey
+from conformance.judging.unexpected import UnexpectedError, together
 from conformance.judging.verdicts import BothWays, CellResult, RuleVerdict
 from conformance.rules.rule import Rule
 from conformance.vocabulary import Area, Data
@@ -36,6 +37,7 @@ class Entry(Data, frozen=True, kw_only=True):
     seconds: float = 0.0
     snapshots: dict[Area, Snapshots] = {}
     both_ways: dict[Area, BothWays] = {}
+    unexpected: dict[Area, tuple[UnexpectedError, ...]] = {}
 
     @property
     def about(self) -> str:
@@ -63,6 +65,7 @@ def _noted(judge: Judge, area: Area, ask: Callable[[], Entry]) -> Entry:
         seconds=perf_counter() - began,
         snapshots={area: _snapshots(new)} if new else {},
         both_ways={area: new.both_ways} if new and new.both_ways else {},
+        unexpected={area: new.unexpected.errors} if new else {},
     )
 
 
@@ -111,9 +114,11 @@ class Ledger:
         entries = [entry for entry in found if entry is not None]
         areas: dict[Area, Snapshots] = {}
         both_ways: dict[Area, BothWays] = {}
+        unexpected: dict[Area, tuple[UnexpectedError, ...]] = {}
         for entry in entries:
             areas.update(entry.snapshots)
             both_ways.update(entry.both_ways)
+            unexpected.update(entry.unexpected)
         return ImplementationResults(
             name=subject.label,
             version=subject.version,
@@ -123,6 +128,7 @@ class Ledger:
             cells=tuple(cell for entry in entries for cell in entry.cells),
             both_ways=_all_ways(list(both_ways.values())),
             snapshots=_together(list(areas.values())),
+            unexpected=together(list(unexpected.values())),
             scenarios=sum(entry.scenarios for entry in entries),
             seconds=round(sum(entry.seconds for entry in entries), 3),
         )

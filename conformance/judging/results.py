@@ -13,6 +13,7 @@ import msgspec
 from conformance.errors import UsageError
 from conformance.json_errors import misfit
 from conformance.judging.snapshots import Snapshots
+from conformance.judging.unexpected import UnexpectedError
 from conformance.judging.verdicts import BothWays, CellResult, RuleVerdict, Trouble
 from conformance.vocabulary import Capability, Data, Policies
 
@@ -31,7 +32,7 @@ class ImplementationResults(Data, frozen=True, kw_only=True, omit_defaults=False
     """One implementation: what it declares, and what every rule says of it.
 
     cells: what came of the configuration matrix, where the whole persistence area was asked for. both_ways: with the profile
-    `thorough`.
+    `thorough`. unexpected: the commonest errors that no neutral kind fits.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ImplementationResults(Data, frozen=True, kw_only=True, omit_defaults=False
     cells: tuple[CellResult, ...] = ()
     both_ways: BothWays | None = None
     snapshots: Snapshots | None = None
+    unexpected: tuple[UnexpectedError, ...] = ()
     scenarios: int = 0
     seconds: float = 0.0
 

@@ -19,8 +19,9 @@ from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.subject import Subject
 from conformance.judging.cell_outcomes import Outcomes
 from conformance.judging.search import Enough, Profile, draw, key, size
+from conformance.judging.unexpected import Unexpected
 from conformance.judging.verdicts import BothWays, Difference
-from conformance.rules.rule import Finding, Judgement, Rule
+from conformance.rules.rule import Finding, Judgement, Nearest, Rule
 from conformance.scenario.scenario import Respond, Run, RunWorkflow, Scenario, Step, Together, runs_of, workflow_runs_of
 from conformance.trace.harness_events import Broke
 from conformance.trace.trace import Trace
@@ -79,6 +80,7 @@ class Tally:
     """exercised: how often the rule's precondition was met. scenarios: in how many of each sort.
 
     left_alone: how many subjects each exclusion took away. smallest: the smallest violation. raised: where the rule itself failed.
+    nearest: what came nearest to exercising the rule, as long as nothing does.
     """
 
     exercised: int = 0
@@ -86,6 +88,7 @@ class Tally:
     left_alone: Counter[str] = field(default_factory=Counter[str])
     smallest: tuple[Performed, Finding] | None = None
     raised: tuple[Performed, Exception] | None = None
+    nearest: Nearest | None = None
 
     def add(self, rule: Rule, performed: Performed, sort: Sort) -> Judgement | None:
         """Let the rule judge one more performance; None where it failed itself."""
@@ -95,11 +98,17 @@ class Tally:
             self.raised = self.raised or (performed, error)
             return None
         self.exercised += judgement.exercised
+        if not self.exercised:
+            self._approach(rule.nearest(performed.view))
         self.scenarios[sort] += bool(judgement.exercised)
         self.left_alone.update(judgement.left_alone)
         if judgement.violations and (self.smallest is None or size(performed.scenario) < size(self.smallest[0].scenario)):
             self.smallest = performed, judgement.violations[0]
         return judgement
+
+    def _approach(self, near: Nearest | None) -> None:
+        if near is not None and (self.nearest is None or len(near.unmet) < len(self.nearest.unmet)):
+            self.nearest = near
 
 
 @dataclass
@@ -108,6 +117,7 @@ class Survey:
 
     fixtures: every fixture that was performed, out of `known_fixtures`. scenarios: how many of each sort were. outcomes: what came
     of the configuration matrix, in the persistence area. both_ways: where the effort asks for it. broken: what cannot be judged.
+    unexpected: errors of no neutral kind, and steps that the adapter refused.
     """
 
     subject: Subject
@@ -124,6 +134,7 @@ class Survey:
     both_ways: BothWays | None = None
     broken: list[Performed] = field(default_factory=list[Performed])
     performed: int = 0
+    unexpected: Unexpected = field(default_factory=Unexpected)
     _drawn: list[Scenario] = field(default_factory=list[Scenario])
     _violated: dict[bytes, frozenset[str]] = field(default_factory=dict[bytes, frozenset[str]])
     _broken_in_search: int = 0
@@ -220,6 +231,7 @@ class Survey:
         if performed is None:
             return None
         self.scenarios[sort] += 1
+        self.unexpected.add(performed.trace)
         if performed.trace.broken:
             self._violated[key(scenario)] = frozenset()
             self.broken.append(performed)

@@ -51,8 +51,9 @@ def show(results: Results, to: Console) -> None:
     for implementation in results.implementations:
         for line in _attention(implementation):
             to.print(line, overflow="ellipsis", no_wrap=bool(line.no_wrap))  # printing forgets what the text says of itself
-        for line in (*_cells(implementation), *_both_ways(implementation), *_snapshots(implementation)):
-            to.print(line)
+        for part in (_unexpected, _cells, _both_ways, _snapshots):
+            for line in part(implementation):
+                to.print(line)
     scenarios = sum(implementation.scenarios for implementation in results.implementations)
     took = sum(implementation.seconds for implementation in results.implementations)
     speed = scenarios / max(took, 0.001)
@@ -114,6 +115,11 @@ def _attention(implementation: ImplementationResults) -> Iterator[Text]:
 
 def _listed(ids: list[str]) -> str:
     return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+
+
+def _unexpected(implementation: ImplementationResults) -> Iterator[Text]:
+    for error in implementation.unexpected:
+        yield Text(f"  {error.sentence}", style="magenta")
 
 
 def _cells(implementation: ImplementationResults) -> Iterator[Text]:

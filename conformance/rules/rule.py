@@ -78,6 +78,21 @@ class Clause:
             else:
                 left_alone[excluding.name] += 1
 
+    def lacking(self, execution: ExecutionView) -> Iterator[Nearest]:
+        """What each candidate lacks to be a subject of the clause."""
+        for candidate in self.each(execution):
+            unmet = [condition.text for condition in self.when if not condition(execution, candidate)]
+            unmet += [f"not so that {each.text}" for each in self.leaves_alone if not unmet and each(execution, candidate)]
+            yield Nearest(self.each.text, tuple(unmet))
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """What came nearest to exercising a rule. subject: what it is; unmet: the conditions that it did not meet, as clauses."""
+
+    subject: str
+    unmet: tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -142,6 +157,11 @@ class Rule:
                 for finding in clause.check(execution, subject):
                     self._check_aspect(finding)
                     yield finding
+
+    def nearest(self, execution: ExecutionView) -> Nearest | None:
+        """The candidate that lacks the fewest conditions, where nothing exercises the rule; None where there is none at all."""
+        found = [near for each in self.clauses for near in each.lacking(execution)]
+        return min(found, key=lambda near: len(near.unmet), default=None)
 
     def _check_aspect(self, finding: Finding) -> None:
         if not finding.holds and finding.aspect not in self.aspects:
