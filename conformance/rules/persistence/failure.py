@@ -150,13 +150,16 @@ def a_failing_run_stores_nothing(execution: ExecutionView, run: RunView) -> Iter
     aspects=["not told", "told again", "another error", "other messages", "appended afterwards"],
 )
 def providers_are_told_of_a_failure_once(execution: ExecutionView, provider: ProviderOfAFailedRun) -> Iterator[Finding]:
-    """Providers are told of a failure once, with the request messages and the error, and store nothing from that."""
-    told, after = provider.told, [at for at, _ in provider.run.stored if at > provider.failed_at]
+    """Providers are told of a failure once, with the request messages and the error, and store nothing from that.
+
+    Each part of a run that waited for answers is judged alone.
+    """
+    told, after = provider.told, provider.part.stored_afterwards
     said = [execution.heard(event.messages) for _, event in told]
     aspect = how_it_is_told(provider, said) or ("appended afterwards" if after else "")
     yield finding(
         not aspect,
-        [*(at for at, _ in told[1:]), *after, provider.failed_at][0],
+        [*(at for at, _ in told[1:]), *after, provider.part.failed_at][0],
         aspect,
         expected=f"provider {provider.provider!r} told once, with the request messages and the error, and no append after that",
         got=f"{aspect}; told {len(told)} times{': ' if said else ''}{'; '.join(map(show, said))}, {len(after)} appends",
