@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.rules.condition import condition, selection
@@ -79,14 +79,14 @@ def provider_of_a_failed_run(execution: ExecutionView) -> Iterator[ProviderOfAFa
 
 
 _Trouble = ServiceFailed | HistoryFailed | ToolRaised
-_KINDS = {"service": ServiceFailed, "provider": HistoryFailed, "tool": ToolRaised}
+_KINDS: Mapping[str, type[_Trouble]] = {"service": ServiceFailed, "provider": HistoryFailed, "tool": ToolRaised}
 """What happened where an error of a kind is raised."""
 
 
 def _failed_part(run: RunView, raised_at: int, error: Raised) -> FailedPart:
     troubles: list[tuple[int, _Trouble]] = [*run.own(ServiceFailed), *run.own(HistoryFailed), *run.own(ToolRaised)]
     mine = [(at, event) for at, event in troubles if event.step == error.step and at < raised_at]
-    causes = [at for at, event in mine if event.text in error.text or isinstance(event, _KINDS.get(error.kind, ()))]
+    causes = [at for at, event in mine if event.text in error.text or type(event) is _KINDS.get(error.kind)]
     return FailedPart(run, error.step, max(causes, default=raised_at), (*(event.text for _, event in mine), error.text))
 
 

@@ -48,7 +48,7 @@ from conformance.rules.preconditions import (
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import outcome, show
-from conformance.trace.adapter_events import ThreadDescribed
+from conformance.trace.adapter_events import Raised, ThreadDescribed
 from conformance.trace.harness_events import ServiceFailed, ToolRaised
 from conformance.trace.messages import Part
 
@@ -68,9 +68,9 @@ def a_tool_raised(_: ExecutionView, run: RunView) -> bool:
 
 
 @condition
-def returned_or_raised(_: ExecutionView, run: RunView) -> bool:
-    """The run came to its own end or raised."""
-    return run.ending in ("returned", "raised")
+def returned_or_failed_there(_: ExecutionView, run: RunView) -> bool:
+    """The run came to its own end, or raised in the part in which the tool did."""
+    return run.succeeded or _failed_with_a_tool(run) is not None
 
 
 # --- the rules ---
@@ -193,20 +193,20 @@ def a_run_after_a_failed_one_stores_its_own(execution: ExecutionView, run: RunVi
     "PER-23",
     needs=["history.provider", "tools"],
     each=thread_run,
-    when=[*KEPT, a_tool_raised, returned_or_raised],
+    when=[*KEPT, a_tool_raised, returned_or_failed_there],
     leaves_alone=[*NOT_KEPT, callers_history, terminated, cut_short, service_failed, history_failed],
     aspects=["missing result", "missing", "repeated", "foreign", "order", "stored on failure"],
 )
 def a_tool_that_raises_leaves_history_whole(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A tool that raises is a function result with an error, or fails the run; either way what is stored is whole.
 
-    Where the run succeeds: all of it, and one result for the call. Where it fails: nothing with per-run persistence, with
-    per-service-call persistence the replies until then.
+    Where the run succeeds: all of it, and one result for the call. Where it fails: nothing of the part that failed with per-run
+    persistence, with per-service-call persistence the replies until then.
     """
-    expected = run.happened() if run.succeeded else stored_after(run)
-    stored, raised = gained(execution, run), run.own(ToolRaised)[0][0]
+    whole = _whole_beside_a_tools_error(run)
+    stored, raised, expected = gained(execution, run), run.own(ToolRaised)[0][0], whole[0]
     yield finding(
-        stored == expected,
+        stored in whole,
         run.stored[-1][0] if run.stored else raised,
         _how_it_is_whole(run, stored, expected),
         expected=f"stored: {show(expected)}",
@@ -303,6 +303,23 @@ def _how_it_follows(run: RunView, own: Sequence[Part], lost: RunView) -> str:
         return "repeated"
     more = Counter(own) - Counter(happened)
     return "failed run" if more and set(more) <= set(lost.happened()) else how_they_differ(own, happened)
+
+
+def _failed_with_a_tool(run: RunView) -> int | None:
+    """The step in which a tool of the run raised, and the run too."""
+    raised = {event.step for _, event in run.of(Raised)}
+    return next((event.step for _, event in run.own(ToolRaised) if event.step in raised), None)
+
+
+def _whole_beside_a_tools_error(run: RunView) -> list[list[Part]]:
+    """What may be stored of a run in which a tool raised."""
+    failed = _failed_with_a_tool(run)
+    if failed is None or run.succeeded:
+        return [run.happened()]
+    if timing_of(run) == "per call":
+        return [stored_after(run)]
+    before = run.until(next(at for at, event in run.events if event.step == failed))
+    return [before.happened(trailing=each) for each in (False, True)] if before.calls else [[]]
 
 
 def _how_it_is_whole(run: RunView, stored: Sequence[Part], expected: Sequence[Part]) -> str:

@@ -334,6 +334,31 @@ def test_per_23_speaks_of_runs_that_came_to_an_end():
     assert not begun().run("t").called("one").replied(ASKS).tool_raised("c1").event(Abandoned, chunks=1).findings("PER-23")
 
 
+def waited(*appended: Said, **agent: Any) -> Written:
+    """A call waits and is approved; then a tool raises, and the run."""
+    pays, paid = calls("c1", pay={}), results(c1="paid")
+    scenario = responding(kept(run("one"), **agent))
+    written = begun(scenario).run("t").called("one").replied(pays).appended("one", pays).pending(id="c1").answered(0)
+    written = written.tool("c1", "pay", "paid").called("one", pays, paid).replied(calls("c2", weather={}))
+    if agent:
+        written.appended(paid, calls("c2", weather={}))
+    return appending(written.tool_raised("c2").raised("tool", "no weather"), *appended)
+
+
+def test_per_23_asks_for_nothing_of_the_part_that_failed():
+    assert holds(waited(), "PER-23")
+    assert holds(waited(**PER_CALL), "PER-23")
+    assert broken(waited(results(c1="paid"), calls("c2", weather={})), "PER-23") == {"stored on failure"}
+
+
+def test_per_23_takes_no_late_answer_for_the_failure_of_a_tool():
+    written = begun(responding(kept(run("one"), run("two")))).run("t").called("one").replied(ASKS).tool_raised("c1")
+    pays = calls("c2", pay={})
+    written = written.called("one", ASKS, SUNNY).replied(pays).appended("one", ASKS, SUNNY, pays).pending(id="c2")
+    closed = turn(written, "two", "2", results(c2="not approved"), "two", "=2", before=("one", ASKS, SUNNY, pays))
+    assert not closed.answered(0).raised("invalid", "nothing waits").findings("PER-23")
+
+
 # --- PER-24 ---
 
 
