@@ -117,8 +117,16 @@ def plain(value: Any) -> Any:
     return msgspec.to_builtins(value)
 
 
+_MANY = 80
+"""So many words are more than anybody reads in an error."""
+
+
 def nearest(word: str, legal: Iterable[str]) -> str:
-    """`"; did you mean 'x'?"` where a legal word is near, and the list of legal words where none is."""
+    """`"; did you mean 'x'?"` where a legal word is near; where none is, the legal words, or the nearest of very many."""
     words = sorted(legal)
     close = difflib.get_close_matches(word, words, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; one of: {', '.join(words)}"
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    if len(words) > _MANY:
+        return f"; the nearest are: {', '.join(difflib.get_close_matches(word, words, cutoff=0))}"
+    return f"; one of: {', '.join(words)}"

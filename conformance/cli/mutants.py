@@ -1,4 +1,4 @@
-"""`agent-tck mutants`: every mutant, the rules that should kill it, and those that did."""
+"""`agent-tck mutants`: every mutant, or some, the rules that should kill it, and those that did."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from conformance.vocabulary import AREAS
@@ -26,9 +26,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
         "mutants",
         help="show that the rules can fail",
         description="Judge deliberately faulty references. Exit code 1 where the rules that kill a mutant are not exactly those "
-        "that should, or where a rule kills none; with --generated-only where the median mutant of an area takes more than 30 "
-        "scenarios, or where a rule kills one that does not name it.",
+        "that should, or where a rule kills none, unless only some mutants are asked for; with --generated-only where the median "
+        "mutant of an area, of those asked for, takes more than 30 scenarios, or where a rule kills one that does not name it.",
     )
+    parser.add_argument("mutants", nargs="*", metavar="NAME", help="only these mutants; default: all")
     parser.add_argument("--area", action="append", default=[], metavar="|".join(AREAS), help="only this area; repeatable")
     parser.add_argument(
         "--generated-only",
@@ -41,24 +42,35 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
 
 def show_mutants(arguments: argparse.Namespace) -> int:
     """Print what kills every mutant; 1 where that is not as it should be."""
-    from conformance.errors import known
+    from conformance.errors import UsageError, known
     from conformance.judging.kills import matrix
     from conformance.mutants import generated
     from conformance.mutants.matrix import rows
     from conformance.mutants.mutant import mutants
     from conformance.rules.catalogue import CATALOGUE
 
+    every, rules = mutants(), list(CATALOGUE.values())
     known(arguments.area, AREAS, "area")
-    areas, every, rules = arguments.area or AREAS, mutants(), list(CATALOGUE.values())
+    known(arguments.mutants, every, "mutant")
+    areas = arguments.area or AREAS
+    asked = [rule.id for rule in rules if rule.area in areas]
+    named = {name: kind for name, kind in every.items() if name in arguments.mutants} if arguments.mutants else every
     if arguments.generated_only:
-        chosen = {name: kind for name, kind in every.items() if kind.area() in areas}
+        chosen = {name: kind for name, kind in named.items() if kind.area() in areas}
+    else:
+        chosen = {name: kind for name, kind in named.items() if not kind.expected.isdisjoint(asked)}
+    if arguments.mutants and not chosen:
+        raise UsageError(f"no mutant is left: {', '.join(named)} in {', '.join(areas)}; leave out --area or the names")
+    if arguments.generated_only:
         hunted = _followed(generated.hunts(chosen, rules), len(chosen))
         (_hunts_as_json if arguments.json else _print_hunts)(hunted)
         return 0 if generated.hold(hunted) else 1
-    asked = [rule for rule in rules if rule.area in areas]
-    chosen = {name: kind for name, kind in every.items() if kind.expected & {rule.id for rule in asked}}
-    made = matrix(_followed(rows(chosen, rules), len(chosen)), [rule.id for rule in asked])
-    (_matrix_as_json if arguments.json else _print_matrix)(made)
+    # where only some mutants are tried, a rule that kills none of them may well kill another
+    made = matrix(_followed(rows(chosen, rules), len(chosen)), () if arguments.mutants else asked)
+    if arguments.json:
+        _matrix_as_json(made)
+    else:
+        _print_matrix(made, unkilled=not arguments.mutants)
     return 0 if made.holds else 1
 
 
@@ -82,18 +94,39 @@ def _matrix_as_json(made: Matrix) -> None:
         print(f"agent-tck: rules that no mutant kills: {', '.join(made.unkilled)}", file=sys.stderr)
 
 
-def _print_matrix(made: Matrix) -> None:
+def _print_matrix(made: Matrix, *, unkilled: bool) -> None:
+    """As a table. unkilled: whether to say which rules no mutant kills."""
     from conformance.report.terminal import console
 
     table = _table("mutant, and what it imitates", "expected", "killed by")
     for row in made.rows:
-        remark = "" if row.equal else f"\nbroke: {row.broke}" if row.broke else "\nnot as expected"
-        table.add_row(f"{row.mutant}\n  {row.imitates}", ", ".join(row.expected), ", ".join(row.killed_by) + remark)
+        told = "\n  ".join([row.mutant, row.imitates, *_remarks(row)])
+        table.add_row(told, ", ".join(row.expected), ", ".join(row.killed_by) or "none")
     to = console(sys.stdout)
     to.print(table)
     differing = sum(not row.equal for row in made.rows)
-    to.print(f"{len(made.rows)} mutants, {differing} not killed as expected")
-    to.print(f"rules that no mutant kills: {', '.join(made.unkilled) or 'none'}")
+    to.print(f"{_counted(len(made.rows))}, {differing} not killed as expected")
+    if unkilled:
+        to.print(f"rules that no mutant kills: {', '.join(made.unkilled) or 'none'}")
+
+
+def _remarks(row: Kill) -> Iterator[str]:
+    """What is not as it should be, a line each."""
+    if row.broke:
+        yield f"broke: {row.broke}"
+    missing, more = set(row.expected) - set(row.killed_by), set(row.killed_by) - set(row.expected)
+    if missing:
+        yield f"is not caught by {', '.join(sorted(missing))}"
+    if more:
+        yield f"is caught by {', '.join(sorted(more))}, which it does not expect"
+    rule, _, _ = row.breaks.partition("/")
+    if rule in row.killed_by and row.breaks not in row.ways:
+        ways = [way for way in row.ways if way.startswith(f"{rule}/")]
+        yield f"breaks {row.breaks}, but is caught as {', '.join(ways)}"
+
+
+def _counted(number: int) -> str:
+    return f"{number} mutant{'' if number == 1 else 's'}"
 
 
 def _hunts_as_json(hunted: Sequence[Hunt]) -> None:
@@ -128,7 +161,7 @@ def _print_hunts(hunted: Sequence[Hunt]) -> None:
         count = sum(hunt.area == area for hunt in hunted)
         shown = f"more than {WITHIN}" if math.isinf(number) else f"{number:g}"
         verdict = "" if number <= BOUND else f"; expected at most {BOUND}"
-        to.print(f"{area}: {count} mutants, the median is killed within {shown} generated scenarios{verdict}")
+        to.print(f"{area}: {_counted(count)}, the median is killed within {shown} generated scenarios{verdict}")
     wrong = [hunt.mutant for hunt in hunted if hunt.wrong]
     to.print(f"mutants that something else kills: {', '.join(wrong) or 'none'}")
 

@@ -1,4 +1,4 @@
-"""`agent-tck rules`: every rule."""
+"""`agent-tck rules`: every rule, or some."""
 
 from __future__ import annotations
 
@@ -17,28 +17,32 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
     parser = commands.add_parser(
         "rules",
         help="list every rule",
-        description="List every rule: what it says, what it needs, what it looks at and leaves alone, and how it can break.",
+        description="List every rule, or those that are named: what it says, what it needs, what it looks at and leaves alone, and "
+        "how it can break.",
     )
+    parser.add_argument("rules", nargs="*", metavar="ID", help="only these rules; default: all")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(do=rules)
 
 
 def rules(arguments: argparse.Namespace) -> int:
-    """Print the catalogue."""
+    """Print the catalogue, or the rules of it that are asked for."""
     from rich import box
     from rich.table import Table
 
+    from conformance.errors import known
     from conformance.report.terminal import console
     from conformance.rules.catalogue import CATALOGUE, section_of
 
-    every = list(CATALOGUE.values())
+    known(arguments.rules, CATALOGUE, "rule")
+    chosen = [rule for id, rule in CATALOGUE.items() if id in arguments.rules or not arguments.rules]
     if arguments.json:
-        print(json.dumps([_as_json(rule, section_of(rule.id)) for rule in every], indent=1, ensure_ascii=False))
+        print(json.dumps([_as_json(rule, section_of(rule.id)) for rule in chosen], indent=1, ensure_ascii=False))
         return 0
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("rule", "area", "level", "what it says, needs, looks at and leaves alone"):
         table.add_column(heading)
-    for rule in every:
+    for rule in chosen:
         table.add_row(rule.id, rule.area, rule.level, "\n".join(_told(rule)))
     console(sys.stdout).print(table)
     return 0

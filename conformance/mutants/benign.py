@@ -44,7 +44,7 @@ class Benign(Reference):
 class RetriesCleanly(Benign):
     """A service call that fails before anything came of it is made once more, unchanged."""
 
-    fires = frozenset({"ORC-05", "ORC-33", "PER-08", "PER-19", "PER-20", "PER-30"})
+    fires = frozenset({"PER-08", "PER-19", "PER-20", "PER-30"})
 
     class _Leaf(LeafClient):
         """Calls the service again."""

@@ -65,6 +65,12 @@ class RunView:
             found.setdefault(type(event), []).append((at, event))
         return found
 
+    def until(self, at: int) -> RunView:
+        """The run as it was at a position in the trace, when nothing that came later had happened."""
+        if self.events[-1][0] < at:
+            return self
+        return RunView(self.scenario, self.trace, self.number, self.at, self.spec, [each for each in self.events if each[0] < at])
+
     @property
     def policies(self) -> Policies:
         """What the implementation declared."""

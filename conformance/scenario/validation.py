@@ -199,6 +199,7 @@ def in_workflow(scenario: Scenario, name: str, workflow: WorkflowSpec, path: str
     if not custom and not workflow.participants:
         yield f"{path}.participants: missing, expected at least one"
     yield from _in_settings(workflow, path)
+    yield from _in_executors(scenario, workflow, path)
     yield from _in_participants(scenario, name, workflow, path)
     yield from _in_stages(workflow, path)
 
@@ -246,9 +247,16 @@ def _in_settings(workflow: WorkflowSpec, path: str) -> Iterator[str]:
         value = getattr(workflow, field)
         if value is not None and value < least:
             yield f"{path}.{field}: got {value}, expected at least {least}"
+
+
+def _in_executors(scenario: Scenario, workflow: WorkflowSpec, path: str) -> Iterator[str]:
     for name, executor in workflow.executors.items():
+        here = path_to(f"{path}.executors", name)
+        for taken, whose in ((scenario.agents, "an agent"), (scenario.workflows, "a workflow")):
+            if name in taken:
+                yield f"{here}: got the name of {whose}, expected a name of its own"
         if executor.again is not None and executor.completes is None:
-            yield f"{path_to(f'{path}.executors', name)}.again: nothing was completed before; expected 'completes'"
+            yield f"{here}.again: nothing was completed before; expected 'completes'"
 
 
 _ONLY_FOR = {

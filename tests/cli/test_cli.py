@@ -6,9 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import conformance
 from conformance.cli.main import main
+from conformance.judging.kills import Kill
 from conformance.judging.results import Results, read
 from conformance.mutants import mutant
 from conformance.rules.catalogue import CATALOGUE
@@ -119,6 +121,11 @@ def test_results_of_several_implementations_stand_side_by_side(capsys, here):
         (["run", "--json", "no/where.json"], "there is no folder"),
         (["run", "--report", "."], "is a folder"),
         (["run", "my_agents:Sound", "my_agents:Sound?"], "two implementations are called 'sound'"),
+        (["rules", "THR-5"], "there is no rule 'THR-5'; did you mean 'THR-05'?"),
+        (["mutants", "store-left-unse"], "there is no mutant 'store-left-unse'; did you mean 'store-left-unset'?"),
+        (["mutants", "StoreLeftUnset"], "did you mean 'store-left-unset'?"),
+        (["mutants", "x"], "there is no mutant 'x'; the nearest are: "),
+        (["mutants", "--area", "orchestration", "store-left-unset"], "no mutant is left: store-left-unset in orchestration"),
     ],
 )
 def test_mistakes_exit_2_and_say_what_was_meant(capsys, arguments, says):
@@ -147,6 +154,15 @@ def test_rules_lists_every_rule(capsys):
     assert all(rule in out for rule in CATALOGUE)
 
 
+def test_rules_that_are_named_are_the_only_ones(capsys):
+    assert main(["rules", "PER-09", "THR-05", "--json"]) == 0
+    assert [row["id"] for row in json.loads(output(capsys)[0])] == ["THR-05", "PER-09"]
+    assert main(["rules", "PER-09"]) == 0
+    out, _ = output(capsys)
+    assert "PER-09" in out
+    assert "THR-05" not in out
+
+
 def test_schemas_describe_what_is_written(capsys):
     for kind, type_ in (("scenario", Scenario), ("results", Results)):
         assert main(["schema", kind]) == 0
@@ -171,6 +187,40 @@ def test_mutants_exit_1_where_something_survives_and_0_where_all_is_as_expected(
     assert "rules that no mutant kills: THR-01" in output(capsys)[0]
 
 
+def test_mutants_that_are_named_are_the_only_ones(capsys):
+    assert main(["mutants", "store-left-unset", "--json"]) == 0
+    out, err = output(capsys)
+    assert [row["name"] for row in json.loads(out)] == ["store-left-unset"]
+    assert err == ""  # other rules kill other mutants
+    assert main(["mutants", "store-left-unset"]) == 0
+    assert output(capsys)[0].rstrip().endswith("1 mutant, 0 not killed as expected")
+    assert main(["mutants", "store-left-unset", "--generated-only", "--json"]) == 0
+    assert [row["name"] for row in json.loads(output(capsys)[0])["mutants"]] == ["store-left-unset"]
+
+
+def test_a_mutant_that_is_not_killed_as_expected_says_how(capsys, monkeypatch):
+    kill = Kill(
+        mutant="m",
+        fault="",
+        imitates="",
+        breaks="PER-09/across runs",
+        expected=("PER-09",),
+        killed_by=("PER-09",),
+        ways=("PER-09/other",),
+    )
+    more = replace(kill, expected=("PER-09", "PER-10"), killed_by=("PER-09", "THR-05"), ways=("PER-09/across runs", "THR-05/store"))
+    silent = replace(kill, killed_by=(), ways=(), broke="exit")
+    monkeypatch.setattr("conformance.mutants.matrix.rows", lambda *_: [kill, more, silent])
+    assert main(["mutants", "store-left-unset"]) == 1
+    out, _ = output(capsys)
+    assert "breaks PER-09/across runs, but is caught as PER-09/other" in out
+    assert out.count("is caught as") == 1
+    assert "is not caught by PER-10" in out
+    assert "is caught by THR-05, which it does not expect" in out
+    assert "broke: exit" in out
+    assert "3 mutants, 3 not killed as expected" in out
+
+
 def test_generated_scenarios_alone_exit_1_where_they_kill_too_late_or_what_is_not_named(capsys, monkeypatch):
     every = mutant.mutants()
     soon = {"store-left-unset": every["store-left-unset"]}
@@ -181,7 +231,7 @@ def test_generated_scenarios_alone_exit_1_where_they_kill_too_late_or_what_is_no
     assert "THR-05" in found["mutants"][0]["killed_by"]
     monkeypatch.setattr("conformance.mutants.generated.BOUND", 0)
     assert main(["mutants", "--generated-only"]) == 1
-    assert "threads: 1 mutants, the median is killed within" in output(capsys)[0]
+    assert "threads: 1 mutant, the median is killed within" in output(capsys)[0]
 
 
 def test_mutants_of_an_area_are_those_that_a_rule_of_it_should_kill(capsys, monkeypatch):

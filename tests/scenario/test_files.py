@@ -195,6 +195,14 @@ def test_a_reference_that_does_not_hold_names_the_field_and_what_is_there(steps:
             "$.workflows.w.participants[0]: got 'a', which stands in no stage",
         ),
         (
+            '"w": {"pattern": "custom", "stages": [["a"]], "executors": {"a": {"completes": "x"}}}',
+            "$.workflows.w.executors.a: got the name of an agent",
+        ),
+        (
+            '"w": {"pattern": "custom", "stages": [["w"]], "executors": {"w": {"completes": "x"}}}',
+            "$.workflows.w.executors.w: got the name of a workflow",
+        ),
+        (
             '"w": {"pattern": "custom", "stages": [["p"]], "executors": {"p": {"again": "x"}}}',
             "$.workflows.w.executors.p.again: nothing was completed before",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from drawing import drawn, smallest
@@ -11,6 +12,8 @@ from msgspec import structs
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import RunWorkflow, Scenario, Step, workflow_runs_of
 from conformance.scenario.specs import AgentSpec, ExecutorSpec, ManagerSpec, WorkflowSpec
+from conformance.strategies.choices import Pen
+from conformance.strategies.orchestration.draft import Play
 from conformance.vocabulary import Capability
 
 
@@ -123,3 +126,10 @@ def test_an_approval_shrinks_to_one_request() -> None:
     assert isinstance(run, RunWorkflow)
     assert len(shrunk.steps) <= 2
     assert sum(len(replies) for replies in run.replies.values()) <= 3
+
+
+def test_an_agent_is_never_called_like_a_workflow() -> None:
+    play = Play(cast("Pen", None), frozenset())
+    names = [play.add_agent(AgentSpec()) for _ in range(60)]
+    assert len(set(names)) == 60
+    assert not {"w", "x", "y"}.intersection(names)

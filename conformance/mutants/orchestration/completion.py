@@ -29,7 +29,7 @@ class EveryResponseIsFinal(Mutant):
 
     breaks = "ORC-01/several completions"
     imitates = "https://github.com/google/adk-python/issues/2778"
-    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-05", "ORC-10", "ORC-11", "ORC-15"})
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-04", "ORC-05", "ORC-11", "ORC-15"})
 
     class _Handoff(Handoff):
         class run_type(WorkflowRun):

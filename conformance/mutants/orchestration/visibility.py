@@ -97,7 +97,7 @@ class AnswerNotShown(Mutant):
 
     breaks = "ORC-21/missing"
     imitates = "the thought that it comes as the answer anyway"
-    expected = frozenset({"ORC-10", "ORC-21"})
+    expected = frozenset({"ORC-21"})
 
     class _Concurrent(Concurrent):
         class run_type(WorkflowRun):

@@ -328,7 +328,7 @@ class ConflictWarnedTwice(Mutant):
         def on_conflict(self, thread: Thread, id: str) -> None:
             """Warn once more."""
             if self.setting.spec.on_conflict.warn:
-                warnings.warn("the service manages this conversation", stacklevel=2)
+                warnings.warn("the service manages this conversation, and a history provider is configured", stacklevel=2)
             super().on_conflict(thread, id)
 
     parts = Parts(home=_Home)
@@ -345,7 +345,7 @@ class WarnedEveryRun(Mutant):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Warn again."""
             if thread.detached:
-                warnings.warn("the history provider does not serve this conversation", stacklevel=2)
+                warnings.warn("the service manages this conversation: the history provider is passed over", stacklevel=2)
             return await super().run(thread, turn, emit, stream=stream)
 
     agent_type = _Agent

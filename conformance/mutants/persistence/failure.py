@@ -154,7 +154,7 @@ class FailedCallStored(Mutant):
 
     breaks = "PER-19/failed input"
     imitates = "https://github.com/marcominerva/ChatGptNet/issues/13"
-    expected = frozenset({"PER-17", "PER-19"})
+    expected = frozenset({"PER-17", "PER-19", "PER-21"})
 
     class _Front(Front):
         """The store that tells whether it was used."""
@@ -203,7 +203,7 @@ class InputOfAFailedRunStored(Mutant):
 
     breaks = "PER-20/appended afterwards"
     imitates = "https://github.com/JeffOtano/roni/pull/158"
-    expected = frozenset({"PER-20", "THR-05", "THR-28", "THR-33", "THR-35"})
+    expected = frozenset({"PER-20", "PER-21", "THR-05", "THR-28", "THR-33", "THR-35"})
 
     class _End(RunEnd):
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
@@ -220,7 +220,7 @@ class FailedRunStoredUpToItsFailure(Mutant):
 
     breaks = "PER-20/appended afterwards"
     imitates = "https://github.com/JetBrains/koog/issues/1939"
-    expected = frozenset({"PER-20", "THR-05", "THR-28"})
+    expected = frozenset({"PER-20", "PER-21", "THR-05", "THR-28"})
 
     class _Loop(Loop):
         def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
@@ -354,7 +354,7 @@ class InputRescued(Mutant):
 
     breaks = "PER-24/appended afterwards"
     imitates = "https://github.com/openai/openai-agents-python/issues/3348"
-    expected = frozenset({"PER-24"})
+    expected = frozenset({"PER-21", "PER-24"})
 
     class _Front(Front):
         """The store that saves what it can."""

@@ -47,7 +47,7 @@ from conformance.rules.orchestration.workflow_run import (
 )
 from conformance.rules.parts import how_they_differ
 from conformance.rules.rule import Finding, clause, finding, rule
-from conformance.rules.wording import error, show
+from conformance.rules.wording import error, quoted, show
 from conformance.trace.adapter_events import Chunk, Output
 from conformance.trace.messages import Message, Part
 
@@ -158,7 +158,7 @@ def the_answer_is_no_dump(execution: ExecutionView, each: WorkflowRun) -> Iterat
             at,
             "prompt" if set(each.spec.say).intersection(dumped) else "work as answer",
             expected="the answer alone",
-            got=f"also what is no part of it: {', '.join(dumped)}",
+            got=f"also what is no part of it: {quoted(dumped)}",
             also=[each.run.at],
         )
 

@@ -39,7 +39,7 @@ from conformance.rules.orchestration.workflow_run import (
 )
 from conformance.rules.parts import how_they_differ
 from conformance.rules.rule import Finding, clause, finding, rule
-from conformance.rules.wording import outcome, show
+from conformance.rules.wording import outcome, quoted, show
 from conformance.trace.adapter_events import Chunk, RequestPending, RunReturned
 from conformance.trace.messages import Part
 
@@ -271,7 +271,7 @@ def the_response_is_no_more_than_the_answer(execution: ExecutionView, each: Late
         each.itself.end,
         "work as answer" if now & set(more) else "earlier turn as answer",
         expected=f"no more than the answer of this run: {show(answer)}",
-        got=f"also {', '.join(more)}",
+        got=f"also {quoted(more)}",
     )
 
 
@@ -334,7 +334,7 @@ def _of_stage(execution: ExecutionView, each: WorkflowRun, name: str) -> list[Pa
 
 
 def _listed(found: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(found)) or "nothing"
+    return quoted(dict.fromkeys(found))
 
 
 def _kept(execution: ExecutionView, each: WorkflowRun) -> list[str]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import answer_of, answering, completing, response_of
-from conformance.rules.orchestration.failures import completed_in_spite, faulty, surely_fails, withdrawn
+from conformance.rules.orchestration.failures import completed_in_spite, faulty, goes_on_without, surely_fails, withdrawn
 from conformance.rules.orchestration.later_run import LaterRun, leaked_at, of_the_later, run_again
 from conformance.rules.orchestration.limits import limited
 from conformance.rules.orchestration.outputs import (
     COMPLETIONS,
     SIGNAL,
+    belongs_to_the_answer,
     completed,
     exactly_one,
     final_events,
     how_texts_differ,
     intermediate,
+    intermediate_outputs,
     texts,
 )
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, completions_alike, pair_by
@@ -37,7 +40,7 @@ from conformance.rules.orchestration.workflow_run import (
     workflow_run,
 )
 from conformance.rules.rule import Finding, clause, finding, rule
-from conformance.rules.wording import outcome, show
+from conformance.rules.wording import outcome, quoted, show
 from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, Idle, Output, Raised, RequestPending
 from conformance.trace.harness_events import Warned
@@ -211,18 +214,18 @@ def a_run_that_fails_does_not_complete(execution: ExecutionView, each: WorkflowR
     """A run that fails has no run-completed output; the error reaches the consumer.
 
     Intermediate outputs already emitted stay valid: in a stream, whoever spoke one after another before the failure was heard. It
-    fails where a participant or an executor does. Where a manager names somebody unknown, an implementation may go on without:
-    then there is no error, but never both. Where an author's executor completes and another one fails, either may come first.
+    fails where a participant or an executor does; not where the framework itself tries the service again, and gets a reply. Where
+    a manager names somebody unknown, an implementation may go on without: then there is an answer and no error, but never both.
+    Where an author's executor completes and another one fails, either may come first.
     """
     done, lost = completed_in_spite(each), withdrawn(execution, each)
     raised = each.run.raised is not None
-    goes_on = each.spec.manager.errs and not raised
     yield finding(
-        goes_on or (raised and not done and not lost),
+        goes_on_without(each) or (raised and not done and not lost),
         done[0] if done else each.end,
         "not raised" if not raised else "both" if done else "withdrawn",
         expected="an error for the consumer, no run-completed output, and what was said until then",
-        got=f"{'an' if raised else 'no'} error, {len(done)} run-completed outputs, nothing of {', '.join(lost) or 'nobody'}",
+        got=f"{'an' if raised else 'no'} error, {len(done)} run-completed outputs, of what was said not seen: {quoted(lost)}",
     )
 
 
@@ -268,7 +271,7 @@ def several_completions_are_detected(_: ExecutionView, each: WorkflowRun) -> Ite
     One after another, in the same superstep, or one of them twice.
     """
     names, told = set(completing(each.workflow)), each.run.of(Warned) + each.run.of(Raised)
-    named = {name for name in names if any(name in event.text for _, event in told)}
+    named = {name for name in names if any(_names(event.text, name) for _, event in told)}
     failed_fast = each.run.raised is not None and len(named) > 1
     yield finding(
         named == names or failed_fast,
@@ -316,12 +319,13 @@ def a_streamed_answer_is_whole(execution: ExecutionView, each: WorkflowRun) -> I
     found, answer = completed(each.run), answer_of(execution, each.run, each.workflow)
     whole = [at for at, output in found if texts(execution.heard(output.messages)) >= texts(answer)]
     pieces, other = _signalled_chunks(each), _joined_otherwise(execution, each)
+    all_whole = bool(whole) and len(whole) == len(found)
     yield finding(
-        bool(whole) and not pieces and not other,
+        all_whole and not pieces and not other,
         [*pieces, *whole, each.end][0],
-        "signal on a chunk" if pieces else "no completion" if not found else "other chunks" if whole else "not whole",
+        "signal on a chunk" if pieces else "no completion" if not found else "other chunks" if all_whole else "not whole",
         expected=f"a run-completed output with the whole answer {show(answer)}, which its chunks join to",
-        got=f"{len(whole)} whole answers, {len(pieces)} chunks that complete, and chunks that join to something else: "
+        got=f"{len(whole)} of {len(found)} answers whole, {len(pieces)} chunks that complete, chunks that join to something else: "
         + (", ".join(other) or "none"),
     )
 
@@ -339,21 +343,29 @@ def streaming_changes_no_output(execution: ExecutionView, pair: Pair) -> Iterato
     """Streaming and non-streaming runs have the same run-completed payload and the same intermediate outputs.
 
     After chunks are joined. Judged on runs with the same script, one streaming and one not. Of intermediate outputs the letters
-    are compared: chunks of several that speak at once come in turns.
+    are compared: chunks of several that speak at once come in turns. Where chunks are all that a stream shows, those of what the
+    run-completed output says may be the answer's, and no intermediate outputs.
     """
     yield completions_alike(execution, pair)
     first, second = (_shown(execution, each) for each in (pair.first, pair.second))
+    letters, streamed = Counter("".join(first)), Counter("".join(second))
+    answered = Counter("".join(_streamed_answer(execution, pair.second)))
     yield finding(
-        Counter("".join(first)) == Counter("".join(second)),
+        letters == streamed or (answered <= streamed and letters == streamed - answered),
         pair.second.end,
         f"{how_texts_differ(''.join(second), first)} intermediate",
-        expected=f"the same intermediate outputs: {', '.join(first) or 'none'}",
-        got=", ".join(second) or "none",
+        expected=f"the same intermediate outputs: {quoted(first)}",
+        got=quoted(second),
         also=[pair.first.end],
     )
 
 
 # --- what they compare ---
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether a text holds a name as a word of its own, not as a piece of another one."""
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None
 
 
 def _suspended(each: WorkflowRun, step: int) -> bool:
@@ -382,6 +394,14 @@ def _streamed(each: WorkflowRun, name: str) -> str:
 
 def _text_of(execution: ExecutionView, each: WorkflowRun, name: str) -> str:
     return "".join(part[1] for part in response_of(execution, each.run, name) if part[0] == "assistant")
+
+
+def _streamed_answer(execution: ExecutionView, each: WorkflowRun) -> list[str]:
+    """The texts of a run's answer, where its chunks may be among those that are taken for intermediate outputs."""
+    if intermediate_outputs(each.run) or belongs_to_the_answer(each.run):
+        return []
+    said = [part for _, output in completed(each.run) for part in execution.heard(output.messages)]
+    return list(texts(said).elements())
 
 
 def _shown(execution: ExecutionView, each: WorkflowRun) -> list[str]:

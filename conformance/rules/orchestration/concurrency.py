@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import spells
-from conformance.rules.orchestration.failures import faulty
+from conformance.rules.orchestration.failures import failures, faulty
 from conformance.rules.orchestration.outputs import COMPLETIONS, SIGNAL, completed, exactly_one, heard_texts, how_many, texts, told
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, both, completions_alike, pair_by
 from conformance.rules.orchestration.workflow_run import (
@@ -40,8 +40,8 @@ def finished_in_its_order(_: ExecutionView, each: WorkflowRun) -> bool:
 
 @condition
 def a_participant_fails(_: ExecutionView, each: WorkflowRun) -> bool:
-    """The service of a participant failed."""
-    return bool(each.run.of(ServiceFailed))
+    """The service of a participant failed, for good."""
+    return bool(failures(each))
 
 
 @condition
@@ -106,7 +106,7 @@ def the_others_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[F
 
     Where everybody fails there is nothing to answer with.
     """
-    failed = {event.agent for _, event in each.run.of(ServiceFailed)}
+    failed = {event.agent for event in failures(each)}
     everybody = failed == set(each.workflow.participants)
     aspect = _answer_of_nobody(each) if everybody else _how_it_ended(each) or _words_of(execution, each, failed)
     yield _one_end(each, aspect, f"one completion without {', '.join(sorted(failed))}, and no error")

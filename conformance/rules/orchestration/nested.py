@@ -29,7 +29,7 @@ from conformance.rules.orchestration.workflow_run import (
 from conformance.rules.parts import how_they_differ
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView
-from conformance.rules.wording import show
+from conformance.rules.wording import quoted, show
 from conformance.scenario.scenario import agents_in
 from conformance.trace.adapter_events import RequestPending
 
@@ -123,8 +123,8 @@ def who_follows_gets_the_childs_answer(execution: ExecutionView, each: ChildFoll
         not wrong,
         each.calls[0].at,
         _how_it_came_through(heard, answer, wrong),
-        expected=f"a request with the answer of {each.child!r} once: {', '.join(answer.elements())}",
-        got=", ".join(f"{text} {heard[text]} times" for text in wrong),
+        expected=f"a request with the answer of {each.child!r} once: {quoted(answer.elements())}",
+        got=", ".join(f"{text!r} {heard[text]} times" for text in wrong),
     )
 
 

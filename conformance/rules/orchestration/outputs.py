@@ -34,11 +34,16 @@ def intermediate(execution: ExecutionView, run: RunView) -> list[tuple[int, list
     return [(at, said(execution, output.messages)) for at, output in intermediate_outputs(run)] or _joined(run)
 
 
-def _joined(run: RunView) -> list[tuple[int, list[Part]]]:
-    """The chunks of a run that are intermediate: those of each executor in a row, joined."""
+def belongs_to_the_answer(run: RunView) -> tuple[str, ...]:
+    """The participants whose chunks are a part of the answer, and surely no intermediate outputs."""
     assert isinstance(run.spec, RunWorkflow)
     workflow = run.scenario.workflows[run.spec.workflow]
-    own = () if workflow.intermediate_outputs else answering(workflow)
+    return () if workflow.intermediate_outputs else answering(workflow)
+
+
+def _joined(run: RunView) -> list[tuple[int, list[Part]]]:
+    """The chunks of a run that are intermediate: those of each executor in a row, joined."""
+    own = belongs_to_the_answer(run)
     chunks = [(at, chunk) for at, chunk in run.of(Chunk) if not chunk.completed and chunk.executor not in own]
     rows = [list(row) for _, row in groupby(chunks, key=lambda each: each[1].executor)]
     return [(row[-1][0], [("assistant", "".join(chunk.text for _, chunk in row))]) for row in rows]

@@ -22,7 +22,7 @@ from conformance.rules.orchestration.workflow_run import (
 )
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView
-from conformance.rules.wording import show
+from conformance.rules.wording import quoted, show
 from conformance.scenario.scenario import workflows_in
 from conformance.trace.adapter_events import Chunk
 from conformance.trace.messages import Part
@@ -162,7 +162,7 @@ def who_takes_over_knows_the_conversation(execution: ExecutionView, taken: TakeO
         taken.call.at,
         "empty" if not request.messages else "missing" if missing else "own handoff",
         expected=f"the conversation, with each of its own {len(taken.own_handoffs)} handoffs and one result",
-        got=f"a request without {', '.join(missing) or 'nothing'}: {show(heard)}",
+        got=f"a request without {quoted(missing)}: {show(heard)}",
     )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.orchestration.expected import answering, conversation, produced, response_of
+from conformance.rules.orchestration.expected import Spell, answering, conversation, produced, response_of
 from conformance.rules.orchestration.failures import faulty
 from conformance.rules.orchestration.outputs import (
     SIGNAL,
@@ -18,6 +17,7 @@ from conformance.rules.orchestration.outputs import (
     misattributed,
 )
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, completions_alike, either, pair_by
+from conformance.rules.orchestration.turns import in_turns
 from conformance.rules.orchestration.workflow_run import (
     WorkflowRun,
     direct_run,
@@ -32,6 +32,7 @@ from conformance.rules.parts import how_they_differ
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import show
+from conformance.scenario.specs import ExecutorSpec
 from conformance.trace.adapter_events import Chunk, Output
 from conformance.trace.messages import Part
 
@@ -91,19 +92,20 @@ def without_intermediates_there_is_one_output(_: ExecutionView, each: WorkflowRu
 def with_intermediates_each_response_is_shown_once(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """With `intermediate_outputs` on, each participant response is output exactly once as intermediate, before the completion.
 
-    In the order in which they were produced; the answering participant's response is not also counted as a second completion. As
-    the answer of a sequence is that response itself, an implementation may show it as the answer alone.
+    In the order in which they were produced: of several that work side by side each one's in its own order. The answering
+    participant's response is not also counted as a second completion. As the answer of a sequence is that response itself, an
+    implementation may show it as the answer alone.
     """
     run = each.run
     done, shown = [at for at, _ in completed(run)], intermediate(execution, run)
-    got, expected = [part for _, said in shown for part in said], _responses(execution, each)
+    got, expected = [part for _, said in shown for part in said], _shown(execution, each)
     late, signed = [at for at, _ in shown if at > min(done, default=at)], _signed_by_others(execution, run)
     how = _how_shown_otherwise(execution, each, got, expected) or _how_out_of_place(late, signed, done)
     yield finding(
         not how,
         [*late, *done, run.events[-1][0]][0],
         how,
-        expected=f"as intermediate, before the completion: {show(expected)}",
+        expected=f"as intermediate, before the completion: {show(_flat(expected))}",
         got=f"{show(got)}, signed by others: {', '.join(signed) or 'nothing'}, {len(late)} too late, {len(done)} completions",
     )
 
@@ -149,13 +151,29 @@ def _hidden(each: WorkflowRun) -> tuple[str, ...]:
     return tuple(name for name in each.workflow.participants if name not in answering(each.workflow))
 
 
-def _responses(execution: ExecutionView, each: WorkflowRun) -> list[Part]:
-    """What the participants, or an author's executors, say in the order in which they are done; of a stream the texts alone."""
+Shown = list[list[list[Part]]]
+"""What is to be shown, one superstep after another: in each, what everybody who works side by side says."""
+
+
+def _shown(execution: ExecutionView, each: WorkflowRun) -> Shown:
+    """What the participants say in the order in which they are done, or an author's executors.
+
+    Of several that work side by side nobody can say whose response was there first.
+    """
     if each.workflow.pattern == "custom":
-        staged = [each.workflow.executors[name] for stage in each.workflow.stages for name in stage]
-        return [("assistant", text) for executor in staged for text in executor.emits]
-    said = [part for spell in produced(execution, each.run) for part in conversation([spell])]
-    return _as_shown(each, said)
+        return [[_emitted(each.workflow.executors[name]) for name in stage] for stage in each.workflow.stages]
+    spoken = produced(execution, each.run)
+    if each.workflow.pattern == "concurrent":
+        return [[_as_shown(each, _said_by(name, spoken)) for name in each.workflow.participants]]
+    return [[_as_shown(each, [part for spell in spoken for part in conversation([spell])])]]
+
+
+def _emitted(executor: ExecutorSpec) -> list[Part]:
+    return [("assistant", text) for text in executor.emits]
+
+
+def _said_by(name: str, spoken: Sequence[Spell]) -> list[Part]:
+    return conversation(spell for spell in spoken if spell.agent == name)
 
 
 def _as_shown(each: WorkflowRun, said: list[Part]) -> list[Part]:
@@ -168,12 +186,13 @@ def _whole(each: WorkflowRun) -> bool:
     return bool(intermediate_outputs(each.run))
 
 
-def _but_the_answer(execution: ExecutionView, each: WorkflowRun, responses: list[Part]) -> list[Part]:
+def _but_the_answer(execution: ExecutionView, each: WorkflowRun, shown: Shown) -> Shown:
     """The same without what the answer of a sequence is made of."""
     if each.workflow.pattern != "sequential":
-        return responses
+        return shown
     answer = _as_shown(each, response_of(execution, each.run, each.workflow.participants[-1]))
-    return responses[: len(responses) - len(answer)]
+    ((said,),) = shown
+    return [[said[: len(said) - len(answer)]]]
 
 
 def _in_pieces(each: WorkflowRun) -> bool:
@@ -181,20 +200,25 @@ def _in_pieces(each: WorkflowRun) -> bool:
     return each.spec.stream and not _whole(each)
 
 
-def _alike(each: WorkflowRun, got: Sequence[Part], expected: Sequence[Part]) -> bool:
-    """Whether intermediates are as expected. Side by side, nobody can say whose response was there first."""
-    if _in_pieces(each):
-        return Counter("".join(part[1] for part in got)) == Counter("".join(part[1] for part in expected))
-    return Counter(got) == Counter(expected) if each.workflow.pattern == "concurrent" else list(got) == list(expected)
+def _alike(each: WorkflowRun, got: Sequence[Part], expected: Shown) -> bool:
+    """Whether intermediates, or the chunks of which they are made, are as expected."""
+    if not _in_pieces(each):
+        return in_turns([[part] for part in got], expected)
+    chunks = [chunk.text for _, chunk in each.run.of(Chunk) if not chunk.completed]
+    return in_turns(chunks, [["".join(part[1] for part in said) for said in stage] for stage in expected])
 
 
-def _how_shown_otherwise(execution: ExecutionView, each: WorkflowRun, got: Sequence[Part], expected: list[Part]) -> str:
+def _how_shown_otherwise(execution: ExecutionView, each: WorkflowRun, got: Sequence[Part], shown: Shown) -> str:
     """The aspect in which intermediates are not the expected ones; "" where they are."""
-    if any(_alike(each, got, form) for form in (expected, _but_the_answer(execution, each, expected))):
+    if any(_alike(each, got, form) for form in (shown, _but_the_answer(execution, each, shown))):
         return ""
     if _in_pieces(each):
-        return how_texts_differ("".join(part[1] for part in got), [part[1] for part in expected])
-    return how_they_differ(got, expected)
+        return how_texts_differ("".join(part[1] for part in got), [part[1] for part in _flat(shown)])
+    return how_they_differ(got, _flat(shown))
+
+
+def _flat(shown: Shown) -> list[Part]:
+    return [part for stage in shown for said in stage for part in said]
 
 
 def _how_out_of_place(late: Sequence[int], signed: Sequence[str], done: Sequence[int]) -> str:

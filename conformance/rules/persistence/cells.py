@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conformance.rules import model
@@ -15,6 +15,7 @@ from conformance.rules.preconditions import RequestView, contradicting, cut_shor
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import CreateThread, Restore
 from conformance.scenario.specs import AgentSpec
+from conformance.trace.adapter_events import AgentCreated
 from conformance.trace.harness_events import HistoryFailed, ServiceCalled, ServiceFailed, ToolRaised, Warned
 
 _ABOUT_PERSISTING = re.compile(r"per.?service.?call|persist|decorator", re.I)
@@ -24,6 +25,29 @@ _ABOUT_PERSISTING = re.compile(r"per.?service.?call|persist|decorator", re.I)
 def warnings_about_persisting(events: list[tuple[int, Warned]]) -> list[int]:
     """Where a warning is about when history is persisted."""
     return [at for at, event in events if _ABOUT_PERSISTING.search(event.text)]
+
+
+def warned_of(execution: ExecutionView, at: int, among: Sequence[str]) -> str | None:
+    """The agent among some that a warning is about: the one that it names in quotes, else the one that was built just then.
+
+    Else the one that its step is about: whose run it is in, or on which a thread is made.
+    """
+    event = execution.trace.events[at]
+    assert isinstance(event, Warned)
+    named = [name for name in execution.scenario.agents if re.search(rf"""['"`]{re.escape(name)}['"`]""", event.text)]
+    if named:
+        return named[0] if named[0] in among else None
+    built = [(where, made.agent) for where, made in execution.of(AgentCreated) if made.step == event.step and made.agent in among]
+    candidates = [*(name for where, name in built if where > at), *(name for where, name in reversed(built) if where < at)]
+    return next(iter([*candidates, *(name for name in _whose_step(execution, event) if name in among)]), None)
+
+
+def _whose_step(execution: ExecutionView, event: Warned) -> list[str]:
+    """The agents that the step of a warning is about."""
+    if event.run is not None:
+        return [run.agent_name for run, _, _ in execution.agent_runs() if run.number == event.run]
+    step = execution.scenario.steps[event.step]
+    return [step.agent] if isinstance(step, (CreateThread, Restore)) and step.agent is not None else []
 
 
 # --- runs ---

@@ -22,6 +22,7 @@ from conformance.rules.persistence.conflicting_runs import (
     run_after_a_conflict,
     runs_after,
     throws,
+    warnings_of_a_conflict,
 )
 from conformance.rules.persistence.history import created_hosted, grown, kept_without_a_name, under_a_conversation
 from conformance.rules.preconditions import (
@@ -37,11 +38,11 @@ from conformance.rules.preconditions import (
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView, RunView, latest_id
 from conformance.rules.wording import outcome
-from conformance.trace.harness_events import Event, HistoryLoaded, ServiceReplied, Warned
+from conformance.trace.harness_events import Event, HistoryLoaded, ServiceReplied
 
 _CONVERSATION = re.compile(r"conversation|thread|session|response.?id", re.I)
 _HISTORY = re.compile(r"history|provider|store|memory", re.I)
-"""The two sides of a conflict, in the words that frameworks have for them."""
+"""The two sides of a conflict, in the words that frameworks have for them in an error of that kind."""
 
 # --- what the rules of this section look at, and leave alone ---
 
@@ -85,7 +86,7 @@ def throw_raises_on_a_conflict(execution: ExecutionView, conflict: Conflict) -> 
 @clause(each=run_after_a_conflict, when=after_conflict(succeeded, clears))
 def nothing_is_warned_once_detached(_: ExecutionView, pair: RunAfterAConflict) -> Iterator[Finding]:
     """Once the provider is detached, nothing more is warned of."""
-    again = [where for where, event in pair.later.of(Warned) if _about_the_conflict(event)]
+    again = warnings_of_a_conflict(pair.later)
     yield finding(
         not again,
         again[0] if again else pair.later.at,
@@ -108,10 +109,11 @@ def warn_warns_once(_: ExecutionView, conflict: Conflict) -> Iterator[Finding]:
     """With `warn`, a conversation id that arrives beside a history provider gives one warning; without `warn` it gives none.
 
     Also where `throw` is set. One is given for the run, or one for each reply that brings an id; once the provider is detached
-    nothing more is warned of.
+    nothing more is warned of. A warning is one of a conflict where it names both sides, the service's conversation and what keeps
+    the history here; other warnings count for nothing.
     """
     run, at = conflict.run, conflict.at
-    warned = [where for where, event in run.of(Warned) if where > at and _about_the_conflict(event)]
+    warned = [where for where in warnings_of_a_conflict(run) if where > at]
     least, most = (1, len(ids_arrive(run))) if run.agent.on_conflict.warn else (0, 0)
     yield finding(
         least <= len(warned) <= most,
@@ -195,7 +197,7 @@ def the_default_store_gives_way(execution: ExecutionView, run: RunView) -> Itera
     """
     came = _first_id(execution, run)[0]
     refused = run.refused_as_conflict
-    warned = [at for at, event in run.of(Warned) if at > came and _about_the_conflict(event)]
+    warned = [at for at in warnings_of_a_conflict(run) if at > came]
     more = grown(execution, run)
     yield finding(
         not refused and not warned and not more,
@@ -218,7 +220,7 @@ def the_default_store_gives_way(execution: ExecutionView, run: RunView) -> Itera
 def no_id_no_conflict(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A service that returns no conversation id raises no conflict: no such error, no warning, and the provider is used."""
     refused = run.refused_as_conflict
-    warned = [at for at, event in run.of(Warned) if _names_both(event.text)]
+    warned = warnings_of_a_conflict(run)
     unused = run.succeeded and not run.stored
     yield finding(
         not refused and not warned and not unused,
@@ -300,11 +302,6 @@ def _how_it_goes_on(execution: ExecutionView, run: RunView, place: int, view: Ca
         return "another id" if view.request.conversation_id else "no id"
     sent, new = execution.spoken(view.request.messages, run.agent), run.new_in(place)
     return "" if sent == new else how_they_differ(sent, new)
-
-
-def _about_the_conflict(event: Warned) -> bool:
-    """Whether a warning may be about a conflict: it speaks of conversations, or of history."""
-    return bool(_CONVERSATION.search(event.text) or _HISTORY.search(event.text))
 
 
 def _names_both(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,13 @@ from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import contradicts, kind_before, made_local, timing_of
 from conformance.rules.run_view import RunView
-from conformance.trace.harness_events import HistoryFailed, ServiceFailed, ServiceReplied, ToolRaised
+from conformance.trace.harness_events import HistoryFailed, ServiceFailed, ServiceReplied, ToolRaised, Warned
+
+_THEIRS = re.compile(
+    r"(conversation|session|thread|response).?id|server.?side|\b(service|server|remote)\b(?!.call).*\b(conversation|history)", re.I
+)
+_OURS = re.compile(r"provider|(local|memory).?history|(history|message|chat|memory).?store", re.I)
+"""The two sides of a conflict in the words of a warning: what the service has, and what keeps the history here."""
 
 
 @dataclass(frozen=True)
@@ -141,3 +148,17 @@ def _may_meet_one(execution: ExecutionView, run: RunView) -> bool:
 def ids_arrive(run: RunView) -> list[int]:
     """Where replies of the run carried a conversation id."""
     return [at for at, reply in run.own(ServiceReplied) if reply.conversation_id is not None]
+
+
+def warnings_of_a_conflict(run: RunView) -> list[int]:
+    """Where it is warned in the run that the service has the conversation, and a provider of the run's own agent the history.
+
+    Such a warning names both sides. It is another agent's, one that the run's agent has as a tool, where the latest conversation id
+    before it is that one's.
+    """
+    return [at for at, event in run.of(Warned) if _THEIRS.search(event.text) and _OURS.search(event.text) and _is_own(run, at)]
+
+
+def _is_own(run: RunView, at: int) -> bool:
+    named = [reply.agent for where, reply in run.of(ServiceReplied) if where < at and reply.conversation_id is not None]
+    return named[-1:] in ([], [run.agent_name])

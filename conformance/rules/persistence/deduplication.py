@@ -21,6 +21,7 @@ from conformance.rules.persistence.history import (
     plain,
     threads_of,
     under_a_conversation,
+    with_results,
 )
 from conformance.rules.preconditions import (
     DISPUTED,
@@ -46,7 +47,7 @@ class Append:
     """An append of a run. first: of its thread, which has no runs before those of its own.
 
     earlier: what was appended by then, on the thread and on the one that it was restored from. first_at: where each part was
-    appended first. occurred: how often each part occurred on the thread, from its beginning to its end.
+    appended first. occurred: how often each part had occurred on the thread by then.
     """
 
     run: RunView
@@ -68,16 +69,15 @@ def append(execution: ExecutionView) -> Iterator[Append]:
 def _appends_on(execution: ExecutionView, thread: str) -> Iterator[Append]:
     own = [run for run in execution.runs if run.thread == thread]
     inherited = execution.inherited(thread)
-    happened = occurred([*inherited, *own])
     total = Counter(part for run in inherited for part in execution.heard(run.stored_messages))
     first_at: dict[Part, int] = {}
-    for run in own:
-        for at, event in run.stored:
-            parts = execution.heard(event.messages)
-            first = not (first_at or inherited)
-            yield Append(run, at, parts, first, Counter(total), dict(first_at), happened)
-            total.update(parts)
-            first_at = {part: at for part in parts} | first_at
+    appends = [(at, run, execution.heard(event.messages)) for run in own for at, event in run.stored]
+    for at, run, parts in sorted(appends, key=lambda each: each[0]):
+        first = not (first_at or inherited)
+        happened = occurred([*inherited, *(other.until(at) for other in own if other.at < at)])
+        yield Append(run, at, parts, first, Counter(total), dict(first_at), with_results(happened))
+        total.update(parts)
+        first_at = {part: at for part in parts} | first_at
 
 
 @condition
@@ -172,7 +172,8 @@ def a_load_gives_nothing_twice(_: ExecutionView, load: Load) -> Iterator[Finding
 def no_message_is_appended_twice(execution: ExecutionView, append: Append) -> Iterator[Finding]:
     """No message is appended twice, within a run or across runs.
 
-    Sameness is the logical message, not its text: a text that was said twice may be stored twice.
+    Sameness is the logical message, not its text: a text that was said twice by then may be stored twice. Every call may have one
+    result, also one that was made up because nobody decided on the call.
     """
     total = append.earlier + Counter(append.parts)
     twice = [part for part in append.parts if total[part] > append.occurred[part] > 0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.rules.condition import condition, selection
@@ -26,40 +26,73 @@ def failed_or_cancelled(_: ExecutionView, run: RunView) -> bool:
     return bool(failures(run))
 
 
-Trouble = ServiceFailed | HistoryFailed | ToolRaised | Raised
-"""What an error may be about."""
+@dataclass(frozen=True)
+class FailedPart:
+    """A part of a run that raised: all of it, or what followed an answer that it had waited for.
+
+    failed_at: where what it raises of happened, else where it raised. reasons: what an error may say.
+    """
+
+    run: RunView
+    step: int
+    failed_at: int
+    reasons: tuple[str, ...]
+
+    @property
+    def begins(self) -> bool:
+        """Whether the run began with it."""
+        return self.step == self.run.trace.events[self.run.at].step
+
+    @property
+    def places(self) -> list[int]:
+        """Its service calls, by their places among those of the run."""
+        return [place for place, view in enumerate(self.run.calls) if view.request.step == self.step]
+
+    @property
+    def stored_afterwards(self) -> list[int]:
+        """Where something was appended after it had failed."""
+        return [at for at, event in self.run.stored if event.step == self.step and at > self.failed_at]
 
 
 @dataclass(frozen=True)
 class ProviderOfAFailedRun:
-    """A context provider that was asked in the part of a run that raised.
+    """A context provider that was asked in a part of a run that raised. told: of which failures it was told in that part."""
 
-    failed_at: where the run failed. reasons: what an error may say. told: of which failures the provider was told in that part.
-    """
-
-    run: RunView
+    part: FailedPart
     provider: str
-    failed_at: int
-    reasons: tuple[str, ...]
     told: tuple[tuple[int, ContextInvoked], ...]
+
+    @property
+    def run(self) -> RunView:
+        """The run."""
+        return self.part.run
 
 
 @selection
 def provider_of_a_failed_run(execution: ExecutionView) -> Iterator[ProviderOfAFailedRun]:
     """A context provider that was asked in the part of a run that raised."""
     for run, _, agent in execution.agent_runs():
-        if run.raised is not None:
-            asked = {event.provider for _, event in run.own(ContextInvoking) if event.step == run.events[-1][1].step}
-            troubles = [*run.own(ServiceFailed), *run.own(HistoryFailed), *run.own(ToolRaised), run.raised]
-            yield from (_told(run, provider, troubles) for provider in agent.provider_ids if provider in asked)
+        for at, error in run.of(Raised):
+            part = _failed_part(run, at, error)
+            asked = {event.provider for _, event in run.own(ContextInvoking) if event.step == part.step}
+            yield from (_told(part, provider) for provider in agent.provider_ids if provider in asked)
 
 
-def _told(run: RunView, provider: str, troubles: Sequence[tuple[int, Trouble]]) -> ProviderOfAFailedRun:
-    step = run.events[-1][1].step
-    ends = [(at, event) for at, event in run.own(ContextInvoked) if event.step == step and event.provider == provider]
-    failed_at = max((at for at, event in troubles if event.step == step), default=run.events[-1][0])
-    reasons = tuple(event.text for _, event in troubles)
-    return ProviderOfAFailedRun(run, provider, failed_at, reasons, tuple(end for end in ends if end[1].error is not None))
+_Trouble = ServiceFailed | HistoryFailed | ToolRaised
+_KINDS: Mapping[str, type[_Trouble]] = {"service": ServiceFailed, "provider": HistoryFailed, "tool": ToolRaised}
+"""What happened where an error of a kind is raised."""
+
+
+def _failed_part(run: RunView, raised_at: int, error: Raised) -> FailedPart:
+    troubles: list[tuple[int, _Trouble]] = [*run.own(ServiceFailed), *run.own(HistoryFailed), *run.own(ToolRaised)]
+    mine = [(at, event) for at, event in troubles if event.step == error.step and at < raised_at]
+    causes = [at for at, event in mine if event.text in error.text or type(event) is _KINDS.get(error.kind)]
+    return FailedPart(run, error.step, max(causes, default=raised_at), (*(event.text for _, event in mine), error.text))
+
+
+def _told(part: FailedPart, provider: str) -> ProviderOfAFailedRun:
+    ends = [(at, event) for at, event in part.run.own(ContextInvoked) if (event.step, event.provider) == (part.step, provider)]
+    return ProviderOfAFailedRun(part, provider, tuple(end for end in ends if end[1].error is not None))
 
 
 @dataclass(frozen=True)
@@ -94,16 +127,18 @@ def how_it_is_told(provider: ProviderOfAFailedRun, said: Sequence[list[Part]]) -
     if len(said) != 1:
         return "told again" if said else "not told"
     error = provider.told[0][1].error or ""
-    if not any(reason in error for reason in provider.reasons):
+    if not any(reason in error for reason in provider.part.reasons):
         return "another error"
-    return "" if _is_request(provider.run, said[0]) else "other messages"
+    return "" if _is_request(provider.part, said[0]) else "other messages"
 
 
-def _is_request(run: RunView, said: list[Part]) -> bool:
-    """Whether messages are those of a request of the run, its first or its last, and none of its replies."""
-    replies = {part for view in run.calls if view.reply for part in parts([view.reply.message])}
-    first = [] if run.answered_requests else run.inputs
-    last = run.new_in(len(run.calls) - 1) if run.calls else run.inputs
+def _is_request(part: FailedPart, said: list[Part]) -> bool:
+    """Whether messages are those of a request of this part of the run, its first or its last, and none of its replies."""
+    run, places = part.run, part.places
+    answers = [run.calls[place].reply for place in places]
+    replies = set(parts([reply.message for reply in answers if reply is not None]))
+    first = run.inputs if part.begins else []
+    last = run.new_in(places[-1]) if places else first
     whole = set(first) <= set(said) or set(last) <= set(said)
     return not replies & set(said) and whole and (bool(said) or not run.inputs)
 

@@ -48,7 +48,7 @@ from conformance.rules.preconditions import (
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import outcome, show
-from conformance.trace.adapter_events import ThreadDescribed
+from conformance.trace.adapter_events import Raised, ThreadDescribed
 from conformance.trace.harness_events import ServiceFailed, ToolRaised
 from conformance.trace.messages import Part
 
@@ -68,9 +68,9 @@ def a_tool_raised(_: ExecutionView, run: RunView) -> bool:
 
 
 @condition
-def returned_or_raised(_: ExecutionView, run: RunView) -> bool:
-    """The run came to its own end or raised."""
-    return run.ending in ("returned", "raised")
+def returned_or_failed_there(_: ExecutionView, run: RunView) -> bool:
+    """The run came to its own end, or raised in the part in which the tool did."""
+    return run.succeeded or _failed_with_a_tool(run) is not None
 
 
 # --- the rules ---
@@ -150,13 +150,16 @@ def a_failing_run_stores_nothing(execution: ExecutionView, run: RunView) -> Iter
     aspects=["not told", "told again", "another error", "other messages", "appended afterwards"],
 )
 def providers_are_told_of_a_failure_once(execution: ExecutionView, provider: ProviderOfAFailedRun) -> Iterator[Finding]:
-    """Providers are told of a failure once, with the request messages and the error, and store nothing from that."""
-    told, after = provider.told, [at for at, _ in provider.run.stored if at > provider.failed_at]
+    """Providers are told of a failure once, with the request messages and the error, and store nothing from that.
+
+    Each part of a run that waited for answers is judged alone.
+    """
+    told, after = provider.told, provider.part.stored_afterwards
     said = [execution.heard(event.messages) for _, event in told]
     aspect = how_it_is_told(provider, said) or ("appended afterwards" if after else "")
     yield finding(
         not aspect,
-        [*(at for at, _ in told[1:]), *after, provider.failed_at][0],
+        [*(at for at, _ in told[1:]), *after, provider.part.failed_at][0],
         aspect,
         expected=f"provider {provider.provider!r} told once, with the request messages and the error, and no append after that",
         got=f"{aspect}; told {len(told)} times{': ' if said else ''}{'; '.join(map(show, said))}, {len(after)} appends",
@@ -190,20 +193,20 @@ def a_run_after_a_failed_one_stores_its_own(execution: ExecutionView, run: RunVi
     "PER-23",
     needs=["history.provider", "tools"],
     each=thread_run,
-    when=[*KEPT, a_tool_raised, returned_or_raised],
+    when=[*KEPT, a_tool_raised, returned_or_failed_there],
     leaves_alone=[*NOT_KEPT, callers_history, terminated, cut_short, service_failed, history_failed],
     aspects=["missing result", "missing", "repeated", "foreign", "order", "stored on failure"],
 )
 def a_tool_that_raises_leaves_history_whole(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A tool that raises is a function result with an error, or fails the run; either way what is stored is whole.
 
-    Where the run succeeds: all of it, and one result for the call. Where it fails: nothing with per-run persistence, with
-    per-service-call persistence the replies until then.
+    Where the run succeeds: all of it, and one result for the call. Where it fails: nothing of the part that failed with per-run
+    persistence, with per-service-call persistence the replies until then.
     """
-    expected = run.happened() if run.succeeded else stored_after(run)
-    stored, raised = gained(execution, run), run.own(ToolRaised)[0][0]
+    whole = _whole_beside_a_tools_error(run)
+    stored, raised, expected = gained(execution, run), run.own(ToolRaised)[0][0], whole[0]
     yield finding(
-        stored == expected,
+        stored in whole,
         run.stored[-1][0] if run.stored else raised,
         _how_it_is_whole(run, stored, expected),
         expected=f"stored: {show(expected)}",
@@ -300,6 +303,23 @@ def _how_it_follows(run: RunView, own: Sequence[Part], lost: RunView) -> str:
         return "repeated"
     more = Counter(own) - Counter(happened)
     return "failed run" if more and set(more) <= set(lost.happened()) else how_they_differ(own, happened)
+
+
+def _failed_with_a_tool(run: RunView) -> int | None:
+    """The step in which a tool of the run raised, and the run too."""
+    raised = {event.step for _, event in run.of(Raised)}
+    return next((event.step for _, event in run.own(ToolRaised) if event.step in raised), None)
+
+
+def _whole_beside_a_tools_error(run: RunView) -> list[list[Part]]:
+    """What may be stored of a run in which a tool raised."""
+    failed = _failed_with_a_tool(run)
+    if failed is None or run.succeeded:
+        return [run.happened()]
+    if timing_of(run) == "per call":
+        return [stored_after(run)]
+    before = run.until(next(at for at, event in run.events if event.step == failed))
+    return [before.happened(trailing=each) for each in (False, True)] if before.calls else [[]]
 
 
 def _how_it_is_whole(run: RunView, stored: Sequence[Part], expected: Sequence[Part]) -> str:

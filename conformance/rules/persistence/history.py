@@ -154,6 +154,15 @@ def occurred(runs: Sequence[RunView]) -> Counter[Part]:
     return found
 
 
+def with_results(found: Counter[Part]) -> Counter[Part]:
+    """The same with a result for each call: it may be made up where the call was not run."""
+    asked: Counter[Part] = Counter()
+    for part, count in found.items():
+        if part[0] == "call":
+            asked["result", part[1]] += count
+    return found | asked
+
+
 def threads_of(execution: ExecutionView) -> list[str]:
     """The threads on which something ran."""
     return list(dict.fromkeys(thread for _, thread, _ in execution.agent_runs()))

@@ -34,6 +34,7 @@ from conformance.rules.persistence.cells import (
     lacks_the_decorator,
     last_where,
     plain_and_as_is,
+    warned_of,
     warnings_about_persisting,
     was_called,
     with_equal_services,
@@ -265,19 +266,19 @@ def as_is_without_the_decorator_works_and_appends_nothing(execution: ExecutionVi
 def as_is_without_the_decorator_warns_and_appends_nothing(execution: ExecutionView, agent: BuiltAgent) -> Iterator[Finding]:
     """With both settings and no decorator there is exactly one warning, before the first call, and the framework appends nothing.
 
-    The run still works.
+    The run still works. A warning is of the agent that it names, or that is built or run where it is given.
     """
     alike = [other.name for other in built_agent(execution) if other.lacks_the_decorator]
     warned = warnings_about_persisting(execution.of(Warned))
+    mine = [at for at in warned if warned_of(execution, at, alike) == agent.name]
     first = [*agent.called, *failures_without_reason(execution, agent)][0]
-    mine = warned[alike.index(agent.name) :][:1]
-    early = any(at < first for at in mine)
+    early = all(at < first for at in mine)
     yield finding(
-        early and len(warned) == len(alike),
-        [*mine, first][0],
-        _how_it_is_warned(len(warned), len(alike)),
+        early and len(mine) == 1,
+        [*mine[1:], *mine, first][0],
+        "several warnings" if mine[1:] else "late warning" if mine else "no warning",
         expected=f"one warning for agent {agent.name!r}, before its first service call",
-        got=f"{len(warned)} warnings for {len(alike)} such agents" + ("" if early else ", too late for this one"),
+        got=f"{len(mine)} warnings of it" + ("" if early else ", too late"),
         also=[first],
     )
 
@@ -291,12 +292,6 @@ def _growth_of(execution: ExecutionView, agent: BuiltAgent) -> list[int]:
     """Where local threads show more messages after a run of an agent than before it."""
     local = [run for run in agent.runs if run.calls and on_local_thread(execution, run) and callers_history(execution, run)]
     return [at for run in local for at in grown(execution, run)]
-
-
-def _how_it_is_warned(warnings: int, agents: int) -> str:
-    if warnings == agents:
-        return "late warning"
-    return "no warning" if warnings < agents else "several warnings"
 
 
 # --- what all cells have in common ---

@@ -12,6 +12,9 @@ from conformance.scenario.specs import AgentSpec, WorkflowSpec
 from conformance.strategies.choices import Pen
 from conformance.strategies.orchestration.features import Topic
 
+_LETTERS = ascii_lowercase[:-4]
+"""What agents are called. The last letters are names of workflows: what takes part in one is known by its name."""
+
 
 class Play:
     """What was drawn so far.
@@ -29,8 +32,8 @@ class Play:
 
     def add_agent(self, agent: AgentSpec) -> str:
         """A new agent; its name."""
-        again, letter = divmod(len(self.agents), len(ascii_lowercase))
-        name = ascii_lowercase[letter] + (str(again + 1) if again else "")
+        again, letter = divmod(len(self.agents), len(_LETTERS))
+        name = _LETTERS[letter] + (str(again + 1) if again else "")
         self.agents[name] = agent
         return name
 

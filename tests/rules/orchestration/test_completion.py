@@ -175,6 +175,25 @@ def test_orc_05_lets_a_chat_go_on_where_its_manager_errs():
     assert broken(lost.raised(), "ORC-05") == {"both"}
 
 
+def test_orc_05_asks_for_an_answer_where_a_chat_goes_on():
+    lost = flow("group_chat", runs=(run(manager=ManagerSpec(picks=("a",), errs=True)),))
+    assert broken(Written(lost).run().spoke("a", "A", "go"), "ORC-05") == {"not raised"}
+    assert broken(Written(lost).run().called("go").failed().completed("the manager's answer"), "ORC-05") == {"not raised"}
+    told_in_pieces = Written(lost).run().spoke("a", "A", "go").chunk("the manager's answer", completed=True)
+    assert holds(told_in_pieces, "ORC-05")
+    elsewhere = flow(
+        "custom", stages=(("x",),), executors={"x": ExecutorSpec(raises="no")}, runs=(run(manager=ManagerSpec(errs=True)),)
+    )
+    assert broken(Written(elsewhere).run().completed("done"), "ORC-05") == {"not raised"}
+
+
+def test_orc_05_speaks_of_no_failure_that_was_made_good():
+    again = Written(flow()).run().called("go").failed().called("go").failed().spoke("a", "A", "go").spoke("b", "B", "go", "=A")
+    assert not again.completed("B").findings("ORC-05")
+    other = Written(flow()).run().called("go").failed().spoke("a", "A", "go", "please").completed("B")
+    assert broken(other, "ORC-05") == {"not raised"}
+
+
 def test_orc_05_leaves_alone():
     raises = {"x": ExecutorSpec(emits=("draft",)), "y": ExecutorSpec(raises="no"), "z": ExecutorSpec(asks=True)}
     assert left_alone(custom(("z",), ("y",), **raises).pending(executor="z", id="1"), "ORC-05") == {"waiting"}
@@ -255,6 +274,13 @@ def test_orc_07_breaks():
     assert broken(several().raised(text="first completes again"), "ORC-07") == {"not named"}
 
 
+def test_orc_07_takes_no_piece_of_a_word_for_a_name():
+    short = {"on": ExecutorSpec(completes="one"), "at": ExecutorSpec(completes="two")}
+    written = custom(("on", "at"), **short).completed("one", executor="on")
+    assert broken(written.warned("one workflow was completed several times, at-sign"), "ORC-07") == {"not named"}
+    assert holds(written.warned("several executors complete: 'on', 'at'"), "ORC-07")
+
+
 def test_orc_07_speaks_of_one_that_completes_twice():
     assert broken(custom(("x",), x=ExecutorSpec(completes="one", again="two")), "ORC-07") == {"no warning"}
     assert not custom(("x",), x=ExecutorSpec(completes="one")).findings("ORC-07")
@@ -301,6 +327,7 @@ def test_orc_09_holds_where_the_answer_is_whole():
 def test_orc_09_breaks():
     assert broken(streamed().chunk("B", "b"), "ORC-09") == {"no completion"}
     assert broken(streamed().completed(""), "ORC-09") == {"not whole"}
+    assert broken(streamed().completed("B").completed(""), "ORC-09") == {"not whole"}
     assert broken(streamed().chunk("B", "b", completed=True).completed("B"), "ORC-09") == {"signal on a chunk"}
     assert broken(streamed().chunk("BB", "b").completed("B"), "ORC-09") == {"other chunks"}
 
@@ -364,6 +391,26 @@ def test_orc_10_breaks_where_intermediates_are_others(pieces, aspect):
     for piece in pieces:
         written.chunk(piece, "a")
     assert broken(written.completed("B", executor="b"), "ORC-10") == {aspect}
+
+
+def test_orc_10_holds_where_chunks_of_the_answer_are_all_that_is_streamed_of_it():
+    runs = (run(), run(stream=True))
+    handoff = spoken(in_turn(flow("handoff", runs=runs)).output("A", executor="a").completed("B", executor="b"))
+    assert holds(handoff.chunk("A", "a").chunk("B", "b").completed("B", executor="b"), "ORC-10")
+    assert holds(again().chunk("A", "a").chunk("B", "b").completed("B", executor="b"), "ORC-10")
+    assert broken(again().chunk("A", "a").chunk("B", "b").chunk("B", "b").completed("B", executor="b"), "ORC-10") == {
+        "foreign intermediate"
+    }
+
+
+def test_orc_10_takes_nothing_hidden_for_the_answer():
+    equal = in_turn(flow(runs=(run(), run(stream=True)))).completed("B", executor="b")
+    assert broken(spoken(equal).chunk("B", "a").chunk("B", "b").completed("B", executor="b"), "ORC-10") == {"foreign intermediate"}
+
+
+def test_orc_10_quotes_what_was_said():
+    (found,) = [each for each in again().completed("B", executor="b").findings("ORC-10") if not each.holds]
+    assert (found.expected, found.got) == ("the same intermediate outputs: 'A'", "nothing")
 
 
 def test_orc_10_leaves_alone_what_the_service_makes_up():

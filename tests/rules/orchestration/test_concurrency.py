@@ -76,6 +76,11 @@ def test_orc_33_holds_where_the_run_fails():
     assert holds(failing("fails").raised(), "ORC-33")
 
 
+def test_orc_33_says_nothing_where_the_service_was_tried_again():
+    assert not failing("fails").spoke("a", "A", "go").spoke("b", "B", "go").completed("A", "B").findings("ORC-33")
+    assert not failing("left_out").spoke("a", "A", "go").spoke("b", "B", "go").completed("A", "B").findings("ORC-33")
+
+
 def test_orc_33_breaks_where_the_run_has_to_fail():
     assert broken(failing("fails").spoke("b", "B", "go").completed("B"), "ORC-33") == {"not raised"}
     assert broken(failing("fails").spoke("b", "B", "go").completed("B").raised(), "ORC-33") == {"both"}

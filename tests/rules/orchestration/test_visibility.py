@@ -49,6 +49,36 @@ def test_orc_21_holds_where_executors_are_shown():
     assert holds(written.output("draft", executor="x").completed("done", executor="x"), "ORC-21")
 
 
+def executors_show(*shown: str) -> Written:
+    """Two executors work side by side, and one after them: planner (one, two), writer (three), editor (four)."""
+    emits = {"planner": ("one", "two"), "writer": ("three",), "editor": ("four",)}
+    executors = {name: ExecutorSpec(emits=texts) for name, texts in emits.items()} | {"last": ExecutorSpec(completes="done")}
+    stages = (("planner", "writer"), ("editor",), ("last",))
+    written = Written(flow("custom", stages=stages, executors=executors, **ON)).run()
+    for text in shown:
+        written.output(text, executor=next((name for name, texts in emits.items() if text in texts), None))
+    return written.completed("done", executor="last")
+
+
+@pytest.mark.parametrize("shown", [("one", "two", "three"), ("three", "one", "two"), ("one", "three", "two")])
+def test_orc_21_holds_whoever_of_several_side_by_side_is_first(shown):
+    assert holds(executors_show(*shown, "four"), "ORC-21")
+
+
+@pytest.mark.parametrize("shown", [("two", "one", "three", "four"), ("four", "one", "two", "three")])
+def test_orc_21_breaks_where_an_executor_or_a_superstep_is_out_of_order(shown):
+    assert broken(executors_show(*shown), "ORC-21") == {"order"}
+
+
+def test_orc_21_breaks_where_chunks_are_in_another_order():
+    streamed = in_turn(flow(runs=(run(stream=True),), **ON))
+    assert broken(streamed.chunk("B", "b").chunk("A", "a").completed("B"), "ORC-21") == {"order"}
+    beside = Written(flow("concurrent", runs=(run(stream=True),), **ON)).run().spoke("a", "one", "go").spoke("b", "two", "go")
+    for text, name in (("ne", "a"), ("two", "b"), ("o", "a")):
+        beside.chunk(text, name)
+    assert broken(beside.completed("one", "two"), "ORC-21") == {"order"}
+
+
 @pytest.mark.parametrize(
     ("shown", "aspect"),
     [(("B",), "missing"), (("A", "A", "B"), "repeated"), (("A", "X", "B"), "foreign"), (("B", "A"), "order")],

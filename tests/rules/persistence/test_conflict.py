@@ -137,10 +137,57 @@ def test_per_33_holds():
 
 def test_per_33_breaks():
     assert broken(arrived(WARN).returned("1"), "PER-33") == {"no warning"}
-    assert broken(arrived(WARN).warned(BOTH_SIDES).warned("a provider is detached").returned("1"), "PER-33") == {"repeated"}
+    twice = arrived(WARN).warned(BOTH_SIDES).warned("the service manages this conversation: a provider is detached")
+    assert broken(twice.returned("1"), "PER-33") == {"repeated"}
     assert broken(arrived(provided(run("one"))).warned(BOTH_SIDES).returned("1"), "PER-33") == {"unasked"}
     again = later(arrived(WARN).warned(BOTH_SIDES).returned("1")).warned(BOTH_SIDES).replied("2").returned("2")
     assert broken(again, "PER-33") == {"warned once detached"}
+
+
+ONE_SIDED = (
+    "the conversation history is long",
+    "a session is restored",
+    "history is not persisted",
+    "the provider of tools is slow",
+)
+
+
+@pytest.mark.parametrize("text", ONE_SIDED)
+def test_other_warnings_are_none_of_a_conflict(text):
+    assert broken(arrived(WARN).warned(text).returned("1"), "PER-33") == {"no warning"}
+    assert holds(arrived(WARN).warned(BOTH_SIDES).warned(text).returned("1"), "PER-33")
+    assert holds(arrived(provided(run("one"))).warned(text).returned("1"), "PER-33")
+    assert holds(later(arrived(WARN).warned(BOTH_SIDES).returned("1")).warned(text).replied("2").returned("2"), "PER-33")
+    assert holds(default().warned(text).returned("1"), "PER-36")
+    assert holds(unnamed().warned(text).appended("one", "=1").returned("1"), "PER-37")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOTH_SIDES,
+        "the client stores history server-side: HistoryProvider 'h' is not loaded",
+        "only ConversationId or ChatHistoryProvider may be used, but not both",
+        "the service keeps the conversation and the message store is bypassed",
+    ],
+)
+def test_a_warning_of_a_conflict_names_both_sides(text):
+    assert holds(arrived(WARN).warned(text).returned("1"), "PER-33")
+
+
+def test_a_warning_of_an_agent_that_is_a_tool_is_not_the_runs():
+    def asked(scenario) -> Written:
+        written = Written(scenario).created("t", "local").run("t").loaded().called("one").replied(calls("c1", b={}))
+        written = written.called("two", agent="b").replied("2", agent="b", conversation_id="b-1").warned(BOTH_SIDES)
+        return written.called("one", calls("c1", b={}), results(c1="2"))
+
+    switched = provided(run("one"), warn=True, b=AgentSpec(history="provider", service=SURPRISING))
+    assert broken(asked(switched).replied("1", conversation_id="a-1").returned("1"), "PER-33") == {"no warning"}
+    own = asked(switched).replied("1", conversation_id="a-1").warned(BOTH_SIDES).returned("1")
+    assert holds(own, "PER-33")
+    unswitched = talk("local", run("one"), history="provider", b=AgentSpec(history="provider", service=SURPRISING))
+    unnamed = asked(unswitched).replied("1").appended("one", calls("c1", b={}), results(c1="2"), "=1").returned("1")
+    assert holds(unnamed, "PER-37")
 
 
 # --- PER-34 ---
@@ -244,7 +291,7 @@ def test_per_36():
     assert holds(default().returned("1").described("t", "hosted"), "PER-36")
     assert holds(later(default().returned("1")).returned("2"), "PER-36")
     assert broken(default().raised("conflict"), "PER-36") == {"conflict"}
-    assert broken(default().warned("a conversation id came").returned("1"), "PER-36") == {"warned"}
+    assert broken(default().warned(BOTH_SIDES).returned("1"), "PER-36") == {"warned"}
     assert broken(default().returned("1").described("t", "hosted", "one", "=1"), "PER-36") == {"kept on the thread"}
 
 

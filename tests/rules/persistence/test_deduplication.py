@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from kept import ASKS, BARE, STOPPED, STOPS, SUNNY, begun, kept, stopped, turn
 from talks import NEW_IDS, SURPRISING, run
-from written import Said, Written, broken, holds, left_alone, message, taken_away
+from written import Said, Written, broken, holds, left_alone, message, results, taken_away
 
-from conformance.scenario.scenario import Restore, Run, Scenario, Serialize
+from conformance.scenario.scenario import Respond, Restore, Run, Scenario, Serialize
+from conformance.scenario.specs import ServiceSpec
 from conformance.trace.adapter_events import Restored, Serialized
 from conformance.trace.harness_events import ContextInvoked
 
@@ -86,6 +87,39 @@ def test_per_09_breaks():
     assert broken(within, "PER-09") == {"within a run"}
     assert broken(turn(first(), "two", "2", "one", "=1", "two", "=2"), "PER-09") == {"across runs"}
     assert broken(loaded("one", "=1", "=1"), "PER-09") == {"loaded again"}
+
+
+def test_per_09_takes_no_early_repeat_for_what_is_said_again_later():
+    early = turn(begun(kept(run("one"), run("one"))), "one", "1", "one", "one", "=1")
+    assert broken(turn(early, "one", "2", "=2"), "PER-09") == set()
+    assert broken(
+        turn(turn(begun(kept(run("one"), run("two"), run("one"))), "one", "1"), "two", "2", "one", "two", "=2"), "PER-09"
+    ) == {"across runs"}
+    split = begun(kept(run("one"), run("one"))).run("t").called("one").replied("1").appended("one", "=1").appended("one")
+    assert broken(turn(split.returned("1"), "one", "2", "=2"), "PER-09") == {"within a run"}
+
+
+def closed(*appended: Said) -> Written:
+    """A call waits, something else is said, and the service gives out the call's id again."""
+    again = kept(run("one"), run("two"), service=ServiceSpec(repeats_call_ids=True))
+    written = begun(again).run("t").called("one").replied(ASKS).appended("one", ASKS).pending(id="c1")
+    written = written.run("t").called("one", ASKS, results(c1="not approved"), "two").replied(ASKS).tool_raised("c1")
+    return written.called("two", ASKS, results(c1="no weather")).replied("2").appended(*appended).returned("2")
+
+
+def test_per_09_lets_a_call_that_nobody_decided_on_have_a_result():
+    made_up, raised = results(c1="not approved"), results(c1="no weather")
+    assert holds(closed(made_up, "two", ASKS, raised, "=2"), "PER-09")
+    assert broken(closed(made_up, "two", ASKS, raised, raised, "=2"), "PER-09") == {"within a run"}
+
+
+def test_per_09_counts_in_the_order_in_which_things_happened():
+    scenario = kept(run("one"), run("two"))
+    answered = Scenario(agents=scenario.agents, steps=(*scenario.steps, Respond()))
+    waits = begun(answered).run("t").called("one").replied(ASKS).appended("one", ASKS).pending(id="c1")
+    other = waits.run("t").called("two").replied("1").appended("two", "=1").returned("1")
+    resumed = other.answered(0).tool("c1").called("one", ASKS, SUNNY).replied("1").appended(SUNNY, "=1").returned("1")
+    assert holds(resumed, "PER-09")
 
 
 def test_per_09_counts_what_a_thread_has_from_before_it_was_restored():

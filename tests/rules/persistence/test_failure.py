@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kept import ASKS, BARE, PER_CALL, STOPS, SUNNY, begun, kept, stopped, turn
 from talks import SURPRISING, run, talk
-from written import Said, Written, broken, calls, holds, left_alone, message, taken_away
+from written import Said, Written, broken, calls, holds, left_alone, message, results, taken_away
 
 from conformance.scenario.scenario import Respond, Scenario
 from conformance.scenario.specs import ContextSpec
@@ -28,9 +28,9 @@ def loop(*appended: Said, scenario: Scenario | None = None) -> Written:
     return appending(written, *appended).tool("c1").called("one", ASKS, SUNNY)
 
 
-def responding(scenario: Scenario) -> Scenario:
+def responding(scenario: Scenario, answers: int = 1) -> Scenario:
     """The same, and somebody answers at last."""
-    return Scenario(agents=scenario.agents, steps=(*scenario.steps, Respond()))
+    return Scenario(agents=scenario.agents, steps=(*scenario.steps, *(Respond() for _ in range(answers))))
 
 
 def let_through(**agent: Any) -> Written:
@@ -179,11 +179,34 @@ def test_per_21_speaks_of_failures_and_of_providers_that_were_asked():
     assert not begun(talk(context=NOTES)).run("t").called("one").failed().raised("service").findings("PER-21")
 
 
-def test_per_21_takes_the_end_for_the_failure_where_nothing_else_failed_in_the_last_part():
-    scenario = responding(talk("local", run("one"), context=NOTES))
-    written = begun(scenario).run("t").called("one").replied(calls("c1", pay={})).pending(id="c1").raised("other", "lost")
-    written = written.answered(0).event(ContextInvoking, agent="a", provider="notes", state={})
-    assert broken(written, "PER-21") == {"not told"}
+def resumed_with_notes(answers: int = 1) -> Written:
+    """A run asks the provider and waits; then it is resumed."""
+    scenario = responding(talk("local", run("one"), context=NOTES, history="provider"), answers)
+    written = begun(scenario).run("t").event(ContextInvoking, agent="a", provider="notes", state={}).called("one")
+    written = written.replied(calls("c1", pay={})).event(ContextInvoked, agent="a", provider="notes", state={}).pending(id="c1")
+    return written.answered(0).event(ContextInvoking, agent="a", provider="notes", state={})
+
+
+def test_per_21_judges_each_part_that_raised():
+    lost = resumed_with_notes().called("one", calls("c1", pay={}), results(c1="paid")).failed("lost")
+    telling = {"agent": "a", "provider": "notes", "state": {}, "error": "lost"}
+    assert broken(lost.raised("service", "lost"), "PER-21") == {"not told"}
+    raised = resumed_with_notes(2).called("one", calls("c1", pay={}), results(c1="paid")).failed("lost")
+    raised = raised.event(ContextInvoked, messages=(results(c1="paid"),), **telling).raised("service", "lost")
+    assert holds(raised.answered(0).raised("invalid", "nothing waits"), "PER-21")
+    twice = resumed_with_notes(2).event(ContextInvoked, messages=(results(c1="paid"),), **telling).raised("other", "lost")
+    again = twice.answered(0).event(ContextInvoking, agent="a", provider="notes", state={}).raised("other", "lost")
+    assert broken(again, "PER-21") == {"not told"}
+
+
+def test_per_21_asks_for_nothing_stored_between_the_failure_and_its_error():
+    kept_too = told("one", scenario=kept(context=NOTES)).appended("one").raised("service", "overloaded")
+    assert broken(kept_too, "PER-21") == {"appended afterwards"}
+    handled = begun(kept(context=NOTES)).run("t").event(ContextInvoking, agent="a", provider="notes", state={}).called("one")
+    handled = handled.replied(calls("c1", map={})).tool_raised("c1", "map", "no map").appended("one", calls("c1", map={}))
+    handled = handled.called(results(c1="no map")).failed("overloaded")
+    handled = handled.event(ContextInvoked, agent="a", provider="notes", state={}, error="overloaded", messages=(message("one"),))
+    assert holds(handled.raised("service", "overloaded"), "PER-21")
 
 
 # --- PER-22 ---
@@ -309,6 +332,31 @@ def test_per_23_leaves_alone(written, name):
 
 def test_per_23_speaks_of_runs_that_came_to_an_end():
     assert not begun().run("t").called("one").replied(ASKS).tool_raised("c1").event(Abandoned, chunks=1).findings("PER-23")
+
+
+def waited(*appended: Said, **agent: Any) -> Written:
+    """A call waits and is approved; then a tool raises, and the run."""
+    pays, paid = calls("c1", pay={}), results(c1="paid")
+    scenario = responding(kept(run("one"), **agent))
+    written = begun(scenario).run("t").called("one").replied(pays).appended("one", pays).pending(id="c1").answered(0)
+    written = written.tool("c1", "pay", "paid").called("one", pays, paid).replied(calls("c2", weather={}))
+    if agent:
+        written.appended(paid, calls("c2", weather={}))
+    return appending(written.tool_raised("c2").raised("tool", "no weather"), *appended)
+
+
+def test_per_23_asks_for_nothing_of_the_part_that_failed():
+    assert holds(waited(), "PER-23")
+    assert holds(waited(**PER_CALL), "PER-23")
+    assert broken(waited(results(c1="paid"), calls("c2", weather={})), "PER-23") == {"stored on failure"}
+
+
+def test_per_23_takes_no_late_answer_for_the_failure_of_a_tool():
+    written = begun(responding(kept(run("one"), run("two")))).run("t").called("one").replied(ASKS).tool_raised("c1")
+    pays = calls("c2", pay={})
+    written = written.called("one", ASKS, SUNNY).replied(pays).appended("one", ASKS, SUNNY, pays).pending(id="c2")
+    closed = turn(written, "two", "2", results(c2="not approved"), "two", "=2", before=("one", ASKS, SUNNY, pays))
+    assert not closed.answered(0).raised("invalid", "nothing waits").findings("PER-23")
 
 
 # --- PER-24 ---

@@ -11,7 +11,7 @@ from written import Said, Written, broken, holds, left_alone, message, taken_awa
 
 from conformance.scenario.scenario import CreateThread, Respond, Run, Scenario
 from conformance.scenario.specs import AgentSpec, ReplySpec, ServiceSpec
-from conformance.trace.adapter_events import Observed
+from conformance.trace.adapter_events import AgentCreated, Observed
 from conformance.trace.harness_events import Abandoned, Cancelled, HistoryFailed
 
 WHOLE: tuple[Said, ...] = ("one", ASKS, SUNNY, "=1")
@@ -266,6 +266,36 @@ def test_per_04_leaves_conflicts_on_surprising_services_alone():
 )
 def test_warnings_that_may_be_of_something_else_are_left_alone(rule, agent, runs, service, name):
     assert name in taken_away(bare(scenario=kept(*runs, service=service, **agent)), rule)
+
+
+def undecorated(*texts: str, built: bool = True) -> Written:
+    """Two agents without the decorator: what is warned of before both are called; b is made first, and runs last."""
+    agents = {"a": AgentSpec(history="provider", **BARE), "b": AgentSpec(history="provider", **BARE)}
+    made = (CreateThread(thread="u", agent="b"), CreateThread(thread="t", agent="a"))
+    scenario = Scenario(agents=agents, steps=(*made, run("one"), Run(thread="u", say=("two",))))
+    written = Written(scenario).step(1)
+    for text in texts:
+        written.warned(text)
+    written = written.event(AgentCreated, agent="a") if built else written
+    return written.run("t").called("one").replied("1").returned("1")
+
+
+def later_undecorated(written: Written, *texts: str) -> Written:
+    """Then b is called, and warned of before that."""
+    written.run("u")
+    for text in texts:
+        written.warned(text)
+    return written.called("two", agent="b").replied("2", agent="b").returned("2")
+
+
+def test_per_04_tells_whose_a_warning_is():
+    assert holds(later_undecorated(undecorated(TEXT), TEXT), "PER-04")
+    assert holds(later_undecorated(undecorated(TEXT, built=False), TEXT), "PER-04")
+    assert holds(later_undecorated(undecorated(f"'a': {TEXT}", f"'b': {TEXT}")), "PER-04")
+    assert holds(later_undecorated(undecorated(TEXT, f"'b': {TEXT}")), "PER-04")
+    assert broken(later_undecorated(undecorated(TEXT, TEXT)), "PER-04") == {"several warnings", "no warning"}
+    assert broken(later_undecorated(undecorated(f"'b': {TEXT}"), f"'a': {TEXT}"), "PER-04") == {"late warning"}
+    assert broken(later_undecorated(undecorated(), TEXT, TEXT), "PER-04") == {"several warnings", "no warning"}
 
 
 def test_per_05_leaves_warnings_alone_that_are_of_another_agent():
