@@ -48,6 +48,7 @@ STRANGERS = {
 """Neighbours that must not know each other although the order would let them."""
 
 NOUNS = {
+    "harness.blame": "whose code an exception came from",
     "harness.handles": "the threads, agents and workflows of one performance",
     "harness.recorder": "what the harness writes down of a run",
     "harness.serialization": "data of threads: whether it is plain, stays what it is, and how it is damaged",
