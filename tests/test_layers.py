@@ -82,7 +82,7 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
+            assert node.level == 0, f"{path}, line {node.lineno}: import by the whole name, `from conformance...`"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name if name in MODULES else str(node.module) for name in names}
     return found
@@ -102,13 +102,18 @@ OURS = {module: {name for name in imported(path) if name.split(".")[0] == "confo
 
 
 def test_every_folder_has_its_place_in_the_order():
-    assert {part(module) for module in MODULES} - {""} == set(ORDER)
+    parts = {part(module) for module in MODULES} - {""}
+    assert parts == set(ORDER), "; ".join(
+        [f"{each} has no place in ORDER: add it after all that it imports" for each in sorted(parts - set(ORDER))]
+        + [f"ORDER names {each}, which does not exist: take it out" for each in sorted(set(ORDER) - parts)]
+    )
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES) - {"conformance"}))
 def test_a_module_imports_nothing_to_its_right(module):
     here = ORDER.index(part(module))
-    assert not {name for name in OURS[module] if part(name) and ORDER.index(part(name)) > here}
+    wrong = sorted(name for name in OURS[module] if part(name) and ORDER.index(part(name)) > here)
+    assert not wrong, "; ".join(f"{module} may not import {name}: {part(name)} stands later in ORDER" for name in wrong)
 
 
 @pytest.mark.parametrize("folder", STRANGERS)
@@ -116,23 +121,39 @@ def test_neighbours_that_must_not_know_each_other_do_not(folder):
     concerned = [module for module in MODULES if part(module) == folder]
     assert concerned
     for module in concerned:
-        assert not {name for name in OURS[module] if part(name) in STRANGERS[folder]}, module
+        wrong = sorted(name for name in OURS[module] if part(name) in STRANGERS[folder])
+        assert not wrong, f"{module} may not import {', '.join(wrong)}: strangers to {folder}, see STRANGERS"
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    graphlib.TopologicalSorter({module: names & set(MODULES) for module, names in OURS.items()}).prepare()
+    sorter = graphlib.TopologicalSorter({module: names & set(MODULES) for module, names in OURS.items()})
+    circle: list[str] = []
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        circle = error.args[1]
+    assert not circle, f"{' is imported by '.join(circle)}: move what they share to a module of its own"
 
 
 def test_a_module_that_one_other_imports_is_a_noun_of_its_own():
     importers = {module: [other for other, names in OURS.items() if module in names] for module in MODULES}
     alone = {module for module, found in importers.items() if len(found) == 1 and not listed(module)}
-    assert {module.removeprefix("conformance.") for module in alone} == set(NOUNS)
+    found = {module.removeprefix("conformance."): importers[module][0] for module in alone}
+    assert set(found) == set(NOUNS), "; ".join(
+        [
+            f"only {found[each]} imports {each}: add it to NOUNS with its noun, or merge it into that"
+            for each in found.keys() - NOUNS.keys()
+        ]
+        + [f"NOUNS names {each}, which not exactly one module imports: take it out" for each in NOUNS.keys() - found.keys()]
+    )
 
 
 def test_only_the_plugin_and_the_suite_know_pytest():
     knowing = {
         module for module, path in MODULES.items() if {name.split(".")[0] for name in imported(path)} & {"pytest", "_pytest"}
     }
+    wrong = sorted(module for module in knowing if part(module) not in ("plugin", "suite"))
+    assert not wrong, f"{', '.join(wrong)} may not import pytest: who only judges need not have it"
     assert {part(module) for module in knowing} == {"plugin", "suite"}
 
 
@@ -143,4 +164,7 @@ def test_the_plugin_module_imports_nothing_heavy():
         for node in tree.body
         if isinstance(node, (ast.Import, ast.ImportFrom))
     }
-    assert at_once == {"__future__", "collections.abc", "pathlib", "pytest"}
+    light = {"__future__", "collections.abc", "pathlib", "pytest"}
+    assert at_once == light, (
+        f"import {', '.join(at_once - light)} inside of a function: every run of pytest loads conformance/plugin.py"
+    )

@@ -84,7 +84,7 @@ class DropsEmptyReplies(Benign):
 class RepairsHistory(Benign):
     """A call that a run left open is sent with a result that says it was interrupted."""
 
-    fires = frozenset({"PER-08", "THR-05", "THR-10"})
+    fires = frozenset({"THR-05", "THR-10"})
 
     class _Agent(Agent):
         """Repairs what it sends."""

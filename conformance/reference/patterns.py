@@ -227,6 +227,7 @@ class Custom(Workflow):
             warnings.warn(f"workflow {self.name!r} is completed several times in one run, by its executors {names}", stacklevel=2)
             for name, response in completions[:-1]:
                 run.output(name, response)
+                run.overruled += response.messages
         return completions[-1][1] if completions else None
 
 

@@ -35,8 +35,8 @@ class _Question:
 class Waiting:
     """The open requests of a run, those of its children included, and how many of its strands work.
 
-    tell: of every request. suspended: called where the run comes to rest. numbers: for ids of requests that no other run has, so
-    that an answer to a run that was dropped never reaches a later one.
+    tell: of every request that is open when the run comes to rest; until then whoever asked may be gone. suspended: called after
+    that. numbers: for ids of requests that no other run has, so that an answer to a run that was dropped never reaches a later one.
     """
 
     def __init__(self, tell: Callable[[Pending], None], suspended: Callable[[], None], numbers: Iterator[int]) -> None:
@@ -44,6 +44,7 @@ class Waiting:
         self._suspended = suspended
         self._numbers = numbers
         self._open: dict[str, tuple[_Question, str]] = {}
+        self._untold: list[Pending] = []
         self._active = 1
         self._resting = False
 
@@ -57,7 +58,7 @@ class Waiting:
         for request in requests:
             id = f"{executor} asks {next(self._numbers)}"
             self._open[id] = question, request.id
-            self._tell(Pending(id=id, tool=request.tool, executor=executor))
+            self._untold.append(Pending(id=id, tool=request.tool, executor=executor))
         self._active -= 1
         self.rest()
         try:
@@ -70,6 +71,7 @@ class Waiting:
     def _withdraw(self, question: _Question) -> None:
         """Whoever asked is gone: from here on it counts as at work, until its strand is taken off."""
         self._open = {id: asked for id, asked in self._open.items() if asked[0] is not question}
+        self._untold = [request for request in self._untold if request.id in self._open]
         self._active += not question.answered.is_set()
 
     def answer(self, answers: Sequence[Answer]) -> None:
@@ -88,6 +90,9 @@ class Waiting:
         """Say that the run rests, where nobody works and somebody waits."""
         if self._active == 0 and self._open and not self._resting:
             self._resting = True
+            for request in self._untold:
+                self._tell(request)
+            self._untold.clear()
             self._suspended()
 
     def fork(self, strands: int) -> None:
@@ -156,8 +161,8 @@ class WorkflowRun:
     """One run; it outlives suspensions, and goes no further than its consumer.
 
     nested: it is a child's run inside another workflow's. said: what its participants said, in the order in which they were done.
-    streamed: the messages that the consumer has as chunks; handed: those that a caller has in a response. gained: what the
-    conversation gains, once the run is completed.
+    overruled: what completed it before its answer did, which a caller is told too. streamed: the messages that the consumer has as
+    chunks; handed: those that a caller has in a response. gained: what the conversation gains, once the run is completed.
     """
 
     nested = False
@@ -168,6 +173,7 @@ class WorkflowRun:
         self.events: asyncio.Queue[WorkflowSeen | BaseException | None] = asyncio.Queue()
         self.waiting = Waiting(self.events.put_nowait, self.suspended, workflow.numbers)
         self.said: list[Message] = []
+        self.overruled: list[Message] = []
         self.streamed: list[Message] = []
         self.handed: list[Message] = []
         self.gained: tuple[Message, ...] | None = None
@@ -183,7 +189,7 @@ class WorkflowRun:
         try:
             answer = await self.workflow.answer(self, [*history, *messages])
             self.workflow.complete(self, answer)
-            self.gained = (*messages, *self.workflow.response(self, answer).messages)
+            self.gained = (*messages, *self.overruled, *self.workflow.response(self, answer).messages)
             self.events.put_nowait(IdleSeen())
         except Exception as error:
             self.events.put_nowait(error)

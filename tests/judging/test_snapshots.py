@@ -51,13 +51,19 @@ class FixtureSnapshot(SingleFileSnapshotExtension):
 @pytest.mark.parametrize("fixture", FIXTURES)
 def test_the_reference_reproduces_its_snapshot(fixture, snapshot):
     trace = perform(FIXTURES[fixture], Reference)
-    assert trace.broken is None
-    assert canonical(FIXTURES[fixture], trace) == snapshot(name=fixture, extension_class=FixtureSnapshot)
+    assert trace.broken is None, f"the reference does not come to the end of {fixture}: {trace.broken}"
+    expected = snapshot(name=fixture, extension_class=FixtureSnapshot)
+    assert canonical(FIXTURES[fixture], trace) == expected, (
+        f"{fixture}: if it should do this, run --snapshot-update, and read the change"
+    )
 
 
 def test_every_snapshot_belongs_to_a_fixture():
     kept = {f"{area}/{path.parent.name}/{path.stem}" for area in AREAS for path in files("snapshots", area)}
-    assert kept == set(FIXTURES)
+    assert kept == set(FIXTURES), "; ".join(
+        [f"snapshots/{each}.json has no fixture: delete it, or run --snapshot-update" for each in sorted(kept - set(FIXTURES))]
+        + [f"fixtures/{each}.json has no snapshot: run --snapshot-update, and read it" for each in sorted(set(FIXTURES) - kept)]
+    )
 
 
 def test_wording_does_not_count_but_what_happens_does():

@@ -189,8 +189,10 @@ def test_a_mutant_has_to_say_what_it_is(fields, says):
 
 
 def test_every_mutant_belongs_to_the_area_that_it_is_written_for():
-    assert {kind.area() for kind in mutants().values()} == set(AREAS)
-    assert all(kind.__module__.startswith(f"conformance.mutants.{kind.area()}") for kind in mutants().values())
+    every = mutants().values()
+    assert {kind.area() for kind in every} == set(AREAS)
+    astray = [kind.name for kind in every if not kind.__module__.startswith(f"conformance.mutants.{kind.area()}")]
+    assert astray == [], f"move {', '.join(astray)} to a module of conformance/mutants/<area>"
 
 
 def test_the_suite_s_own_mutants_say_what_they_are():
@@ -215,4 +217,5 @@ def test_processes_of_their_own_find_the_same_in_the_same_order(monkeypatch):
 def test_a_mutant_stands_in_the_section_of_the_rule_that_it_breaks(kind):
     (rule,) = rules_of([kind.breaks])
     area, section = kind.__module__.split(".")[-2:]
-    assert (CATALOGUE[rule].area, section_of(rule)) == (area, section)
+    home = CATALOGUE[rule].area, section_of(rule)
+    assert home == (area, section), f"{kind.name} breaks {rule}: move the mutant to conformance/mutants/{'/'.join(home)}.py"

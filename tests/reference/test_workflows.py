@@ -161,6 +161,15 @@ def test_a_thread_keeps_inputs_and_answers_and_no_other_thread_hears_of_them() -
     assert sent(trace, "b") == [["1", "A"], ["1", "B", "2", "A"], ["3", "A"], ["4", "A"]]
 
 
+def test_a_thread_keeps_every_completion_that_the_caller_was_told() -> None:
+    executors = {"writer": ExecutorSpec(completes="text"), "critic": ExecutorSpec(completes="review")}
+    twice = WorkflowSpec(pattern="custom", participants=("a",), stages=(("a",), ("writer", "critic")), executors=executors)
+    on = partial(go, as_agent=True, thread="t", replies={"a": said("A")})
+    trace = played({"w": twice}, on(say="1"), on(say="2"))
+    assert returned(trace) == [["text", "review"]] * 2
+    assert sent(trace, "a") == [["1"], ["1", "text", "review", "2"]]
+
+
 def test_a_thread_gains_nothing_from_a_run_that_fails_or_still_waits() -> None:
     on = partial(go, as_agent=True, thread="t")
     trace = played(
@@ -258,6 +267,17 @@ def test_a_concurrent_workflow_may_answer_without_who_fails_unless_all_do() -> N
     nobody = played({"w": BESIDE}, go(replies={"a": (FAILS,), "b": (FAILS,)}), failing_participant="left_out")
     assert not outputs(nobody)
     assert of(nobody, Raised)
+
+
+@pytest.mark.parametrize("as_agent", [False, True])
+def test_a_request_goes_with_its_child_when_that_fails(as_agent: bool) -> None:
+    executors = {"writer": ExecutorSpec(completes="text")}
+    child = WorkflowSpec(pattern="custom", participants=("c", "d"), stages=(("c", "d"), ("writer",)), executors=executors)
+    parent = WorkflowSpec(pattern="concurrent", participants=("a", "x"))
+    run = go(as_agent=as_agent, finish=("c", "d", "a"), replies={"a": said("A"), "c": (PAY,), "d": (FAILS,)})
+    trace = played({"x": child, "w": parent}, run, failing_participant="left_out")
+    assert not of(trace, RequestPending)
+    assert (returned(trace) if as_agent else [texts for _, _, texts in outputs(trace)]) == [["A"]]
 
 
 @pytest.mark.parametrize("as_agent", [False, True])

@@ -42,9 +42,11 @@ def test_no_rule_raises_on_a_trace_that_was_cut_short_or_lacks_an_event(scenario
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_a_rule_reads_like_its_sentence(rule):
-    assert rule.title.endswith(".")
-    assert 30 < len(rule.title) < 132
-    assert inspect.getdoc(rule.clauses[0].check)
+    assert inspect.getdoc(rule.clauses[0].check), f"{rule.id}'s check has no docstring: its first sentence is the rule"
+    assert rule.title.endswith("."), f"{rule.id}'s first sentence does not end in a full stop: {rule.title}"
+    assert 30 < len(rule.title) < 132, (
+        f"{rule.id}'s first sentence has {len(rule.title)} characters, expected 31 to 131: {rule.title}"
+    )
 
 
 def test_a_result_with_another_value_is_not_that_result():

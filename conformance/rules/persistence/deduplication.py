@@ -296,8 +296,8 @@ def a_copy_is_well_formed(execution: ExecutionView, run: RunView) -> Iterator[Fi
 def stored_history_is_well_formed(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """After any successful, unterminated run the stored history is well formed: every call has one result, every result its call.
 
-    Judged on the whole history where all runs before were such runs too, else on what this run added to it: a failure can leave a
-    call open that somebody has to recover by hand, says the record.
+    Judged on the whole history where all runs before were such runs too, else on what this run added to it, results for calls that
+    were left open included: a failure can leave a call open that somebody has to recover by hand, says the record.
     """
     yield _well_formed(execution, run)
 
@@ -372,9 +372,8 @@ def _well_formed(execution: ExecutionView, run: RunView) -> Finding:
     """Whether every call in the history has one result, and every result its call."""
     earlier = execution.earlier(run)
     known = earlier if all(map(_leaves_nothing_open, earlier)) else []
-    supplied = [] if known else [("call", result.id, "", "") for result in run.supplied]
     stored = [part for each in [*known, run] for part in execution.heard(each.stored_messages)]
-    wrong = open_calls([*supplied, *stored])
+    wrong = open_calls([*([] if known else _answered_late(execution, run)), *stored])
     return finding(
         not wrong,
         run.stored[-1][0],
@@ -382,6 +381,16 @@ def _well_formed(execution: ExecutionView, run: RunView) -> Finding:
         expected="exactly one result for every call, each after its call",
         got=f"not so for {', '.join(wrong)}: {show(stored)}",
     )
+
+
+def _answered_late(execution: ExecutionView, run: RunView) -> list[Part]:
+    """The calls of earlier runs that get a result in this one: those that it supplies one for, or that were left open."""
+    before = [part for each in execution.earlier(run) for part in execution.heard(each.stored_messages)]
+    supplied = [result.id for result in run.supplied]
+    own, calls = execution.heard(run.stored_messages), {part[1] for part in before if part[0] == "call"}
+    late = Counter(open_calls(own)) - Counter(part[1] for part in own if part[0] == "call")
+    open_before = Counter(id for id in open_calls(before) if id in calls and id not in supplied)
+    return [("call", id, "", "") for id in [*supplied, *(open_before & late).elements()]]
 
 
 def _how_malformed(stored: Sequence[Part], wrong: Sequence[str]) -> str:

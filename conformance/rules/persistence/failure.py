@@ -29,6 +29,7 @@ from conformance.rules.persistence.history import (
     occurred,
     service_failed,
 )
+from conformance.rules.persistence.sent_history import without_repairs
 from conformance.rules.preconditions import (
     abandoned,
     after_a_contradiction,
@@ -176,8 +177,11 @@ def providers_are_told_of_a_failure_once(execution: ExecutionView, provider: Pro
     aspects=["failed run", "missing", "repeated", "foreign", "order"],
 )
 def a_run_after_a_failed_one_stores_its_own(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
-    """A run after a failed one stores its own messages once, and never the failed call's twice."""
-    own, lost = gained(execution, run), execution.earlier(run)[-1]
+    """A run after a failed one stores its own messages once, and never the failed call's twice.
+
+    It may store a result for a call that was left open.
+    """
+    own, lost = without_repairs(execution, run), execution.earlier(run)[-1]
     twice = (Counter(own) + Counter(gained(execution, lost))) - occurred([lost, run])
     yield finding(
         own == run.happened() and not twice,

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.pairs import ThreadPair, by_order, thread_pair
-from conformance.rules.parts import by_number, how_they_differ
+from conformance.rules.parts import how_they_differ
 from conformance.rules.persistence.append_times import (
     as_many_as_replies,
-    end_of,
     once_after_the_reply,
     once_at_the_end,
     once_in_each_part,
@@ -46,14 +45,15 @@ from conformance.rules.persistence.history import (
     grown,
     in_background,
     rebuilt,
-    stored_before,
     under_a_conversation,
 )
+from conformance.rules.persistence.sent_history import begins, repaired, stored_and_new
 from conformance.rules.preconditions import (
     RequestView,
     abandoned,
     after,
     after_a_contradiction,
+    after_another_history,
     answered,
     bounded_history,
     brought_an_id,
@@ -354,17 +354,19 @@ def both_settings_default_to_false(execution: ExecutionView, run: RunView) -> It
     needs=["history.provider", "history.per_service_call"],
     each=request,
     when=of_run(*KEPT, persisted_per_call),
-    leaves_alone=of_run(*NOT_KEPT, bounded_history, on_adaptive_thread),
+    leaves_alone=of_run(*NOT_KEPT, bounded_history, on_adaptive_thread, after_another_history),
     aspects=["not loaded", "missing", "repeated", "foreign", "order"],
 )
 def history_is_loaded_before_every_call(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
-    """With `per_service_call`, history is loaded before every service call: the stored history, then what is new, each once."""
+    """With `per_service_call`, history is loaded before every service call: the stored history, then what is new, each once.
+
+    What is new may be stored ahead of the call. A call of the history that has no result may be sent with one that is made up, or
+    left out.
+    """
     run, view = request.run, request.call
-    since = run.at if request.place == 0 else end_of(run, request.place - 1)
-    loaded = any(since < at < view.at for at, _ in run.own(HistoryLoaded))
-    stored = execution.spoken(stored_before(execution, run, view.at), run.agent)
-    expected = by_number([*stored, *run.new_in(request.place)])
+    loaded = any(begins(request) < at < view.at for at, _ in run.own(HistoryLoaded))
     got = execution.spoken(view.request.messages, run.agent)
+    expected = repaired(stored_and_new(execution, request), got)
     yield finding(
         loaded and got == expected,
         view.at,

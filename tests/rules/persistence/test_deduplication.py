@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from kept import ASKS, BARE, STOPPED, STOPS, SUNNY, begun, kept, stopped, turn
+from kept import ASKS, BARE, PER_CALL, STOPPED, STOPS, SUNNY, begun, kept, stopped, turn
 from talks import NEW_IDS, SURPRISING, run
 from written import Said, Written, broken, holds, left_alone, message, results, taken_away
 
 from conformance.scenario.scenario import Respond, Restore, Run, Scenario, Serialize
 from conformance.scenario.specs import ServiceSpec
 from conformance.trace.adapter_events import Restored, Serialized
-from conformance.trace.harness_events import ContextInvoked
+from conformance.trace.harness_events import Cancelled, ContextInvoked
 
 
 def first(scenario: Scenario | None = None) -> Written:
@@ -254,6 +254,19 @@ def test_per_13_judges_what_is_stored_where_nothing_should_be():
 
 def test_per_13_judges_what_a_run_added_where_an_earlier_one_left_a_call_open():
     assert holds(turn(stopped(begun(), "one", STOPS), "two", "2"), "PER-13")
+
+
+def repaired(*appended: Said) -> Written:
+    """A run fails between a call and its result; the next one appends this."""
+    written = begun(kept(run("one"), run("two"), **PER_CALL)).run("t").called("one").replied(ASKS).appended("one", ASKS)
+    return turn(written.event(Cancelled), "two", "2", *appended)
+
+
+def test_per_13_lets_a_call_that_was_left_open_be_closed():
+    assert holds(repaired(SUNNY, "two", "=2"), "PER-13")
+    assert holds(repaired("two", "=2"), "PER-13")
+    assert broken(repaired(SUNNY, SUNNY, "two", "=2"), "PER-13") == {"result without a call"}
+    assert broken(repaired(results(c2="sunny"), "two", "=2"), "PER-13") == {"result without a call"}
 
 
 def test_per_13_leaves_alone():

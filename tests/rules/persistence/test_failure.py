@@ -238,6 +238,15 @@ def test_per_22_breaks(written, aspect):
     assert broken(written, "PER-22") == {aspect}
 
 
+def test_per_22_lets_a_call_that_was_left_open_be_closed():
+    def closing(*appended: Said) -> Written:
+        return turn(loop("one", ASKS).failed().raised("service"), "two", "2", *appended)
+
+    assert holds(closing(SUNNY, "two", "=2"), "PER-22")
+    assert broken(closing(SUNNY, SUNNY, "two", "=2"), "PER-22") == {"failed run"}
+    assert broken(closing(ASKS, SUNNY, "two", "=2"), "PER-22") == {"failed run"}
+
+
 def failed_first(*runs: Any, **agent: Any) -> Written:
     """A run fails, and another one may begin."""
     return begun(kept(*runs, **agent)).run("t").called("one").failed().raised("service")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kept import AS_IS, ASKS, BARE, DECORATED, PER_CALL, STOPPED, STOPS, SUNNY, TOOLS, begun, kept, stopped, turn
 from talks import ONE_ID, SURPRISING, run
-from written import Said, Written, broken, holds, left_alone, message, taken_away
+from written import Said, Written, broken, calls, holds, left_alone, message, results, taken_away
 
 from conformance.scenario.scenario import CreateThread, Respond, Run, Scenario
 from conformance.scenario.specs import AgentSpec, ReplySpec, ServiceSpec
@@ -419,9 +419,50 @@ def test_per_08_breaks(sent, loads, aspect):
     assert broken(second(*sent, loads=loads), "PER-08") == {aspect}
 
 
+def ahead(*sent: Said, asks: bool = True) -> Written:
+    """A run that appends its input, and its results, before it loads the history and sends it once."""
+    written = begun(kept(run("one"), **PER_CALL)).run("t").appended("one").loaded("one").called("one").replied(ASKS)
+    written = written.appended(ASKS).tool("c1").appended(SUNNY).loaded("one", ASKS, SUNNY)
+    return written.called(*sent).replied("1").appended("=1").returned("1")
+
+
+def test_per_08_lets_what_is_new_be_stored_ahead():
+    assert holds(ahead("one", ASKS, SUNNY), "PER-08")
+    assert broken(ahead("one", ASKS, SUNNY, SUNNY), "PER-08") == {"repeated"}
+    assert broken(ahead("one", ASKS), "PER-08") == {"missing"}
+    again = lambda: (  # noqa: E731
+        begun(kept(run("one"), run("one"), **PER_CALL)).run("t").loaded().called("one").failed().appended("one").raised("service")
+    )
+    assert holds(again().run("t").loaded("one").called("one", "one"), "PER-08")
+    assert broken(again().run("t").loaded("one").called("one"), "PER-08") == {"missing"}
+
+
+def repairing(*sent: Said) -> Written:
+    """A run fails between a call and its results; the next one sends this."""
+    asks = calls("c1", "c2", weather={}, map={})
+    written = begun(kept(run("one"), run("two"), **PER_CALL)).run("t").loaded().called("one").replied(asks).appended("one", asks)
+    written = written.tool("c1").raised("other").run("t").loaded("one", asks)
+    return written.called(*(asks if said == "calls" else said for said in sent)).replied("2").appended("two", "=2").returned("2")
+
+
+def test_per_08_lets_a_history_be_repaired():
+    assert holds(repairing("one", "calls", "two"), "PER-08")
+    assert holds(repairing("one", "calls", results(c1="sunny", c2="interrupted"), "two"), "PER-08")
+    assert holds(repairing("one", calls("c1", weather={}), results(c1="interrupted"), "two"), "PER-08")
+    assert holds(repairing("one", "two"), "PER-08")
+    assert broken(repairing("one", "calls", results(c1="sunny"), results(c1="sunny"), "two"), "PER-08") == {"repeated"}
+    assert broken(repairing("one", "calls", "two", results(c1="sunny", c2="interrupted")), "PER-08") == {"order"}
+    assert broken(repairing("one", results(c1="sunny", c2="interrupted"), "two"), "PER-08") == {"missing"}
+    assert broken(repairing("calls", "two"), "PER-08") == {"missing"}
+
+
 def test_per_08_leaves_alone():
     assert left_alone(let_through(**PER_CALL), "PER-08") == {"contradicting", "after a contradiction"}
     assert left_alone(surprised(**PER_CALL), "PER-08") == {"under a conversation"}
     assert left_alone(second("two", scenario=kept(reduces_to=1, **PER_CALL)), "PER-08") == {"bounded history"}
     adaptive = kept(run("one"), kind="adaptive", **PER_CALL)
     assert left_alone(turn(begun(adaptive, "adaptive"), "one", "1"), "PER-08") == {"on adaptive thread"}
+    other = kept(run("one"), run("two", agent="b"), b=AgentSpec(history="provider", **PER_CALL), **PER_CALL)
+    written = begun(other).run("t").loaded().called("one").replied("1").appended("one", "=1").returned("1").run("t")
+    gone_on = written.loaded(agent="b", key="history-2").called("one", "=1", "two", agent="b")
+    assert taken_away(gone_on, "PER-08") == {"after another history"}
