@@ -98,7 +98,7 @@ class Nearest:
 class Rule:
     """A rule of the specification.
 
-    needs: capabilities, all of them. policies: those it is written against. aspects: the ways in which it can break, as slugs.
+    needs: capabilities, all of them. policies: those it is written against. aspects: the ways in which it can break, short phrases.
     clauses: what it looks at and what it asks there; most rules have one. The first one's docstring is the rule's text.
     """
 
