@@ -7,17 +7,18 @@ of a rule is deleted, it is tried on these.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 import msgspec
 
+from conformance.mutants.variation import Variation, variations
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, LeafClient, PersistingClient
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
-from conformance.reference.implementation import Reference
 from conformance.reference.loop import AnyTool, Loop, Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_terms import Options
@@ -30,15 +31,10 @@ from conformance.world.chat_service import Reply, Request
 from conformance.world.errors import ServiceError
 
 
-class Benign(Reference):
+class Benign(Variation):
     """A reference that differs and conforms. fires: the rules that wrongly find a violation, over the fixtures of their area."""
 
     fires: ClassVar[frozenset[str]] = frozenset()
-
-    def __init_subclass__(cls) -> None:
-        """Name the variant after its class."""
-        super().__init_subclass__()
-        cls.name = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in cls.__name__).lstrip("-")
 
 
 class RetriesCleanly(Benign):
@@ -61,8 +57,6 @@ class RetriesCleanly(Benign):
 
 class DropsEmptyReplies(Benign):
     """A reply that holds nothing does not become part of the history."""
-
-    fires = frozenset({"PER-01", "PER-10"})
 
     class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
@@ -225,7 +219,7 @@ class SaysNotWhenItPersists(Benign):
 
 def variants() -> list[type[Benign]]:
     """Every benign variant, in the order in which they stand here."""
-    return Benign.__subclasses__()
+    return list(variations(Benign, [sys.modules[__name__]]).values())
 
 
 def _empty(message: Message) -> bool:

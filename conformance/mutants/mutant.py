@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import ClassVar
 
-from conformance.reference.implementation import Reference
+from conformance.mutants.variation import Variation, variations
 from conformance.rules.rule import Rule
 from conformance.vocabulary import AREAS, Area, nearest
 
 
-class Mutant(Reference):
+class Mutant(Variation):
     """A faulty reference. The docstring of the subclass says what is wrong with it.
 
-    name: by default made from the class's name. breaks: the rule that the fault is the first to break and the aspect in which it
-    does, as `RULE/aspect`; the mutant stands in the module of that rule's section. imitates: the real bug, a URL of a public issue
-    where there is one. expected: the rules that kill it, all of them.
+    breaks: the rule that the fault is the first to break and the aspect in which it does, as `RULE/aspect`; the mutant stands in
+    the module of that rule's section. imitates: the real bug, a URL of a public issue where there is one. expected: the rules that
+    kill it, all of them.
     """
 
     name = "mutant"
     breaks: ClassVar[str] = ""
     imitates: ClassVar[str] = ""
     expected: ClassVar[frozenset[str]] = frozenset()
-
-    def __init_subclass__(cls) -> None:
-        """Name the mutant after its class."""
-        super().__init_subclass__()
-        if "name" not in vars(cls):
-            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
 
     @classmethod
     def fault(cls) -> str:
@@ -47,14 +40,7 @@ class Mutant(Reference):
 
 def mutants() -> dict[str, type[Mutant]]:
     """Every mutant by its name, area by area, in the order in which they are written down."""
-    found: dict[str, type[Mutant]] = {}
-    for module in _modules():
-        for kind in vars(module).values():
-            if isinstance(kind, type) and issubclass(kind, Mutant) and kind.__module__ == module.__name__:
-                if kind.name in found:
-                    raise ValueError(f"two mutants are called {kind.name!r}")
-                found[kind.name] = kind
-    return found
+    return variations(Mutant, _modules())
 
 
 def _modules() -> Iterator[ModuleType]:

@@ -1,4 +1,4 @@
-"""What the reference raises, one class per neutral kind."""
+"""What the reference raises; `Reference.errors` gives a neutral kind to each that has one, with its subclasses."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class HistoryHome:
         thread.service = self.setting.service.agent
 
     def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
-        """A run came to its end: the latest id counts, and an adaptive thread has its kind."""
+        """Settle what the thread is, once the turn is kept: the latest id counts, and an adaptive thread has its kind."""
         thread.fixed = thread.fixed or thread.kind == "adaptive"
         if adopted:
             self.become_hosted(thread, adopted[-1])
@@ -114,7 +114,7 @@ class HistoryHome:
         return with_adds(adds, new) if self.keeps_adds() else new
 
     async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
-        """A run came to its end: give the turn its home where nobody did so yet, or the provider its copy."""
+        """Keep a turn, once the loop is over: give it its home where nobody did so yet, or the provider its copy."""
         if local and not outcome.adopted:
             if not self.setting.spec.per_service_call:
                 await self.persist(store, new, outcome)

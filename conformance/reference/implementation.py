@@ -1,4 +1,4 @@
-"""The caller of the reference: it owns the messages that it hands over and gets, and may change them whenever it likes."""
+"""The reference as an implementation of the protocol, and its caller, who owns the messages that it hands over and gets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ from conformance.vocabulary import CAPABILITIES, Pattern, Policies, ThreadKind
 
 
 class Caller:
-    """Makes the caller's own objects out of what the harness says, and tells the harness by value what became of them."""
+    """Makes the caller's own objects out of what the harness says, and tells the harness by value what became of them.
+
+    They are the caller's: it may change them whenever it likes.
+    """
 
     def __init__(self) -> None:
         self._owned: list[tuple[Thread, Message]] = []

@@ -19,8 +19,9 @@ AnyTool = Tool | AgentTool
 class Outcome:
     """What a loop came to.
 
-    produced: its response messages, in order. waiting: the calls of a reply in which one needs approval. adopted: the conversation
-    ids of the replies that count, oldest first.
+    produced: its response messages, in order. conversation_id: what a next request would name, the latest id of a reply or else
+    what the first request named. terminated: a tool ended the loop, so that its results come last and were not sent. waiting: the
+    calls of a reply in which one needs approval. adopted: the conversation ids of the replies that count, oldest first.
     """
 
     produced: list[Message] = field(default_factory=list[Message])

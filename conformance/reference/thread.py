@@ -1,4 +1,4 @@
-"""Copies of messages, down to the arguments of their calls: what crosses a border belongs to one side only."""
+"""A thread, and copies of messages down to the arguments of their calls: what crosses a border belongs to one side only."""
 
 from __future__ import annotations
 

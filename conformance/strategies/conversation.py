@@ -16,7 +16,6 @@ Options = tuple[bool | None, Literal["own", "other"] | None]
 """`store` and `conversation_id` of a run."""
 
 PLAIN: Options = (None, None)
-MOST_RUNS = 6
 MOST_THREADS = 3
 _NAMES = "tuvwxyz"
 

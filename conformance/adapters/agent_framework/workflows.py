@@ -1,4 +1,4 @@
-"""How `agent-framework` builds the five orchestrations of a scenario; for author-written workflows see `agent_framework_custom`.
+"""How `agent-framework` builds the workflows of a scenario: the five orchestrations, and an author's own out of `executors`.
 
 Outputs are designated by executor. The default of every orchestration is its answer as `output` and nothing else; intermediate
 outputs on means `intermediate_output_from="all_other"`. For a sequence the default has to be said along with it, else it is gone.
