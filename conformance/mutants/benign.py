@@ -19,11 +19,12 @@ from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, LeafClient, PersistingClient
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
-from conformance.reference.loop import AnyTool, Loop, Outcome
+from conformance.reference.loop import Loop, Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_terms import Options
 from conformance.reference.thread import Thread
 from conformance.reference.threads import Threads
+from conformance.reference.tools import Tools
 from conformance.trace.exchange import Response, ThreadState, Turn
 from conformance.trace.messages import Call, Message, Result
 from conformance.vocabulary import CAPABILITIES
@@ -132,16 +133,17 @@ class RunsToolsInParallel(Benign):
 class FailsWithATool(Benign):
     """A tool that raises fails the run."""
 
-    class _Loop(Loop):
+    class _Tools(Tools):
         """Makes no result of an error."""
 
-        async def call_tool(self, tool: AnyTool | None, call: Call) -> Result:
+        async def call(self, call: Call) -> Result:
             """Run it."""
+            tool = self.named.get(call.tool)
             if tool is None:
-                return await super().call_tool(tool, call)
+                return await super().call(call)
             return Result(id=call.id, value=await tool(**call.arguments))
 
-    parts = Parts(loop=_Loop)
+    parts = Parts(tools=_Tools)
 
 
 class AnswersPendingCallsItself(Benign):

@@ -267,7 +267,7 @@ class LoopSendsEverythingBesideAnId(Mutant):
     class _Loop(Loop):
         def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
             """Accumulate, unless history is kept below."""
-            asks = any(tool.spec.approval for tool in self._tools.values())
+            asks = any(tool.spec.approval for tool in self._tools.named.values())
             if outcome.conversation_id == SENTINEL or asks:
                 return super().next_messages(sent, reply, results, outcome)
             return [*sent, reply, results]

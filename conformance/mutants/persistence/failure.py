@@ -14,12 +14,13 @@ from conformance.mutants.persistence.ordinary_runs import FAILING, FAILING_TOOLS
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, PersistingClient
 from conformance.reference.listeners import Listeners
-from conformance.reference.loop import AnyTool, Loop, Outcome
+from conformance.reference.loop import Loop, Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Terms
 from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
+from conformance.reference.tools import AnyTool
 from conformance.trace.exchange import Response
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Request

@@ -266,7 +266,7 @@ class AccumulatedAndLoaded(Mutant):
 
     breaks = "PER-08/repeated"
     imitates = "https://github.com/vercel/ai/pull/15492"
-    expected = frozenset({"PER-08", "THR-05"})
+    expected = frozenset({"PER-06", "PER-08", "THR-05"})
 
     class _Front(Front):
         """The store that is read by two."""

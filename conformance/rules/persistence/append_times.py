@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.parts import how_they_differ
-from conformance.rules.persistence.history import gained
+from conformance.rules.persistence.history import but_for_empty, gained
 from conformance.rules.preconditions import RequestView
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import RunView
@@ -17,8 +17,8 @@ from conformance.trace.harness_events import ServiceCalled, ToolCalled
 def once_at_the_end(execution: ExecutionView, run: RunView) -> Finding:
     """Whether a run made one append, after its last service call, of all that happened in it."""
     last = max((view.replied_at or 0 for view in run.calls), default=0)
-    expected, appends = run.happened(), [at for at, _ in run.stored]
-    got = gained(execution, run)
+    expected, appends = but_for_empty(run.happened()), [at for at, _ in run.stored]
+    got = but_for_empty(gained(execution, run))
     return finding(
         len(appends) == 1 and appends[0] > last and got == expected,
         [*appends, run.events[-1][0]][0],

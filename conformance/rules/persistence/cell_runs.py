@@ -35,10 +35,15 @@ def told(execution: ExecutionView, run: RunView, *, requests: bool) -> Told:
 
 
 def _own_parts(execution: ExecutionView, run: RunView) -> list[list[Part]]:
-    """What each request says of its own run: its end, without the history before it."""
-    said = [execution.spoken(view.request.messages, run.agent) for view in run.calls]
-    own = [run.happened(before=view.request.call) for view in run.calls]
-    return [request[-len(mine) :] for request, mine in zip(said, own, strict=True)]
+    """What each request says of its own run: all that follows the history before it, whatever values that has."""
+    before = {part for each in execution.earlier(run) for part in each.happened()}
+    found: list[list[Part]] = []
+    for view in run.calls:
+        said = execution.spoken(view.request.messages, run.agent)
+        most = len(said) - len(run.happened(before=view.request.call))  # the run may say what was said before
+        history = next((place for place, part in enumerate(said) if not before & {part, part[:2]}), len(said))
+        found.append(said[max(0, min(history, most)) :])
+    return found
 
 
 def how_they_tell(first: Told, second: Told) -> str:

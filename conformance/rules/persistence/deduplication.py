@@ -12,6 +12,7 @@ from conformance.rules.model import persistence_of
 from conformance.rules.parts import open_calls, within
 from conformance.rules.persistence.history import (
     appended_something,
+    but_for_empty,
     copies_are_written,
     detached,
     gained,
@@ -213,7 +214,8 @@ def nothing_is_lost_in_a_copy(execution: ExecutionView, run: RunView) -> Iterato
 def nothing_is_lost(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """After a successful run the appended messages are the run's input and response messages, all of them.
 
-    Trailing results of a terminated run need not be among them (PER-14, PER-15). A load gives all of them back.
+    Trailing results of a terminated run need not be among them (PER-14, PER-15), nor replies that hold nothing. A load gives all of
+    them back.
     """
     yield _appended_whole(execution, run)
 
@@ -314,7 +316,7 @@ def _where_repeated(execution: ExecutionView, append: Append, twice: Sequence[Pa
 def _appended_whole(execution: ExecutionView, run: RunView) -> Finding:
     """Whether a run appended all that happened in it."""
     happened = run.happened(trailing=False)
-    lost = list((Counter(happened) - Counter(execution.heard(run.stored_messages))).elements())
+    lost = but_for_empty(list((Counter(happened) - Counter(execution.heard(run.stored_messages))).elements()))
     return finding(
         not lost,
         run.events[-1][0],

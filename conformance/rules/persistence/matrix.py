@@ -87,7 +87,7 @@ from conformance.trace.harness_events import HistoryAppended, HistoryLoaded, Ser
 @clause(
     each=thread_run,
     when=[with_provider, persisted_per_run, ~client_as_is, resumed],
-    leaves_alone=[after_a_contradiction, under_a_conversation],
+    leaves_alone=[after_a_contradiction, under_a_conversation, in_background],
 )
 def per_run_appends_once_in_each_part(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Each part of a run that waited for answers ends with no more than one append."""
@@ -99,14 +99,14 @@ def per_run_appends_once_in_each_part(_: ExecutionView, run: RunView) -> Iterato
     needs=["history.provider", "history.per_run"],
     each=thread_run,
     when=[with_provider, persisted_per_run, ~client_as_is, succeeded],
-    leaves_alone=[*NOT_KEPT, resumed, terminated, cut_short],
+    leaves_alone=[*NOT_KEPT, resumed, terminated, cut_short, in_background],
     also=[per_run_appends_once_in_each_part],
     aspects=["no append", "several appends", "early", "missing", "repeated", "foreign", "order"],
 )
 def per_run_appends_once_at_the_end(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """With both settings off, a successful run makes exactly one append, after its last service call, with its input and response.
 
-    Each part of a run that waited for answers ends with one append at most.
+    Each part of a run that waited for answers ends with one append at most. Replies that hold nothing need not be among it.
     """
     yield once_at_the_end(execution, run)
 
@@ -307,8 +307,8 @@ def _growth_of(execution: ExecutionView, agent: BuiltAgent) -> list[int]:
 def all_cells_give_the_same_response(execution: ExecutionView, both: ThreadPair) -> Iterator[Finding]:
     """All cells of the matrix give the caller the same response for the same script, and leave the service the same requests.
 
-    Requests are compared without the history before them, and runs up to the first one that fails or is terminated: after it the
-    cells rightly differ in what they know.
+    Requests are compared from where the history before them ends, and runs up to the first one that fails or is terminated: after
+    it the cells rightly differ in what they know.
     """
     bare = "M4 bare" in (cell_of(both.first), cell_of(both.second))
     for one, other in until_they_may_differ(both):

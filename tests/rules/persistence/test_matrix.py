@@ -132,6 +132,21 @@ def test_per_03_compares_requests_with_those_of_an_agent_without_the_setting():
     assert not broken(both(pair({}, {**AS_IS, "service": ONE_ID}), "one", store=False), "PER-03")
 
 
+def test_per_01_leaves_runs_in_the_background_to_per_40():
+    for agent in ({}, PER_CALL):
+        assert left_alone(turn(begun(kept(run("one", background=True), **agent)), "one", "1"), "PER-01") == {"in background"}
+
+
+@pytest.mark.parametrize(("rule", "agent"), [("PER-01", {}), ("PER-03", AS_IS), ("PER-10", {})])
+def test_nobody_says_whether_an_empty_reply_is_kept(rule, agent):
+    def empty(*appended: Said) -> Written:
+        return turn(begun(kept(run("one"), **agent)), "one", "", *appended)
+
+    assert holds(empty("one", "="), rule)
+    assert holds(empty("one"), rule)
+    assert broken(empty("="), rule) in ({"missing"}, {"missing input"})
+
+
 # --- PER-02 and PER-05: after each reply ---
 
 AFTER_EACH = [("PER-02", PER_CALL), ("PER-05", DECORATED)]
@@ -309,7 +324,26 @@ def test_per_05_leaves_warnings_alone_that_are_of_another_agent():
 
 def test_per_06_holds_where_cells_come_to_the_same():
     assert holds(both(pair({}, PER_CALL), "one"), "PER-06")
-    assert holds(both(pair({}, DECORATED), "=0", "one"), "PER-06")
+    assert holds(twice_on_both(("one", "=1", "one"), ("one",)), "PER-06")
+
+
+def twice_on_both(*sent: tuple[Said, ...]) -> Written:
+    """The same is said twice on t and on u, where the second runs send this."""
+    made = pair({}, PER_CALL)
+    again = tuple(Run(thread=thread, say=("one",), replies=(ReplySpec(text="1"),)) for thread in "tu")
+    written = both(Scenario(agents=made.agents, steps=(*made.steps, *again)), "one")
+    for thread, agent, asked in (("t", "a", sent[0]), ("u", "b", sent[1])):
+        written = written.run(thread).called(*asked, agent=agent).replied("1", agent=agent).returned("1")
+    return written
+
+
+def test_per_06_compares_all_that_follows_the_history():
+    whole: tuple[Said, ...] = ("one", "=1", "one")
+    assert holds(twice_on_both(whole, whole), "PER-06")
+    assert broken(twice_on_both(whole, ("one", "=1", "^be kind", "new", "one")), "PER-06") == {"other requests"}
+    scenario = pair({}, PER_CALL)
+    assert broken(both(scenario, "new", "one"), "PER-06") == {"other requests"}
+    assert broken(both(scenario, "one", "one"), "PER-06") == {"other requests"}
 
 
 def test_per_06_breaks():
