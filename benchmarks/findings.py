@@ -38,6 +38,7 @@ from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.loading import resolve
 from conformance.implementation.subject import Subject, subject
 from conformance.judging.search import draw, key
+from conformance.judging.soundness import POLICY_SETS
 from conformance.judging.survey import GIVE_UP, IMPATIENCE, shipped
 from conformance.mutants.mutant import mutants
 from conformance.rules.catalogue import CATALOGUE
@@ -53,14 +54,7 @@ from conformance.vocabulary import AREAS, Area
 DRAWN = 300
 """Generated scenarios an area."""
 
-IMPLEMENTATIONS = (
-    "reference",
-    "reference?store_conflict=ignore&unsupported_thread=at_run&trailing_result=trimmed&provider_copy=written"
-    "&injected_messages=stored&completion_signal=event_type&limit_answer=manager&failing_participant=left_out",
-    "reference?store_conflict=transform&store_conflict_hosted=ignore&provider_copy=written&completion_signal=return_value",
-    "agent-framework",
-    "agent-framework-openai",
-)
+IMPLEMENTATIONS = (*POLICY_SETS, "agent-framework", "agent-framework-openai")
 """What is performed in all areas; the reference first, so that its executions bear its name."""
 
 Found = list[tuple[int, bool]]

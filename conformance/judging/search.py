@@ -52,14 +52,14 @@ class Enough(BaseException):
     """Ends a search from inside. Not an Exception: Hypothesis would take that for a failure and shrink it."""
 
 
-def draw(strategy: SearchStrategy[Scenario], count: int, visit: Callable[[Scenario], None]) -> None:
-    """Hand up to `count` scenarios to `visit`; it may raise Enough."""
+def draw(strategy: SearchStrategy[Scenario], count: int, visit: Callable[[Scenario], None], *, seed: int = SEED) -> None:
+    """Hand up to `count` scenarios to `visit`; it may raise Enough. The same seed draws the same ones."""
 
     def never(scenario: Scenario) -> bool:
         visit(scenario)
         return False
 
-    _find(strategy, count, never)
+    _find(strategy, count, never, seed)
 
 
 def smallest(
@@ -93,7 +93,7 @@ def key(scenario: Scenario) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(scenario, title="", shows=()))
 
 
-def _find(strategy: SearchStrategy[Scenario], count: int, condition: Callable[[Scenario], bool]) -> None:
+def _find(strategy: SearchStrategy[Scenario], count: int, condition: Callable[[Scenario], bool], seed: int = SEED) -> None:
     effort = settings(
         max_examples=count,
         database=None,
@@ -104,7 +104,7 @@ def _find(strategy: SearchStrategy[Scenario], count: int, condition: Callable[[S
     )
     # flaky: the implementation is not the same every time; what `condition` saw until then stands
     with _only_the_seed(), suppress(NoSuchExample, Enough, Flaky):
-        find(strategy, condition, settings=effort, random=Random(SEED))
+        find(strategy, condition, settings=effort, random=Random(seed))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 from conformance.harness.execution import Performed, performed
 from conformance.implementation.loading import resolve
 from conformance.implementation.subject import subject as made
+from conformance.judging.soundness import POLICY_SETS
 from conformance.mutants.benign import variants
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.execution_view import ExecutionView
@@ -18,13 +19,7 @@ from conformance.scenario.files import load
 from conformance.scenario.requirements import needs
 from conformance.vocabulary import AREAS
 
-IMPLEMENTATIONS = [
-    "reference",
-    "reference?store_conflict=ignore&unsupported_thread=at_run&trailing_result=trimmed&provider_copy=written"
-    "&injected_messages=stored&completion_signal=event_type&limit_answer=manager&failing_participant=left_out",
-    "reference?store_conflict=transform&store_conflict_hosted=ignore&provider_copy=written&completion_signal=return_value",
-    "agent-framework",
-]
+IMPLEMENTATIONS = [*POLICY_SETS, "agent-framework"]
 TIMEOUT = 20.0
 
 Place = tuple[str, int, str]
@@ -37,6 +32,7 @@ WITHOUT_A_FIXTURE: dict[str, set[str]] = {}
 CONFORMING_BUT_DIFFERENT: dict[Place, str] = {
     ("ORC-19", 1, "left to author"): "test_orc_19_leaves_errors_alone: an error may name the executors that complete (ORC-07)",
     ("ORC-19", 1, "limited"): "test_orc_19_leaves_errors_alone: what a child's limit means for its parent is left open (ORC-18)",
+    ("ORC-33", 0, "waiting"): "test_orc_33_leaves_alone: others may be waited for before the failure ends the run",
 }
 """Exclusions that no implementation here needs, but one that conforms and differs: the hand-written test that has it, and why."""
 
