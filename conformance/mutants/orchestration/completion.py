@@ -404,7 +404,7 @@ class LastChunkLost(Mutant):
 
     breaks = "ORC-09/other chunks"
     imitates = "https://github.com/logancyang/obsidian-copilot/pull/2561"
-    expected = frozenset({"ORC-09", "ORC-25"})
+    expected = frozenset({"ORC-09", "ORC-15", "ORC-25"})
 
     class _Workflow(Workflow):
         class run_type(WorkflowRun):
@@ -423,7 +423,7 @@ class WholeTextAfterItsChunks(Mutant):
 
     breaks = "ORC-09/other chunks"
     imitates = "https://github.com/microsoft/agent-framework/pull/365"
-    expected = frozenset({"ORC-09", "ORC-25"})
+    expected = frozenset({"ORC-09", "ORC-15", "ORC-25"})
 
     class _Workflow(Workflow):
         class run_type(WorkflowRun):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import Condition, condition
@@ -147,18 +146,20 @@ def the_answer_is_a_response(execution: ExecutionView, each: WorkflowRun) -> Ite
 def the_answer_is_no_dump(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """No dump: the answer does not hold the user's prompt, nor messages of participants that are not part of it.
 
-    A text that is said in the answer too is part of it.
+    A text that is said in the answer too is part of it. Messages: calls and their results too.
     """
-    strange = told(execution, each.run).keys() - texts(answer_of(execution, each.run, each.workflow)).keys()
+    answer = answer_of(execution, each.run, each.workflow)
+    strange = told(execution, each.run).keys() - texts(answer).keys()
     for at, output in completed(each.run):
         asked = {message.text for message in output.messages if message.role == "user"}
         dumped = sorted(asked | (strange & heard_texts(execution, output.messages).keys()))
+        traffic = _traffic_beside(answer, said(execution, output.messages))
         yield finding(
-            not dumped,
+            not dumped and not traffic,
             at,
             "prompt" if set(each.spec.say).intersection(dumped) else "work as answer",
             expected="the answer alone",
-            got=f"also what is no part of it: {quoted(dumped)}",
+            got=f"also what is no part of it: {quoted(dumped)}, {show(traffic)}",
             also=[each.run.at],
         )
 
@@ -217,8 +218,8 @@ def concurrent_answers_with_every_response(execution: ExecutionView, each: Workf
 def handoff_outputs_everything_as_intermediate(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Handoff: the run-completed output is empty, and every participant's response was output as intermediate, once, in order.
 
-    Whatever `intermediate_outputs` says. Where streaming, intermediates may arrive as chunks: then every text must be in them, in
-    order. Results of handoffs need not be there: not every framework has them.
+    Whatever `intermediate_outputs` says. Where streaming, intermediates may arrive as chunks: then these join to every text, in
+    order, and to nothing else. Results of handoffs need not be there: not every framework has them.
     """
     found, wanted = completed(each.run), response_of(execution, each.run, each.spec.workflow)
     full = [at for at, output in found if output.messages]
@@ -324,16 +325,23 @@ def edge_sizes_answer_alike(execution: ExecutionView, each: WorkflowRun) -> Iter
     else:
         forms = answers(execution, each.run, each.workflow)
         got = [said(execution, output.messages) for _, output in found]
+    wrong = [parts for parts in got if parts not in forms]
     yield finding(
-        any(parts in forms for parts in got),
+        not wrong,
         found[0][0] if found else each.end,
-        how_they_differ(got[0], forms[0]),
+        how_they_differ(wrong[0], forms[0]) if wrong else "",
         expected=f"every message of the response: {show(forms[0])}",
         got=" and ".join(show(parts) for parts in got),
     )
 
 
 # --- what they compare ---
+
+
+def _traffic_beside(answer: Sequence[Part], got: Sequence[Part]) -> list[Part]:
+    """The calls and results that are no part of the answer."""
+    own = {part[:2] for part in answer}
+    return [part for part in got if part[0] in ("call", "result") and part[:2] not in own]
 
 
 def _how_it_is_no_response(execution: ExecutionView, each: WorkflowRun, output: Output) -> str:
@@ -388,13 +396,19 @@ def _how_shown(execution: ExecutionView, each: WorkflowRun) -> str:
     """The aspect in which what is shown of a handoff is wrong; "" where intermediate outputs or chunks are right."""
     shown, expected = _intermediate(execution, each), response_of(execution, each.run, each.spec.workflow)
     how = how_they_differ(shown, expected) if shown != expected else _how_signed(execution, each)
-    if not how or not each.spec.stream:
+    if not each.spec.stream:
         return how
+    return _how_streamed(each, [part[1] for part in expected if part[0] == "assistant"], how, alone=not shown)
+
+
+def _how_streamed(each: WorkflowRun, wanted: Sequence[str], how: str, *, alone: bool) -> str:
+    """The same of a stream. how: the aspect in which its outputs are wrong. alone: there are chunks only."""
     streamed = "".join(chunk.text for _, chunk in each.run.of(Chunk) if not chunk.completed)
-    wanted = [part[1] for part in expected if part[0] == "assistant"]
-    if _in_order(wanted, streamed):
-        return ""
-    return how if shown else how_texts_differ(streamed, wanted)
+    if how not in ("", "another author"):
+        if streamed == "".join(wanted):
+            return ""
+        return how_texts_differ(streamed, wanted) if alone else how
+    return how if _made_of(streamed, wanted) else how_texts_differ(streamed, wanted)
 
 
 def _how_signed(execution: ExecutionView, each: WorkflowRun) -> str:
@@ -403,6 +417,9 @@ def _how_signed(execution: ExecutionView, each: WorkflowRun) -> str:
     return "another author" if signed_by_others else ""
 
 
-def _in_order(texts: Sequence[str], whole: str) -> bool:
-    """Whether texts stand in a whole, one after another."""
-    return re.search(".*".join(map(re.escape, texts)), whole, re.S) is not None
+def _made_of(whole: str, texts: Sequence[str]) -> bool:
+    """Whether a whole is nothing but some of these texts, in order."""
+    ends = {0}
+    for text in texts:
+        ends |= {end + len(text) for end in ends if whole.startswith(text, end)}
+    return len(whole) in ends

@@ -23,6 +23,7 @@ from conformance.rules.orchestration.limits import limited
 from conformance.rules.orchestration.outputs import heard_texts, how_texts_differ, misattributed, returned, texts, told
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, Pair, pair_by, responses_alike
 from conformance.rules.orchestration.questions import APPROVED, approvals, as_approved, unasked
+from conformance.rules.orchestration.turns import in_turns
 from conformance.rules.orchestration.workflow_run import (
     WorkflowRun,
     called_the_service,
@@ -40,6 +41,7 @@ from conformance.rules.orchestration.workflow_run import (
 from conformance.rules.parts import how_they_differ
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.wording import outcome, quoted, show
+from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, RequestPending, RunReturned
 from conformance.trace.messages import Part
 
@@ -154,16 +156,15 @@ def streaming_changes_no_response(execution: ExecutionView, pair: Pair) -> Itera
 def as_an_agent_updates_join_to_the_response(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Streaming as an agent: intermediates arrive as updates, and the updates joined equal the non-streaming response.
 
-    The answer is not repeated after its chunks. What several say side by side may arrive in turns: of those the letters are
-    compared.
+    The answer is not repeated after its chunks. What several say side by side may arrive in turns, each one's in its own order.
     """
     first, answer = _shown(execution, each)
     expected = [part[1] for part in (*first, *answer) if part[0] == "assistant"]
     updates, wanted = each.run.of(Chunk), "".join(expected)
     got = "".join(chunk.text for _, chunk in updates)
-    beside = any(workflow.pattern in ("concurrent", "custom") for workflow in execution.scenario.workflows.values())
+    pieces = [chunk.text for _, chunk in updates]
     yield finding(
-        sorted(got) == sorted(wanted) if beside else got == wanted,
+        got == wanted or any(in_turns(pieces, stages) for stages in (_stages(execution, each), _in_place(execution, each))),
         updates[-1][0] if updates else each.end,
         how_texts_differ(got, expected),
         expected=f"updates that join to {wanted!r}",
@@ -213,10 +214,15 @@ def a_run_that_waited_goes_on(_: ExecutionView, each: WorkflowRun) -> Iterator[F
     yield finding(False, each.end, "raised", expected=expected, got=outcome(each.run))
 
 
-@clause(each=run_as_agent, when=[asks_for_approval, succeeded, waited], leaves_alone=[faulty, left_to_author, limited])
+@clause(each=run_as_agent, when=[asks_for_approval, succeeded, waited], leaves_alone=[faulty])
 def what_was_approved_is_done(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
-    """When all requests are answered the calls that were approved are done, no others, and the run ends with its answer."""
+    """When all requests are answered the calls that were approved are done, and no others."""
     yield as_approved(execution, each.run)
+
+
+@clause(each=run_as_agent, when=[asks_for_approval, succeeded, waited], leaves_alone=[faulty, left_to_author, limited])
+def the_run_ends_with_its_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """When all requests are answered the run ends with its answer."""
     response = response_of(execution, each.run, each.spec.workflow)
     last = [part for part in response if part[0] == "assistant"][-1:]
     got = returned(execution, each.run)
@@ -236,7 +242,7 @@ def what_was_approved_is_done(execution: ExecutionView, each: WorkflowRun) -> It
     each=run_as_agent,
     when=[asks_for_approval, ~raised],
     leaves_alone=[cut_off, faulty],
-    also=[a_question_is_put, a_run_that_waited_goes_on, what_was_approved_is_done],
+    also=[a_question_is_put, a_run_that_waited_goes_on, what_was_approved_is_done, the_run_ends_with_its_answer],
     aspects=["not asked", "raised", *APPROVED, "no answer"],
 )
 def as_an_agent_a_request_can_be_answered(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
@@ -259,7 +265,7 @@ def as_an_agent_a_request_can_be_answered(_: ExecutionView, each: WorkflowRun) -
 @clause(
     each=later_run_on_thread,
     when=[of_the_later(succeeded), of_the_later(~shows_intermediates)],
-    leaves_alone=[*map(of_the_later, (handoff, *UNCERTAIN))],
+    leaves_alone=[*map(of_the_later, (handoff, waited, faulty, limited))],
 )
 def the_response_is_no_more_than_the_answer(execution: ExecutionView, each: LaterRun) -> Iterator[Finding]:
     """A later run on a thread, intermediates off, responds with nothing of earlier runs and nothing that was said on the way."""
@@ -324,6 +330,46 @@ def _intermediates(execution: ExecutionView, each: WorkflowRun, answer: list[Par
         return []
     others = conversation(produced(execution, each.run))
     return others[: len(others) - len(answer)] if each.workflow.pattern == "sequential" else others
+
+
+def _stages(execution: ExecutionView, each: WorkflowRun) -> list[list[str]]:
+    """The texts of what is shown, one stage after another: of each, what everybody who works side by side says; then the answer."""
+    first, answer = _shown(execution, each)
+    shown = [[first]]
+    if first and each.workflow.pattern in ("custom", "concurrent"):
+        places = each.workflow.stages or (each.workflow.participants,)
+        shown = [[_of_stage(execution, each, name) for name in stage] for stage in places]
+    last = [answer] if each.workflow.pattern == "handoff" else _strands(execution, each, each.workflow)
+    return [list(map(_text, stage)) for stage in (*shown, last)]
+
+
+def _in_place(execution: ExecutionView, each: WorkflowRun) -> list[list[str]]:
+    """The same of an author's stages, where an executor completes the run while others in its stage or after it still speak."""
+    if each.workflow.pattern != "custom" or not each.workflow.intermediate_outputs:
+        return _stages(execution, each)
+    executors = {name: list(filter(None, (spec.completes, spec.again))) for name, spec in each.workflow.executors.items()}
+    return [
+        ["".join((_text(_of_stage(execution, each, name)), *executors.get(name, ()))) for name in stage]
+        for stage in each.workflow.stages
+    ]
+
+
+def _strands(execution: ExecutionView, each: WorkflowRun, workflow: WorkflowSpec) -> list[list[Part]]:
+    """The answer of a workflow: what each participant says of whose responses it is made, or all of it."""
+    if not answering(workflow):
+        return [answer_of(execution, each.run, workflow)]
+    children = execution.scenario.workflows
+    made = (
+        _strands(execution, each, children[name])
+        if name in children and children[name].pattern != "handoff"
+        else [response_of(execution, each.run, name)]
+        for name in answering(workflow)
+    )
+    return [strand for strands in made for strand in strands]
+
+
+def _text(said: Iterable[Part]) -> str:
+    return "".join(part[1] for part in said if part[0] == "assistant")
 
 
 def _of_stage(execution: ExecutionView, each: WorkflowRun, name: str) -> list[Part]:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import spells
 from conformance.rules.orchestration.failures import failures, faulty
-from conformance.rules.orchestration.outputs import COMPLETIONS, SIGNAL, completed, exactly_one, heard_texts, how_many, texts, told
+from conformance.rules.orchestration.outputs import (
+    COMPLETIONS,
+    SIGNAL,
+    completed,
+    exactly_one,
+    heard_texts,
+    how_many,
+    intermediate_outputs,
+    texts,
+    told,
+)
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, both, completions_alike, pair_by
 from conformance.rules.orchestration.workflow_run import (
     WorkflowRun,
     concurrent,
     cut_off,
     direct_run,
-    left_to_author,
     nests,
     succeeded,
     waiting,
@@ -24,8 +33,9 @@ from conformance.rules.orchestration.workflow_run import (
 )
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.scenario.scenario import Together
-from conformance.trace.adapter_events import RunReturned
+from conformance.trace.adapter_events import Chunk, RunReturned
 from conformance.trace.harness_events import ServiceFailed, ServiceReplied
+from conformance.trace.messages import Message
 
 # --- what the rules of this section look at, and leave alone ---
 
@@ -137,30 +147,50 @@ def a_failing_participant_leads_to_one_end(_: ExecutionView, each: WorkflowRun) 
     policies=SIGNAL,
     each=run_beside_others,
     when=[succeeded.of(lambda beside: beside.itself)],
-    leaves_alone=[faulty.of(lambda beside: beside.itself), left_to_author.of(lambda beside: beside.itself)],
-    aspects=["answer", "request"],
+    leaves_alone=[faulty.of(lambda beside: beside.itself)],
+    aspects=["answer", "intermediate", "request"],
 )
 def interleaved_runs_do_not_mix(execution: ExecutionView, beside: Beside) -> Iterator[Finding]:
     """Two runs of two workflow instances that interleave do not mix outputs.
 
-    Nothing that only the other one said is in its outputs or reaches its participants.
+    Nothing that only the other one said is in its outputs, intermediate ones and chunks too, or reaches its participants.
     """
-    run = beside.itself.run
-    foreign = {text for other in beside.others for text in told(execution, other.run)} - set(told(execution, run))
+    run, foreign = beside.itself.run, _only_others_told(execution, beside)
     seen = [*completed(run), *run.of(RunReturned)[-1:]]
-    mixed = [at for at, event in seen if foreign & set(heard_texts(execution, event.messages))]
-    sent = [view.at for view in run.calls if foreign & set(heard_texts(execution, view.request.messages))]
+    mixed = _where_told(execution, foreign, ((at, event.messages) for at, event in seen))
+    between = _where_told(execution, foreign, ((at, output.messages) for at, output in intermediate_outputs(run)))
+    between += _strange_chunks(beside, foreign)
+    sent = _where_told(execution, foreign, ((view.at, view.request.messages) for view in run.calls))
     yield finding(
-        not mixed and not sent,
-        [*mixed, *sent, *(at for at, _ in seen), beside.itself.end][0],
-        "answer" if mixed else "request",
-        expected="nothing of the other run in answers and requests",
-        got=f"texts of the other run in {len(mixed)} answers and {len(sent)} requests",
+        not mixed and not between and not sent,
+        [*mixed, *between, *sent, *(at for at, _ in seen), beside.itself.end][0],
+        "answer" if mixed else "intermediate" if between else "request",
+        expected="nothing of the other run in answers, intermediate outputs and requests",
+        got=f"texts of the other run in {len(mixed)} answers, {len(between)} intermediate outputs and {len(sent)} requests",
         also=[beside.others[0].run.at],
     )
 
 
 # --- what they compare ---
+
+
+def _only_others_told(execution: ExecutionView, beside: Beside) -> Set[str]:
+    """The texts that were said in the other runs, and not in this one."""
+    return {text for other in beside.others for text in told(execution, other.run)} - set(told(execution, beside.itself.run))
+
+
+def _where_told(execution: ExecutionView, foreign: Set[str], told: Iterable[tuple[int, Sequence[Message]]]) -> list[int]:
+    """Where messages hold foreign texts."""
+    return [at for at, messages in told if foreign & set(heard_texts(execution, messages))]
+
+
+def _strange_chunks(beside: Beside, foreign: Set[str]) -> list[int]:
+    """Where the last chunks of executors are whose chunks join to what only the other run said."""
+    joined: dict[str | None, tuple[int, str]] = {}
+    for at, chunk in beside.itself.run.of(Chunk):
+        _, before = joined.get(chunk.executor, (at, ""))
+        joined[chunk.executor] = at, before + chunk.text
+    return [at for at, text in joined.values() if text in foreign]
 
 
 def _answer_of_nobody(each: WorkflowRun) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from conformance.rules.condition import Condition, selection
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.orchestration.outputs import final_events, heard_texts, told
+from conformance.rules.orchestration.outputs import final_events, heard_texts, intermediate_outputs, told
 from conformance.rules.orchestration.workflow_run import WorkflowRun, run_as_agent, workflow_run
 
 
@@ -61,8 +61,9 @@ def of_the_later(asked: Condition[WorkflowRun]) -> Condition[LaterRun]:
 
 
 def leaked_at(execution: ExecutionView, each: LaterRun) -> Sequence[int]:
-    """Where texts that only earlier runs said are in what the later run ended with."""
+    """Where texts that only earlier runs said are in what the later run ended with, or showed on the way."""
     before = {text for other in each.earlier for text in told(execution, other.run)}
     foreign = before - set(told(execution, each.itself.run))
     ends = final_events(each.itself.run, each.itself.spec)
-    return [at for at, end in ends if foreign & set(heard_texts(execution, end.messages))]
+    shown = [*ends, *intermediate_outputs(each.itself.run)]
+    return [at for at, event in shown if foreign & set(heard_texts(execution, event.messages))]

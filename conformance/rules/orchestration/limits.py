@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import answer_of, ended_by, said, spells
-from conformance.rules.orchestration.outputs import texts
+from conformance.rules.orchestration.outputs import told
 from conformance.rules.orchestration.structure import MANAGED, inside
 from conformance.rules.orchestration.workflow_run import WorkflowRun
 from conformance.rules.rule import Finding, finding
@@ -18,7 +18,9 @@ from conformance.trace.messages import Part
 
 _ANSWERS = {True: "the manager's answer", False: "a notice that speaks of the limit"}
 
-_ABOUT_LIMITS = re.compile(r"limit|max|reach|exceed|round|stall|reset", re.I)
+_ABOUT_LIMITS = re.compile(
+    r"\b(limits?|max|maximum|exceed\w*|too many|no more)\b|\b(rounds?|turns?|stalls?|resets?)\b.*\breach", re.I
+)
 
 
 @condition
@@ -42,7 +44,7 @@ def answered_as_declared(execution: ExecutionView, each: WorkflowRun, at: int, o
     got, rounds = said(execution, output.messages), len(spells(execution, each.run))
     by_manager = execution.policies.limit_answer == "manager"
     wanted = answer_of(execution, each.run, each.workflow)
-    right = got == wanted if by_manager else got != wanted and _is_notice(execution, each, got)
+    right = got == wanted if by_manager else got != wanted and _is_notice(execution, got)
     kept = each.workflow.max_rounds is None or rounds <= each.workflow.max_rounds
     return finding(
         right and kept,
@@ -53,7 +55,7 @@ def answered_as_declared(execution: ExecutionView, each: WorkflowRun, at: int, o
     )
 
 
-def _is_notice(execution: ExecutionView, each: WorkflowRun, got: Sequence[Part]) -> bool:
-    """Whether an answer is one message that nobody said and that speaks of the limit."""
-    others = texts(part for spell in spells(execution, each.run) for part in spell.said)
-    return len(got) == 1 and got[0][-1] not in others and bool(_ABOUT_LIMITS.search(got[0][-1]))
+def _is_notice(execution: ExecutionView, got: Sequence[Part]) -> bool:
+    """Whether an answer is one message that nobody said or was asked, in this run or another one, and that speaks of the limit."""
+    known = {text for run, _ in execution.workflow_runs() for text in told(execution, run)}
+    return len(got) == 1 and got[0][-1] not in known and bool(_ABOUT_LIMITS.search(got[0][-1]))

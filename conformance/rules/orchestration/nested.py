@@ -9,12 +9,12 @@ from itertools import pairwise, permutations
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.orchestration.expected import answers, response_of, said
+from conformance.rules.orchestration.expected import Spell, answers, response_of, said, spells
 from conformance.rules.orchestration.failures import faulty
 from conformance.rules.orchestration.limits import limited
 from conformance.rules.orchestration.outputs import SIGNAL, completed, exactly_one, heard_texts, said_inside, texts, told
 from conformance.rules.orchestration.questions import APPROVED, approvals, as_approved, unasked
-from conformance.rules.orchestration.structure import children, completes_once
+from conformance.rules.orchestration.structure import MANAGED, children, completes_once
 from conformance.rules.orchestration.workflow_run import (
     WorkflowRun,
     completes,
@@ -31,6 +31,7 @@ from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView
 from conformance.rules.wording import quoted, show
 from conformance.scenario.scenario import agents_in
+from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import RequestPending
 
 # --- what the rules of this section look at, and leave alone ---
@@ -96,6 +97,20 @@ def author_completes_the_child(execution: ExecutionView, each: ChildFollowed) ->
 def a_child_needs_approval(execution: ExecutionView, each: WorkflowRun) -> bool:
     """A participant of a child makes a call that needs approval."""
     return bool(_asked_in_children(execution, each))
+
+
+@condition
+def speaks_once(execution: ExecutionView, each: WorkflowRun) -> bool:
+    """Somebody in the workflow is asked once, as no manager and no handoff says who speaks."""
+    return bool(_places_of(execution, each.workflow))
+
+
+def _places_of(execution: ExecutionView, workflow: WorkflowSpec) -> Counter[str]:
+    """In how many places of a workflow and of its children an agent takes part that is asked once in each."""
+    if workflow.pattern in ("handoff", *MANAGED):
+        return Counter()
+    inner = (_places_of(execution, execution.scenario.workflows[name]) for name in children(execution.scenario, workflow))
+    return sum(inner, Counter(name for name in workflow.participants if name in execution.scenario.agents))
 
 
 @condition
@@ -188,6 +203,23 @@ def a_childs_request_suspends_its_parent(execution: ExecutionView, each: Workflo
     )
 
 
+@clause(each=workflow_run, when=[several_children, succeeded, speaks_once])
+def each_child_works_once(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
+    """A child that completes once starts whoever comes after it once: nobody speaks twice."""
+    places, again = _places_of(execution, each.workflow), list[Spell]()
+    for spell in spells(execution, each.run):
+        if spell.agent in places:
+            places[spell.agent] -= 1
+            again += [spell] if places[spell.agent] < 0 else []
+    yield finding(
+        not again,
+        again[0].at if again else each.end,
+        "several completions",
+        expected="everybody in the children at work once",
+        got=f"again at work: {', '.join(spell.agent for spell in again)}",
+    )
+
+
 @clause(each=direct_run, when=[several_children, succeeded], leaves_alone=[faulty, left_to_author, limited])
 def children_lead_to_the_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """The answer of a parent is made of what each of its children answered."""
@@ -209,15 +241,15 @@ def children_lead_to_the_answer(execution: ExecutionView, each: WorkflowRun) -> 
     policies=SIGNAL,
     each=workflow_run,
     when=[several_children, succeeded],
-    leaves_alone=[left_to_author, limited],
-    also=[children_lead_to_the_answer],
-    aspects=["overheard", "missing", "repeated", "foreign", "order"],
+    leaves_alone=[limited],
+    also=[each_child_works_once, children_lead_to_the_answer],
+    aspects=["overheard", "several completions", "missing", "repeated", "foreign", "order"],
 )
 def two_children_do_not_mix(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """Two children in one parent, one after another or side by side: each completes once, no mixing.
 
-    The parent's answer is made of what each of them answered, and nobody in one child hears what was said in the other beyond its
-    answer; side by side not even that.
+    So nobody in a child speaks twice, where no manager and no handoff says who speaks. The parent's answer is made of what each
+    child answered, and nobody in one child hears what was said in the other beyond its answer; side by side not even that.
     """
     both_ways = permutations(children(execution.scenario, each.workflow), 2)
     leaks = [leak for child, other in both_ways for leak in _overheard(execution, each, child, other)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import staged
@@ -30,18 +31,49 @@ def approvals(run: RunView) -> list[tuple[int, str, Call]]:
 
 
 def as_approved(execution: ExecutionView, run: RunView) -> Finding:
-    """Whether as many calls that need approval were executed in a run as were approved."""
+    """Whether those calls that need approval were executed in a run which were approved.
+
+    A request says who wants to call what; of several calls of one tool by one agent nobody can tell which of them it is about.
+    """
     asked = {call.id: at for at, _, call in approvals(run)}
-    done = [at for at, event in run.of(ToolCalled) if event.id in asked]
-    approved = sum(step.approve for request, step in answered(execution) if request.run == run.number and request.tool)
+    done = [(at, event) for at, event in run.of(ToolCalled) if event.id in asked]
+    requests = _decided(execution, run)
+    signed = _signed(run, [request for request, _ in requests])
+    approved = Counter(_who(signed, request.executor, request.tool) for request, given in requests if given)
+    executed = Counter(_who(signed, event.agent, event.tool) for _, event in done)
+    places = [run.events[-1][0], *(at for at, _ in done)]
+    return _as_counted(approved, executed, places[-1], list(asked.values()))
+
+
+def _as_counted(approved: Counter[str], executed: Counter[str], at: int, asked: Sequence[int]) -> Finding:
     return finding(
-        len(done) == approved,
-        done[-1] if done else run.events[-1][0],
-        "not executed" if len(done) < approved else "executed without approval",
-        expected=f"{approved} of {len(asked)} calls done, as approved",
-        got=f"{len(done)} calls done",
-        also=asked.values(),
+        executed == approved,
+        at,
+        "executed without approval" if executed - approved else "not executed",
+        expected=f"of {len(asked)} calls, done as approved: {_counted(approved)}",
+        got=f"done: {_counted(executed)}",
+        also=asked,
     )
+
+
+def _decided(execution: ExecutionView, run: RunView) -> list[tuple[RequestPending, bool]]:
+    """The requests of a run about tools that were answered, each with whether it was granted."""
+    return [(request, step.approve) for request, step in answered(execution) if request.run == run.number and request.tool]
+
+
+def _signed(run: RunView, requests: Sequence[RequestPending]) -> bool:
+    """Whether requests say by which agents the calls were made: by no others than made some of the tool."""
+    made = {(agent, call.tool) for _, agent, call in approvals(run)}
+    return all((request.executor, request.tool) in made for request in requests)
+
+
+def _who(signed: bool, agent: str | None, tool: str | None) -> str:
+    """Whose call it is, where every request says that; else the tool alone."""
+    return f"{tool} by {agent}" if signed else str(tool)
+
+
+def _counted(calls: Counter[str]) -> str:
+    return ", ".join(f"{count} of {call}" for call, count in calls.items()) or "none"
 
 
 def unasked(run: RunView, workflow: str) -> list[str]:

@@ -232,7 +232,7 @@ def an_abandoned_workflow_can_be_used_again(execution: ExecutionView, each: Late
     run, found = each.itself.run, final_events(each.itself.run, each.itself.spec)
     leaked = leaked_at(execution, each)
     yield finding(
-        _told_clearly(each.itself) if run.raised else run.ending == "waiting" or (_is_shown(each.itself) and not leaked),
+        _told_clearly(each.itself) if run.raised else not leaked and (run.ending == "waiting" or _is_shown(each.itself)),
         [*leaked, run.raised[0] if run.raised else each.itself.end][0],
         "leaked" if leaked else "unclear error" if run.raised else "no completion",
         expected="a run with a completion of its own, or an error that tells of the earlier one",
@@ -284,11 +284,19 @@ def _once(heard: list[Part], id: str) -> bool:
 
 
 def _occurrences(execution: ExecutionView, each: WorkflowRun, part: Part) -> int:
-    """How often a part occurred in the conversation of a run and of those before it on the same workflow."""
+    """How often a part occurred in a run and in those before it that it may go on from."""
     if part[0] not in ("user", "assistant"):
         return 1
-    runs = [other for other in workflow_run(execution) if other.spec.workflow == each.spec.workflow]
+    runs = [other for other in workflow_run(execution) if other.run is each.run or _may_go_on(each, other)]
     return sum(told(execution, other.run)[part[1]] for other in runs if other.run.at <= each.run.at)
+
+
+def _may_go_on(each: WorkflowRun, other: WorkflowRun) -> bool:
+    """Whether a run may go on from an earlier one: as an agent on one thread; by itself a workflow may remember every run."""
+    one, its = each.spec, other.spec
+    return (
+        one.workflow == its.workflow and one.as_agent == its.as_agent and (not one.as_agent or one.thread == its.thread is not None)
+    )
 
 
 def _set_again(execution: ExecutionView, each: WorkflowRun, part: Part) -> bool:

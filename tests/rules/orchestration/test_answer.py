@@ -6,7 +6,7 @@ import pytest
 from flows import by, flow, in_turn, left_to_author, run
 from written import Written, broken, calls, holds, left_alone, message, results, taken_away
 
-from conformance.scenario.specs import AgentSpec, ExecutorSpec, ManagerSpec, ToolSpec, WorkflowSpec
+from conformance.scenario.specs import AgentSpec, ExecutorSpec, ManagerSpec, ReplySpec, ToolSpec, WorkflowSpec
 from conformance.trace.harness_events import Abandoned
 
 ANSWER = "the manager's answer"
@@ -63,6 +63,15 @@ def test_orc_12_breaks():
     assert broken(in_turn(flow()).completed(message("go"), "B"), "ORC-12") == {"prompt"}
     assert broken(in_turn(flow()).completed(by("w", "go"), "A", "B"), "ORC-12") == {"prompt"}
     assert broken(in_turn(flow()).completed("A", "B"), "ORC-12") == {"work as answer"}
+
+
+def test_orc_12_sees_calls_and_results():
+    scenario = flow("sequential", agents=WEATHER)
+    written = Written(scenario).run().spoke("a", calls("1", weather={}), "go").tool("1").spoke("a", "A").spoke("b", "B", "=A")
+    assert broken(written.completed(calls("1", weather={}), "B"), "ORC-12") == {"work as answer"}
+    assert holds(last_says(look(), SUNNY, "A"), "ORC-12")
+    own = Written(flow("sequential", "b", "a", agents=WEATHER)).run().spoke("b", "B", "go").spoke("a", look(), "=B").tool("1")
+    assert broken(own.spoke("a", "A").completed(SUNNY, "A", results(**{"2": "rain"})), "ORC-12") == {"work as answer"}
 
 
 def test_orc_12_leaves_alone():
@@ -197,6 +206,16 @@ def test_orc_15_breaks_where_chunks_are_others():
     assert broken(handed_over(stream=True).chunk("B", "b").chunk("A", "a").completed(), "ORC-15") == {"order"}
 
 
+def test_orc_15_breaks_where_chunks_are_more_than_was_said():
+    assert broken(handed_over(stream=True).chunk("A", "a").chunk("X", "a").chunk("B", "b").completed(), "ORC-15") == {"foreign"}
+    assert broken(handed_over(stream=True).chunk("A", "a").chunk("B", "b").chunk("B", "b").completed(), "ORC-15") == {"repeated"}
+    whole = handed_over(HANDOFF, "B", stream=True)
+    assert holds(whole.chunk("B", "b").completed(), "ORC-15")
+    assert broken(whole.chunk("X", "b"), "ORC-15") == {"missing"}
+    signed = handed_over(HANDOFF, by("a", "B"), stream=True).chunk("A", "a").chunk("B", "b")
+    assert broken(signed.completed(), "ORC-15") == {"another author"}
+
+
 def test_orc_15_breaks_in_its_completion():
     assert broken(handed_over(HANDOFF, "B"), "ORC-15") == {"no completion"}
     assert broken(handed_over(HANDOFF, "B").completed().completed(), "ORC-15") == {"several completions"}
@@ -270,10 +289,25 @@ def test_orc_18_breaks():
 
 
 @pytest.mark.parametrize(
-    ("policy", "answer"), [("notice", ANSWER), ("notice", "A"), ("notice", "that is all"), ("manager", NOTICE)]
+    ("policy", "answer"),
+    [
+        ("notice", ANSWER),
+        ("notice", "A"),
+        ("notice", "that is all"),
+        ("notice", "it went around in circles, and reached nobody"),
+        ("manager", NOTICE),
+    ],
 )
 def test_orc_18_breaks_where_the_answer_is_another(policy, answer):
     assert broken(at_its_limit(policy).completed(answer), "ORC-18") == {"another answer"}
+
+
+def test_orc_18_takes_nothing_that_anybody_said_for_a_notice():
+    runs = (run("mind the limit of rounds", manager=PICKS), run(manager=PICKS, replies={"a": (ReplySpec(text="no more rounds"),)}))
+    scenario = flow("group_chat", runs=runs, max_rounds=1)
+    for answer in ("mind the limit of rounds", "no more rounds"):
+        first = Written(scenario, limit_answer="notice").run().spoke("a", "A", "mind the limit of rounds").completed(answer)
+        assert "another answer" in broken(first.run().spoke("a", "no more rounds", "go").completed(NOTICE), "ORC-18")
 
 
 def test_orc_18_says_nothing_where_the_manager_ends_the_run():
@@ -328,6 +362,10 @@ def test_orc_19_holds_where_nothing_is_lost():
 )
 def test_orc_19_breaks(said, aspect):
     assert broken(one(*said), "ORC-19") == {aspect}
+
+
+def test_orc_19_breaks_where_one_of_several_completions_is_wrong():
+    assert broken(one(look(), SUNNY, "A").completed("A"), "ORC-19") == {"missing"}
 
 
 def test_orc_19_breaks_in_a_handoff():

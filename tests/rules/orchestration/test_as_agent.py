@@ -113,6 +113,34 @@ def test_orc_25_breaks(texts, aspect):
     assert broken(updates(wrapped(stream=True, **ON), *texts), "ORC-25") == {aspect}
 
 
+def test_orc_25_keeps_the_order_of_each_of_several_side_by_side():
+    assert broken(updates(concurrent_says("one", "two"), "two", "eno"), "ORC-25") == {"order"}
+    assert holds(updates(concurrent_says("one", "two"), "t", "o", "wo", "ne"), "ORC-25")
+    assert broken(updates(concurrent_says("one", "two", aggregates="both"), "both", "one", "two"), "ORC-25") == {"order"}
+    assert holds(updates(concurrent_says("one", "two", aggregates="both"), "two", "one", "both"), "ORC-25")
+
+
+def concurrent_says(first: str, second: str, **workflow) -> Written:
+    """Two that speak side by side in a stream; both are shown."""
+    scenario = flow("concurrent", runs=(run(as_agent=True, stream=True),), intermediate_outputs=True, **workflow)
+    return Written(scenario).run().spoke("a", first, "go").spoke("b", second, "go")
+
+
+def test_orc_25_holds_for_what_a_child_says_side_by_side():
+    children = {"child": WorkflowSpec(pattern="concurrent", participants=("b", "c"))}
+    scenario = flow("concurrent", "a", "child", others=children, runs=(run(as_agent=True, stream=True),))
+    written = Written(scenario).run().spoke("a", "one", "go").spoke("b", "two", "go").spoke("c", "three", "go")
+    assert holds(updates(written, "th", "two", "ree", "one"), "ORC-25")
+
+
+def test_orc_25_holds_wherever_an_executor_completes_beside_others():
+    beside = ExecutorSpec(completes="done")
+    runs = (run(as_agent=True, stream=True),)
+    scenario = flow("custom", "a", runs=runs, stages=(("a", "x"),), executors={"x": beside}, **ON)
+    assert holds(updates(Written(scenario).run().spoke("a", "A", "go"), "done", "A"), "ORC-25")
+    assert holds(updates(Written(scenario).run().spoke("a", "A", "go"), "A", "done"), "ORC-25")
+
+
 def in_both_ways(**options) -> Written:
     """A run that does not stream is over; the same as a stream has told its only update."""
     runs = (run(as_agent=True, **options), run(as_agent=True, stream=True, **options))
@@ -223,6 +251,32 @@ def test_orc_27_breaks():
     assert broken(asked().tool("1", "pay").spoke("a", "A", "go").returned(), "ORC-27") == {"no answer"}
 
 
+def both_ask(*, signed: bool = True) -> Written:
+    """Two agents ask to pay; the first one may, the second one may not."""
+    agents = {name: AgentSpec(tools=PAYS) for name in "ab"}
+    scenario = flow("concurrent", runs=(run(as_agent=True), Respond(), Respond(approve=False)), agents=agents)
+    written = Written(scenario).run().spoke("a", calls("1", pay={}), "go").spoke("b", calls("2", pay={}), "go")
+    for name in "ab":
+        written.pending(tool="pay", id=name, executor=name if signed else "somebody")
+    return written.returned().answered(0).returned().answered(0)
+
+
+def test_orc_27_tells_which_call_was_approved():
+    assert holds(both_ask().tool("1", "pay", agent="a").spoke("a", "A").spoke("b", "B").returned("A", "B"), "ORC-27")
+    wrong = both_ask().tool("2", "pay", agent="b").spoke("a", "A").spoke("b", "B").returned("A", "B")
+    assert broken(wrong, "ORC-27") == {"executed without approval"}
+
+
+def test_orc_27_counts_calls_where_requests_do_not_say_whose_they_are():
+    unsigned = both_ask(signed=False).tool("2", "pay", agent="b").spoke("a", "A").spoke("b", "B").returned("A", "B")
+    assert holds(unsigned, "ORC-27")
+
+
+def test_orc_27_asks_for_approved_calls_whoever_decides_the_answer():
+    unended = {"pattern": "custom", "stages": (("a",), ("x",)), "executors": DRAFTS}
+    assert "not executed" in broken(asked(**unended).returned("X"), "ORC-27")
+
+
 def test_orc_27_leaves_alone():
     assert left_alone(asking().called("go").failed(), "ORC-27") == {"faulty"}
     assert left_alone(questioning().called("go").failed(), "ORC-27") == {"faulty"}
@@ -262,21 +316,29 @@ def test_orc_28_breaks():
 
 
 def test_orc_28_leaves_alone_what_the_response_is_where_others_decide():
-    picks = {"manager": ManagerSpec(picks=("a", "b"))}
     handoff = later("A", "B", pattern="handoff").spoke("a", "C", "one", "=A", "=B", "two").returned("A", "C")
     assert taken_away(handoff, "ORC-28") == {"handoff"}
     resumed = later().called("one", "=B", "two").pending(tool="pay", id="r").answered(1)
     assert taken_away(resumed.returned("A"), "ORC-28") == {"waited"}
     assert taken_away(later().called("one", "=B", "two").failed().returned("A"), "ORC-28") == {"faulty"}
+
+
+def test_orc_28_leaves_alone_what_is_answered_at_a_limit_as_no_policy_may_say_it():
+    picks = {"manager": ManagerSpec(picks=("a", "b"))}
     cut = later(pattern="group_chat", max_rounds=1, one=picks, two=picks)
     assert taken_away(cut.spoke("a", "C", "one", "two").returned("C"), "ORC-28") == {"limited"}
 
 
-def test_orc_28_leaves_alone_what_no_executor_completes():
+def test_orc_28_speaks_of_responses_that_an_author_decides():
+    assert broken(drafts_on_a_thread().returned("draft"), "ORC-28") == {"work as answer"}
+    assert holds(drafts_on_a_thread().returned(), "ORC-28")
+
+
+def drafts_on_a_thread() -> Written:
+    """A workflow that nobody completes has run on a thread; it runs there again."""
     runs = tuple(run(text, as_agent=True, thread="t") for text in ("one", "two"))
     scenario = flow("custom", runs=runs, stages=(("x",),), executors=DRAFTS)
-    written = Written(scenario).run().returned("draft").run().returned("draft")
-    assert taken_away(written, "ORC-28") == {"left to author"}
+    return Written(scenario).run().returned().run()
 
 
 def test_orc_28_says_nothing_of_another_thread():

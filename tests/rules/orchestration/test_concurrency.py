@@ -7,7 +7,7 @@ from flows import DRAFTS, by, flow, in_turn, run
 from written import Written, broken, calls, holds, left_alone
 
 from conformance.scenario.scenario import Together
-from conformance.scenario.specs import AgentSpec, ToolSpec, WorkflowSpec
+from conformance.scenario.specs import AgentSpec, ExecutorSpec, ToolSpec, WorkflowSpec
 from conformance.trace.harness_events import Abandoned
 
 TOGETHER = (Together(runs=(run("one"), run("two", workflow="v"))),)
@@ -147,11 +147,17 @@ def test_orc_34_leaves_alone_what_fails():
     assert left_alone(written, "ORC-34") == {"faulty"}
 
 
-def test_orc_34_leaves_alone_what_no_executor_completes():
-    v = {"v": WorkflowSpec(pattern="custom", stages=(("x",),), executors=DRAFTS)}
+def test_orc_34_looks_at_intermediate_outputs_and_chunks():
+    assert broken(beside(in_flight(), "two").output("A").completed("B"), "ORC-34") == {"intermediate"}
+    assert broken(beside(in_flight(), "two").chunk("A", "a").completed("B"), "ORC-34") == {"intermediate"}
+    assert holds(beside(in_flight(), "two").output("B").chunk("B", "b").completed("B"), "ORC-34")
+
+
+def test_orc_34_speaks_of_what_no_executor_completes():
+    v = {"v": WorkflowSpec(pattern="custom", stages=(("x",),), executors={"x": ExecutorSpec(emits=("plan",))})}
     scenario = flow("custom", runs=TOGETHER, others=v, stages=(("x",),), executors=DRAFTS)
-    written = Written(scenario).run(workflow="w", step=0).output("draft").run(workflow="v", step=0).output("draft")
-    assert left_alone(written, "ORC-34") == {"left to author"}
+    written = Written(scenario).run(workflow="w", step=0).output("draft").run(workflow="v", step=0)
+    assert broken(written.output("draft"), "ORC-34") == {"intermediate"}
 
 
 def test_orc_34_says_nothing_of_runs_one_after_another():

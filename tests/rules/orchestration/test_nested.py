@@ -151,8 +151,21 @@ def test_orc_31_breaks(answer, aspect):
 
 def test_orc_31_leaves_alone():
     assert taken_away(two_children("go", "=B").failed(agent="c").completed("X"), "ORC-31") == {"faulty"}
-    assert left_alone(two_children("go", "=A", child=UNENDED).completed("X"), "ORC-31") == {"left to author"}
-    assert left_alone(two_children("go", "=A", child=CHAT, runs=(CUT,)).completed("X"), "ORC-31") == {"limited"}
+    assert taken_away(two_children("go", child=UNENDED).completed("X"), "ORC-31") == {"left to author"}
+    assert taken_away(two_children("go", "=A", child=CHAT, runs=(CUT,)).completed("X"), "ORC-31") == {"limited"}
+
+
+def test_orc_31_asks_who_hears_what_whoever_completes():
+    assert broken(two_children("go", "=A", child=UNENDED).completed("X"), "ORC-31") == {"overheard"}
+
+
+def test_orc_31_breaks_where_a_child_works_twice():
+    assert broken(two_children("go", "=B").spoke("c", "C2", "=B").spoke("d", "D2", "=C2").completed("D2"), "ORC-31") >= {
+        "several completions"
+    }
+    picked = flow("group_chat", "child", "other", others={"child": PAIR, "other": OTHER})
+    written = Written(picked).run().spoke("a", "A").spoke("b", "B").spoke("c", "C").spoke("d", "D").spoke("a", "A").spoke("b", "B")
+    assert holds(written.completed("the manager's answer"), "ORC-31")
 
 
 def test_orc_31_leaves_alone_who_takes_part_in_both_children():

@@ -79,6 +79,15 @@ def test_orc_37_breaks():
     assert broken(storing().spoke("a", "A2", "=B"), "ORC-37") == {"missing"}
 
 
+def test_orc_37_counts_what_was_said_on_this_thread():
+    agents = {"a": AgentSpec(service=ServiceSpec(keeps="one_id"))}
+    threads = ("t", "u", "u")
+    runs = tuple(run("go", as_agent=True, thread=thread) for thread in threads)
+    first = Written(flow("sequential", "a", runs=runs, agents=agents)).run().spoke("a", "A", "go").returned("A")
+    second = first.run().spoke("a", "B", "go").returned("B").run()
+    assert broken(second.spoke("a", "C", "go", "go", held=("go", "=B"), conversation_id="a-1"), "ORC-37") == {"repeated"}
+
+
 def test_orc_37_leaves_alone():
     child = {"child": WorkflowSpec(pattern="sequential", participants=("a",))}
     assert left_alone(storing("sequential", "child", "b", others=child).called("=B"), "ORC-37") == {"of a child"}
@@ -104,6 +113,7 @@ def test_orc_38_holds_where_it_can_be_used_again_or_says_that_it_cannot():
 def test_orc_38_breaks():
     again = abandoned().run().spoke("a", "C", "two").spoke("b", "D", "=C")
     assert broken(again.completed("one"), "ORC-38") == {"leaked"}
+    assert broken(abandoned().run().spoke("a", "C", "two").output("A").pending(tool="pay"), "ORC-38") == {"leaked"}
     assert broken(abandoned().run().raised(text="NoneType"), "ORC-38") == {"unclear error"}
     assert broken(abandoned().run(), "ORC-38") == {"no completion"}
 
