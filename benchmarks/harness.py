@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from conformance.harness.runner import perform
 from conformance.reference.implementation import Reference
+from conformance.reference.thread import Thread
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.execution_view import ExecutionView
 from conformance.scenario.files import load
@@ -52,8 +53,8 @@ def bare(scenarios: list[Scenario]) -> None:
         reference = Reference()
         world = World(scenario)
         await reference.open(world)
-        threads = {}
-        agents = {name: await reference.create_agent(name, spec) for name, spec in scenario.agents.items()}
+        threads: dict[str, tuple[str, Thread]] = {}
+        agents = {name: await reference.create_agent(name, spec, {}) for name, spec in scenario.agents.items()}
         for step in scenario.steps:
             if isinstance(step, CreateThread):
                 threads[step.thread] = step.agent, await reference.create_thread(agents[step.agent], step.kind)

@@ -1,8 +1,8 @@
 """Does the reference hold every rule on fresh scenarios? The proof that the rules are true, at length.
 
-`python benchmarks/soundness.py [--scenarios N] [--seed S]` draws N scenarios (20,000 unless told) over areas and sets of policies with
-a seed, random unless told, judges the reference on each by the rules of all areas, and prints what fires, with the scenario as JSON.
-Exit code 1 where anything does. 20,000 take some minutes on two cores.
+`python benchmarks/soundness.py [--scenarios N] [--seed S]` draws N scenarios (20,000 unless told) over areas and sets of policies
+with a seed, random unless told, judges the reference on each by the rules of all areas, and prints what fires, with the scenario as
+JSON. Exit code 1 where anything does. 20,000 take some minutes on two cores.
 """
 
 from __future__ import annotations
