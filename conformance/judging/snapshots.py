@@ -13,7 +13,7 @@ from conformance.trace.trace import Trace
 from conformance.vocabulary import Area, Data, Policies, plain
 
 _WORDING: Mapping[str, tuple[str, ...]] = {
-    "raised": ("text", "native"),
+    "raised": ("text", "native", "where"),
     "warned": ("text", "source"),
     "refused": ("text",),
     "broke": ("text",),

@@ -70,7 +70,10 @@ def test_wording_does_not_count_but_what_happens_does():
     scenario = conversation("hello")
     events = (Warned(step=0, text="careful", source="me"), Raised(step=1, kind="other", text="no", native="MyError"))
     one = Trace(implementation="one", version="1", events=events)
-    events = (Warned(step=0, text="mind this", source="you"), Raised(step=1, kind="other", text="sorry", native="YourError"))
+    events = (
+        Warned(step=0, text="mind this", source="you"),
+        Raised(step=1, kind="other", text="sorry", native="YourError", where="you.py:1"),
+    )
     other = Trace(implementation="other", version="2", events=events)
     assert canonical(scenario, one) == canonical(scenario, other)
     third = msgspec.structs.replace(other, events=(events[0], Raised(step=1, kind="conflict", text="no", native="MyError")))
