@@ -11,11 +11,12 @@ import msgspec
 
 from conformance.reference.agent_tool import AgentTool, InnerAgent
 from conformance.reference.client import Emit, with_adds
-from conformance.reference.loop import AnyTool, Outcome
+from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_terms import Terms
 from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread, copied
+from conformance.reference.tools import AnyTool
 from conformance.trace.exchange import Answer, Response, Turn
 from conformance.trace.messages import Message, Result
 from conformance.vocabulary import ThreadKind
@@ -101,14 +102,14 @@ class Agent:
         )
         loop = self.parts.loop(
             client,
-            self.tools_of(thread),
+            self.parts.tools(self.tools_of(thread)),
             lambda id: home.adopt(thread, id, adopted, local=terms.local),
             self.approvals.needs_approval,
             self.setting.spec.limit,
         )
         outcome = await loop.run(request, emit)
         outcome.adopted = adopted
-        await home.keep(thread, store, home.kept(adds, new), outcome, local=terms.local)
+        await home.keep(thread, store, home.with_stored_adds(adds, new), outcome, local=terms.local)
         return outcome
 
     def request_messages(self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
@@ -144,12 +145,11 @@ class Agent:
         """Go on after approvals: once every waiting call is decided, their results are the new input."""
         if not self.approvals.decide(thread, answers):
             return Response(author=self.name)
-        tools = self.tools_of(thread)
-        loop = self.parts.loop(self.parts.leaf(self.setting.service), tools, _ignore, self.approvals.needs_approval)
+        tools = self.parts.tools(self.tools_of(thread))
         results: list[Result] = []
         for call in thread.waiting:
             if thread.decisions.pop(call.id, True):
-                results.append(await loop.call_tool(tools.get(call.tool), call))
+                results.append(await tools.call(call))
             else:
                 results.append(Result(id=call.id, value="rejected", error=True))
         thread.waiting = []
@@ -157,7 +157,3 @@ class Agent:
         terms = self.options.terms(thread, Turn())
         response = await self._run(thread, [decided], emit, stream=stream, terms=terms)
         return msgspec.structs.replace(response, messages=(*self.handed([decided]), *response.messages))
-
-
-def _ignore(id: str | None) -> None:
-    """No service call is made here that could bring an id."""

@@ -109,8 +109,8 @@ class HistoryHome:
         elif thread.kind == "adaptive":
             thread.kind = "local"
 
-    def kept(self, adds: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
-        """What is stored of what came before the first reply."""
+    def with_stored_adds(self, adds: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
+        """What is new, as it is stored: with what context providers injected where that is stored."""
         return with_adds(adds, new) if self.keeps_adds() else new
 
     async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:

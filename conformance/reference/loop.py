@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from conformance.reference.agent_tool import AgentTool
 from conformance.reference.client import Client, Emit
+from conformance.reference.tools import Tools
 from conformance.trace.messages import Call, Message, Result
 from conformance.world.chat_service import Request
-from conformance.world.errors import ToolError
-from conformance.world.tools import Tool
-
-AnyTool = Tool | AgentTool
 
 
 @dataclass
@@ -41,7 +37,7 @@ class Loop:
     def __init__(
         self,
         client: Client,
-        tools: Mapping[str, AnyTool],
+        tools: Tools,
         adopt: Callable[[str | None], None],
         needs_approval: Callable[[Call], bool],
         limit: int | None = None,
@@ -95,16 +91,6 @@ class Loop:
         results: list[Result] = []
         terminated = False
         for call in calls:
-            tool = self._tools.get(call.tool)
-            results.append(await self.call_tool(tool, call))
-            terminated = terminated or tool is None or (tool.spec.terminates and not results[-1].error)
+            results.append(await self._tools.call(call))
+            terminated = terminated or self._tools.ends(call, results[-1])
         return Message(role="tool", results=tuple(results)), terminated
-
-    async def call_tool(self, tool: AnyTool | None, call: Call) -> Result:
-        """Run one tool. A tool that raises is a result with an error; a handoff has no tool of its own."""
-        if tool is None:
-            return Result(id=call.id, value="handed off")
-        try:
-            return Result(id=call.id, value=await tool(**call.arguments))
-        except ToolError as error:
-            return Result(id=call.id, value=str(error), error=True)

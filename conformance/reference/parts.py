@@ -13,6 +13,7 @@ from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Options
 from conformance.reference.thread_json import ThreadForm
 from conformance.reference.threads import Threads
+from conformance.reference.tools import Tools
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Parts:
     decorator: type[PersistingClient] = PersistingClient
     form: type[ThreadForm] = ThreadForm
     loop: type[Loop] = Loop
+    tools: type[Tools] = Tools
     threads: type[Threads] = Threads
     options: type[Options] = Options
     approvals: type[Approvals] = Approvals

@@ -19,13 +19,12 @@ class Terms:
     """How a run goes about its thread.
 
     local: history is kept on this side, as far as anybody knows yet. store: what every request says of storing. conversation_id:
-    what the first request names. moves: a local thread becomes a hosted one, and its whole history goes with it.
+    what the first request names. A local thread whose run is not local becomes a hosted one: its whole history goes with it.
     """
 
     local: bool
     store: bool | None
     conversation_id: str | None = None
-    moves: bool = False
 
 
 class Options:
@@ -49,7 +48,6 @@ class Options:
             local=local,
             store=self.store_option(local=local),
             conversation_id=turn.conversation_id or thread.conversation_id,
-            moves=moves,
         )
 
     def check_waiting(self, thread: Thread) -> None:

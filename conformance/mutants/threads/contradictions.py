@@ -97,7 +97,7 @@ class HistoryLeftBehind(_Transforming, Mutant):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Note what begins."""
             terms = super().terms(thread, turn)
-            vars(thread)["moving"] = terms.moves
+            vars(thread)["moving"] = thread.kind == "local" and not terms.local
             return terms
 
     class _Home(HistoryHome):

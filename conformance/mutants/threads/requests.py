@@ -230,7 +230,7 @@ class ConversationPerRun(Mutant):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Name no conversation."""
             terms = super().terms(thread, turn)
-            return Terms(local=terms.local, store=terms.store, moves=terms.moves) if thread.kind == "hosted" else terms
+            return Terms(local=terms.local, store=terms.store) if thread.kind == "hosted" else terms
 
     parts = Parts(options=_Options)
 
