@@ -13,7 +13,7 @@ from conformance.vocabulary import AREAS, Area, Policies
 @pytest.mark.parametrize("under_test", POLICY_SETS, ids=["declared", "second", "third"])
 @pytest.mark.parametrize("area", AREAS)
 def test_the_reference_holds_every_rule_of_every_area(area: Area, under_test: str) -> None:
-    found = next(unsound(area, under_test, 150), None)
+    found = next(unsound(area, under_test, 80), None)
     assert found is None, f"{found.rule} on {found.under_test}: {found.what}; on\n{encode(found.scenario)}"
 
 
