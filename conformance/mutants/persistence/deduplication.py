@@ -231,7 +231,7 @@ class CopyWrittenTwice(Copying, Mutant):
 
     breaks = "PER-09/within a run"
     imitates = "one copy by the decorator and one by the agent"
-    expected = frozenset({"PER-09", "PER-25"})
+    expected = frozenset({"PER-09"})
 
     class _Home(HistoryHome):
         async def copy(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:

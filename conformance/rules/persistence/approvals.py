@@ -13,6 +13,7 @@ from conformance.rules.preconditions import RequestView, callers_history
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Respond
+from conformance.trace.adapter_events import RequestPending
 from conformance.trace.messages import Call, Part
 
 _SORTS = ("call", "result")
@@ -101,6 +102,20 @@ def answers_of(execution: ExecutionView, run: RunView) -> list[bool]:
     """The answers that the run got, in order."""
     steps = [execution.scenario.steps[step] for step in dict.fromkeys(event.step for _, event in run.events)]
     return [step.approve for step in steps if isinstance(step, Respond)]
+
+
+def decided_on(execution: ExecutionView, run: RunView) -> list[tuple[str | None, bool]]:
+    """What was decided of the run, in order: the tool whose call waited, where the implementation says it, and the answer."""
+    waiting: dict[str, tuple[int | None, str | None]] = {}
+    decided: list[tuple[str | None, bool]] = []
+    for number, step in enumerate(execution.scenario.steps):
+        if isinstance(step, Respond) and step.request < len(waiting):
+            owner, tool = waiting.pop(list(waiting)[step.request])
+            decided += [(tool, step.approve)] if owner == run.number else []
+        for at, event in execution.of(RequestPending):
+            if event.step == number:
+                waiting.setdefault(event.id or str(at), (event.run, event.tool))
+    return decided
 
 
 def needs_approval(run: RunView, call: Call) -> bool:

@@ -174,10 +174,10 @@ def a_provider_gets_a_copy_after_a_conflict(execution: ExecutionView, pair: RunA
     aspects=["loaded", "copied", "no copy"],
 )
 def a_provider_beside_the_service_only_gets_a_copy(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
-    """With neither `throw` nor `clear`, while the service manages the history the provider is never loaded from.
+    """A provider that stays configured while the service manages the history is never loaded from, and gets what is declared.
 
-    It receives nothing, or a copy, as `provider_copy` declares. That holds too on threads that were created hosted. What a copy has
-    to hold is PER-09's to PER-13's.
+    It stays where neither `throw` nor `clear` is set, and on threads that were created hosted. It receives nothing, or a copy, as
+    `provider_copy` declares; what a copy has to hold is PER-09's to PER-13's.
     """
     yield _beside_the_service(execution, run, since=run.at)
 
@@ -287,8 +287,7 @@ def _first_id(execution: ExecutionView, run: RunView) -> list[int]:
 def _wrongly_continued(execution: ExecutionView, run: RunView) -> Iterator[tuple[int, str]]:
     """The requests of a run that do not name the latest id of the conversation, or carry more than what is new."""
     counted = [each for each in execution.earlier(run) if each.succeeded or timing_of(each) == "per call"]
-    # of a stream that was left nobody knows which id came through, nor on a fork which one is the latest
-    if execution.forked(run) or any(each.ending == "abandoned" for each in counted):
+    if any(each.ending == "abandoned" for each in counted):  # nobody knows which id came through
         return
     for place, view in enumerate(run.calls):
         latest = latest_id([*counted, run], before=view.request.call)

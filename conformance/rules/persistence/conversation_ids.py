@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import condition
@@ -11,8 +12,8 @@ from conformance.rules.parts import how_they_differ
 from conformance.rules.persistence.approvals import (
     LaterRequest,
     after_the_answer,
-    answers_of,
     callers_history_in_between,
+    decided_on,
     each_once,
     later_request,
     needs_approval,
@@ -286,16 +287,18 @@ def it_is_stored_once(execution: ExecutionView, run: RunView) -> Iterator[Findin
 
 @clause(each=thread_run, when=[resumed], leaves_alone=UNTOLD)
 def it_runs_where_approved(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
-    """As many of the calls are run as were approved."""
+    """The calls are run that were approved: of each tool so many."""
     asked = {call.id for call in calls_waited_for(run) if needs_approval(run, call)}
-    ran = [(at, event.id) for at, event in run.own(ToolCalled) if event.id in asked]
-    approved, resumed = sum(answers_of(execution, run)), resumed_at(run)
+    ran = [(at, event) for at, event in run.own(ToolCalled) if event.id in asked]
+    approved = Counter(tool for tool, approve in decided_on(execution, run) if approve)
+    got = Counter(None if None in approved else event.tool for _, event in ran)
+    resumed = resumed_at(run)
     yield finding(
-        len(ran) == approved,
+        got == approved,
         ran[-1][0] if ran else resumed,
-        _how_it_runs([id for _, id in ran], approved),
-        expected=f"{approved} calls run, as so many answers were yes",
-        got=f"{len(ran)} calls run",
+        _how_it_runs([event for _, event in ran], got, approved),
+        expected=f"run, as so many answers were yes: {_tools(approved)}",
+        got=f"run: {_tools(got)}",
         also=[resumed],
     )
 
@@ -385,7 +388,14 @@ def _how_it_is_sent(execution: ExecutionView, run: RunView, got: Sequence[Part],
     return how_they_differ(got, new)
 
 
-def _how_it_runs(ran: Sequence[str | None], approved: int) -> str:
-    if len(ran) < approved:
-        return "not run"
-    return "rejected call run" if len(set(ran)) > approved else "run again"
+def _how_it_runs(ran: Sequence[ToolCalled], got: Counter[str | None], approved: Counter[str | None]) -> str:
+    """The aspect in which other calls are run than were approved, where they are."""
+    ids = {tool: {event.id for event in ran if tool in (event.tool, None)} for tool in got - approved}
+    if any(len(ids[tool]) > approved[tool] for tool in ids):
+        return "rejected call run"
+    return "run again" if ids else "not run"
+
+
+def _tools(counted: Counter[str | None]) -> str:
+    """How many calls of which tools, in words."""
+    return ", ".join(f"{count} of {tool or 'any tool'}" for tool, count in sorted(counted.items(), key=str)) or "none"

@@ -28,10 +28,12 @@ from conformance.rules.persistence.history import (
     in_background,
     occurred,
     service_failed,
+    with_results,
 )
 from conformance.rules.persistence.sent_history import without_repairs
 from conformance.rules.preconditions import (
     abandoned,
+    after,
     after_a_contradiction,
     callers_history,
     contradicting,
@@ -250,15 +252,18 @@ def an_abandoned_run_is_stored_whole_or_not(execution: ExecutionView, run: RunVi
     yield _kept_of_abandoned(run, right, "partly stored", f"nothing, or {show(happened)}", stored)
 
 
-@clause(each=thread_run, when=[*KEPT, next_after(abandoned)], leaves_alone=[after_a_contradiction])
+@clause(each=thread_run, when=[*KEPT, after(abandoned)], leaves_alone=[after_a_contradiction])
 def nothing_abandoned_is_stored_again(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
-    """The run after an abandoned one stores nothing of that again."""
-    left = execution.earlier(run)[-1]
-    counts = Counter(part for each in (left, run) for part in gained(execution, each))
-    happened = occurred([left, run])
-    twice = [part for part in counts if counts[part] > max(happened[part], 1)]
-    expected, got = "nothing of the abandoned run stored again", f"stored twice: {show(twice)}"
-    yield finding(not twice, run.sign, "stored again", expected=expected, got=got, also=[left.at])
+    """The runs after an abandoned one store nothing of that again."""
+    earlier = execution.earlier(run)
+    left = [each for each in earlier if each.ending == "abandoned"]
+    kept = {part for each in left for part in gained(execution, each)}
+    before, own = (Counter(part for each in runs for part in gained(execution, each)) for runs in (earlier, [run]))
+    happened = with_results(occurred([*earlier, run]))
+    # a reply that was not over when its consumer left happened to nobody, and may be stored as far as it came
+    twice = [part for part in own if part in kept and before[part] + own[part] > max(happened[part], 1)]
+    expected, got = "nothing of an abandoned run stored again", f"stored twice: {show(twice)}"
+    yield finding(not twice, run.sign, "stored again", expected=expected, got=got, also=[each.at for each in left])
 
 
 @rule(
@@ -279,7 +284,7 @@ def an_abandoned_stream_loses_nothing(execution: ExecutionView, run: RunView) ->
     """
     stored, in_flight = gained(execution, run), run.happened(before=run.calls[-1].request.call) if run.calls else []
     kept = within(in_flight, stored)
-    right = kept and within(_without_what_was_begun(run, stored), run.happened())
+    right = kept and within(stored, _with_what_was_begun(run, stored))
     yield _kept_of_abandoned(run, right, "never said" if kept else "input in flight", show(in_flight), stored)
 
 
@@ -349,11 +354,13 @@ def _changed(shown: Sequence[tuple[int, int, list[Part]]], step: int) -> list[in
     return [at for at, when, said in shown if before and when == step and said != before[0]]
 
 
-def _without_what_was_begun(run: RunView, stored: list[Part]) -> list[Part]:
-    """What is stored, without the beginning of the last reply: what was streamed of it."""
-    said = next((view.reply.message.text for view in run.calls[-1:] if view.reply), "")
-    begun = bool(stored) and stored[-1][0] == "assistant" and said.startswith(stored[-1][1])
-    return stored[:-1] if begun else stored
+def _with_what_was_begun(run: RunView, stored: Sequence[Part]) -> list[Part]:
+    """What happened in the run, with its last reply as far as it is stored: what was streamed of it."""
+    happened, reply = run.happened(), run.calls[-1].reply if run.calls else None
+    whole: Part = ("assistant", reply.message.text if reply else "")
+    begun = stored[-1] if stored and stored[-1][0] == "assistant" and whole[1].startswith(stored[-1][1]) else whole
+    at = max((place for place, part in enumerate(happened) if part == whole), default=None) if reply else None
+    return happened if at is None else [*happened[:at], begun, *happened[at + 1 :]]
 
 
 def _kept_of_abandoned(run: RunView, right: bool, aspect: str, expected: str, stored: Sequence[Part]) -> Finding:

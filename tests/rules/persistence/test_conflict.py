@@ -6,8 +6,9 @@ import pytest
 from talks import BY_DEFAULT, NEW_IDS, SURPRISING, run, talk
 from written import Written, broken, calls, holds, left_alone, results, taken_away
 
-from conformance.scenario.scenario import CreateThread
+from conformance.scenario.scenario import CreateThread, Restore, Run, Scenario, Serialize
 from conformance.scenario.specs import AgentSpec, OnConflict
+from conformance.trace.adapter_events import Restored, Serialized
 from conformance.trace.harness_events import Abandoned, Cancelled
 
 BOTH_SIDES = "a conversation id came although a history provider is configured"
@@ -235,6 +236,23 @@ def test_per_34_asks_for_no_certain_request_after_a_stream_was_left():
     scenario = provided(*THREE, clear=True, per_service_call=True)
     left = later(arrived(scenario).returned("1")).replied("2", conversation_id="a-2").event(Abandoned, chunks=1)
     assert holds(left.run("t").called("three", conversation_id="a-1"), "PER-34")
+
+
+def forked(id: str | None) -> Written:
+    """A thread with a conversation becomes data; it goes on, and so does the one that is restored, with this id."""
+    made = provided(run("one"), run("two"), clear=True)
+    create, one, two = made.steps
+    parted = (Serialize(thread="t"), two, Restore(thread="u", data="t"), Run(thread="u", say=("three",)))
+    written = arrived(Scenario(agents=made.agents, steps=(create, one, *parted))).returned("1")
+    written.step(2).event(Serialized, thread="t").run("t").called("two", conversation_id="a-1")
+    written.replied("2", conversation_id="a-2").returned("2").step(4).event(Restored, thread="u", source="t")
+    return written.run("u").called("three", conversation_id=id)
+
+
+def test_per_34_looks_for_the_id_where_a_thread_is_forked_too():
+    assert holds(forked("a-1"), "PER-34")
+    assert broken(forked(None), "PER-34") == {"no id"}
+    assert broken(forked("a-2"), "PER-34") == {"another id"}
 
 
 # --- PER-35 ---

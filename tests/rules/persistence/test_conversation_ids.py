@@ -10,7 +10,7 @@ from talks import BY_DEFAULT, NEW_IDS, SURPRISING, run, talk
 from written import Said, Written, broken, calls, holds, left_alone, results, taken_away
 
 from conformance.scenario.scenario import Respond, Restore, Run, Scenario, Serialize, Step
-from conformance.scenario.specs import AgentSpec, ServiceSpec
+from conformance.scenario.specs import AgentSpec, ServiceSpec, ToolSpec
 from conformance.trace.adapter_events import Observed, Restored, Serialized
 from conformance.trace.harness_events import Abandoned
 from conformance.trace.messages import Message
@@ -343,6 +343,27 @@ def test_per_31_holds():
 )
 def test_per_31_breaks(written, aspect):
     assert broken(written, "PER-31") == {aspect}
+
+
+def chosen(*tools: str) -> Written:
+    """Two calls of two tools wait, the first of which is approved and the second rejected; calls of these tools are run."""
+    both = calls("c1", "c2", pay={}, send={})
+    tools_of = {"pay": ToolSpec(approval=True), "send": ToolSpec(approval=True)}
+    scenario = more(kept(run("one"), tools=tools_of), Respond(), Respond(approve=False))
+    written = begun(scenario).run("t").called("one").replied(both).appended("one", both)
+    written = written.pending(tool="pay", id="r1").pending(tool="send", id="r2").answered(0).returned().answered(0)
+    for tool in tools:
+        written.tool("c1" if tool == "pay" else "c2", tool, "done")
+    done = results(c1="done", c2="done")
+    return written.called("one", both, done).replied("1").appended(done, "=1").returned("1")
+
+
+def test_per_31_compares_which_calls_are_run():
+    assert holds(chosen("pay"), "PER-31")
+    assert broken(chosen("send"), "PER-31") == {"rejected call run"}
+    assert broken(chosen("pay", "send"), "PER-31") == {"rejected call run"}
+    assert broken(chosen("pay", "pay"), "PER-31") == {"run again"}
+    assert broken(chosen(), "PER-31") == {"not run"}
 
 
 def test_per_31_breaks_in_later_runs():

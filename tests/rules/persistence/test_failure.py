@@ -444,6 +444,18 @@ def test_per_25_breaks_where_the_next_run_stores_it_again():
     assert broken(again, "PER-25") == {"stored again"}
 
 
+def test_per_25_breaks_where_a_later_run_stores_it_again():
+    scenario = kept(run("one"), run("two"), run("three"))
+    after_one = lambda: turn(left(*WHOLE, scenario=scenario, reply="1"), "two", "2")  # noqa: E731
+    assert holds(turn(after_one(), "three", "3"), "PER-25")
+    assert broken(turn(after_one(), "three", "3", "one", "three", "=3"), "PER-25") == {"stored again"}
+
+
+def test_per_25_forgives_no_second_copy_of_a_reply():
+    assert broken(left(SUNNY, "=so far", "=so far", first=FIRST, reply="so far"), "PER-25") == {"never said"}
+    assert broken(left(SUNNY, "=so far", "=so", first=FIRST, reply="so far"), "PER-25") == {"never said"}
+
+
 @pytest.mark.parametrize(("begins", "name"), ELSEWHERE)
 def test_per_25_leaves_alone(begins, name):
     assert left_alone(begins(**PER_CALL).event(Abandoned, chunks=1), "PER-25") == {name}
