@@ -79,8 +79,6 @@ class DropsEmptyReplies(Benign):
 class RepairsHistory(Benign):
     """A call that a run left open is sent with a result that says it was interrupted."""
 
-    fires = frozenset({"THR-05", "THR-10"})
-
     class _Agent(Agent):
         """Repairs what it sends."""
 
@@ -201,7 +199,7 @@ class EndsWithResultsAtItsLimit(Benign):
 class HidesItsMessages(Benign):
     """A thread shows its kind and its conversation id, but no messages."""
 
-    fires = frozenset({"PER-16", "THR-35"})
+    fires = frozenset({"PER-16"})
 
     class _Threads(Threads):
         """Describes less."""

@@ -6,9 +6,12 @@ this, and never what an implementation says, is what requests and stored history
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import cast
+
+import msgspec
 
 from conformance.rules.parts import by_number
 from conformance.rules.run_view import E, RunView
@@ -28,6 +31,9 @@ from conformance.trace.harness_events import (
 from conformance.trace.messages import Message, Part, Result, parts
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Capability, Policies
+
+FACTS = ("kind", "conversation_id", "messages", "context")
+"""What a thread is described by."""
 
 
 class ExecutionView:
@@ -147,10 +153,13 @@ class ExecutionView:
                 yield run, run.spec
 
     def earlier(self, run: RunView) -> list[RunView]:
-        """The runs that the thread of a run had before: its own, after those of the thread that it was restored from."""
+        """The runs that the thread of a run had before: its own, after those of the thread that it was restored from.
+
+        Each as it was when this run began: one that waited for an answer then still waits.
+        """
         if run.number not in self._earlier:
             assert run.thread is not None
-            own = [other for other in self.runs if other.thread == run.thread and other.number < run.number]
+            own = [other.until(run.at) for other in self.runs if other.thread == run.thread and other.number < run.number]
             self._earlier[run.number] = [*self.inherited(run.thread), *own]
         return self._earlier[run.number]
 
@@ -159,11 +168,21 @@ class ExecutionView:
         return {}
 
     def inherited(self, thread: str) -> list[RunView]:
-        """The runs before a thread became what it is: those of the thread that it was restored from, until it became data."""
-        if thread not in self._origins:
-            return []
-        source, at = self._origins[thread]
-        return [*self.inherited(source), *(other for other in self.runs if other.thread == source and other.at < at)]
+        """The runs before a thread became what it is: those of the thread that it was restored from, until it became data.
+
+        One that waited for an answer then waits for it on the restored thread too, whatever became of it on the other.
+        """
+        if thread not in self._inherited:
+            self._inherited[thread] = []
+            if thread in self._origins:
+                source, at = self._origins[thread]
+                own = [other.until(at) for other in self.runs if other.thread == source and other.at < at]
+                self._inherited[thread] = [*self.inherited(source), *own]
+        return self._inherited[thread]
+
+    @cached_property
+    def _inherited(self) -> dict[str, list[RunView]]:
+        return {}
 
     @cached_property
     def _origins(self) -> dict[str, tuple[str, int]]:
@@ -191,9 +210,9 @@ class ExecutionView:
         assert run.thread is not None
         if run.agent.history != "provider" and run.agent.service.keeps != "one_id":
             return False
-        known = {other.number for other in self.earlier(run)} | {run.number}
-        before = [other for other in self.runs if other.number not in known and other.at < run.events[-1][0]]
-        return any(other.thread is not None and self.related(run.thread, other.thread) for other in before)
+        known = {other.number: other.events[-1][0] for other in [*self.earlier(run), run]}
+        relatives = [other for other in self.runs if other.thread is not None and self.related(run.thread, other.thread)]
+        return any(known.get(other.number, -1) < at < run.events[-1][0] for other in relatives for at, _ in other.events)
 
     def tampered(self, run: RunView) -> bool:
         """Whether the caller changed messages of its own before this run: what becomes of them is THR-36's."""
@@ -219,20 +238,36 @@ class ExecutionView:
         return [found for run in self.runs if run.thread == thread for found in run.stored]
 
 
+def same_data(one: object, other: object) -> bool:
+    """Whether two values are the same as JSON: there a number that is none (NaN) is equal to itself."""
+    return one == other or _as_json(one) == _as_json(other)
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=_fields)
+
+
+def _fields(value: object) -> object:
+    return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else repr(value)
+
+
 def states_after(execution: ExecutionView, run: RunView) -> list[tuple[int, ThreadDescribed]]:
     """How the run's thread is described at the end of the run's first step."""
     step = execution.trace.events[run.at].step
     return [(at, state) for at, state in execution.of(ThreadDescribed) if state.thread == run.thread and state.step == step]
 
 
-def change(
-    execution: ExecutionView, run: RunView, thread: str, facts: Sequence[str] = ("kind", "conversation_id", "messages", "context")
-) -> list[int]:
+def change(execution: ExecutionView, run: RunView, thread: str, facts: Sequence[str] = FACTS) -> list[int]:
     """Where a thread is described otherwise after the run than before it, if it is."""
     before = execution.described(thread, before=run.at)
     if before is None:
         return []
-    return [at for at, state in states_after(execution, run) if any(_of(state, each) != _of(before, each) for each in facts)]
+    return [at for at, state in states_after(execution, run) if not alike(state, before, facts)]
+
+
+def alike(state: ThreadDescribed, other: ThreadDescribed, facts: Sequence[str] = FACTS) -> bool:
+    """Whether two descriptions tell the same of a thread."""
+    return all(same_data(_of(state, each), _of(other, each)) for each in facts)
 
 
 def _of(state: ThreadDescribed, fact: str) -> object:

@@ -143,6 +143,15 @@ def overtaken(execution: ExecutionView, run: RunView) -> bool:
     return any(run.at < other.at < run.events[-1][0] for other in others)
 
 
+def forked(execution: ExecutionView, run: RunView) -> bool:
+    """Whether another thread went on with what the run continues: a conversation under one id, or a provider's history.
+
+    What a local thread keeps itself is its own, whatever its service could keep.
+    """
+    keeps_itself = run.agent.history != "provider" and not run.agent.service.surprising
+    return not (keeps_itself and kind_before(execution, run) == "local") and execution.forked(run)
+
+
 def buildable(scenario: Scenario, agent: str) -> bool:
     """Whether nothing is wrong with an agent: two context providers of one id are (THR-30)."""
     ids = scenario.agents[agent].provider_ids

@@ -78,6 +78,19 @@ def contradicting(execution: ExecutionView, run: RunView) -> bool:
 
 
 @condition
+def interrupting(execution: ExecutionView, run: RunView) -> bool:
+    """An earlier run of the thread waits for someone's answer when this one begins (PER-42)."""
+    return model.interrupts(execution, run)
+
+
+@condition
+def refused_while_one_waits(execution: ExecutionView, run: RunView) -> bool:
+    """The run was refused before any request, as no conflict, while an earlier run of the thread waits for an answer (PER-42)."""
+    refused = run.raised is not None and not run.calls and not run.refused_as_conflict
+    return refused and model.interrupts(execution, run)
+
+
+@condition
 def after_a_contradiction(execution: ExecutionView, run: RunView) -> bool:
     """An earlier run on the thread contradicted it and was let through all the same."""
     return bool(model.accepted(execution, run))
@@ -86,7 +99,7 @@ def after_a_contradiction(execution: ExecutionView, run: RunView) -> bool:
 @condition
 def forked(execution: ExecutionView, run: RunView) -> bool:
     """Another thread went on with what this run continues: a conversation under one id, or a provider's history."""
-    return execution.forked(run)
+    return model.forked(execution, run)
 
 
 @condition

@@ -12,7 +12,7 @@ from kept import ASKS, TOOLS
 from talks import NEW_IDS, ONE_ID, run, talk
 from written import Said, Written, calls, message, results
 
-from conformance.rules.execution_view import ExecutionView, change, states_after
+from conformance.rules.execution_view import ExecutionView, change, same_data, states_after
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Respond, Restore, Run, Scenario, Serialize, Tamper, Together
 from conformance.scenario.specs import AgentSpec, ContextSpec
@@ -170,6 +170,39 @@ def test_a_thread_has_runs_of_its_own_and_those_of_its_origin():
     assert [numbers(view.earlier(each)) for each in view.runs] == [[], [0], [0], [0, 2]]
     assert [numbers(view.inherited(thread)) for thread in "tuv"] == [[], [0], [0, 2]]
     assert [view.origin(thread) for thread in "tuv"] == [None, ("t", 4), ("u", 14)]
+
+
+def copied_while_it_waits() -> Written:
+    """On t a run waits; t becomes data, of which u is made; t has another run, its first one gets its answer, then u has a run."""
+    on_u = Run(thread="u", say=("x",))
+    steps = (run("one"), Serialize(thread="t"), Restore(thread="u", data="t"), run("two"), Respond(), on_u)
+    written = Written(talk("local", *steps, tools=TOOLS)).run("t").called("x").replied(ASKS).pending(id="c1")
+    written.step(2).event(Serialized, thread="t").step(3).event(Restored, thread="u", source="t")
+    return went(went(written).answered(0).called("x").replied("y").returned("y"), "u")
+
+
+def test_an_earlier_run_is_what_it_was_when_a_run_began():
+    view = copied_while_it_waits().view
+    assert [each.ending for each in view.runs] == ["returned", "returned", "returned"]
+    assert [[other.ending for other in view.earlier(each)] for each in view.runs] == [[], ["waiting"], ["waiting"]]
+    assert [each.ending for each in view.inherited("u")] == ["waiting"]
+    assert [len(each.calls) for each in view.inherited("u")] == [1]
+
+
+def test_a_thread_is_forked_where_an_answer_came_to_its_original():
+    scenario = copied_while_it_waits()
+    one_id = msgspec.structs.replace(scenario.scenario, agents={"a": AgentSpec(service=ONE_ID, tools=TOOLS)})
+    view = ExecutionView(one_id, scenario.trace)
+    assert view.forked(view.runs[-1])
+
+
+def test_data_is_the_same_where_a_number_is_none():
+    nan = {"memory": {"weight": float("nan")}}
+    assert same_data(nan, {"memory": {"weight": float("nan")}})
+    assert not same_data(nan, {"memory": {"weight": None}})
+    said = calls("c1", weather={"at": float("nan")})
+    assert same_data((said,), (calls("c1", weather={"at": float("nan")}),))
+    assert not same_data((said,), (calls("c2", weather={"at": float("nan")}),))
 
 
 def test_a_thread_that_was_not_restored_has_no_origin():

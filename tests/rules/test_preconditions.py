@@ -16,7 +16,7 @@ from conformance.rules.condition import Condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.preconditions import RequestView
 from conformance.scenario.scenario import Respond, Restore, Run, Serialize, Tamper
-from conformance.scenario.specs import AgentSpec
+from conformance.scenario.specs import AgentSpec, ServiceSpec
 from conformance.trace.adapter_events import Restored, Serialized
 from conformance.trace.harness_events import Abandoned, Broke, Cancelled, HistoryFailed, Refused, Tampered
 
@@ -78,10 +78,10 @@ def tampered(place: int) -> Written:
     return went(written).step(3).event(Tampered, thread="t", text="z")
 
 
-def forked(**agent: Any) -> Written:
+def forked(kind: str = "local", **agent: Any) -> Written:
     """The thread t becomes data, of which u is made; t goes on before u does."""
     copy = Run(thread="u", say=("three",))
-    scenario = talk("local", run("one"), Serialize(thread="t"), Restore(thread="u", data="t"), run("two"), copy, **agent)
+    scenario = talk(kind, run("one"), Serialize(thread="t"), Restore(thread="u", data="t"), run("two"), copy, **agent)
     written = went(Written(scenario)).step(2).event(Serialized, thread="t").step(3).event(Restored, thread="u", source="t")
     return went(written).run("u").called("x").replied("y").returned("y")
 
@@ -103,7 +103,11 @@ MET_AND_NOT: list[tuple[str, Written, Written]] = [
     ("contradicting", storing().run("t").raised("conflict"), went()),
     ("after_a_contradiction", went(went(storing())), went(storing().run("t").raised("conflict"))),
     ("forked", forked(history="provider"), forked()),
-    ("forked", forked(service=ONE_ID), forked(service=NEW_IDS)),
+    ("forked", forked("hosted", service=ONE_ID), forked("hosted", service=NEW_IDS)),
+    ("forked", forked(service=ServiceSpec(keeps="one_id", surprising=True)), forked(service=ONE_ID)),
+    ("interrupting", waits().run("t", step=3).called("x"), went(resumed().replied("y").returned("y"))),
+    ("refused_while_one_waits", waits().run("t", step=3).raised("invalid"), waits().run("t", step=3).raised("conflict")),
+    ("refused_while_one_waits", waits().run("t", step=3).raised("invalid"), waits().run("t", step=3).called("x")),
     ("after_tampering", tampered(1), tampered(2)),
     ("surprising_service", asked(service=SURPRISING), asked(service=NEW_IDS)),
     ("callers_history", asked(**BARE), asked(**PER_CALL)),

@@ -12,6 +12,8 @@ from conformance.rules.preconditions import (
     after,
     called_the_service,
     contradicting,
+    failed_after_an_answer,
+    interrupting,
     on_adaptive_thread,
     terminated,
     thread_run,
@@ -60,7 +62,7 @@ def had_no_kind(execution: ExecutionView, restored: RestoredThread) -> bool:
     needs=["threads.adaptive"],
     each=thread_run,
     when=[on_adaptive_thread],
-    leaves_alone=[waiting, terminated],
+    leaves_alone=[waiting, failed_after_an_answer, interrupting, terminated],
     aspects=["fixed by a failure", "wrong kind", "another id", "turn lost", "turn kept twice", "id kept"],
 )
 def the_first_success_fixes_the_kind(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -69,7 +71,7 @@ def the_first_success_fixes_the_kind(execution: ExecutionView, run: RunView) -> 
     Local with the turn's messages, hosted with the latest id; a failed run fixes nothing, but per-service-call persistence may keep
     what came before the failure.
     """
-    for at, state in states_after(execution, run):
+    for at, state in _states_at_its_end(execution, run):
         shown = None if state.messages is None else execution.heard(state.messages)
         if not run.succeeded:
             aspect, expected = _still_adaptive(run, state, shown), "a thread that is still adaptive and holds nothing"
@@ -129,6 +131,15 @@ def an_adaptive_thread_is_restored_adaptive(execution: ExecutionView, restored: 
             )
 
 
+def _states_at_its_end(execution: ExecutionView, run: RunView) -> list[tuple[int, ThreadDescribed]]:
+    """How the thread is described when the run is over; it need not be described again where an answer changed nothing."""
+    if not run.answered_requests:
+        return states_after(execution, run)
+    last = run.events[-1][1].step
+    states = [(at, each) for at, each in execution.of(ThreadDescribed) if each.thread == run.thread and each.step <= last]
+    return states[-1:]
+
+
 def _still_adaptive(run: RunView, state: ThreadDescribed, shown: list[Part] | None) -> str:
     """What is wrong with a thread after a run that failed; empty where nothing is."""
     if state.kind not in ("adaptive", None):
@@ -156,7 +167,8 @@ def _local(execution: ExecutionView, run: RunView, state: ThreadDescribed, shown
     if (shown is None and run.agent.history == "default") or persistence_of(run.agent) == "not":
         return ""
     held = [*(shown or ()), *execution.heard(run.stored_messages)]
-    return "" if all(part in held for part in run.happened()) else "turn lost"
+    # whether what trails a run that reached its limit is kept is left open (PER-44)
+    return "" if all(part in held for part in run.happened(trailing=not run.cut_short)) else "turn lost"
 
 
 def _described(state: ThreadDescribed, shown: list[Part] | None) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import local_history
-from conformance.rules.parts import how_they_differ
+from conformance.rules.parts import how_they_differ, open_calls, unrepaired
 from conformance.rules.preconditions import RequestView
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import CallView, RunView, latest_id
@@ -16,15 +16,15 @@ from conformance.scenario.scenario import CreateThread
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Raised, ThreadDescribed
 from conformance.trace.harness_events import ServiceCalled, Warned
-from conformance.trace.messages import Part
+from conformance.trace.messages import Message, Part
 
 _ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", re.I)
 
 
 def local_request(execution: ExecutionView, run: RunView, view: CallView, expected: Sequence[Part]) -> Finding:
-    """What THR-05 asks of one request; expected: all that it has to carry."""
+    """What THR-05 asks of one request; expected: all that it has to carry. A call that stayed open may be closed in it."""
     request = view.request
-    got = execution.spoken(request.messages, run.agent)
+    got = but_for_repairs(execution, run, request.messages, expected, lambda said: said == list(expected))
     kept, named = stores(request, run.agent), request.conversation_id is not None
     return finding(
         not kept and not named and got == list(expected),
@@ -33,6 +33,18 @@ def local_request(execution: ExecutionView, run: RunView, view: CallView, expect
         expected=f"store off, no conversation id, and the whole conversation: {show(expected)}",
         got=f"store={request.store}, conversation id {request.conversation_id}, messages {show(got)}",
     )
+
+
+def but_for_repairs(
+    execution: ExecutionView, run: RunView, messages: Sequence[Message], said: Sequence[Part], right: Callable[[list[Part]], bool]
+) -> list[Part]:
+    """What is heard in messages; without what closes calls that stayed open in what was said, where it is right only then."""
+    heard = execution.spoken(messages, run.agent)
+    left = open_calls(said)
+    if left and not right(heard):
+        repaired = execution.spoken(unrepaired(messages, left), run.agent)
+        return repaired if right(repaired) else heard
+    return heard
 
 
 def hosted_request(execution: ExecutionView, request: RequestView) -> Finding:

@@ -264,17 +264,16 @@ def injected_messages_are_sent_and_not_stored(execution: ExecutionView, run: Run
     What a service stores of a hosted thread is its own business; what the caller said too may stand in a thread.
     """
     first, adds = run.calls[0], _added(execution, run, first=True)
-    sent = Counter(message.text for message in first.request.messages)
-    wanted = Counter(part[1] for part in adds.elements())
-    lacking = wanted - sent
+    sent = Counter(execution.heard(first.request.messages))
+    lacking = adds - sent
     # where it is stored, what earlier runs added is sent again
-    again = Counter[str]() if declared_to_be_stored(execution, run) else Counter({text: sent[text] for text in wanted}) - wanted
+    again = Counter[Part]() if declared_to_be_stored(execution, run) else Counter({part: sent[part] for part in adds}) - adds
     yield finding(
         not (lacking or again),
         first.at,
         "not sent" if lacking else "repeated",
         expected=f"a request with what context providers added, once each: {show(list(adds))}",
-        got=", ".join(f"{text!r} {sent[text]} times" for text in [*lacking, *again]),
+        got=", ".join(f"{part[1]!r} {sent[part]} times" for part in [*lacking, *again]),
     )
 
 

@@ -21,6 +21,7 @@ from conformance.rules.preconditions import (
     history_known,
     on_hosted_thread,
     on_local_thread,
+    refused_while_one_waits,
     surprising_service,
     thread_run,
 )
@@ -140,7 +141,7 @@ _TRANSITION_ASPECTS = ("no transition", "wrong transition", "not hosted", "still
     policies=("store_conflict",),
     each=thread_run,
     when=[with_store, on_local_thread],
-    leaves_alone=[names_a_conversation],
+    leaves_alone=[names_a_conversation, refused_while_one_waits],
     aspects=[*_OPTION_ASPECTS, *_LOCAL_ASPECTS, *_TRANSITION_ASPECTS],
 )
 def store_on_a_local_thread(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -154,7 +155,13 @@ def store_on_a_local_thread(execution: ExecutionView, run: RunView) -> Iterator[
     policies=("store_conflict",),
     each=thread_run,
     when=[without_store, on_hosted_thread],
-    leaves_alone=[names_a_conversation, impossible_agent, hosted_by_a_transition, nothing_to_transform_yet],
+    leaves_alone=[
+        names_a_conversation,
+        impossible_agent,
+        hosted_by_a_transition,
+        nothing_to_transform_yet,
+        refused_while_one_waits,
+    ],
     aspects=[*_OPTION_ASPECTS, "does not store", "no id", "missing", "repeated", "foreign", "order"],
 )
 def no_store_on_a_hosted_thread(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -175,7 +182,7 @@ def no_store_on_a_hosted_thread(execution: ExecutionView, run: RunView) -> Itera
     needs=["runs.conversation_id", "threads.hosted"],
     each=thread_run,
     when=[names_a_conversation, on_hosted_thread, in_a_conversation],
-    leaves_alone=[without_store, impossible_agent],
+    leaves_alone=[without_store, impossible_agent, refused_while_one_waits],
     aspects=["not refused", "after a request", "wrong kind of error", "refused", "another id"],
 )
 def a_conversation_id_must_be_the_threads(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -200,7 +207,7 @@ def a_conversation_id_must_be_the_threads(execution: ExecutionView, run: RunView
     policies=("store_conflict",),
     each=thread_run,
     when=[names_another_conversation, on_local_thread],
-    leaves_alone=[with_store, transforms_without_store],
+    leaves_alone=[with_store, transforms_without_store, refused_while_one_waits],
     aspects=[*_OPTION_ASPECTS, *_LOCAL_ASPECTS, *_TRANSITION_ASPECTS],
 )
 def a_conversation_id_on_a_local_thread(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -249,6 +256,7 @@ def a_refused_run_leaves_no_mark(execution: ExecutionView, run: RunView) -> Iter
         named_beside_store_false,
         named_on_a_hosted_thread,
         nothing_to_transform_yet,
+        refused_while_one_waits,
     ],
     aspects=["another policy", "neither side"],
 )

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import accepted, buildable, contradicting_options, misplaced, refuses_reducer
-from conformance.rules.preconditions import RequestView, answered, of_run, on_hosted_thread, request, thread_run
+from conformance.rules.preconditions import (
+    RequestView,
+    answered,
+    interrupting,
+    of_run,
+    on_hosted_thread,
+    refused_while_one_waits,
+    request,
+    thread_run,
+)
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView, latest_id
 from conformance.rules.threads.checks import creations
@@ -138,6 +147,7 @@ def local_threads_everywhere(_: ExecutionView, creation: Creation) -> Iterator[F
     policies=("unsupported_thread",),
     each=created_thread,
     when=[asked_to_be_hosted, on_a_service_that_keeps_nothing],
+    leaves_alone=[agent_cannot_be_built],
     aspects=["not refused", "at another time", "wrong kind of error", "not named", "after a request"],
 )
 def hosted_threads_need_support(execution: ExecutionView, creation: Creation) -> Iterator[Finding]:
@@ -185,7 +195,7 @@ def the_service_holds_the_conversation(_: ExecutionView, request: RequestView) -
 @clause(
     each=thread_run,
     when=[by_a_client_with_hosted, on_hosted_thread, raised_before_a_request],
-    leaves_alone=[contradicted_otherwise],
+    leaves_alone=[contradicted_otherwise, interrupting],
 )
 def hosted_runs_work(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Where a client says that it supports hosted threads, a run on one is not refused."""
@@ -213,6 +223,7 @@ def the_flag_tells_the_truth(_: ExecutionView, creation: Creation) -> Iterator[F
     needs=["threads.hosted", "threads.shared"],
     each=thread_run,
     when=[on_a_conversation_of_another_agent],
+    leaves_alone=[refused_while_one_waits],
     aspects=["not refused", "wrong kind of error", "after a request"],
 )
 def hosted_threads_stay_with_their_service(execution: ExecutionView, run: RunView) -> Iterator[Finding]:

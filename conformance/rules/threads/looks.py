@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import kind_after, kind_before
-from conformance.rules.preconditions import thread_run
+from conformance.rules.preconditions import failed_after_an_answer, thread_run
 from conformance.rules.run_view import RunView
 from conformance.trace.adapter_events import Observed
 from conformance.trace.harness_events import Observing
@@ -53,6 +53,20 @@ def hosted_then(execution: ExecutionView, look: Look) -> bool:
 def local_then(execution: ExecutionView, look: Look) -> bool:
     """The thread is local when it is looked at."""
     return kind_then(execution, look) == "local"
+
+
+@condition
+def of_no_certain_kind(execution: ExecutionView, look: Look) -> bool:
+    """The thread was created without a kind, and an earlier run waited for an answer and then failed: it may have fixed one."""
+    adaptive = execution.scenario.kind_of(look.run.thread or "") == "adaptive"
+    return adaptive and any(failed_after_an_answer(execution, other) for other in execution.earlier(look.run))
+
+
+@condition
+def shows_no_messages(execution: ExecutionView, look: Look) -> bool:
+    """Nobody is shown the messages of the thread: neither who looks at it, nor who describes it."""
+    described = execution.described(look.run.thread, before=look.at)
+    return isinstance(look.event, Observed) and look.event.messages is None and described is not None and described.messages is None
 
 
 def kind_then(execution: ExecutionView, look: Look) -> ThreadKind:

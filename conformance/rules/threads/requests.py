@@ -13,6 +13,7 @@ from conformance.rules.preconditions import (
     DISPUTED,
     UNKNOWN_HISTORY,
     RequestView,
+    after,
     after_tampering,
     answered,
     bounded_history,
@@ -32,7 +33,7 @@ from conformance.rules.preconditions import (
 )
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView, RunView, latest_id
-from conformance.rules.threads.checks import hosted_request, local_request
+from conformance.rules.threads.checks import but_for_repairs, hosted_request, local_request
 from conformance.rules.wording import outcome, show
 from conformance.trace.adapter_events import ThreadDescribed
 from conformance.trace.messages import Part
@@ -123,7 +124,7 @@ def lost_its_id(execution: ExecutionView, run: RunView) -> bool:
 def local_requests_carry_everything(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Every request of a run on a local thread says not to store, names no conversation and carries the whole conversation.
 
-    Each message once, in order, then the new input.
+    Each message once, in order, then the new input. A call that no result ever answered may be closed by one that says so.
     """
     yield from _refused_without_reason(run)
     history = local_history(execution, run)
@@ -251,6 +252,7 @@ def a_turn_has_one_home(execution: ExecutionView, run: RunView) -> Iterator[Find
         forked,
         after_tampering,
         callers_history,
+        after(callers_history),
         bounded_history,
     ),
     aspects=["missing", "repeated", "foreign", "order"],
@@ -259,16 +261,22 @@ def the_model_sees_every_earlier_turn(execution: ExecutionView, request: Request
     """On every later turn the model sees each message of the successful earlier turns exactly once, in order.
 
     What it sees is the request plus, for a conversation id, what the service holds under it. Messages of failed turns and trailing
-    results (PER-14, PER-15) may be seen, once.
+    results (PER-14, PER-15) may be seen, once, and so may a result that closes a call which nobody answered.
     """
     run, asked = request.run, request.call.request
     done = _successful(execution, run)
     now = run.happened(before=asked.call)
     required = [part for other in done for part in other.happened(trailing=False)] + now
-    allowed = Counter(now) + Counter(part for other in execution.earlier(run) if other.calls for part in other.happened())
-    seen = execution.spoken([*asked.held, *asked.messages], run.agent)
+    earlier = [other for other in execution.earlier(run) if other.calls]
+    allowed = Counter(now) + Counter(part for other in earlier for part in other.happened())
+    said = [part for other in earlier for part in other.happened(trailing=False)] + now
+
+    def right(seen: list[Part]) -> bool:
+        return once_in_order(seen, required, allowed)
+
+    seen = but_for_repairs(execution, run, [*asked.held, *asked.messages], said, right)
     yield finding(
-        once_in_order(seen, required, allowed),
+        right(seen),
         request.call.at,
         _how_it_sees(seen, required, allowed),
         expected=f"thread {run.thread!r} so far, each message once and in order: {show(required)}",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from conformance.rules.condition import Condition, condition, selection
-from conformance.rules.execution_view import ExecutionView
+from conformance.rules.execution_view import ExecutionView, same_data
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import CallView, RunView
 from conformance.rules.wording import show
@@ -75,6 +75,13 @@ def _first_run(execution: ExecutionView, thread: str, *, since: int = 0) -> RunV
 def asked_for_the_same(_: ExecutionView, runs: NextRuns) -> bool:
     """Both runs are of one agent and ask for the same."""
     return runs.copy.agent_name == runs.original.agent_name and _asked(runs.copy) == _asked(runs.original)
+
+
+@condition
+def answered_meanwhile(execution: ExecutionView, runs: NextRuns) -> bool:
+    """A run that waited when the original became data got an answer there before its next run."""
+    waited = [run for run in execution.inherited(runs.copy.thread or "") if run.ending == "waiting"]
+    return bool(waited) and not any(run.waits_at(runs.original.at) for run in execution.earlier(runs.original))
 
 
 def either(asked: Condition[RunView]) -> Condition[NextRuns]:
@@ -156,5 +163,5 @@ def fault_of_thread(execution: ExecutionView, malformed: Malformed, thread: Rest
     if malformed.damage.how != "extra":
         return "not refused"
     before = execution.described(malformed.damage.source, before=malformed.at)
-    same = before is not None and all(getattr(thread, fact) == getattr(before, fact) for fact in FACTS)
+    same = before is not None and all(same_data(getattr(thread, fact), getattr(before, fact)) for fact in FACTS)
     return "" if same else "changed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,6 @@ from conformance.rules.preconditions import (
     abandoned,
     after,
     after_another_history,
-    after_another_timing,
     after_tampering,
     bounded_history,
     called_the_service,
@@ -32,12 +30,12 @@ from conformance.rules.preconditions import (
     resumed,
     succeeded,
     surprising_service,
-    terminated,
     thread_run,
     with_provider,
 )
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView, latest_id
+from conformance.rules.threads.checks import but_for_repairs
 from conformance.rules.threads.inner_agents import (
     InnerRequest,
     calls_an_agent,
@@ -46,7 +44,17 @@ from conformance.rules.threads.inner_agents import (
     inner_request,
     leaks,
 )
-from conformance.rules.threads.looks import Look, begun_look, hosted_then, kind_then, local_then, of_look, seen_thread
+from conformance.rules.threads.looks import (
+    Look,
+    begun_look,
+    hosted_then,
+    kind_then,
+    local_then,
+    of_look,
+    of_no_certain_kind,
+    seen_thread,
+    shows_no_messages,
+)
 from conformance.rules.threads.requests import after_another_agent
 from conformance.rules.wording import outcome, show
 from conformance.trace.adapter_events import Observed, Serialized, ThreadDescribed
@@ -55,19 +63,31 @@ from conformance.trace.messages import Message, Part
 
 # --- what the rules of this section look at, and leave alone ---
 
+
+@condition
+def terminated_as_nobody_declared(execution: ExecutionView, run: RunView) -> bool:
+    """A tool ended the loop of the run, and the implementation does not say whether the trailing result is kept (PER-15)."""
+    return run.terminated and execution.policies.trailing_result is None
+
+
 UNKNOWN_THREAD_HISTORY = (
     callers_history,
+    after(callers_history),
     bounded_history,
-    forked,
     after(abandoned),
-    after(terminated),
+    after(terminated_as_nobody_declared),
     after(failed_at_an_undeclared_time),
     after(failed_after_an_answer),
     after(failed_before_it_had_a_kind),
     after_another_history,
-    after_another_timing,
 )
 """Where the configuration matrix does not say which messages are on a thread that keeps its own when a run begins."""
+
+
+@condition
+def in_a_conversation(execution: ExecutionView, run: RunView) -> bool:
+    """The thread has a conversation id when the run begins."""
+    return execution.id_before(run) is not None
 
 
 @condition
@@ -107,13 +127,14 @@ def shown_after_tampering(execution: ExecutionView) -> Iterator[Shown]:
     needs=["threads.shared"],
     each=thread_run,
     when=[after_another_agent, on_local_thread],
-    leaves_alone=[*DISPUTED, surprising_service, *UNKNOWN_THREAD_HISTORY],
+    leaves_alone=[*DISPUTED, *UNKNOWN_THREAD_HISTORY],
     aspects=["refused", "missing", "repeated", "foreign", "order"],
 )
 def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A local thread that is passed from one agent to another shows the other the whole conversation."""
     whole = local_history(execution, run) + run.inputs
-    seen = execution.spoken(run.calls[0].request.messages, run.agent) if run.calls else []
+    sent = run.calls[0].request.messages if run.calls else ()
+    seen = but_for_repairs(execution, run, sent, whole, lambda said: said == whole)
     yield finding(
         bool(run.calls) and seen == whole,
         run.sign,
@@ -126,15 +147,14 @@ def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView
 
 @clause(
     each=thread_run,
-    when=[bounded_history, called_the_service, on_hosted_thread],
+    when=[bounded_history, called_the_service, on_hosted_thread, in_a_conversation],
     leaves_alone=[contradicting],
 )
 def a_reducer_leaves_hosted_threads_alone(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """On a hosted thread a reducer has no effect: a request carries what is new."""
     sent = execution.spoken(run.calls[0].request.messages, run.agent)
-    unnamed = execution.id_before(run) is None
     yield finding(
-        unnamed or sent == run.inputs,
+        sent == run.inputs,
         run.calls[0].at,
         "effect on a hosted thread",
         expected=f"only {show(run.inputs)}",
@@ -155,15 +175,17 @@ def a_reducer_leaves_hosted_threads_alone(execution: ExecutionView, run: RunView
 def a_reducer_bounds_what_is_sent(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A reducer on a local thread bounds what is sent, splits no call from its result and keeps the newest input.
 
-    What fits the declared size is sent whole. On a hosted thread it is refused or has no effect. Judged at the first request of
-    each run; what context providers add and instructions do not count.
+    Where the new input alone is more than the declared size, it is sent alone; what fits is sent whole. On a hosted thread a
+    reducer is refused or has no effect. Judged at the first request of each run; what context providers add and instructions do
+    not count.
     """
     first, size = run.calls[0], run.agent.reduces_to
     assert size is not None
+    most = max(size, _least(run))
     sent = execution.spoken(first.request.messages, run.agent)
     count = sum(1 for message in first.request.messages if execution.spoken([message], run.agent))
     aspect = ""
-    if count > max(size, len(run.inputs)):
+    if count > most:
         aspect = "too many"
     elif sent[len(sent) - len(run.inputs) :] != run.inputs:
         aspect = "input lost"
@@ -175,7 +197,7 @@ def a_reducer_bounds_what_is_sent(execution: ExecutionView, run: RunView) -> Ite
         not aspect,
         first.at,
         aspect,
-        expected=f"at most {size} messages in order, {show(run.inputs)} last, every call with its result",
+        expected=f"at most {most} messages in order, {show(run.inputs)} last, every call with its result",
         got=f"{count} messages: {show(sent)}",
     )
 
@@ -189,7 +211,7 @@ def looking_calls_no_service(execution: ExecutionView, look: Look) -> Iterator[F
     yield finding(not calls, at, "service call", expected="a look without a service call", got="a call", also=[look.at])
 
 
-@clause(each=seen_thread, when=of_look(succeeded), leaves_alone=of_look(resumed, *DISPUTED))
+@clause(each=seen_thread, when=of_look(succeeded), leaves_alone=[*of_look(resumed, *DISPUTED), of_no_certain_kind])
 def who_looks_sees_kind_and_id(execution: ExecutionView, look: Look) -> Iterator[Finding]:
     """Who looks at a thread sees its kind and its conversation id."""
     seen, run, kind = look.event, look.run, kind_then(execution, look)
@@ -224,7 +246,10 @@ def who_looks_sees_metadata(execution: ExecutionView, look: Look) -> Iterator[Fi
 @clause(
     each=seen_thread,
     when=[*of_look(succeeded), local_then],
-    leaves_alone=of_look(resumed, *DISPUTED, with_provider, surprising_service, after_tampering, *UNKNOWN_THREAD_HISTORY),
+    leaves_alone=[
+        shows_no_messages,
+        *of_look(resumed, *DISPUTED, with_provider, surprising_service, after_tampering, *UNKNOWN_THREAD_HISTORY),
+    ],
 )
 def who_looks_sees_messages(execution: ExecutionView, look: Look) -> Iterator[Finding]:
     """Who looks at a local thread sees its messages, as they are then."""
@@ -343,7 +368,12 @@ def _settled(execution: ExecutionView, run: RunView) -> bool:
     earlier = execution.earlier(run)
     if not all(other.succeeded and other.agent_name == run.agent_name and not other.terminated for other in earlier):
         return False
-    return not (accepted(execution, run) or execution.forked(run) or execution.tampered(run))
+    return not (accepted(execution, run) or forked(execution, run) or execution.tampered(run))
+
+
+def _least(run: RunView) -> int:
+    """How many messages a request holds at least: the new input, and the calls whose results it brings."""
+    return len(run.inputs) + bool(run.supplied)
 
 
 def _split(sent: Sequence[Part], history: Sequence[Part]) -> bool:
@@ -371,7 +401,7 @@ def _shows(execution: ExecutionView, event: Showing, thread: str) -> bool:
 
 def _holds(shown: Message | Showing, text: str) -> bool:
     """Whether a text stands anywhere in something."""
-    return json.dumps(text)[1:-1] in msgspec.json.encode(shown).decode()
+    return msgspec.json.encode(text)[1:-1] in msgspec.json.encode(shown)
 
 
 def _what_changed(shown: Showing, text: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from talks import BY_DEFAULT, ONE_ID, run, talk
-from written import Written, broken, calls, holds, left_alone, taken_away
+from written import Written, broken, calls, holds, left_alone, results, taken_away
 
-from conformance.scenario.scenario import Damage, Restore, Scenario, Serialize
+from conformance.scenario.scenario import Damage, Respond, Restore, Scenario, Serialize
 from conformance.scenario.specs import ToolSpec
 from conformance.trace.adapter_events import RequestPending, Restored, Serialized
 
+ASKS, PAID = calls("c1", pay={}), results(c1="paid")
 PLAIN, STORING = talk("adaptive"), talk("adaptive", service=BY_DEFAULT)
 
 
@@ -60,12 +61,41 @@ def test_thr_18_finds_the_turn_in_a_history_store_and_asks_for_none_where_it_can
     assert holds(begun().replied("1").returned("1").described("t", "local", hidden=True), "THR-18")
 
 
+def test_thr_18_leaves_open_what_trails_a_run_that_reached_its_limit():
+    scenario = talk("adaptive", run("one"), tools={"pay": ToolSpec()}, limit=1)
+    ended = lambda: begun(scenario).replied(ASKS).tool("c1", "pay", "paid").returned(ASKS)  # noqa: E731
+    assert holds(ended().described("t", "local", "one", ASKS), "THR-18")
+    assert holds(ended().described("t", "local", "one", ASKS, PAID), "THR-18")
+    assert broken(ended().described("t", "local", "one"), "THR-18") == {"turn lost"}
+
+
 def test_thr_18_leaves_alone_runs_that_wait_or_are_ended_by_a_tool():
     waiting = begun().replied(calls("c1", pay={})).event(RequestPending, id="c1").described("t", "adaptive", "one")
     assert left_alone(waiting, "THR-18") == {"waiting"}
     scenario = talk("adaptive", run("one"), tools={"stop": ToolSpec(terminates=True)})
     ended = begun(scenario).replied(calls("c1", stop={})).tool("c1", "stop", terminated=True).returned().described("t", "local")
     assert left_alone(ended, "THR-18") == {"terminated"}
+
+
+def waits(kind="local", *said) -> Written:
+    """The first run on the thread waits for an answer; how the thread is described then is to be said."""
+    scenario = talk("adaptive", run("one"), run("two"), Respond())
+    pending = begun(scenario).replied(ASKS).event(RequestPending, id="c1")
+    return pending.described("t", kind, *(said or ("one", ASKS)))
+
+
+def test_thr_18_looks_at_the_thread_when_the_answer_has_come():
+    goes_on = lambda: waits().answered(0).tool("c1", "pay", "paid").called("one", ASKS, PAID).replied("1").returned("1")  # noqa: E731
+    assert holds(goes_on().described("t", "local", "one", ASKS, PAID, "=1"), "THR-18")
+    assert broken(goes_on().described("t", "local", "one", ASKS, "=1"), "THR-18") == {"turn lost"}
+    assert broken(goes_on(), "THR-18") == {"turn lost"}
+
+
+def test_thr_18_leaves_alone_who_interrupts_a_run_that_waits_and_what_failed_after_an_answer():
+    refused = waits().run("t").raised("invalid").described("t", "local", "one", ASKS)
+    assert left_alone(refused, "THR-18") == {"waiting", "interrupting"}
+    failed_then = waits().answered(0).called("one", ASKS, PAID).failed().raised("service").described("t", "local", "one", ASKS)
+    assert left_alone(failed_then, "THR-18") == {"failed after an answer"}
 
 
 def test_thr_19_holds():

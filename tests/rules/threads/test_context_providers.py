@@ -226,6 +226,11 @@ def test_thr_32():
     assert holds(both, "THR-32")
 
 
+def test_thr_32_takes_no_instructions_for_what_was_added():
+    assert holds(adding("^remember", "remember", "one"), "THR-32")
+    assert broken(adding("^remember", "one"), "THR-32") == {"not sent"}
+
+
 def test_thr_32_breaks_where_a_history_provider_stores_it():
     provider = talk(context=ONE, history="provider")
     written = asked(begun(provider), "one", adds=("remember",)).called("remember", "one").replied("1")

@@ -259,3 +259,27 @@ def test_hosted_requests_after_a_tool_are_what_is_new():
     written.replied(calls("c1", weather={}), conversation_id="a-1", kept=True).tool("c1")
     assert holds(written.called(results(c1="sunny"), store=True, conversation_id="a-1"), "THR-13")
     assert taken_away(written, "THR-13") == set()
+
+
+def interrupting(kind="local", *, id=None, **asks) -> Written:
+    """A run waits for an answer; then one begins whose options contradict the thread."""
+    scenario = talk(kind, run("one"), run("two"), run("three", **asks), service=NEW_IDS)
+    first = hosted_turn(scenario, **RAISE) if kind == "hosted" else local_turn(scenario, **RAISE)
+    waits = first.run("t").called("two").replied(calls("c1", pay={}), conversation_id=id).pending(id="c1")
+    return waits.run("t", conversation_id="a-9" if "conversation_id" in asks else None)
+
+
+@pytest.mark.parametrize(
+    ("rules", "kind", "asks"),
+    [
+        (("THR-12", "THR-17"), "local", {"store": True}),
+        (("THR-13", "THR-17"), "hosted", {"store": False}),
+        (("THR-14",), "hosted", {"conversation_id": "other"}),
+        (("THR-15", "THR-17"), "local", {"conversation_id": "other"}),
+    ],
+)
+def test_who_is_refused_while_one_waits_is_left_alone(rules, kind, asks):
+    for rule in rules:
+        assert left_alone(interrupting(kind, **asks).raised("invalid"), rule) == {"refused while one waits"}
+        assert holds(interrupting(kind, **asks).raised("conflict"), rule)
+        assert broken(interrupting(kind, **asks).called("three", store=kind == "local").returned("3"), rule)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from talks import BY_DEFAULT, NEW_IDS, ONE_ID, hosted_turn, run, talk
-from written import Written, broken, holds, left_alone, taken_away
+from written import Written, broken, calls, holds, left_alone, taken_away
 
 from conformance.scenario.scenario import Scenario
 from conformance.scenario.specs import AgentSpec, ContextSpec
@@ -68,6 +68,11 @@ def test_thr_02_asks_nothing_of_a_thread_that_is_not_run_on_or_contradicted_too(
     assert Written(contradicted, **AT_RUN).created("t", "hosted").run("t").raised("conflict").findings("THR-02") == []
 
 
+def test_thr_02_leaves_agents_alone_that_cannot_be_built():
+    impossible = refusal(talk("hosted", context=TWO_OF_ONE_ID), "invalid", **AT_CREATION)
+    assert left_alone(impossible, "THR-02") == {"agent cannot be built"}
+
+
 # --- THR-03 ---
 
 HOSTED = talk("hosted", service=ONE_ID)
@@ -100,6 +105,20 @@ def test_thr_03_leaves_alone_what_is_contradicted_otherwise():
     assert "contradicted otherwise" in taken_away(through, "THR-03")
 
 
+def waiting(scenario: Scenario) -> Written:
+    """A run on a hosted thread waits for an answer."""
+    made = agent_built(scenario, hosted=True).created("t", "hosted").run("t").called("one", store=True)
+    return made.replied(calls("c1", pay={}), conversation_id="a-1", kept=True).pending(id="c1")
+
+
+def test_thr_03_leaves_alone_who_interrupts_a_run_that_waits():
+    refused = waiting(HOSTED).run("t").raised("invalid")
+    assert taken_away(refused, "THR-03") == {"interrupting"}
+    assert holds(refused, "THR-03")
+    through = waiting(HOSTED).run("t").called("two", store=True).replied("2")
+    assert broken(through, "THR-03") == {"not kept"}
+
+
 def test_thr_03_asks_nothing_of_agents_that_cannot_be_built():
     impossible = talk("hosted", service=ONE_ID, context=TWO_OF_ONE_ID)
     assert len(agent_built(impossible, hosted=True).step(0).raised("invalid").findings("THR-03")) == 1
@@ -123,3 +142,12 @@ def test_thr_04_breaks():
     assert broken(moved().run("t").raised("other"), "THR-04") == {"wrong kind of error"}
     assert broken(moved().run("t").called("two", agent="b").failed(agent="b").raised("service"), "THR-04") == {"after a request"}
     assert broken(moved().run("t").returned("2"), "THR-04") == {"not refused"}
+
+
+def test_thr_04_leaves_alone_who_is_refused_while_one_waits():
+    scenario = talk("hosted", run("one"), run("two"), run("three", agent="b"), service=NEW_IDS, b=AgentSpec(service=NEW_IDS))
+    waits = hosted_turn(scenario).run("t").called("two", store=True, conversation_id="a-1")
+    waits.replied(calls("c1", pay={}), conversation_id="a-2", kept=True).pending(id="c1").run("t")
+    assert broken(waits.called("three", agent="b"), "THR-04") == {"not refused"}
+    waits.events.pop()
+    assert left_alone(waits.raised("invalid"), "THR-04") == {"refused while one waits"}

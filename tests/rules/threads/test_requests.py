@@ -6,10 +6,11 @@ import pytest
 from talks import NEW_IDS, ONE_ID, SURPRISING, hosted_run, hosted_turn, local_run, local_turn, run, talk
 from written import Written, broken, calls, holds, left_alone, results, taken_away
 
-from conformance.scenario.scenario import Restore, Serialize, Tamper
+from conformance.scenario.scenario import Respond, Restore, Run, Serialize, Tamper
 from conformance.scenario.specs import AgentSpec, ToolSpec
 from conformance.trace.adapter_events import RequestPending, Restored, Serialized
 from conformance.trace.harness_events import Abandoned, ConversationExists, HistoryFailed, Tampered
+from conformance.trace.messages import Message, Result
 
 # --- THR-05 ---
 
@@ -347,3 +348,55 @@ def test_thr_11_leaves_alone():
 def test_runs_that_follow_each_other_are_fine():
     assert holds(local_run(local_turn(talk()), "two", "2", "one", "=1"), "THR-09")
     assert holds(hosted_run(hosted_turn(HOSTED), "two", "2", conversation_id="a-1"), "THR-06")
+
+
+# --- repaired history, and threads that were restored while a run waited ---
+
+ASKED = calls("c1", weather={})
+
+
+def left_open(**agent) -> Written:
+    """A call of a turn is left open: the service fails when it is sent the result, and the call is stored."""
+    scenario = talk("local", run("zero"), run("one"), run("two"), per_service_call=True, **agent)
+    failed = local_run(Written(scenario).created("t", "local"), "zero", "0").run("t").called("zero", "=0", "one").replied(ASKED)
+    return failed.tool("c1").called("zero", "=0", "one", ASKED, results(c1="sunny")).failed().raised("service").run("t")
+
+
+def closing(value: str, *, error: bool = True) -> Message:
+    return Message(role="tool", results=(Result(id="c1", value=value, error=error),))
+
+
+@pytest.mark.parametrize("rule", ["THR-05", "THR-10"])
+def test_an_open_call_may_be_closed_by_one_result_that_says_so(rule):
+    so_far = ("zero", "=0", "one", ASKED)
+    assert holds(left_open().called(*so_far, "two").replied("2"), rule)
+    assert holds(left_open().called(*so_far, closing("interrupted"), "two").replied("2"), rule)
+    assert broken(left_open().called(*so_far, closing("interrupted"), closing("again"), "two").replied("2"), rule) == {"foreign"}
+    assert broken(left_open().called(*so_far, closing("cloudy", error=False), "two").replied("2"), rule) == {"foreign"}
+    assert broken(left_open().called("zero", "=0", "one", closing("interrupted"), ASKED, "two").replied("2"), rule) == {"foreign"}
+
+
+def copied_while_it_waits(kind="local") -> Written:
+    """The thread becomes data while a run waits, and the original gets the answer; then u, made from the data, has a run."""
+    asks = run("one")
+    steps = (asks, Serialize(thread="t"), Restore(thread="u", data="t"), Respond(), Run(thread="u", say=("two",)))
+    scenario = talk(kind, *steps, service=NEW_IDS)
+    id = "a-1" if kind == "hosted" else None
+    written = Written(scenario).created("t", kind).run("t").called("one", store=kind == "hosted")
+    written.replied(ASKED, conversation_id=id, kept=True).pending(id="c1").step(2).event(Serialized, thread="t")
+    written.step(3).event(Restored, thread="u", source="t").answered(0).tool("c1")
+    sent = [results(c1="sunny")] if id else ["one", ASKED, results(c1="sunny")]
+    written.called(*sent, store=kind == "hosted", conversation_id=id)
+    return written.replied("1", conversation_id=id).returned("1").run("u")
+
+
+@pytest.mark.parametrize(("rule", "kind"), [("THR-05", "local"), ("THR-06", "hosted")])
+def test_a_thread_that_was_restored_while_a_run_waited_waits_too(rule, kind):
+    refused = copied_while_it_waits(kind).raised("invalid")
+    assert broken(refused, rule) == set()
+    assert "contradicting" in taken_away(refused, rule)
+
+
+def test_thr_10_leaves_alone_what_follows_on_a_history_of_the_callers():
+    scenario = talk("local", run("one"), run("two", per_service_call=False), client_as_is=True, per_service_call=True)
+    assert left_alone(local_turn(scenario).run("t").called("two").replied("2"), "THR-10") == {"after callers history"}

@@ -6,10 +6,12 @@ import pytest
 from talks import NEW_IDS, ONE_ID, SURPRISING, hosted_turn, local_turn, run, talk
 from written import Written, broken, calls, holds, left_alone, message, results, taken_away
 
-from conformance.scenario.scenario import Restore, Run, Scenario, Serialize, Tamper
+from conformance.scenario.scenario import Respond, Restore, Run, Scenario, Serialize, Tamper
 from conformance.scenario.specs import AgentSpec, ContextSpec, ToolSpec
 from conformance.trace.adapter_events import Observed, RequestPending, Restored, Serialized
 from conformance.trace.harness_events import Abandoned, Observing, Tampered
+from conformance.trace.messages import Message, Result
+from conformance.vocabulary import Policies
 
 # --- THR-33 ---
 
@@ -47,15 +49,39 @@ def test_thr_33_asks_nothing_of_one_agent_and_of_other_threads():
 @pytest.mark.parametrize(
     ("b", "name"),
     [
-        (AgentSpec(service=SURPRISING), "surprising service"),
         (AgentSpec(client_as_is=True, per_service_call=True), "callers history"),
         (AgentSpec(reduces_to=1), "bounded history"),
         (AgentSpec(history="provider"), "after another history"),
-        (AgentSpec(per_service_call=True), "after another timing"),
     ],
 )
 def test_thr_33_leaves_agents_alone(b, name):
     assert left_alone(moved("two", scenario=talk("local", run("one"), run("two", agent="b"), b=b)), "THR-33") == {name}
+
+
+@pytest.mark.parametrize("b", [AgentSpec(service=SURPRISING), AgentSpec(per_service_call=True)])
+def test_thr_33_is_asked_whenever_the_other_agent_persists_and_whatever_its_service_keeps(b):
+    scenario = talk("local", run("one"), run("two", agent="b"), b=b)
+    assert holds(moved(scenario=scenario), "THR-33")
+    assert broken(moved("two", scenario=scenario), "THR-33") == {"missing"}
+
+
+def test_thr_33_leaves_alone_what_follows_on_a_history_of_the_callers():
+    scenario = talk("local", run("one"), run("two", agent="b"), b=AgentSpec(), client_as_is=True, per_service_call=True)
+    assert left_alone(moved("two", scenario=scenario), "THR-33") == {"after callers history"}
+
+
+def test_thr_33_knows_what_a_tool_left_that_ended_the_loop():
+    stop = calls("c1", stop={})
+    scenario = talk("local", run("one"), run("two", agent="b"), b=AgentSpec(), tools={"stop": ToolSpec(terminates=True)})
+    ended = lambda **policy: (  # noqa: E731
+        Written(scenario, **policy).created("t", "local").run("t").called("one").replied(stop).tool("c1", "stop", terminated=True)
+    ).returned(stop)
+    result = results(c1="sunny")
+    assert holds(on_b(ended(trailing_result="stored"), "one", stop, result, "two"), "THR-33")
+    assert broken(on_b(ended(trailing_result="stored"), "one", stop, "two"), "THR-33") == {"missing"}
+    assert holds(on_b(ended(trailing_result="trimmed"), "one", stop, "two"), "THR-33")
+    closed = Message(role="tool", results=(Result(id="c1", value="interrupted", error=True),))
+    assert holds(on_b(ended(trailing_result="trimmed"), "one", stop, closed, "two"), "THR-33")
 
 
 def test_thr_33_leaves_contradictions_alone():
@@ -65,12 +91,12 @@ def test_thr_33_leaves_contradictions_alone():
     assert left_alone(moved("two", scenario=asked), "THR-33") == {"after a contradiction"}
 
 
-def test_thr_33_leaves_forks_alone():
+def test_thr_33_is_asked_where_another_thread_goes_on_too_for_a_local_thread_is_its_own():
     scenario = talk("local", run("one"), b=AgentSpec(service=ONE_ID))
     more = (Serialize(thread="t"), Restore(thread="u", data="t"), Run(thread="u", say=("zwei",)), run("two", agent="b"))
     written = local_turn(Scenario(agents=scenario.agents, steps=(*scenario.steps, *more))).step(2).event(Serialized, thread="t")
     written.step(3).event(Restored, thread="u", source="t").run("u").called("one", "=1", "zwei").replied("2").returned("2")
-    assert left_alone(on_b(written), "THR-33") == {"forked"}
+    assert holds(on_b(written), "THR-33")
 
 
 def unknown(rule: str, scenario: Scenario, then) -> None:
@@ -78,7 +104,10 @@ def unknown(rule: str, scenario: Scenario, then) -> None:
     first = lambda: begun(scenario)  # noqa: E731
     assert taken_away(then(first().event(Abandoned, chunks=1)), rule) == {"after abandoned"}
     stop = calls("c1", stop={})
-    assert taken_away(then(first().replied(stop).tool("c1", "stop", terminated=True).returned()), rule) == {"after terminated"}
+    ended = then(first().replied(stop).tool("c1", "stop", terminated=True).returned())
+    assert taken_away(ended, rule) == {"after terminated as nobody declared"}
+    ended.policies = Policies(trailing_result="stored")
+    assert taken_away(ended, rule) == set()
     assert taken_away(then(first().failed().raised("service")), rule, capabilities=frozenset()) == {
         "after failed at an undeclared time"
     }
@@ -129,6 +158,18 @@ def test_thr_34_asks_only_for_the_bound_where_nobody_knows_the_whole():
     assert holds(local_turn(asked).run("t").called("two"), "THR-34")
 
 
+def test_thr_34_asks_for_no_less_than_must_be_sent():
+    two = talk("local", run("one", "two"), reduces_to=1)
+    assert holds(Written(two).created("t", "local").run("t").called("one", "two"), "THR-34")
+    brings = Written(talk(reduces_to=1)).created("t", "local").run("t", supplied=results(c1="sunny").results)
+    asked = calls("c1", weather={})
+    assert holds(brings.called(asked, results(c1="sunny"), "one"), "THR-34")
+    more = Written(two).created("t", "local").run("t").called("zero", "one", "two")
+    assert [each.expected for each in more.findings("THR-34")] == [
+        "at most 2 messages in order, [user 'one', user 'two'] last, every call with its result"
+    ]
+
+
 def bounded_hosted(*said: str, id: str | None = "a-1") -> Written:
     written = Written(talk("hosted", service=NEW_IDS, reduces_to=1)).created("t", "hosted", hidden=True)
     written.run("t").called("one", store=True).replied("1", conversation_id="a-1", kept=True).returned("1")
@@ -138,7 +179,7 @@ def bounded_hosted(*said: str, id: str | None = "a-1") -> Written:
 def test_thr_34_on_hosted_threads():
     assert holds(bounded_hosted("two"), "THR-34")
     assert broken(bounded_hosted("one", "=1", "two"), "THR-34") == {"effect on a hosted thread"}
-    assert holds(bounded_hosted("one", "=1", "two", id=None), "THR-34")
+    assert bounded_hosted("one", "=1", "two", id=None).findings("THR-34") == []
 
 
 def test_thr_34_asks_nothing_of_agents_without_a_reducer_and_of_runs_without_a_request():
@@ -150,7 +191,14 @@ def test_thr_34_leaves_alone():
     asks = talk("local", run("one", store=True), service=ONE_ID, reduces_to=3)
     assert left_alone(local_turn(asks), "THR-34") == {"contradicting"}
     asks_not = talk("hosted", run("one", store=False), service=ONE_ID, reduces_to=3)
-    let_through = Written(asks_not).created("t", "hosted").run("t").called("one", store=False).replied("1").returned("1")
+    let_through = (
+        Written(asks_not)
+        .created("t", "hosted", conversation_id="a-1")
+        .run("t")
+        .called("one", store=False)
+        .replied("1")
+        .returned("1")
+    )
     assert left_alone(let_through, "THR-34") == {"contradicting"}
     callers = talk(client_as_is=True, per_service_call=True, reduces_to=3)
     assert left_alone(local_turn(callers), "THR-34") == {"callers history"}
@@ -245,38 +293,52 @@ def test_thr_35_leaves_the_messages_of_agents_alone(agent, name):
     assert name in taken_away(watched(scenario=talk(observed=True, **agent)), "THR-35")
 
 
-def test_thr_35_leaves_messages_alone_that_nobody_knows():
-    watching = AgentSpec(observed=True)
+def test_thr_35_asks_for_messages_also_where_they_are_kept_at_other_times_now():
     per_call = talk("local", run("one"), run("one", per_service_call=True), observed=True)
-    assert taken_away(watched(scenario=per_call, first=local_turn(per_call)), "THR-35") == {"after another timing"}
+    assert "other messages" in broken(watched(scenario=per_call, first=local_turn(per_call)), "THR-35")
+
+
+def test_thr_35_leaves_messages_alone_that_nobody_knows():
     elsewhere = talk("local", run("one", agent="b"), run("one"), observed=True, b=AgentSpec(history="provider"))
     first = Written(elsewhere).created("t", "local").run("t").called("one", agent="b").replied("1", agent="b").returned("1")
     assert taken_away(watched(scenario=elsewhere, first=first), "THR-35") == {"after another history"}
-    tampered = Scenario(agents={"a": watching}, steps=(*talk().steps[:2], Tamper(thread="t"), run("one")))
+    callers = talk("local", run("one"), run("one", per_service_call=False), observed=True, client_as_is=True, per_service_call=True)
+    assert taken_away(watched(scenario=callers, first=local_turn(callers)), "THR-35") == {"after callers history"}
+    tampered = Scenario(agents={"a": AgentSpec(observed=True)}, steps=(*talk().steps[:2], Tamper(thread="t"), run("one")))
     written = local_turn(tampered).step(2).event(Tampered, thread="t", text="x")
     assert taken_away(watched(scenario=tampered, first=written), "THR-35") == {"after tampering"}
     unknown("THR-35", talk("local", run("one"), run("one"), observed=True), lambda written: watched(first=written))
 
 
-def test_thr_35_leaves_forks_and_early_failures_alone():
-    scenario = talk("local", run("one"), observed=True, service=ONE_ID)
-    more = (Serialize(thread="t"), Restore(thread="u", data="t"), Run(thread="u", say=("one",)), run("one"))
-    forked = local_turn(Scenario(agents=scenario.agents, steps=(*scenario.steps, *more))).step(2).event(Serialized, thread="t")
-    forked.step(3).event(Restored, thread="u", source="t").run("u").called("one", "=1", "one").replied("1").returned("1")
-    assert "forked" in taken_away(watched(first=forked), "THR-35")
+def test_thr_35_leaves_early_failures_alone():
     adaptive = talk("adaptive", run("one"), run("one"), run("one"), per_service_call=True, observed=True)
     failed = begun(adaptive, "adaptive").failed().raised("service").run("t").called("one").replied("1").returned("1")
     assert "after failed before it had a kind" in taken_away(watched(first=failed), "THR-35")
 
 
+def test_thr_35_leaves_kinds_alone_that_a_run_may_have_fixed_before_it_failed():
+    scenario = talk("adaptive", run("one"), Respond(), run("one"), observed=True)
+    waited = begun(scenario, "adaptive").replied(calls("c1", pay={})).pending(id="c1").answered(0)
+    assert "of no certain kind" in taken_away(watched(first=waited.called("one").failed().raised("service")), "THR-35")
+
+
+def test_thr_35_leaves_messages_alone_that_nobody_is_shown():
+    hidden = Written(talk(observed=True)).created("t", "local", hidden=True).run("t")
+    written = look(look(hidden, "before", hidden=True).called("one").replied("1"), "after", hidden=True).returned("1")
+    assert taken_away(written, "THR-35") == {"shows no messages"}
+    assert holds(written, "THR-35")
+    shown = look(Written(talk(observed=True)).created("t", "local").run("t"), "before").called("one").replied("1")
+    assert broken(look(shown, "after", hidden=True).returned("1"), "THR-35") == {"other messages"}
+
+
 # --- THR-36 ---
 
 
-def tampered(scenario: Scenario | None = None) -> Written:
+def tampered(scenario: Scenario | None = None, *, text: str = "overwritten") -> Written:
     """The caller writes over its messages after the first turn."""
     begin = scenario or talk("local", run("one"))
     steps = (*begin.steps, Tamper(thread="t"), Serialize(thread="t"), run("two"))
-    return local_turn(Scenario(agents=begin.agents, steps=steps)).step(2).event(Tampered, thread="t", text="overwritten")
+    return local_turn(Scenario(agents=begin.agents, steps=steps)).step(2).event(Tampered, thread="t", text=text)
 
 
 def test_thr_36_holds():
@@ -292,6 +354,13 @@ def test_thr_36_breaks():
     assert broken(tampered().run("t").loaded("one", "=overwritten"), "THR-36") == {"response changed"}
     data = tampered().step(3).event(Serialized, thread="t", data=["overwritten"])
     assert broken(data, "THR-36") == {"data changed"}
+
+
+@pytest.mark.parametrize("text", ["größer", "改写", 'say "no"', "two\nlines", "a\\b"])
+def test_thr_36_finds_any_text(text):
+    written = tampered(text=text)
+    assert broken(written.described("t", "local", text, "=1"), "THR-36") == {"input changed"}
+    assert broken(tampered(text=text).step(3).event(Serialized, thread="t", data=[text]), "THR-36") == {"data changed"}
 
 
 def test_thr_36_asks_nothing_of_other_threads_and_of_what_came_before():

@@ -6,11 +6,11 @@ import pytest
 from talks import NEW_IDS, ONE_ID, SURPRISING, local_turn, run, talk
 from written import Written, broken, calls, holds, left_alone, results, taken_away
 
-from conformance.scenario.scenario import CreateThread, Damage, Restore, Run, Scenario, Serialize, Step, Together
-from conformance.scenario.specs import AgentSpec, CallSpec, ContextSpec, ReplySpec, ToolSpec
+from conformance.scenario.scenario import CreateThread, Damage, Respond, Restore, Run, Scenario, Serialize, Step, Together
+from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ToolSpec
 from conformance.trace.adapter_events import RequestPending, Restored, Serialized
 from conformance.trace.exchange import Turn
-from conformance.trace.harness_events import Cancelled, ContextInvoking, Damaged, DataChanged, Refused
+from conformance.trace.harness_events import Cancelled, ContextInvoked, ContextInvoking, Damaged, DataChanged, Refused
 from conformance.trace.messages import Message
 
 # --- THR-21 ---
@@ -25,6 +25,8 @@ def test_thr_21():
     assert broken(as_data(flaw="TypeError: Object of type Thread is not JSON serializable"), "THR-21") == {"not JSON"}
     assert broken(as_data(flaw="another value after a round trip through JSON"), "THR-21") == {"changed by JSON"}
     assert broken(as_data(data={"store": "<class 'my.Store'>"}), "THR-21") == {"live object"}
+    assert broken(as_data(data={"store": "<my.Store object at id-1>"}), "THR-21") == {"live object"}
+    assert broken(as_data(data={"<bound method Store.load of <my.Store object at 0x7f>>": 1}), "THR-21") == {"live object"}
 
 
 # --- THR-22 ---
@@ -107,6 +109,30 @@ def test_thr_22_asks_nothing_of_runs_that_differ_and_of_what_another_agent_shows
     assert nothing_shown.findings("THR-22") == []
 
 
+NAN = {"memory": {"weight": float("nan")}}
+
+
+def test_thr_22_and_23_take_no_number_that_is_none_for_a_change():
+    scenario = copying()
+    written = local_turn(scenario).described("t", "local", "one", "=1", context=NAN).step(2).event(Serialized, thread="t", data={})
+    written.step(3).event(Restored, thread="u", source="t").described(
+        "u", "local", "one", "=1", context={"memory": {"weight": float("nan")}}
+    )
+    assert holds(written, "THR-22")
+    written.run("u").called("one", "=1", "two").described("t", "local", "one", "=1", context={"memory": {"weight": float("nan")}})
+    assert holds(written, "THR-23")
+    assert broken(written.described("t", "local", "one", "=1", context={"memory": {"weight": None}}), "THR-23") == {
+        "another thread changed"
+    }
+
+
+def test_thr_22_leaves_alone_what_was_answered_on_one_of_both():
+    scenario = copying(Respond(), on_u("two"), run("two"))
+    written = Written(scenario).created("t", "local").run("t").called("one").replied(calls("c1", pay={})).pending(id="c1")
+    written = restored_from(written, "local", "one", "=1").answered(0).called("one").replied("1").returned("1")
+    assert "answered meanwhile" in taken_away(written.run("u").raised("invalid").run("t").called("two"), "THR-22")
+
+
 def test_thr_22_leaves_alone():
     assert taken_away(went_on(copying(history="provider"), copy=("two",)), "THR-22") == {"with provider"}
     asks = copying(first=(run("one", store=True),), service=ONE_ID)
@@ -175,16 +201,42 @@ def interleaved(*to_v: str, agent=None, held=(), **asked) -> Written:
     return written.run("v").called(*(to_v or ("eins",)), held=held, **asked)
 
 
+def told(runs: int) -> Written:
+    """A context provider was told of the turn on t; what the one of the turn on v is handed is to be said."""
+    scenario = talk("local", run("one"), Run(thread="v", say=("eins",)), Respond())
+    made = CreateThread(thread="v", agent="a")
+    written = Written(Scenario(agents=scenario.agents, steps=(*scenario.steps, made))).created("t", "local").run("t").called("one")
+    written.replied("1").event(ContextInvoked, agent="a", provider="memory", state={"runs": 1}).returned("1")
+    return written.run("v").event(ContextInvoking, agent="a", provider="memory", state={"runs": runs})
+
+
 def test_thr_25_holds_where_threads_are_apart():
     assert holds(interleaved(), "THR-25")
-    assert holds(interleaved().event(ContextInvoking, agent="a", provider="memory", state={}), "THR-25")
+    assert holds(told(0), "THR-25")
+
+
+def test_thr_25_counts_each_time_that_a_provider_was_told_also_of_a_run_that_waits():
+    waits = (
+        told(0).called("eins").replied(calls("c1", pay={})).event(ContextInvoked, agent="a", provider="memory", state={"runs": 1})
+    )
+    waits.pending(id="c1").answered(1)
+    again = {"agent": "a", "provider": "memory"}
+    assert holds(waits.event(ContextInvoking, **again, state={"runs": 1}), "THR-25")
+    assert broken(waits.event(ContextInvoking, **again, state={"runs": 2}), "THR-25") == {"foreign context"}
+
+
+def test_thr_25_asks_nothing_before_another_thread_said_anything():
+    scenario = talk("local", run("one"), Run(thread="v", say=("one",)))
+    first = Written(Scenario(agents=scenario.agents, steps=(*scenario.steps, CreateThread(thread="v", agent="a"))))
+    first.created("t", "local").run("t").called("one")
+    assert first.run("v").called("one").findings("THR-25") == []
+    assert interleaved().findings("THR-25") != []
 
 
 def test_thr_25_breaks():
     assert broken(interleaved("one", "=1", "eins"), "THR-25") == {"foreign"}
     assert broken(interleaved("eins", held=("one",)), "THR-25") == {"foreign"}
-    used = interleaved().event(ContextInvoking, agent="a", provider="memory", state={"runs": 1})
-    assert broken(used, "THR-25") == {"foreign context"}
+    assert broken(told(1), "THR-25") == {"foreign context"}
 
 
 def test_thr_25_breaks_where_a_thread_takes_the_conversation_of_another():
@@ -196,8 +248,8 @@ def test_thr_25_breaks_where_a_thread_takes_the_conversation_of_another():
 
 
 def test_thr_25_asks_nothing_of_other_agents_and_of_several_providers():
-    several = {"context": {"memory": ContextSpec(), "notes": ContextSpec()}}
-    shared = interleaved(agent=several).event(ContextInvoking, agent="a", provider="notes", state={"runs": 1})
+    waited = told(0).event(ContextInvoked, agent="a", provider="memory", state={"runs": 1})
+    shared = waited.event(ContextInvoking, agent="a", provider="notes", state={"runs": 1})
     assert holds(shared, "THR-25")
     assert local_turn(talk()).findings("THR-25") == []
 
