@@ -332,6 +332,28 @@ class LiveObjectInTheData(Mutant):
     parts = Parts(form=_Form)
 
 
+class LiveObjectAsText(Mutant):
+    """A serialized thread holds as text what JSON has no word for: the thread itself, by its address."""
+
+    breaks = "THR-21/live object"
+    imitates = "json.dumps(state, default=repr)"
+    expected = frozenset({"THR-21"})
+
+    class _Form(ThreadForm):
+        """The faulty form."""
+
+        def write(self, thread: Thread) -> dict[str, Any]:
+            """Write what is alive."""
+            return {**super().write(thread), "thread": object.__repr__(thread)}
+
+        def own(self, data: Any) -> Any:
+            """Leave it out again."""
+            entries = _object(data)
+            return super().own(data if entries is None else {key: each for key, each in entries.items() if key != "thread"})
+
+    parts = Parts(form=_Form)
+
+
 class CallIdsNotRead(Mutant):
     """The ids of tool calls are lost when a thread is restored."""
 
