@@ -130,7 +130,7 @@ class LatestRunTakesAll(Mutant):
 
     breaks = "ORC-34/answer"
     imitates = "https://github.com/dapr/dapr-agents/issues/196"
-    expected = frozenset({"ORC-01", "ORC-02", "ORC-16", "ORC-34"})
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-03", "ORC-16", "ORC-34"})
 
     class _Workflow(_Current):
         class run_type(WorkflowRun):
@@ -140,6 +140,26 @@ class LatestRunTakesAll(Mutant):
                 """Output to the current run."""
                 workflow = self.workflow
                 current = workflow.current if isinstance(workflow, _Current) and workflow.direct and completed else None
+                WorkflowRun.output(current or self, executor, response, completed=completed)
+
+    patterns = everywhere(_Workflow, but={"handoff"})
+
+
+class LatestRunShowsAll(Mutant):
+    """All workflows share one stream of progress: intermediate outputs come out of the run that began last, a group chat."""
+
+    breaks = "ORC-34/intermediate"
+    imitates = "https://github.com/dapr/dapr-agents/issues/196"
+    expected = frozenset({"ORC-20", "ORC-21", "ORC-34"})
+
+    class _Workflow(_Current):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def output(self, executor: str, response: Response, *, completed: bool = False) -> None:
+                """Output to the current run."""
+                workflow = self.workflow
+                current = None if completed or not isinstance(workflow, _Current) or not workflow.direct else workflow.current
                 WorkflowRun.output(current or self, executor, response, completed=completed)
 
     patterns = everywhere(_Workflow, but={"handoff"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -210,3 +210,65 @@ class AnswerForAllChildren(Mutant):
                     self.waiting = _Deciding(self.events.put_nowait, self.suspended, workflow.numbers)
 
     patterns = everywhere(_Workflow)
+
+
+class _Crossing(Waiting):
+    def __init__(self, tell: Callable[[Pending], None], suspended: Callable[[], None], numbers: Iterator[int]) -> None:
+        self.told: list[str] = []
+
+        def noted(request: Pending) -> None:
+            self.told.append(request.id)
+            tell(request)
+
+        super().__init__(noted, suspended, numbers)
+
+    def answer(self, answers: Sequence[Answer]) -> None:
+        """Hand each answer to whoever asked first."""
+        waiting = list(self._open)
+        crossed: list[Answer] = []
+        for answer in answers:
+            mine = answer.id in self.told and bool(waiting)
+            crossed.append(Answer(id=waiting.pop(0), approve=answer.approve) if mine else answer)
+            if mine:
+                self.told.remove(answer.id)
+        super().answer(crossed)
+
+
+class AnswersCross(Mutant):
+    """Where several wait for approval, each answer reaches whoever asked first."""
+
+    breaks = "ORC-30/executed without approval"
+    imitates = "a queue of open requests, from which an answer takes the oldest"
+    expected = frozenset({"ORC-30"})
+
+    class _Workflow(Workflow):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            def __init__(self, workflow: Workflow, *, stream: bool) -> None:
+                super().__init__(workflow, stream=stream)
+                self.waiting = _Crossing(self.events.put_nowait, self.suspended, workflow.numbers)
+
+    patterns = everywhere(_Workflow)
+
+
+class ChildStartsTheNextTwice(Mutant):
+    """A child right after another child works twice, on the same conversation; only its second answer counts."""
+
+    breaks = "ORC-31/several completions"
+    imitates = "a child's completion that is delivered as its output and as its message"
+    expected = frozenset({"ORC-09", "ORC-13", "ORC-19", "ORC-23", "ORC-25", "ORC-29", "ORC-31"})
+
+    class _Sequential(Sequential):
+        class run_type(WorkflowRun):
+            """The faulty run."""
+
+            started = False
+
+            async def child(self, workflow: Work, messages: Sequence[Message]) -> Response:
+                """Work once more where another child was there before."""
+                again, self.started = self.started, True
+                response = await super().child(workflow, messages)
+                return await super().child(workflow, messages) if again else response
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
