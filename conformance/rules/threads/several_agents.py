@@ -31,7 +31,6 @@ from conformance.rules.preconditions import (
     succeeded,
     surprising_service,
     thread_run,
-    with_provider,
 )
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView, latest_id
@@ -248,7 +247,7 @@ def who_looks_sees_metadata(execution: ExecutionView, look: Look) -> Iterator[Fi
     when=[*of_look(succeeded), local_then],
     leaves_alone=[
         shows_no_messages,
-        *of_look(resumed, *DISPUTED, with_provider, surprising_service, after_tampering, *UNKNOWN_THREAD_HISTORY),
+        *of_look(resumed, *DISPUTED, surprising_service, after_tampering, *UNKNOWN_THREAD_HISTORY),
     ],
 )
 def who_looks_sees_messages(execution: ExecutionView, look: Look) -> Iterator[Finding]:

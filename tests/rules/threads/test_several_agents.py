@@ -283,7 +283,6 @@ def test_thr_35_leaves_contradictions_and_resumed_runs_alone():
 @pytest.mark.parametrize(
     ("agent", "name"),
     [
-        ({"history": "provider"}, "with provider"),
         ({"client_as_is": True, "per_service_call": True}, "callers history"),
         ({"reduces_to": 2}, "bounded history"),
         ({"service": SURPRISING}, "surprising service"),
