@@ -540,7 +540,7 @@ class TerminatedRunNotStored(Mutant):
 
     breaks = "PER-10/no append"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12864"
-    expected = frozenset({"PER-10", "PER-15", "PER-16", "PER-37", "THR-09", "THR-10", "THR-35"})
+    expected = frozenset({"PER-10", "PER-15", "PER-16", "PER-37", "THR-09", "THR-10", "THR-33", "THR-35"})
 
     class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
