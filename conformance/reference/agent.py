@@ -10,7 +10,7 @@ from typing import Self
 import msgspec
 
 from conformance.reference.agent_tool import AgentTool, InnerAgent
-from conformance.reference.client import Emit, with_adds
+from conformance.reference.client import Emit, closed, with_adds
 from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_terms import Terms
@@ -114,7 +114,7 @@ class Agent:
 
     def request_messages(self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
         """What a run's first request carries."""
-        return (*history, *with_adds(adds, new))
+        return (*closed(history, new), *with_adds(adds, new))
 
     def tools_of(self, thread: Thread) -> Mapping[str, AnyTool]:
         """The tools of a run on a thread."""

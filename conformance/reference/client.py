@@ -11,7 +11,7 @@ import msgspec
 from conformance.reference.errors import Abandoned
 from conformance.reference.history_stores import Store
 from conformance.reference.thread import copied, copied_calls
-from conformance.trace.messages import Call, Message
+from conformance.trace.messages import Call, Message, Result
 from conformance.world.chat_service import ChatService, Reply, Request
 
 SENTINEL = "reference-history-is-kept-below"
@@ -28,6 +28,21 @@ def with_adds(adds: Sequence[Message], new: Sequence[Message]) -> list[Message]:
     """What context providers injected, before what is new; but results stand first, next to the calls that wait for them."""
     results = list(takewhile(lambda each: each.role == "tool", new))
     return [*results, *adds, *new[len(results) :]]
+
+
+def closed(history: Sequence[Message], new: Sequence[Message]) -> list[Message]:
+    """A history in which each call has a result, here or in what is new, else one that says that the run was interrupted.
+
+    A run that fails after an approval leaves the calls that had waited, and nothing of what came after them.
+    """
+    known = {result.id for message in (*history, *new) for result in message.results}
+    found: list[Message] = []
+    for message in history:
+        found.append(message)
+        lost = tuple(Result(id=call.id, value="interrupted", error=True) for call in message.calls if call.id not in known)
+        if lost:
+            found.append(Message(role="tool", results=lost))
+    return found
 
 
 class Client(Protocol):
