@@ -389,10 +389,11 @@ def _foreign_before(execution: ExecutionView, run: RunView, view: CallView) -> t
     """What other threads than the run's had said alone before a request, and the conversation ids that they alone had."""
     family = _family(execution, run)
     others = [other for other in _strangers(execution, run) if other.at < view.at]
-    return (
-        _said_in(others, view.request.call) - _said_in(family),
-        _ids_of(others, view.request.call) - _ids_of(family),
-    )
+    said, own = _said_in(others, view.request.call), _said_in(family)
+    asked = {part[1] for part in own if part[0] == "call"}
+    unanswered = {part for part in said if part[0] == "result" and len(part) == 2 and part[1] in asked}
+    # a rejection or an error has no value that could tell whose it is, and a service may give two threads one call id
+    return said - own - unanswered, _ids_of(others, view.request.call) - _ids_of(family)
 
 
 def _said_in(runs: list[RunView], before: int | None = None) -> set[Part]:

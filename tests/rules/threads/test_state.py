@@ -7,11 +7,11 @@ from talks import NEW_IDS, ONE_ID, SURPRISING, local_turn, run, talk
 from written import Written, broken, calls, holds, left_alone, results, taken_away
 
 from conformance.scenario.scenario import CreateThread, Damage, Respond, Restore, Run, Scenario, Serialize, Step, Together
-from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ToolSpec
+from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec, ToolSpec
 from conformance.trace.adapter_events import RequestPending, Restored, Serialized
 from conformance.trace.exchange import Turn
 from conformance.trace.harness_events import Cancelled, ContextInvoked, ContextInvoking, Damaged, DataChanged, Refused
-from conformance.trace.messages import Message
+from conformance.trace.messages import Message, Result
 
 # --- THR-21 ---
 
@@ -237,6 +237,18 @@ def test_thr_25_breaks():
     assert broken(interleaved("one", "=1", "eins"), "THR-25") == {"foreign"}
     assert broken(interleaved("eins", held=("one",)), "THR-25") == {"foreign"}
     assert broken(told(1), "THR-25") == {"foreign context"}
+
+
+def test_thr_25_takes_a_result_without_a_value_for_that_of_the_thread_s_own_call():
+    ids = ServiceSpec(repeats_call_ids=True)
+    scenario = talk("local", run("one"), Run(thread="v", say=("eins",)), Respond(approve=False), service=ids)
+    steps = (*scenario.steps, CreateThread(thread="v", agent="a"))
+    failing, asking = calls("c1", weather={}), calls("c1", pay={})
+    failed, rejected = (Message(role="tool", results=(Result(id="c1", value=text, error=True),)) for text in ("no", "rejected"))
+    written = Written(Scenario(agents=scenario.agents, steps=steps)).created("t", "local").run("t").called("one")
+    written.replied(failing).tool_raised("c1").called("one", failing, failed).replied("1").returned(failing, failed, "1")
+    written.run("v").called("eins").replied(asking).pending(id="c1").answered(1)
+    assert holds(written.called("eins", asking, rejected), "THR-25")
 
 
 def test_thr_25_breaks_where_a_thread_takes_the_conversation_of_another():
