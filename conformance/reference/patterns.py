@@ -1,4 +1,4 @@
-"""The orchestrations: who speaks when, and what the answer is. Those with a manager, and author-written ones, stand apart."""
+"""The orchestrations: who speaks when, and what the answer is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A workflow: participants, what completes it, and its latest runs. The patterns are in `orchestrations`."""
+"""A workflow: participants, what completes it, and its latest runs. The patterns are in `patterns`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who waits for an answer in a run of a workflow, and whether anybody still works: the run rests where nobody does."""
+"""One run of a workflow: what its participants say, who waits for an answer, and whether it rests because nobody works."""
 
 from __future__ import annotations
 
