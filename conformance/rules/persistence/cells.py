@@ -34,12 +34,21 @@ def warned_of(execution: ExecutionView, at: int, among: Sequence[str]) -> str | 
     """
     event = execution.trace.events[at]
     assert isinstance(event, Warned)
-    named = [name for name in execution.scenario.agents if re.search(rf"""['"`]{re.escape(name)}['"`]""", event.text)]
-    if named:
-        return named[0] if named[0] in among else None
-    built = [(where, made.agent) for where, made in execution.of(AgentCreated) if made.step == event.step and made.agent in among]
-    candidates = [*(name for where, name in built if where > at), *(name for where, name in reversed(built) if where < at)]
-    return next(iter([*candidates, *(name for name in _whose_step(execution, event) if name in among)]), None)
+    candidates = _named(execution, event)[:1] or [*_built_just_then(execution, at), *_whose_step(execution, event)]
+    return next((name for name in candidates if name in among), None)
+
+
+def _named(execution: ExecutionView, event: Warned) -> list[str]:
+    """The agents that a warning names in quotes."""
+    return [name for name in execution.scenario.agents if re.search(rf"""['"`]{re.escape(name)}['"`]""", event.text)]
+
+
+def _built_just_then(execution: ExecutionView, at: int) -> list[str]:
+    """The agents that were built in the step of an event: the next one after it first, then those before it, the latest first."""
+    step = execution.trace.events[at].step
+    built = [(where, made.agent) for where, made in execution.of(AgentCreated) if made.step == step]
+    after, before = ([name for where, name in built if (where > at) == later] for later in (True, False))
+    return [*after, *reversed(before)]
 
 
 def _whose_step(execution: ExecutionView, event: Warned) -> list[str]:

@@ -288,8 +288,7 @@ def it_is_stored_once(execution: ExecutionView, run: RunView) -> Iterator[Findin
 @clause(each=thread_run, when=[resumed], leaves_alone=UNTOLD)
 def it_runs_where_approved(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """The calls are run that were approved: of each tool so many."""
-    asked = {call.id for call in calls_waited_for(run) if needs_approval(run, call)}
-    ran = [(at, event) for at, event in run.own(ToolCalled) if event.id in asked]
+    ran = _ran_of_those_asked_for(run)
     approved = Counter(tool for tool, approve in decided_on(execution, run) if approve)
     got = Counter(None if None in approved else event.tool for _, event in ran)
     resumed = resumed_at(run)
@@ -326,6 +325,12 @@ def an_approved_call_is_sent_once(execution: ExecutionView, request: RequestView
 
 
 # --- what they compare ---
+
+
+def _ran_of_those_asked_for(run: RunView) -> list[tuple[int, ToolCalled]]:
+    """The calls that waited for a decision and were run."""
+    asked = {call.id for call in calls_waited_for(run) if needs_approval(run, call)}
+    return [(at, event) for at, event in run.own(ToolCalled) if event.id in asked]
 
 
 def _made_up(request: RequestView) -> bool:

@@ -75,10 +75,15 @@ def _appends_on(execution: ExecutionView, thread: str) -> Iterator[Append]:
     appends = [(at, run, execution.heard(event.messages)) for run in own for at, event in run.stored]
     for at, run, parts in sorted(appends, key=lambda each: each[0]):
         first = not (first_at or inherited)
-        happened = occurred([*inherited, *(other.until(at) for other in own if other.at < at)])
+        happened = occurred([*inherited, *_until(own, at)])
         yield Append(run, at, parts, first, Counter(total), dict(first_at), with_results(happened))
         total.update(parts)
         first_at = {part: at for part in parts} | first_at
+
+
+def _until(runs: Sequence[RunView], at: int) -> list[RunView]:
+    """Runs as they were at a moment, those that had begun."""
+    return [run.until(at) for run in runs if run.at < at]
 
 
 @condition
@@ -388,11 +393,16 @@ def _well_formed(execution: ExecutionView, run: RunView) -> Finding:
 def _answered_late(execution: ExecutionView, run: RunView) -> list[Part]:
     """The calls of earlier runs that get a result in this one: those that it supplies one for, or that were left open."""
     before = [part for each in execution.earlier(run) for part in execution.heard(each.stored_messages)]
+    own = execution.heard(run.stored_messages)
     supplied = [result.id for result in run.supplied]
-    own, calls = execution.heard(run.stored_messages), {part[1] for part in before if part[0] == "call"}
-    late = Counter(open_calls(own)) - Counter(part[1] for part in own if part[0] == "call")
-    open_before = Counter(id for id in open_calls(before) if id in calls and id not in supplied)
+    late = Counter(open_calls(own)) - _called(own)
+    open_before = Counter(id for id in open_calls(before) if _called(before)[id] and id not in supplied)
     return [("call", id, "", "") for id in [*supplied, *(open_before & late).elements()]]
+
+
+def _called(said: Sequence[Part]) -> Counter[str]:
+    """The ids of calls, each as often as it was called."""
+    return Counter(part[1] for part in said if part[0] == "call")
 
 
 def _how_malformed(stored: Sequence[Part], wrong: Sequence[str]) -> str:

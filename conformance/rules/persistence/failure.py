@@ -257,8 +257,7 @@ def nothing_abandoned_is_stored_again(execution: ExecutionView, run: RunView) ->
     """The runs after an abandoned one store nothing of that again."""
     earlier = execution.earlier(run)
     left = [each for each in earlier if each.ending == "abandoned"]
-    kept = {part for each in left for part in gained(execution, each)}
-    before, own = (Counter(part for each in runs for part in gained(execution, each)) for runs in (earlier, [run]))
+    kept, before, own = (_gained_in(execution, runs) for runs in (left, earlier, [run]))
     happened = with_results(occurred([*earlier, run]))
     # a reply that was not over when its consumer left happened to nobody, and may be stored as far as it came
     twice = [part for part in own if part in kept and before[part] + own[part] > max(happened[part], 1)]
@@ -289,6 +288,11 @@ def an_abandoned_stream_loses_nothing(execution: ExecutionView, run: RunView) ->
 
 
 # --- what they compare ---
+
+
+def _gained_in(execution: ExecutionView, runs: Sequence[RunView]) -> Counter[Part]:
+    """What was appended in runs."""
+    return Counter(part for run in runs for part in gained(execution, run))
 
 
 def _input_of_the_last(run: RunView, stored: Sequence[Part]) -> list[Part]:

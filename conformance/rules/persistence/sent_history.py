@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.parts import by_number, open_calls
@@ -51,13 +51,24 @@ def repaired(expected: Sequence[Part], got: Sequence[Part]) -> list[Part]:
 
     As it was done in what we got, call by call; where the calls were left as they are, so they are here.
     """
-    seen, known = _by_id(got), _by_id(expected)
-    waiting = [id for id in open_calls(expected) if known["call", id] > known["result", id]]
-    answered = [id for id in waiting if seen["result", id] > known["result", id]]
-    left_out = [id for id in waiting if id not in answered and seen["call", id] < known["call", id]]
-    kept = [part for part in expected if part[0] != "call" or part[1] not in left_out]
-    made_up = {part[1]: part for part in sorted(got, key=len) if part[0] == "result" and part[1] in answered}
+    answered, left_out = _how_repaired(_by_id(expected), _by_id(got), open_calls(expected))
+    kept = [part for part in expected if not _is(part, "call", left_out)]
+    made_up = {part[1]: part for part in sorted(got, key=len) if _is(part, "result", answered)}
     return by_number(_answered(kept, made_up))
+
+
+def _how_repaired(
+    expected: Counter[tuple[str, str]], got: Counter[tuple[str, str]], unanswered: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The ids of the calls that got a result in what we got, and of those that were left out of it."""
+    waiting = [id for id in unanswered if expected["call", id] > expected["result", id]]
+    answered = [id for id in waiting if got["result", id] > expected["result", id]]
+    return answered, [id for id in waiting if id not in answered and got["call", id] < expected["call", id]]
+
+
+def _is(part: Part, sort: str, ids: Collection[str]) -> bool:
+    """Whether a part is a call, or a result, with one of these ids."""
+    return part[0] == sort and part[1] in ids
 
 
 def _by_id(said: Sequence[Part]) -> Counter[tuple[str, str]]:
@@ -79,13 +90,18 @@ def _answered(said: Sequence[Part], made_up: Mapping[str, Part]) -> list[Part]:
 
 def without_repairs(execution: ExecutionView, run: RunView) -> list[Part]:
     """What a run appended, without one result for each call that earlier runs of its thread had left open."""
-    own = {call.id for view in run.calls if view.reply for call in view.reply.message.calls} | {each.id for each in run.supplied}
     before = [part for each in execution.earlier(run) for part in gained(execution, each)]
-    left_open = [id for id in open_calls(before) if id not in own]
+    left_open = [id for id in open_calls(before) if id not in _of_its_own(run)]
     found: list[Part] = []
     for part in gained(execution, run):
-        if part[0] == "result" and part[1] in left_open:
+        if _is(part, "result", left_open):
             left_open.remove(part[1])
         else:
             found.append(part)
     return found
+
+
+def _of_its_own(run: RunView) -> set[str]:
+    """The ids of the calls that a run asked for or was supplied with results for."""
+    called = {call.id for view in run.calls if view.reply for call in view.reply.message.calls}
+    return called | {result.id for result in run.supplied}
