@@ -116,7 +116,7 @@ class WholeHistoryTold(Mutant):
 
     breaks = "THR-31/wrong messages"
     imitates = "a hook that is handed the session instead of the turn"
-    expected = frozenset({"THR-31"})
+    expected = frozenset({"PER-12", "THR-31"})
 
     class _End(RunEnd):
         async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
