@@ -32,6 +32,7 @@ WITHOUT_A_FIXTURE: dict[str, set[str]] = {}
 CONFORMING_BUT_DIFFERENT: dict[Place, str] = {
     ("ORC-19", 1, "left to author"): "test_orc_19_leaves_errors_alone: an error may name the executors that complete (ORC-07)",
     ("ORC-19", 1, "limited"): "test_orc_19_leaves_errors_alone: what a child's limit means for its parent is left open (ORC-18)",
+    ("PER-31", 1, "contradicting"): "test_per_31_leaves_later_contradictions_alone: what such a run sends is its policy's (THR-12)",
     ("ORC-33", 0, "waiting"): "test_orc_33_leaves_alone: others may be waited for before the failure ends the run",
     ("THR-33", 0, "after terminated as nobody declared"): (
         "test_thr_33_leaves_alone_what_follows_on_a_history_that_nobody_knows: `trailing_result` need not be declared"

@@ -24,6 +24,10 @@ from conformance.adapter import ExecutorSpec
 Order = tuple[tuple[str, ...], ...]
 
 
+class ExecutorFailed(Exception):
+    """What an executor raises where its scenario says so."""
+
+
 @dataclass
 class Over:
     """Everybody in a stage has answered."""
@@ -145,7 +149,7 @@ class Scripted(Executor):
         for text in self._spec.emits:
             await self._output(text, ctx)
         if self._spec.raises is not None:
-            raise RuntimeError(self._spec.raises)
+            raise ExecutorFailed(self._spec.raises)
         for text in (self._spec.completes, self._spec.again):
             if text is not None:
                 await self._output(text, ctx)

@@ -120,7 +120,7 @@ def test_an_executor_may_fail_or_complete_twice():
     fails = {"x": ExecutorSpec(emits=("1",), raises="no ink")}
     events = of(author_written(go(stream=True), stages=(("x",),), executors=fails, intermediate_outputs=True), Output, Raised)
     assert events[0].messages[0].text == "1"
-    assert (events[1].text, events[1].native) == ("no ink", "RuntimeError")
+    assert (events[1].text, events[1].native) == ("no ink", "ExecutorFailed")
 
 
 def test_a_thread_of_a_workflow_as_an_agent_is_a_session():
