@@ -97,7 +97,7 @@ def _transition_request(execution: ExecutionView, run: RunView) -> Finding:
     """Whether the first request takes the whole local history to the service."""
     first, named = run.calls[0], run.named_id
     expected = local_history(execution, run) + run.inputs
-    got = execution.spoken(first.request.messages, run.agent)
+    got = but_for_repairs(execution, run, first.request.messages, expected, lambda said: said == expected)
     return finding(
         first.request.store is True and first.request.conversation_id == named and got == expected,
         first.at,

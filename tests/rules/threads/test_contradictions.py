@@ -8,6 +8,7 @@ from written import Written, broken, calls, holds, left_alone, results, taken_aw
 
 from conformance.scenario.specs import AgentSpec, ToolSpec
 from conformance.trace.harness_events import Abandoned, Cancelled, ContextInvoking, HistoryAppended
+from conformance.trace.messages import Message, Result
 
 RAISE, IGNORE, TRANSFORM = ({"store_conflict": policy} for policy in ("raise", "ignore", "transform"))
 STORE = talk("local", run("one"), run("two", store=True), run("three"), service=NEW_IDS)
@@ -90,6 +91,21 @@ def test_thr_12_and_15_leave_each_other_alone():
     assert left_alone(asked(both, **RAISE).raised("conflict"), "THR-15") == {"with store"}
     without = talk("local", run("one"), run("two", store=False, conversation_id="other"), service=NEW_IDS)
     assert left_alone(asked(without, **TRANSFORM).raised("conflict"), "THR-15") == {"transforms without store"}
+
+
+def test_a_transition_may_close_a_call_that_stayed_open():
+    asks, error = calls("c1", weather={}), Message(role="tool", results=(Result(id="c1", value="interrupted", error=True),))
+    scenario = talk("local", run("one"), run("one"), run("two", store=True), per_service_call=True, service=NEW_IDS)
+
+    def transition(*said):
+        begun = local_turn(scenario, **TRANSFORM).run("t").called("one", "=1", "one").replied(asks).tool("c1")
+        failed = begun.called("one", "=1", "one", asks, results(c1="sunny")).failed().raised("service").run("t")
+        asked = failed.called(*said, store=True).replied("2", conversation_id="a-2", kept=True).returned("2")
+        return asked.described("t", "hosted", conversation_id="a-2")
+
+    assert holds(transition("one", "=1", "one", asks, "two"), "THR-12")
+    assert holds(transition("one", "=1", "one", asks, error, "two"), "THR-12")
+    assert broken(transition("one", "=1", "one", asks, error, error, "two"), "THR-12") == {"wrong transition"}
 
 
 # --- THR-13 ---
