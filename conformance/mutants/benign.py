@@ -16,7 +16,7 @@ import msgspec
 
 from conformance.mutants.variation import Variation, variations
 from conformance.reference.agent import Agent
-from conformance.reference.client import Emit, LeafClient, PersistingClient
+from conformance.reference.client import Emit, LeafClient, PersistingClient, closed
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
 from conformance.reference.loop import Loop, Outcome
@@ -86,12 +86,12 @@ class RepairsHistory(Benign):
             self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
         ) -> tuple[Message, ...]:
             """Close the open calls of the history."""
-            return super().request_messages(_repaired(history, new), adds, new)
+            return super().request_messages(closed(history, new), adds, new)
 
     class _Decorator(PersistingClient):
         def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
             """Close the open calls of what is sent."""
-            return tuple(_repaired(super().request_messages(history, new), ()))
+            return tuple(closed(super().request_messages(history, new), ()))
 
     agent_type = _Agent
     parts = Parts(decorator=_Decorator)
@@ -224,18 +224,6 @@ def variants() -> list[type[Benign]]:
 
 def _empty(message: Message) -> bool:
     return message.role == "assistant" and not message.text and not message.calls
-
-
-def _repaired(history: Sequence[Message], new: Sequence[Message]) -> list[Message]:
-    """The history with a result for each call that has none, there or in what is new."""
-    known = {result.id for message in (*history, *new) for result in message.results}
-    repaired: list[Message] = []
-    for message in history:
-        repaired.append(message)
-        lost = tuple(Result(id=call.id, value="interrupted", error=True) for call in message.calls if call.id not in known)
-        if lost:
-            repaired.append(Message(role="tool", results=lost))
-    return repaired
 
 
 async def _nobody(text: str) -> None:
