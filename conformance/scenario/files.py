@@ -59,22 +59,22 @@ def check(scenario: Scenario, *, name: str | None = None) -> None:
 
 def encode(scenario: Scenario) -> str:
     """The JSON text of a scenario as a person reads and writes it: without defaults, short objects on one line."""
-    return _pretty(_sparse(scenario), 0) + "\n"
+    return _pretty(sparse(scenario), 0) + "\n"
 
 
-def _sparse(value: Any) -> Any:
-    """The JSON form without anything that equals its default, also where the default is a whole object."""
+def sparse(value: Any) -> Any:
+    """The JSON form of a scenario, or of a part of one, without anything that equals its default, also where the default is a whole object."""
     if isinstance(value, msgspec.Struct):
         tag = value.__struct_config__.tag
         found: dict[str, Any] = {value.__struct_config__.tag_field or "type": tag} if tag is not None else {}
         for field in msgspec.structs.fields(value):
             held = getattr(value, field.name)
             if field.required or held != _default(field):
-                found[field.encode_name] = _sparse(held)
+                found[field.encode_name] = sparse(held)
         return found
     if isinstance(value, dict):
-        return {key: _sparse(held) for key, held in cast("dict[str, Any]", value).items()}
-    return [_sparse(held) for held in cast("tuple[Any, ...]", value)] if isinstance(value, tuple) else value
+        return {key: sparse(held) for key, held in cast("dict[str, Any]", value).items()}
+    return [sparse(held) for held in cast("tuple[Any, ...]", value)] if isinstance(value, tuple) else value
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
