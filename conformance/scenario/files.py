@@ -63,7 +63,7 @@ def encode(scenario: Scenario) -> str:
 
 
 def sparse(value: Any) -> Any:
-    """The JSON form of a scenario, or of a part of one, without anything that equals its default, also where the default is a whole object."""
+    """The JSON form of a scenario, or of a part of one, without what equals its default, also where that is a whole object."""
     if isinstance(value, msgspec.Struct):
         tag = value.__struct_config__.tag
         found: dict[str, Any] = {value.__struct_config__.tag_field or "type": tag} if tag is not None else {}
