@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -62,19 +63,27 @@ def encode(scenario: Scenario) -> str:
     return _pretty(sparse(scenario), 0) + "\n"
 
 
-def sparse(value: Any) -> Any:
-    """The JSON form of a scenario, or of a part of one, without what equals its default, also where that is a whole object."""
+def sparse(value: Any, *, ordered: bool = False) -> Any:
+    """The JSON form of a scenario, or of a part of one, without what equals its default, also where that is a whole object.
+
+    ordered: fields are sorted by name; mappings stay as they are.
+    """
     if isinstance(value, msgspec.Struct):
         tag = value.__struct_config__.tag
         found: dict[str, Any] = {value.__struct_config__.tag_field or "type": tag} if tag is not None else {}
-        for field in msgspec.structs.fields(value):
+        for field in _fields(type(value)):
             held = getattr(value, field.name)
             if field.required or held != _default(field):
-                found[field.encode_name] = sparse(held)
-        return found
+                found[field.encode_name] = sparse(held, ordered=ordered)
+        return dict(sorted(found.items())) if ordered else found
     if isinstance(value, dict):
-        return {key: sparse(held) for key, held in cast("dict[str, Any]", value).items()}
-    return [sparse(held) for held in cast("tuple[Any, ...]", value)] if isinstance(value, tuple) else value
+        return {key: sparse(held, ordered=ordered) for key, held in cast("dict[str, Any]", value).items()}
+    return [sparse(held, ordered=ordered) for held in cast("tuple[Any, ...]", value)] if isinstance(value, tuple) else value
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)  # which reads annotations anew each time
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

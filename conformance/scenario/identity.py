@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, cast
 
 import msgspec
 
@@ -22,18 +21,5 @@ def scenario_id(scenario: Scenario) -> str:
     order in which an implementation is given them.
     """
     bare = msgspec.structs.replace(scenario, title="", shows=())
-    text = json.dumps(_canonical(bare), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(sparse(bare, ordered=True), ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
-
-
-def _canonical(value: Any) -> Any:
-    """The sparse JSON form with the fields of every structure sorted, and mappings as they stand."""
-    if isinstance(value, msgspec.Struct):
-        given = sparse(value)
-        names = {field.encode_name: field.name for field in msgspec.structs.fields(value)}
-        return {key: _canonical(getattr(value, names[key])) if key in names else given[key] for key in sorted(given)}
-    if isinstance(value, dict):
-        return {key: _canonical(held) for key, held in cast("dict[str, Any]", value).items()}
-    if isinstance(value, tuple):
-        return [_canonical(held) for held in cast("tuple[Any, ...]", value)]
-    return value
