@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance import adapter
 from conformance.adapter import Implementation
 
 ROOT = Path(__file__).parent.parent
@@ -106,6 +107,11 @@ def test_the_guide_says_truly_how_long_an_adapter_is():
     assert said is not None
     assert abs(int(said[1].replace(",", "")) - lines) < 100
     assert said[2] == {11: "eleven", 12: "twelve", 13: "thirteen"}[len(modules)]
+
+
+def test_the_guide_names_everything_that_an_adapter_can_import():
+    guide = (ROOT / "docs" / "adapter.md").read_text(encoding="utf-8")
+    assert [name for name in adapter.__all__ if not re.search(rf"\b{name}\b", guide)] == []
 
 
 def test_the_guide_names_every_method_of_the_protocol():

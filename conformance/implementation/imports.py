@@ -30,11 +30,18 @@ def named(path: str, fits: Callable[[object], bool], *, what: str, name: str = "
     for part in attribute.split("."):
         if not hasattr(found, part):
             inside = cast("dict[str, object]", vars(found))
-            names = [name for name, value in inside.items() if fits(value) and not name.startswith("_")]
-            hint = nearest(part, names) if names else f"; it has no {what}"
+            home = getattr(found, "__module__", module_name)
+            names = [name for name, value in inside.items() if fits(value) and _is_of(value, home) and not name.startswith("_")]
+            hint = nearest(part, names) if names else f"; it defines no {what}"
             raise UsageError(f"{path}: {getattr(found, '__name__', found)} has no {part!r}{hint}")
         found = getattr(found, part)
     return found
+
+
+def _is_of(value: object, module: str) -> bool:
+    """Whether a class or a function stands in a module or below it, and was not only imported there."""
+    home = getattr(value, "__module__", None)
+    return not isinstance(home, str) or home == module or home.startswith(f"{module}.")
 
 
 def shown(error: BaseException) -> str:

@@ -88,9 +88,14 @@ def _arguments(text: str, query: str) -> dict[str, str]:
     if not query:
         return {}
     try:
-        return dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True)
     except ValueError:
         raise UsageError(f"{text}: got arguments {query!r}, expected key=value&key=value") from None
+    keys = [key for key, _ in pairs]
+    repeated = next((key for key in keys if keys.count(key) > 1), None)
+    if repeated is not None:
+        raise UsageError(f"{text}: the argument {repeated!r} is given {keys.count(repeated)} times, expected once")
+    return dict(pairs)
 
 
 def _check_arguments(text: str, kind: type[AnyImplementation], arguments: dict[str, str]) -> None:

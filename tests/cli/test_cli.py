@@ -114,6 +114,8 @@ def test_results_of_several_implementations_stand_side_by_side(capsys, here):
         (["run", "refrence"], "did you mean 'reference'?"),
         (["run", "my_agents:Sond"], "did you mean 'Sound'?"),
         (["run", "--rule", "THR-5"], "did you mean 'THR-05'?"),
+        (["run", "--rule", "THR-01,THR-02"], "expected each rule by itself, without commas: THR-01 THR-02"),
+        (["run", "--area", "threads,persistence"], "expected each area by itself"),
         (["run", "--area", "thread"], "did you mean 'threads'?"),
         (["run", "--profile", "quik"], "did you mean 'quick'?"),
         (["run", "--area", "threads", "--rule", "PER-09"], "no rule is left"),

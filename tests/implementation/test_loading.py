@@ -113,6 +113,8 @@ number = 7
 @pytest.fixture(autouse=True)
 def _a_package_of_the_user(tmp_path, monkeypatch):
     (tmp_path / "users_adapter.py").write_text(ADAPTER)
+    (tmp_path / "users_small.py").write_text("from conformance.adapter import *\nclass Only: ...\n")
+    (tmp_path / "users_empty.py").write_text("from conformance.adapter import *\n")
     (tmp_path / "users_broken.py").write_text("import no_such_framework")
     (tmp_path / "users_raising.py").write_text("x = 1\nraise RuntimeError('not today')")
     (tmp_path / "users_exiting.py").write_text("raise SystemExit(3)")
@@ -147,6 +149,9 @@ def test_arguments_reach_the_constructor_and_the_name():
         ("users_raising:Name", "RuntimeError: not today (users_raising.py, line 2)"),
         ("users_exiting:Name", "importing users_exiting raised SystemExit"),
         ("users_adapter:Goood", "did you mean 'Good'?"),
+        ("users_small:Nope", "users_small has no 'Nope'; one of: Only"),
+        ("users_empty:Nope", "users_empty has no 'Nope'; it defines no classes"),
+        ("reference?store_conflict=ignore&store_conflict=raise", "the argument 'store_conflict' is given 2 times, expected once"),
         ("users_adapter:", "expected package.module:Name"),
         ("users_adapter:number", "expected a subclass of conformance.adapter.Implementation"),
         ("users_adapter:Half", "write: create_thread, describe_thread, run"),
