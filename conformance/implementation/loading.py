@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import util
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
@@ -133,7 +133,7 @@ def _created(text: str, kind: type[AnyImplementation], arguments: dict[str, str]
             )
     _check_policies(text, found.policies)
     check_declared(text, kind, found.capabilities)
-    return found
+    return replace(found, asked=text)
 
 
 def _check_policies(text: str, policies: object) -> None:

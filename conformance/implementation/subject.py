@@ -15,7 +15,7 @@ from conformance.vocabulary import Capability, Policies
 class Subject:
     """label: its name in reports, with the arguments that it was given. create: a fresh instance.
 
-    version, capabilities, policies: as a fresh instance declares them.
+    version, capabilities, policies: as a fresh instance declares them. asked: the words by which a command finds it.
     """
 
     label: str
@@ -23,6 +23,7 @@ class Subject:
     version: str = ""
     capabilities: frozenset[Capability] = field(default_factory=frozenset[Capability])
     policies: Policies = field(default_factory=Policies)
+    asked: str = ""
 
     @property
     def name(self) -> str:

@@ -121,6 +121,7 @@ class Ledger:
             unexpected.update(entry.unexpected)
         return ImplementationResults(
             name=subject.label,
+            asked=subject.asked,
             version=subject.version,
             capabilities=tuple(sorted(subject.capabilities)),
             policies=subject.policies,

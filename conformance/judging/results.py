@@ -29,13 +29,14 @@ class Suite(Data, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class ImplementationResults(Data, frozen=True, kw_only=True, omit_defaults=False):
-    """One implementation: what it declares, and what every rule says of it.
+    """One implementation: what it declares, and what every rule says of it. asked: the words by which a command finds it.
 
     cells: what came of the configuration matrix, where the whole persistence area was asked for. both_ways: with the profile
     `thorough`. unexpected: the commonest errors that no neutral kind fits.
     """
 
     name: str
+    asked: str = ""
     version: str = ""
     capabilities: tuple[Capability, ...] = ()
     policies: Policies = Policies()

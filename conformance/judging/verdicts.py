@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
+
 from conformance.matrix.cells import Cell
+from conformance.scenario.identity import scenario_id
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Area, Data, Level, Verdict
@@ -20,7 +23,7 @@ class Counterexample(Data, frozen=True, kw_only=True, omit_defaults=False):
     """What proves a verdict: the scenario, the trace, and the index of the wrong event.
 
     aspect: the way in which the rule broke; empty where nothing could be judged. also: indexes of further events that belong to the
-    proof. expected, got: a sentence each.
+    proof. expected, got: a sentence each. id: of the scenario, made of its content, by which it is found again in other results.
     """
 
     scenario: Scenario
@@ -30,6 +33,11 @@ class Counterexample(Data, frozen=True, kw_only=True, omit_defaults=False):
     also: tuple[int, ...] = ()
     expected: str = ""
     got: str = ""
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        """Make the id, which nobody else shall choose."""
+        msgspec.structs.force_setattr(self, "id", scenario_id(self.scenario))
 
 
 class Coverage(Data, frozen=True, kw_only=True, omit_defaults=False):

@@ -5,6 +5,7 @@ import pytest
 from samples import Shouting, conversation, material, sample_rule
 
 from conformance.errors import UsageError
+from conformance.implementation.loading import resolve
 from conformance.implementation.subject import subject
 from conformance.judging.judge import Judge
 from conformance.judging.ledger import Ledger, charted, judged
@@ -12,6 +13,8 @@ from conformance.judging.results import read, write
 from conformance.judging.search import Profile
 from conformance.judging.verdicts import BothWays, Difference
 from conformance.matrix.cells import CELLS
+from conformance.scenario.identity import scenario_id
+from conformance.scenario.scenario import Scenario
 
 
 @pytest.fixture
@@ -33,6 +36,19 @@ def test_the_file_is_current_after_each_verdict_and_complete_only_at_the_end(led
     assert (late.complete, [verdict.rule for verdict in late.verdicts]) == (True, ["THR-05", "THR-06"])
     assert late == ledger.results
     assert [path.name for path in ledger.file.parent.iterdir()] == ["results.json"]
+
+
+def test_a_counterexample_is_known_by_the_id_of_its_scenario_and_an_implementation_by_what_was_asked_for(ledger):
+    (judge,) = ledger.judges
+    ledger.add(judged(judge, judge.rules[0]))
+    data = json.loads(ledger.file.read_text())
+    found = data["implementations"][0]["rules"][0]["counterexample"]
+    assert found["id"] == scenario_id(msgspec.convert(found["scenario"], Scenario))
+    found["id"] = "of somebody's choice"
+    ledger.file.write_text(json.dumps(data))
+    assert read(ledger.file) == ledger.results
+    asked = Judge(resolve("reference?trailing_result=trimmed"), judge.rules)
+    assert Ledger([asked], "quick").results.implementations[0].asked == "reference?trailing_result=trimmed"
 
 
 def test_the_file_has_the_fields_that_it_promises(ledger):
