@@ -58,6 +58,7 @@ NOUNS = {
     "report.coverage": "what exercised each rule",
     "report.markdown": "the report as Markdown",
     "report.scenario_text": "scenarios and events as a person reads them",
+    "scenario.identity": "the id of a scenario",
     "scenario.minimize": "smaller scenarios that still prove something",
     "scenario.validation": "the references within a scenario that must hold",
     "strategies": "the generated scenarios, as judging asks for them",
