@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from conformance.errors import UsageError
 from conformance.implementation.imports import named, shown
-from conformance.implementation.protocol import Implementation, NotSupported
+from conformance.implementation.protocol import Choice, Implementation, NotSupported
 from conformance.scenario.specs import AgentSpec, ExecutorSpec, OnConflict, ToolSpec, WorkflowSpec
 from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, ThreadState, Turn, WorkflowSeen
 from conformance.trace.messages import Call, Message, Result, Role
@@ -32,6 +32,7 @@ __all__ = [
     "Call",
     "Capability",
     "ChatService",
+    "Choice",
     "ChunkSeen",
     "ContextProvider",
     "ErrorKind",

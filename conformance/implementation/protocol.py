@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from conformance.scenario.specs import AgentSpec, WorkflowSpec
 from conformance.trace.exchange import Answer, ChunkSeen, Response, ThreadState, Turn, WorkflowSeen
-from conformance.vocabulary import Capability, ErrorKind, Policies, ThreadKind
+from conformance.vocabulary import Capability, Data, ErrorKind, Policies, ThreadKind
 from conformance.world.errors import ProviderError, ServiceError, ToolError
 from conformance.world.world import World
 
@@ -31,6 +31,15 @@ class NotSupported(Exception):
     """The framework has no way to express this step: neither a violation nor an exercise. The message says why."""
 
 
+class Choice(Data, frozen=True, kw_only=True):
+    """Where an adapter does not leave something to its framework: what it chose, why, and what the framework does by default."""
+
+    of: str
+    chosen: str
+    why: str
+    default: str
+
+
 class Implementation(ABC, Generic[A, T, W]):
     """An implementation under test, with its own types of agents, threads and workflows. Each scenario gets a new instance.
 
@@ -44,6 +53,7 @@ class Implementation(ABC, Generic[A, T, W]):
     policies: Policies = Policies()
     errors: ClassVar[Mapping[type[BaseException], ErrorKind]] = {}
     handoff_tool: ClassVar[str] = "handoff_to_{agent}"
+    choices: ClassVar[Sequence[Choice]] = ()
 
     async def open(self, world: World) -> None:
         """Called once, before anything else. The fakes that the framework is to talk to are on `world`."""
