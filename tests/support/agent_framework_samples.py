@@ -43,7 +43,8 @@ def of(scenario: Scenario, *kinds: type, by=AgentFramework) -> list:
 def happened(scenario: Scenario, implementation) -> list:
     """What the world saw and the caller got, as far as it is the same wherever the same thing happens.
 
-    What the caller got stands last, run by run: how many turns of the event loop a run takes to come back is nobody's promise.
+    A request that leaves `store` out asks for what its service does by default. What the caller got stands last, run by run: how
+    many turns of the event loop a run takes to come back is nobody's promise.
     """
     trace = perform(scenario, implementation)
     assert trace.broken is None
@@ -51,7 +52,9 @@ def happened(scenario: Scenario, implementation) -> list:
     for event in trace.events:
         match event:
             case ServiceCalled():
-                seen.append(("called", event.store, event.conversation_id, event.stream, parts(event.messages)))
+                by_default = scenario.agents[event.agent].service.stores_by_default
+                store = by_default if event.store is None else event.store
+                seen.append(("called", store, event.conversation_id, event.stream, parts(event.messages)))
             case HistoryAppended():
                 seen.append(("appended", parts(event.messages)))
             case ToolCalled():

@@ -9,10 +9,19 @@ from typing import Any, ClassVar, cast
 from agent_framework import Agent, AgentResponse, AgentResponseUpdate, AgentSession, BaseChatClient, HistoryProvider, WorkflowAgent
 from agent_framework import Message as NativeMessage
 
-from conformance.adapter import AgentSpec, Answer, ChunkSeen, ErrorKind, Response, ThreadKind, ThreadState, Turn
+from conformance.adapter import AgentSpec, Answer, Choice, ChunkSeen, ErrorKind, Response, ThreadKind, ThreadState, Turn
 from conformance.adapters.agent_framework.agents import build, check
 from conformance.adapters.agent_framework.clients import scripted_client
-from conformance.adapters.agent_framework.declaration import CONFLICT, ERRORS, POLICIES, THREADS_AND_PERSISTENCE, WORKFLOWS
+from conformance.adapters.agent_framework.declaration import (
+    CHOICES,
+    CONFLICT,
+    ERRORS,
+    POLICIES,
+    THREADS_AND_PERSISTENCE,
+    WORKFLOW_CHOICES,
+    WORKFLOWS,
+    refused,
+)
 from conformance.adapters.agent_framework.history import Histories
 from conformance.adapters.agent_framework.messages import said, to_native
 from conformance.adapters.agent_framework.requests import without_requests
@@ -24,9 +33,10 @@ class AgentFramework(WorkflowRuns):
     """`agent-framework` as published, with its own loop, sessions, providers, workflows and orchestrations.
 
     Threads: a session has no kind. What a caller can say is who keeps the history, with the option `store` of a run;
-    `create_session` documents that `store=True` leads to a service's id on the session, and `store=False` to messages in it. So a
-    run that leaves `store` out says what its thread is: true where the session has a service's id or was asked for as hosted, else
-    false. Where the scenario gives `store`, that is passed and nothing else; `conversation_id` likewise.
+    `create_session` documents that `store=True` leads to a service's id on the session, and `store=False` to messages in it. Where
+    a scenario asks for a local thread on a client that stores by default, each run says `store=False`, until the session has a
+    service's id; for a hosted one on a client that does not, `store=True`. Else nothing is said. Where the scenario gives `store`,
+    that is passed; `conversation_id` likewise.
 
     Adaptive threads: a caller may also say nothing. "This depends on the service used, in some cases", `create_session` goes on:
     a session then gets a service's id from the first reply that has one, and messages where "the default of a service is False".
@@ -47,6 +57,7 @@ class AgentFramework(WorkflowRuns):
     capabilities = THREADS_AND_PERSISTENCE | WORKFLOWS
     policies = POLICIES
     errors: ClassVar[Mapping[type[BaseException], ErrorKind]] = ERRORS
+    choices: ClassVar[Sequence[Choice]] = (*CHOICES, *WORKFLOW_CHOICES)
     handoff_tool = "handoff_to_{agent}"  # `get_handoff_tool_name`, for the names that scenarios use
 
     def __init__(self, history: str | None = None) -> None:
@@ -125,21 +136,21 @@ class AgentFramework(WorkflowRuns):
 
     async def run(self, agent: Runnable, thread: Thread | None, turn: Turn) -> Response:
         """Run an agent, not streaming."""
-        return await self._run(agent, Handed(thread, _input(turn), turn))
+        return await self._run(agent, Handed(agent, thread, _input(turn), turn))
 
     def stream(self, agent: Runnable, thread: Thread | None, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Run an agent, streaming."""
-        return self._stream(agent, Handed(thread, _input(turn), turn))
+        return self._stream(agent, Handed(agent, thread, _input(turn), turn))
 
     async def answer(self, agent: Runnable, thread: Thread | None, answers: Sequence[Answer]) -> Response:
         """Resume by running the same session with the answers, not streaming."""
-        return await self._run(agent, Handed(thread, self.requests.answered(answers)))
+        return await self._run(agent, Handed(agent, thread, self.requests.answered(answers)))
 
     def stream_answer(
         self, agent: Runnable, thread: Thread | None, answers: Sequence[Answer]
     ) -> AsyncIterator[ChunkSeen | Response]:
         """Resume, streaming."""
-        return self._stream(agent, Handed(thread, self.requests.answered(answers)))
+        return self._stream(agent, Handed(agent, thread, self.requests.answered(answers)))
 
     async def _run(self, agent: Runnable, handed: Handed) -> Response:
         return self._response(await agent.run(handed.messages, **_arguments(agent, handed)), handed)
@@ -160,7 +171,9 @@ class AgentFramework(WorkflowRuns):
 
     def error_kind(self, error: BaseException) -> ErrorKind:
         """The neutral kind of a native exception."""
-        return "conflict" if CONFLICT in str(error) else super().error_kind(error)
+        if CONFLICT in str(error):
+            return "conflict"
+        return "invalid" if refused(error) else super().error_kind(error)
 
 
 def _arguments(agent: Runnable, handed: Handed) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class Context(ContextProvider):
 
 
 class Terminate(FunctionMiddleware):
-    """Ends the loop after a tool whose spec says so: the framework's own signal, with the tool's result kept."""
+    """Ends the loop after a tool whose spec says so: the framework's own signal, which keeps the result that the tool gave."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = set(names)
@@ -126,7 +126,7 @@ class Terminate(FunctionMiddleware):
         """Run the tool, then stop."""
         await call_next()
         if context.function.name in self._names:
-            raise MiddlewareTermination(result=context.result)
+            raise MiddlewareTermination
 
 
 class Observing(AgentMiddleware):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 from agent_framework import (
     BaseChatClient,
@@ -18,13 +17,14 @@ from agent_framework import (
     validate_tool_mode,
 )
 from agent_framework import Message as NativeMessage
+from agent_framework.observability import ChatTelemetryLayer
 
 from conformance.adapter import ChatService, Manager, Request
-from conformance.adapters.agent_framework.messages import call_content, replied, to_neutral
+from conformance.adapters.agent_framework.messages import call_content, to_native, to_neutral
 
 
 class _ServiceClient(BaseChatClient[Any]):
-    """A scripted chat service as the leaf of a client stack: no layer above it."""
+    """A scripted chat service as the leaf of a client stack: no layer above it. Its replies carry no ids, so none are made up."""
 
     def __init__(self, *, service: ChatService) -> None:
         super().__init__()
@@ -47,24 +47,16 @@ class _ServiceClient(BaseChatClient[Any]):
 
     async def _reply(self, request: Request) -> ChatResponse[Any]:
         reply = await self._service.reply(request)
-        message = replied(reply.message)
-        return ChatResponse(messages=[message], response_id=uuid4().hex, conversation_id=reply.conversation_id)
+        return ChatResponse(messages=[to_native(reply.message)], conversation_id=reply.conversation_id)
 
     async def _chunks(self, request: Request) -> AsyncIterator[ChatResponseUpdate]:
-        message_id, response_id = uuid4().hex, uuid4().hex
         async for chunk in self._service.stream(request):
             contents = [call_content(chunk.call)] if chunk.call else [Content.from_text(chunk.text)]
-            yield ChatResponseUpdate(
-                contents=contents,
-                role="assistant",
-                message_id=message_id,
-                response_id=response_id,
-                conversation_id=chunk.conversation_id,
-            )
+            yield ChatResponseUpdate(contents=contents, role="assistant", conversation_id=chunk.conversation_id)
 
 
-class ScriptedClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], _ServiceClient):
-    """A chat client with the two layers that runs and persistence need; the framework's own have one for telemetry too."""
+class ScriptedClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], ChatTelemetryLayer[Any], _ServiceClient):
+    """A chat client with the layers that the framework's own have, in their order."""
 
 
 class StoringClient(ScriptedClient):
@@ -73,8 +65,8 @@ class StoringClient(ScriptedClient):
     STORES_BY_DEFAULT = True
 
 
-class CallersClient(FunctionInvocationLayer[Any], _ServiceClient):
-    """A stack that its caller put together: the loop and the leaf, and between them nothing that takes chat middleware."""
+class CallersClient(FunctionInvocationLayer[Any], ChatTelemetryLayer[Any], _ServiceClient):
+    """A stack that its caller put together: the same, but for the layer that takes chat middleware."""
 
 
 class StoringCallersClient(CallersClient):
@@ -90,7 +82,7 @@ def scripted_client(service: ChatService, *, as_is: bool) -> BaseChatClient[Any]
     return (StoringClient if service.spec.stores_by_default else ScriptedClient)(service=service)
 
 
-class ManagerClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], BaseChatClient[Any]):
+class ManagerClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], ChatTelemetryLayer[Any], BaseChatClient[Any]):
     """The chat client of a group chat's manager: it answers with the scripted decisions and calls no service."""
 
     def __init__(self, manager: Manager) -> None:
@@ -112,5 +104,4 @@ class ManagerClient(FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], Base
             "next_speaker": speaker,
             "final_message": self._manager.answer() if speaker is None else None,
         }
-        message = NativeMessage("assistant", [json.dumps(decision)], message_id=uuid4().hex)
-        return ChatResponse(messages=[message], response_id=uuid4().hex)
+        return ChatResponse(messages=[NativeMessage("assistant", [json.dumps(decision)])])

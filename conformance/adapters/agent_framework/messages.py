@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from uuid import uuid4
 
 from agent_framework import Content
 from agent_framework import Message as NativeMessage
@@ -20,13 +19,8 @@ _CONTROL = ("function_approval_request", "function_approval_response")
 
 
 def to_native(message: Message) -> NativeMessage:
-    """A message of the harness, as a caller of the framework writes it: without an id."""
+    """A message of the harness, as a caller or a chat client of the framework writes it. It has no id, so none is made up."""
     return NativeMessage(message.role, contents_of(message), author_name=message.author)
-
-
-def replied(message: Message) -> NativeMessage:
-    """A reply of the chat service, as a chat client hands it to the framework: with an id of its own."""
-    return NativeMessage(message.role, contents_of(message), message_id=uuid4().hex)
 
 
 def contents_of(message: Message) -> list[Content]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import msgspec
 from agent_framework import Agent, BaseChatClient, FunctionInvocationLayer, FunctionTool
+from agent_framework.observability import ChatTelemetryLayer
 from agent_framework.openai import OpenAIChatClient, RawOpenAIChatClient
 from openai import AsyncOpenAI
 from pydantic import BaseModel, ConfigDict
 
-from conformance.adapter import CONVERSATION, RESPONSE, RUN_HEADER, AgentSpec, ChunkSeen, Response, Turn, World
+from conformance.adapter import CONVERSATION, RESPONSE, RUN_HEADER, AgentSpec, Choice, ChunkSeen, Response, Turn, World
 from conformance.adapters.agent_framework.adapter import AgentFramework
-from conformance.adapters.agent_framework.declaration import THREADS_AND_PERSISTENCE
+from conformance.adapters.agent_framework.declaration import CHOICES, THREADS_AND_PERSISTENCE
 from conformance.adapters.agent_framework.sessions import Runnable, Thread
 
 
@@ -38,8 +39,31 @@ def _checked_by_model(tool: FunctionTool) -> FunctionTool:
     )
 
 
-class _CallersClient(FunctionInvocationLayer[Any], RawOpenAIChatClient[Any]):
-    """A stack that its caller put together from the framework's parts: the loop and the leaf, no layer for chat middleware."""
+class _CallersClient(FunctionInvocationLayer[Any], ChatTelemetryLayer[Any], RawOpenAIChatClient[Any]):
+    """A stack that its caller put together from the framework's parts: all but the layer that takes chat middleware."""
+
+
+WIRE_CHOICES: Sequence[Choice] = (
+    Choice(
+        of="services that do not store by default",
+        chosen="`store=False` among the default options of the agent",
+        why="the client takes every service for one that stores, and goes on from ids under which nothing is kept",
+        default="nothing is said",
+    ),
+    Choice(
+        of="a service call that fails",
+        chosen="`max_retries=0` in the SDK",
+        why="a script has one reply for each call",
+        default="the SDK tries twice more",
+    ),
+    Choice(
+        of="the arguments of tools",
+        chosen="checked by a model that takes any",
+        why="the client writes `additionalProperties: false` into the schema of the tool, which then refuses all arguments",
+        default="checked by the schema",
+    ),
+)
+"""What is chosen on the wire besides."""
 
 
 class AgentFrameworkOpenAI(AgentFramework):
@@ -50,7 +74,7 @@ class AgentFrameworkOpenAI(AgentFramework):
 
     The client takes every service for one that stores by default (`STORES_BY_DEFAULT`). Services that keep nothing, or only what
     they are asked to keep, are what many OpenAI-compatible servers are: the caller of one says so, with `store=False` among the
-    default options of the agent. That counts where a run says nothing: on adaptive threads, and in agents used as tools.
+    default options of the agent. That counts where a run says nothing.
 
     Workflows stand above the chat client and send nothing of their own: only threads and persistence are judged here.
     """
@@ -58,6 +82,7 @@ class AgentFrameworkOpenAI(AgentFramework):
     name = "agent-framework-openai"
     version = version("agent-framework-openai")
     capabilities = THREADS_AND_PERSISTENCE - {"service.surprising", "service.without_id"}
+    choices: ClassVar[Sequence[Choice]] = (*CHOICES, *WIRE_CHOICES)
 
     async def open(self, world: World) -> None:
         """One HTTP client for all agents; it says of every request which run it belongs to."""

@@ -69,15 +69,15 @@ Runnable = Agent[Any] | WorkflowAgent
 class Handed:
     """The messages and the options of one run.
 
-    Its options are what the turn gives; where that leaves `store` out, what the caller wants the thread to be. A turn is None where
-    the input is answers to requests.
+    Its options are what the turn gives; where that leaves `store` out, what the thread that the caller wants needs (`_needed`). A
+    turn is None where the input is answers to requests.
     """
 
-    def __init__(self, thread: Thread | None, messages: list[NativeMessage], turn: Turn | None = None) -> None:
+    def __init__(self, agent: Runnable, thread: Thread | None, messages: list[NativeMessage], turn: Turn | None = None) -> None:
         self.messages = messages
         self._thread = thread
         self._turn = turn
-        self._options: dict[str, Any] = _options(thread, turn or Turn()) if thread is not None else {}
+        self._options = _options(agent, thread, turn or Turn())
         self._store = self._options.get("store")
         self.back(*messages)
 
@@ -103,12 +103,21 @@ class Handed:
         )
 
 
-def _options(thread: Thread, turn: Turn) -> dict[str, Any]:
-    chosen: dict[str, Any] = {}
-    if turn.store is not None:
-        chosen["store"] = turn.store
-    elif thread.asked != "adaptive":
-        chosen["store"] = thread.asked == "hosted" or thread.session.service_session_id is not None
-    if turn.conversation_id is not None:
-        chosen["conversation_id"] = turn.conversation_id
-    return chosen
+def _options(agent: Runnable, thread: Thread | None, turn: Turn) -> dict[str, Any]:
+    store = turn.store if turn.store is not None or thread is None else _needed(agent, thread)
+    given = {"store": store, "conversation_id": turn.conversation_id}
+    return {option: value for option, value in given.items() if value is not None}
+
+
+def _needed(agent: Runnable, thread: Thread) -> bool | None:
+    """The `store` without which the thread would not be what its caller wants; None where that is what happens by default.
+
+    A session that has a service's id is no local one any more: its caller says nothing then.
+    """
+    if thread.asked == "adaptive" or isinstance(agent, WorkflowAgent):
+        return None
+    default = agent.default_options.get("store")
+    stores = getattr(agent.client, "STORES_BY_DEFAULT", False) if default is None else default
+    if thread.asked == "hosted":
+        return None if stores else True
+    return False if stores and thread.session.service_session_id is None else None

@@ -1,21 +1,20 @@
 """How `agent-framework` builds the workflows of a scenario: the five orchestrations, and an author's own out of `executors`.
 
-Outputs are designated by executor. The default of every orchestration is its answer as `output` and nothing else; intermediate
-outputs on means `intermediate_output_from="all_other"`. For a sequence the default has to be said along with it, else it is gone.
+Outputs are designated by executor. The default of an orchestration is its answer as `output` and nothing else (of a handoff, what
+every participant says); intermediate outputs on means `intermediate_output_from="all_other"`, and nothing else is said.
 """
 
 # ruff: noqa: ARG001 (every builder takes the same arguments)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agent_framework import (
     Agent,
     AgentExecutor,
     AgentExecutorResponse,
-    AgentResponse,
     Executor,
     SupportsAgentRun,
     Workflow,
@@ -37,64 +36,52 @@ from agent_framework.orchestrations import (
 
 from conformance.adapter import Manager, NotSupported, Pattern, WorkflowSpec, World
 from conformance.adapters.agent_framework.clients import ManagerClient
-from conformance.adapters.agent_framework.executors import Pause, Scripted, Stages
+from conformance.adapters.agent_framework.executors import Next, Scripted, Start
 
 
 def sequential(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
     """One after another."""
-    return SequentialBuilder(
-        name=name,
-        participants=_as_agents(participants),
-        output_from=[spec.participants[-1]],
-        intermediate_output_from="all_other" if spec.intermediate_outputs else None,
-    ).build()
+    return SequentialBuilder(name=name, participants=_as_agents(participants), **_shown(spec)).build()
 
 
 def concurrent(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
-    """Side by side. What an author's aggregator answers is signed with the name of the workflow."""
-    builder = ConcurrentBuilder(
-        name=name,
-        participants=_as_agents(participants),
-        intermediate_output_from="all_other" if spec.intermediate_outputs else None,
-    )
+    """Side by side. An author's aggregator returns a text, as those of the framework's guide do."""
+    builder = ConcurrentBuilder(name=name, participants=_as_agents(participants), **_shown(spec))
     if (text := spec.aggregates) is not None:
 
-        async def aggregator(results: list[AgentExecutorResponse]) -> AgentResponse[Any]:
-            return AgentResponse(messages=[NativeMessage("assistant", [text], author_name=name)])
+        async def aggregator(results: list[AgentExecutorResponse]) -> str:
+            return text
 
         builder.with_aggregator(aggregator)
     return builder.build()
 
 
 def handoff(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
-    """Handing over. It "has no separate intermediate outputs channel": every participant is `output`, whatever the option says."""
+    """Handing over. By default every participant is `output`."""
     agents: list[Agent[Any]] = [each for each in participants.values() if isinstance(each, Agent)]
     if len(agents) < len(participants):
         raise NotSupported("only an Agent can take part in a handoff, not a workflow as an agent")
-    builder = HandoffBuilder(name=name, participants=agents).with_start_agent(agents[0])
+    builder = HandoffBuilder(name=name, participants=agents, **_shown(spec)).with_start_agent(agents[0])
     # Evaluated before and after each participant's run: false until one of them, in this run, replies and asks for nothing more.
     return builder.with_termination_condition(lambda _: world.answered(spec.participants)).build()
 
 
 def group_chat(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
     """A manager picks, here an agent."""
-    builder = GroupChatBuilder(
-        name=name,
-        participants=_as_agents(participants),
-        orchestrator_agent=group_chat_manager(world.manager),
-        intermediate_output_from="all_other" if spec.intermediate_outputs else None,
-    )
-    return builder.with_max_rounds(spec.max_rounds).build()
+    manager, members = group_chat_manager(world.manager), _as_agents(participants)
+    builder = GroupChatBuilder(name=name, participants=members, orchestrator_agent=manager, **_shown(spec))
+    return builder.build() if spec.max_rounds is None else builder.with_max_rounds(spec.max_rounds).build()
 
 
 def magentic(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
     """A manager plans, picks and synthesizes; the limits are the manager's."""
-    return MagenticBuilder(
-        name=name,
-        participants=_as_agents(participants),
-        manager=ScriptedManager(world.manager, spec),
-        intermediate_output_from="all_other" if spec.intermediate_outputs else None,
-    ).build()
+    manager, members = ScriptedManager(world.manager, spec), _as_agents(participants)
+    return MagenticBuilder(name=name, participants=members, manager=manager, **_shown(spec)).build()
+
+
+def _shown(spec: WorkflowSpec) -> dict[str, Any]:
+    """What is said of outputs: nothing, unless the scenario asks for intermediate ones."""
+    return {"intermediate_output_from": "all_other"} if spec.intermediate_outputs else {}
 
 
 def _as_agents(participants: Participants) -> list[SupportsAgentRun]:
@@ -107,28 +94,44 @@ def custom(name: str, spec: WorkflowSpec, participants: Participants, world: Wor
     for id, executor in spec.executors.items():
         if executor.emits and executor.completes is not None:
             raise NotSupported(f"outputs are designated by executor: {id!r} cannot both emit intermediate outputs and complete")
-    used = [member for stage in spec.stages for member in stage]
-    agents: dict[str, Executor] = {}
-    children: dict[str, Executor] = {}
+    members: dict[str, Executor] = {id: Scripted(id, each, name) for id, each in spec.executors.items()}
     for id, participant in participants.items():
-        if isinstance(participant, Workflow):
-            children[id] = WorkflowExecutor(participant, id=id, propagate_request=True)
-        else:
-            agents[id] = AgentExecutor(participant, id=id)
-    executors = {id: Scripted(id, spec.executors[id], name) for id in used if id in spec.executors}
-    stages, pause = Stages(spec.stages, agents=list(agents), children=list(children)), Pause()
-    completing = [executor for id, executor in executors.items() if spec.executors[id].completes is not None]
-    shown = [executor for id, executor in executors.items() if spec.executors[id].emits] + [*agents.values()]
+        child = isinstance(participant, Workflow)
+        members[id] = WorkflowExecutor(participant, id=id) if child else AgentExecutor(participant, id=id)
+    completing = [members[id] for id, each in spec.executors.items() if each.completes is not None]
+    emitting = [members[id] for id, each in spec.executors.items() if each.emits]
+    agents = [each for each in members.values() if isinstance(each, AgentExecutor)]
+    said: list[NativeMessage] = []
+    start = Start(said)
+    # Where nobody completes, the author designated someone who outputs nothing: without a designation everybody is `output`.
     builder = WorkflowBuilder(
         name=name,
-        start_executor=stages,
-        # Where nobody completes, the author designated someone who outputs nothing: without a designation everybody is `output`.
-        output_from=[*completing] or [stages],
-        intermediate_output_from=[*shown] if spec.intermediate_outputs else None,
+        start_executor=start,
+        output_from=[*completing] or [start],
+        intermediate_output_from=[*emitting, *agents] if spec.intermediate_outputs else None,
     )
-    for member in [pause, *({**agents, **children, **executors}[id] for id in used)]:
-        builder.add_edge(stages, member).add_edge(member, stages)
+    before: Executor = start
+    for number, stage in enumerate(spec.stages, start=1):
+        here = [members[id] for id in stage]
+        _out(builder, before, here)
+        if number < len(spec.stages):
+            before = Next(number, said)
+            _in(builder, here, before)
     return builder.build()
+
+
+def _out(builder: WorkflowBuilder, source: Executor, targets: Sequence[Executor]) -> None:
+    if len(targets) > 1:
+        builder.add_fan_out_edges(source, targets)
+    else:
+        builder.add_edge(source, targets[0])
+
+
+def _in(builder: WorkflowBuilder, sources: Sequence[Executor], target: Executor) -> None:
+    if len(sources) > 1:
+        builder.add_fan_in_edges(sources, target)
+    else:
+        builder.add_edge(sources[0], target)
 
 
 BUILDERS: Mapping[Pattern, Build] = {

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 
 pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is not installed")
 
-from agent_framework import AgentSession, Content
+from agent_framework import Agent, AgentSession, Content
 from agent_framework import Message as NativeMessage
 from agent_framework_samples import (
     BY_DEFAULT,
@@ -27,7 +27,7 @@ from agent_framework_samples import (
 )
 
 from conformance.adapters.agent_framework.adapter import AgentFramework
-from conformance.adapters.agent_framework.clients import ScriptedClient
+from conformance.adapters.agent_framework.clients import ScriptedClient, StoringClient
 from conformance.adapters.agent_framework.history import Kept
 from conformance.adapters.agent_framework.messages import said, to_native, to_neutral
 from conformance.adapters.agent_framework.openai import AgentFrameworkOpenAI
@@ -229,21 +229,51 @@ def test_what_the_session_says_of_malformed_data_passes_through():
     assert "has no attribute" in end("retype", 2).flaw
 
 
+def with_client(*, stores_by_default: bool = False, **options) -> Agent:
+    client = StoringClient if stores_by_default else ScriptedClient
+    return Agent(client(service=World(Scenario(agents={"a": AgentSpec()})).service("a")), default_options=options)
+
+
 def test_of_a_session_that_nobody_asked_for_nothing_is_said():
     adapter = AgentFramework()
-    thread = asyncio.run(adapter.restore_thread(None, AgentSession(session_id="s").to_dict()))
-    assert Handed(thread, [], Turn()).arguments()["options"] == {}
+    agent = with_client(stores_by_default=True)
+    thread = asyncio.run(adapter.restore_thread(agent, AgentSession(session_id="s").to_dict()))
+    assert Handed(agent, thread, [], Turn()).arguments()["options"] == {}
 
 
-def test_nothing_is_said_of_storing_on_an_adaptive_thread_unless_a_run_says_it():
-    steps = (run("one", FAILS), run("two", store=True), run("three"), *restored(), run("four", on="u"))
-    called = of(turns(*steps, kind="adaptive", service=NEW_IDS), ServiceCalled)
-    assert [(call.store, call.conversation_id) for call in called] == [(None, None), (True, None), (None, "a-1"), (None, "a-1")]
+@pytest.mark.parametrize(
+    ("kind", "agent", "said"),
+    [
+        ("local", with_client(), {}),
+        ("local", with_client(stores_by_default=True), {"store": False}),
+        ("local", with_client(stores_by_default=True, store=False), {}),
+        ("hosted", with_client(), {"store": True}),
+        ("hosted", with_client(stores_by_default=True), {}),
+        ("hosted", with_client(stores_by_default=True, store=False), {"store": True}),
+    ],
+)
+def test_of_storing_is_said_what_the_kind_of_a_thread_needs_and_no_more(kind, agent, said):
+    assert Handed(agent, Thread(AgentSession(), kind), []).arguments()["options"] == said
+
+
+def test_of_a_local_session_that_got_an_id_of_the_service_nothing_is_said():
+    session = AgentSession(service_session_id="s")
+    assert Handed(with_client(stores_by_default=True), Thread(session, "local"), []).arguments()["options"] == {}
+
+
+def test_options_are_passed_on_without_a_thread_too():
+    assert Handed(with_client(), None, [], Turn(store=True)).arguments() == {"session": None, "options": {"store": True}}
+
+
+def test_a_conversation_id_alone_is_said_on_a_local_thread():
+    called = of(turns(run("one", conversation_id="other")), ServiceCalled)
+    assert [(call.store, call.conversation_id) for call in called] == [(None, "a-1")]
 
 
 def test_what_the_caller_handed_over_is_read_again():
     message, thread = NativeMessage("user", ["hi"]), Thread(AgentSession(), "local")
-    handed = Handed(thread, [message], Turn(messages=(Message(role="user", text="hi"),)))
+    given = Turn(messages=(Message(role="user", text="hi"),))
+    handed = Handed(with_client(stores_by_default=True), thread, [message], given)
     options = handed.arguments()["options"]
     assert options == {"store": False}
     assert handed.given() == Turn(messages=(Message(role="user", text="hi"),))
@@ -252,6 +282,26 @@ def test_what_the_caller_handed_over_is_read_again():
     options.update(store=True, conversation_id="x")
     changed = tuple(Message(role="user", text=text) for text in ("changed", "more"))
     assert handed.given() == Turn(messages=changed, store=True, conversation_id="x")
+
+
+def test_only_what_the_framework_says_to_refuse_is_invalid():
+    def raised(error: Exception, module: str) -> Exception:
+        scope = {"__name__": module, "error": error}
+        with pytest.raises(type(error)) as caught:
+            exec("raise error", scope)
+        return caught.value
+
+    adapter, says = AgentFramework(), "FanOutEdgeGroup must contain at least two targets."
+    edges = "agent_framework._workflows._edge"
+    assert adapter.error_kind(raised(ValueError(says), edges)) == "invalid"
+    for error, module in ((ValueError(says), "elsewhere"), (ValueError("no"), edges), (TypeError(says), edges)):
+        assert adapter.error_kind(raised(error, module)) == "other"
+
+
+def test_what_is_chosen_is_listed():
+    for kind in (AgentFramework, AgentFrameworkOpenAI):
+        assert len({choice.of for choice in kind.choices}) == len(kind.choices) > 5
+        assert all(text for choice in kind.choices for text in (choice.of, choice.chosen, choice.why, choice.default))
 
 
 def test_whoever_tampers_reaches_what_a_session_keeps_but_not_what_a_store_keeps():
@@ -328,8 +378,12 @@ def test_every_orchestration_shows_its_outputs_by_the_type_of_their_events(patte
     assert [(output.executor, " ".join(m.text for m in output.messages)) for output in outputs] == ANSWERS[pattern]
     assert all(output.completed and output.payload == "response" for output in outputs)
     shown = of(workflow(pattern, go(), intermediate_outputs=True), Output)
-    expected = {"sequential": ["a"], "handoff": []}.get(pattern, ["a", "b"])
-    assert [output.executor for output in shown if not output.completed] == expected
+    assert [output.executor for output in shown if not output.completed] == (["a"] if pattern == "handoff" else ["a", "b"])
+
+
+@pytest.mark.parametrize("pattern", ["sequential", "handoff"])
+def test_where_the_answer_is_a_participants_asking_for_intermediate_outputs_takes_it_away(pattern):
+    assert not any(output.completed for output in of(workflow(pattern, go(), intermediate_outputs=True), Output))
 
 
 @pytest.mark.parametrize("pattern", ANSWERS)

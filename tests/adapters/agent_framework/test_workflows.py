@@ -42,8 +42,8 @@ def sent(scenario) -> list[tuple[str, list[str]]]:
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_an_authors_aggregator_answers_is_the_answer(stream):
     (output,) = of(workflow("concurrent", go(stream=stream), aggregates="in short"), Output)
-    assert output.completed
-    assert [(message.text, message.author) for message in output.messages] == [("in short", "w")]
+    assert (output.completed, output.payload) == (True, "text")
+    assert [(message.text, message.author) for message in output.messages] == [("in short", None)]
 
 
 def test_a_limit_on_rounds_ends_a_run_with_the_frameworks_own_words():
@@ -85,13 +85,26 @@ def test_a_child_answers_to_its_parent_alone(pattern):
     assert texts(scenario) == ["done"]
 
 
-def test_a_request_of_a_child_is_its_parents_and_its_answer_reaches_the_child():
+def test_by_default_nobody_is_told_of_the_request_of_a_child():
     children = {"child": WorkflowSpec(pattern="sequential", participants=("a", "b"))}
     scenario = author_written(go(replies=PAID), Respond(), participants=("child",), stages=(("child",), ("z",)), children=children)
-    events = of(scenario, RequestPending, Idle, Output)
-    assert events[0] == RequestPending(step=0, run=0, executor="child", tool="pay", id="request-1")
-    assert [event.pending for event in events if isinstance(event, Idle)] == [1, 0]
-    assert [event.step for event in events if isinstance(event, Output)] == [1]
+    assert of(scenario, RequestPending, Idle, Output) == [Idle(step=0, run=0, pending=0)]
+
+
+def test_whoever_comes_after_a_child_is_called_with_each_of_its_outputs():
+    children = {"child": WorkflowSpec(pattern="handoff", participants=("a", "b"))}
+    hands_over = {"a": (ReplySpec(text="ask b", handoff="b"),)}
+    stages = (("child",), ("c",), ("z",))
+    scenario = author_written(go(replies=hands_over), participants=("child", "c"), stages=stages, children=children)
+    assert [call.agent for call in of(scenario, ServiceCalled)] == ["a", "b", "c", "c"]
+    assert texts(scenario) == ["done", "done"]
+
+
+def test_those_side_by_side_are_waited_for_also_while_one_of_them_asks():
+    stages = (("x", "a"), ("b",), ("z",))
+    scenario = author_written(go(), Respond(), participants=("a", "b"), stages=stages, executors=ASKS)
+    assert [(call.step, call.agent) for call in of(scenario, ServiceCalled)] == [(0, "a"), (1, "b")]
+    assert texts(scenario) == ["done"]
 
 
 @pytest.mark.parametrize("stream", [False, True])
