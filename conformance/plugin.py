@@ -22,7 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--conformance-implementation",
         action="append",
         metavar="NAME",
-        help="built-in name or package.module:Name, with ?key=value arguments; repeatable; instead of the setting `conformance`",
+        help="built-in name or package.module:Name, with @INTERPRETER of another environment, with ?key=value arguments; "
+        "repeatable; instead of the setting `conformance`",
     )
     group.addoption("--conformance-area", action="append", metavar="AREA", help="threads, persistence or orchestration; repeatable")
     group.addoption("--conformance-rule", action="append", metavar="ID", help="only this rule; repeatable")

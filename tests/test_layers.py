@@ -50,6 +50,8 @@ STRANGERS = {
 NOUNS = {
     "harness.blame": "whose code an exception came from",
     "harness.handles": "the threads, agents and workflows of one performance",
+    "harness.performers.interpreter": "an implementation in another Python environment",
+    "harness.performers.process": "a process at the other end of a pipe",
     "harness.recorder": "what the harness writes down of a run",
     "harness.serialization": "data of threads: whether it is plain, stays what it is, and how it is damaged",
     "implementation.methods": "whether methods fit the protocol and what is declared",

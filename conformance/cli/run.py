@@ -23,7 +23,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
         "implementations",
         nargs="*",
         metavar="IMPLEMENTATION",
-        help="built-in name or package.module:Name, with ?key=value arguments; default: reference",
+        help="built-in name or package.module:Name, with @INTERPRETER of another environment, with ?key=value arguments; "
+        "default: reference",
     )
     parser.add_argument("--area", action="append", default=[], metavar="|".join(AREAS), help="only this area; repeatable")
     parser.add_argument("--rule", action="extend", nargs="+", default=[], metavar="ID", help="only these rules")
@@ -81,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _names_implementation(word: str) -> bool:
-    from conformance.implementation.loading import BUILT_IN
+    from conformance.implementation.loading import BUILT_IN, apart
 
-    return ":" in word or word.partition("?")[0] in BUILT_IN
+    name, interpreter = apart(word)
+    return ":" in word or interpreter is not None or name.partition("?")[0] in BUILT_IN

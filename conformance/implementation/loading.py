@@ -54,10 +54,18 @@ def resolve(text: str) -> Subject:
     return _created(text, kind, _arguments(text, query))
 
 
+def apart(text: str) -> tuple[str, str | None]:
+    """What `NAME@INTERPRETER?key=value` says: `NAME?key=value`, and the interpreter, where one is named."""
+    head, mark, query = text.partition("?")
+    name, at, interpreter = head.partition("@")
+    return name + mark + query, interpreter if at else None
+
+
 def own_baseline(text: str) -> Path | None:
     """The baseline that a built-in implementation brings. Deviations of one set of arguments say nothing of another."""
-    file = BASELINES / f"{text}.toml"
-    return file if text in BUILT_IN and file.is_file() else None
+    name, _ = apart(text)
+    file = BASELINES / f"{name}.toml"
+    return file if name in BUILT_IN and file.is_file() else None
 
 
 def _check_installed(name: str, built_in: BuiltIn) -> None:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from conformance.implementation.protocol import AnyImplementation
+from conformance.scenario.scenario import Scenario
+from conformance.trace.trace import Trace
 from conformance.vocabulary import Capability, Policies
+
+
+class Performer(ABC):
+    """What performs scenarios on an implementation that is not in this process."""
+
+    @abstractmethod
+    def perform(self, scenario: Scenario, timeout: float) -> Trace:
+        """The trace of a scenario on a fresh instance. timeout: seconds that a step may take. Never raises."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """label: its name in reports, with the arguments that it was given. create: a fresh instance.
+    """label: its name in reports, with the arguments that it was given.
 
-    version, capabilities, policies: as a fresh instance declares them. asked: the words by which a command finds it.
+    origin: what creates a fresh instance in this process, or what performs scenarios on one elsewhere. asked: the words by which a
+    command finds it. version, capabilities, policies: as a fresh instance declares them.
     """
 
     label: str
-    create: Callable[[], AnyImplementation]
+    origin: Callable[[], AnyImplementation] | Performer
     version: str = ""
     capabilities: frozenset[Capability] = field(default_factory=frozenset[Capability])
     policies: Policies = field(default_factory=Policies)
@@ -38,7 +50,7 @@ def subject(kind: type[AnyImplementation], arguments: Mapping[str, Any] | None =
     given = "&".join(f"{key}={value}" for key, value in (arguments or {}).items())
     return Subject(
         label=instance.name + (f"?{given}" if given else ""),
-        create=create,
+        origin=create,
         version=str(instance.version),
         capabilities=frozenset(instance.capabilities),
         policies=instance.policies,

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import cast
 
 from conformance.errors import UsageError, known
-from conformance.implementation.loading import own_baseline, resolve
+from conformance.harness.performers.interpreter import subject_in
+from conformance.implementation.loading import apart, own_baseline, resolve
+from conformance.implementation.subject import Subject
 from conformance.judging.baseline import Baseline, read
 from conformance.judging.judge import Judge
 from conformance.judging.search import PROFILES, ProfileName, profile
@@ -17,9 +19,15 @@ from conformance.rules.rule import Rule
 from conformance.vocabulary import AREAS
 
 
+def subject_of(text: str) -> Subject:
+    """The implementation that a text names, `NAME@INTERPRETER` in another environment. Raises UsageError that says what to do."""
+    name, interpreter = apart(text)
+    return resolve(text) if interpreter is None else subject_in(interpreter, name, text)
+
+
 @dataclass(frozen=True)
 class Request:
-    """implementations: as `registry.resolve` understands them. areas, rules: empty for all.
+    """implementations: as `subject_of` understands them. areas, rules: empty for all.
 
     baseline: a file for all of these implementations; where there is none, `own_baselines` says whether the built-in ones use
     theirs.
@@ -52,7 +60,7 @@ class Request:
         rules, effort = self.selected(), profile(cast("ProfileName", self.profile))
         judges: list[Judge] = []
         for text in dict.fromkeys(self.implementations):
-            judge = Judge(resolve(text), rules, effort=effort, baseline=self._baseline(text))
+            judge = Judge(subject_of(text), rules, effort=effort, baseline=self._baseline(text))
             if judge.subject.label in (other.subject.label for other in judges):
                 raise UsageError(f"two implementations are called {judge.subject.label!r}; give them names of their own")
             judges.append(judge)

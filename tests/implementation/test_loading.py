@@ -134,7 +134,7 @@ def test_arguments_reach_the_constructor_and_the_name():
     assert (found.policies.store_conflict, found.policies.trailing_result) == ("ignore", "trimmed")
     assert found.label == "reference?store_conflict=ignore&trailing_result=trimmed"
     assert resolve("users_adapter:Tuned?volume=11").version == "11"
-    assert found.create().policies == found.policies
+    assert found.origin().policies == found.policies
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Performing scenarios elsewhere than in this process."""
