@@ -50,5 +50,6 @@ def _message(message: Message) -> str:
     said = [repr(message.text)] if message.text else []
     said += [f"call {call.id} {call.tool}" for call in message.calls]
     said += [f"result {result.id} {result.value!r}{' (error)' if result.error else ''}" for result in message.results]
+    said += [f"approval of {id}" for id in message.approvals]
     author = f" {message.author}" if message.author else ""
     return f"{message.role}{author}: {' and '.join(said) or 'nothing'}"

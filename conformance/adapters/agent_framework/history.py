@@ -15,7 +15,7 @@ from agent_framework import FileHistoryProvider, HistoryProvider
 from agent_framework import Message as NativeMessage
 
 from conformance.adapter import HistoryStore, Message, UsageError, named, shown
-from conformance.adapters.agent_framework.messages import is_control, said, to_native, to_neutral
+from conformance.adapters.agent_framework.messages import said, to_native
 
 _STORING: ContextVar[bool] = ContextVar("storing", default=False)
 """Whether a watched provider is appending."""
@@ -26,25 +26,23 @@ class Kept(HistoryProvider):
 
     The store keeps neutral messages, and what it answers is what is loaded, also where a fault is injected there. For each of them
     the serialized native form is remembered, as the framework's own providers write it: it holds what the neutral form has no word
-    for. Messages that only carry approvals travel with the message that follows them.
+    for.
     """
 
     def __init__(self, store: HistoryStore) -> None:
         super().__init__("conformance_history")
         self._store = store
-        self._written: dict[int, tuple[Message, list[dict[str, Any]]]] = {}
-        self._ahead: dict[str, list[dict[str, Any]]] = {}
+        self._written: dict[int, tuple[Message, dict[str, Any]]] = {}
 
     async def get_messages(
         self, session_id: str | None, *, state: dict[str, Any] | None = None, **kwargs: Any
     ) -> list[NativeMessage]:
         """What the store has under the session's id."""
-        key = session_id or ""
-        loaded: list[NativeMessage] = []
-        for message in await self._store.load(key):
-            _, natives = self._written.get(id(message), (message, [to_native(message).to_dict()]))
-            loaded += [NativeMessage.from_dict(native) for native in natives]
-        return loaded + [NativeMessage.from_dict(native) for native in self._ahead.get(key, [])]
+        return [self._native(message) for message in await self._store.load(session_id or "")]
+
+    def _native(self, message: Message) -> NativeMessage:
+        _, written = self._written.get(id(message), (message, to_native(message).to_dict()))
+        return NativeMessage.from_dict(written)
 
     async def save_messages(
         self,
@@ -55,18 +53,10 @@ class Kept(HistoryProvider):
         **kwargs: Any,
     ) -> None:
         """Append under the session's id."""
-        key = session_id or ""
-        natives = list(self._ahead.get(key, []))
-        neutral: list[Message] = []
-        for message in messages:
-            natives.append(message.to_dict())
-            if not is_control(message):
-                neutral.append(to_neutral(message))
-                # The message stands beside its natives so that it lives as long as its identity is used.
-                self._written[id(neutral[-1])] = (neutral[-1], natives)
-                natives = []
-        await self._store.append(key, neutral)
-        self._ahead[key] = natives
+        neutral = said(messages)
+        # The neutral message stands beside its native form so that it lives as long as its identity is used.
+        self._written.update((id(each), (each, native.to_dict())) for each, native in zip(neutral, messages, strict=True))
+        await self._store.append(session_id or "", neutral)
 
 
 def watched(provider: HistoryProvider, store: HistoryStore) -> HistoryProvider:

@@ -1,8 +1,4 @@
-"""Messages of `agent-framework`, there and back: one native message is one neutral message.
-
-The one thing that the neutral form has no word for are approval requests and their answers: the framework keeps them as contents of
-messages, the harness as pending requests. A message that holds nothing else has nothing left to say (`said` leaves it out).
-"""
+"""Messages of `agent-framework`, there and back: one native message is one neutral message."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from agent_framework import Message as NativeMessage
 from conformance.adapter import Call, Message, Result, Role
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
-_CONTROL = ("function_approval_request", "function_approval_response")
+_APPROVALS = ("function_approval_request", "function_approval_response")
 
 
 def to_native(message: Message) -> NativeMessage:
@@ -40,7 +36,7 @@ def call_content(call: Call) -> Content:
 
 
 def to_neutral(message: NativeMessage) -> Message:
-    """A native message by value: all its texts, calls and results; a call that waits for approval is a call."""
+    """A native message by value: all its texts, calls and results, and for which calls it asks approval or answers that."""
     contents = message.contents
     results = [
         Result(id=content.call_id or "", value=str(content.result), error=content.exception is not None)
@@ -53,6 +49,7 @@ def to_neutral(message: NativeMessage) -> Message:
         calls=tuple(to_call(content) for content in contents if content.type == "function_call"),
         results=tuple(results),
         author=message.author_name,
+        approvals=tuple(each.function_call.call_id or "" for each in contents if each.type in _APPROVALS and each.function_call),
     )
 
 
@@ -68,11 +65,6 @@ def _arguments(content: Content) -> dict[str, Any]:
     return {"": content.arguments} if unreadable else dict(parsed)
 
 
-def is_control(message: NativeMessage) -> bool:
-    """Whether a message holds nothing but approval requests or answers to them."""
-    return bool(message.contents) and all(content.type in _CONTROL for content in message.contents)
-
-
 def said(messages: Iterable[NativeMessage]) -> tuple[Message, ...]:
-    """Messages by value, without those that only carry approvals."""
-    return tuple(to_neutral(message) for message in messages if not is_control(message))
+    """Messages by value."""
+    return tuple(map(to_neutral, messages))

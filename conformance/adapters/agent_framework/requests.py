@@ -74,13 +74,17 @@ class Requests:
 
 
 def without_requests(messages: Iterable[NativeMessage]) -> list[NativeMessage]:
-    """Messages but those that only carry what a workflow as an agent asks: that is reported as pending."""
-    return [message for message in messages if not message.contents or not all(map(_is_question, message.contents))]
+    """Messages but those that only hold requests: these are reported as pending."""
+    return [message for message in messages if not message.contents or not all(map(_is_request, message.contents))]
 
 
 def _requests(messages: Iterable[NativeMessage]) -> Iterator[Content]:
     for message in messages:
-        yield from (content for content in message.contents if _is_approval(content) or _is_question(content))
+        yield from filter(_is_request, message.contents)
+
+
+def _is_request(content: Content) -> bool:
+    return _is_approval(content) or _is_question(content)
 
 
 def _is_approval(content: Any) -> bool:

@@ -137,12 +137,16 @@ def test_a_message_is_translated_there_and_back():
         assert to_neutral(to_native(message)) == message
 
 
-def test_a_message_that_only_carries_approvals_says_nothing():
+def test_a_message_that_carries_approvals_says_of_which_calls():
     call = Content.from_function_call("1", "pay", arguments='{"to": "Ann"}', id="x")
     request = Content.from_function_approval_request("x", call)
-    asked = said([NativeMessage("assistant", [call, request]), NativeMessage("assistant", [request])])
-    assert asked == (Message(role="assistant", calls=(Call(id="1", tool="pay", arguments={"to": "Ann"}),)),)
-    assert said([NativeMessage("user", [request.to_function_approval_response(True)])]) == ()
+    asked = Message(role="assistant", approvals=("1",))
+    assert to_neutral(NativeMessage("assistant", [request])) == asked
+    assert parts([asked]) == []
+    calls = (Call(id="1", tool="pay", arguments={"to": "Ann"}),)
+    both = Message(role="assistant", calls=calls, approvals=("1",))
+    assert said([NativeMessage("assistant", [call, request])]) == (both,)
+    assert said([NativeMessage("user", [request.to_function_approval_response(True)])]) == (Message(role="user", approvals=("1",)),)
 
 
 def test_what_the_history_store_answers_is_what_is_loaded():
