@@ -39,7 +39,7 @@ from conformance.implementation.loading import resolve
 from conformance.implementation.subject import Subject, subject
 from conformance.judging.search import draw, key
 from conformance.judging.soundness import POLICY_SETS
-from conformance.judging.survey import GIVE_UP, IMPATIENCE, shipped
+from conformance.judging.survey import GIVE_UP, shipped
 from conformance.mutants.mutant import mutants
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.condition import Condition
@@ -142,15 +142,14 @@ def _anonymous(trace: Trace) -> Trace:
 
 
 def _traces(under_test: Subject, scenarios: Iterable[Scenario]) -> Iterator[tuple[Scenario, Trace]]:
-    timeout, broken = STEP_TIMEOUT, 0
+    broken = 0
     for scenario in scenarios:
         if needs(scenario) <= under_test.capabilities and broken < GIVE_UP:
-            trace = performed(scenario, under_test, timeout)
+            trace = performed(scenario, under_test, STEP_TIMEOUT)
             if trace.broken is None:
                 yield scenario, trace
             else:
                 broken += 1
-                timeout = IMPATIENCE if trace.broken.cause == "timeout" else timeout
 
 
 def judged(execution: Execution, rules: Iterable[Rule]) -> tuple[dict[str, Found], list[str]]:

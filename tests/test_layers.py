@@ -49,6 +49,7 @@ STRANGERS = {
 
 NOUNS = {
     "harness.blame": "whose code an exception came from",
+    "harness.event_loop": "the event loop that sees when nothing is left to do",
     "harness.handles": "the threads, agents and workflows of one performance",
     "harness.performers.interpreter": "an implementation in another Python environment",
     "harness.performers.process": "a process at the other end of a pipe",

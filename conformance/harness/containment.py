@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import NoReturn
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Literal, NoReturn
 
 from conformance.harness.blame import culprit, is_mistake, place_of
 from conformance.implementation.protocol import AnyImplementation, NotSupported
@@ -34,16 +35,59 @@ def crashed(world: World, implementation: AnyImplementation, method: str, error:
     world.record(Broke, cause="crash", text=stable(f"{method}: {error!r}"), run=None, blame=found.blame, where=where)
 
 
+DEADLOCK = "it waits, and nothing is left that could end the waiting"
+
+
+class Watch:
+    """What is under way in one performance, and can be cut off where it comes to no end."""
+
+    def __init__(self, world: World, implementation: AnyImplementation) -> None:
+        self._world = world
+        self._implementation = implementation
+        self._open: list[asyncio.Timeout] = []
+        self._cause: Literal["deadlock", "timeout"] = "timeout"
+        self._text = ""
+
+    def cut(self, cause: Literal["deadlock", "timeout"], text: str) -> bool:
+        """Cut off everything that is under way; False where there is nothing that was not cut off before."""
+        uncut = [limit for limit in self._open if not limit.expired()]
+        self._cause, self._text = cause, text
+        for limit in uncut:
+            limit.reschedule(asyncio.get_running_loop().time())
+        return bool(uncut)
+
+    @asynccontextmanager
+    async def over(self, what: str = "", run: int | None = None) -> AsyncGenerator[None]:
+        """Let what happens in here be cut off, and record it where it was. Raises Stop then, whatever was made of it in here."""
+        limit = asyncio.timeout(None)
+        caught: BaseException | None = None
+        try:
+            async with limit:
+                self._open.append(limit)
+                try:
+                    yield
+                finally:
+                    self._open.remove(limit)
+        except BaseException as error:
+            if not limit.expired() or isinstance(error, GeneratorExit):  # thrown away with its event loop
+                raise
+            caught = error.__cause__ if isinstance(error, TimeoutError) else error
+        if limit.expired():
+            # where a clock cut it off says where it was by chance
+            where = culprit(caught, self._implementation).where if caught and self._cause == "deadlock" else None
+            self._world.record(Broke, cause=self._cause, text=what + self._text, run=run, where=where)
+            raise Stop
+
+
 async def attempt(
-    action: Awaitable[None], world: World, implementation: AnyImplementation, *, seconds: float, script: Script | None = None
+    action: Awaitable[None], world: World, implementation: AnyImplementation, watch: Watch, script: Script | None = None
 ) -> None:
-    """Await an action, for at most so many seconds. Raises Stop where it came to no end that can be judged."""
+    """Await an action. Raises Stop where it came to no end that can be judged."""
     run = script.number if script else None
-    limit = asyncio.timeout(seconds)
     try:
-        async with limit:
+        async with watch.over(run=run):
             await action
-    except Stop:
+    except (Stop, GeneratorExit):
         raise
     except Endless:
         raise Stop from None
@@ -54,9 +98,6 @@ async def attempt(
             raise
         world.record(Cancelled, run=run)
     except Exception as error:
-        if isinstance(error, TimeoutError) and limit.expired():
-            world.record(Broke, cause="timeout", text=f"no end within {seconds:g} s", run=run)
-            raise Stop from None
         _raised(error, world, implementation, run)
     except BaseException as error:
         world.record(Broke, cause="exit", text=stable(repr(error)), run=run)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, cast
 
 import msgspec
 
-from conformance.harness.containment import Stop, crashed, malformed
+from conformance.harness.containment import Stop, Watch, crashed, malformed
 from conformance.harness.serialization import Archive, damaged
 from conformance.implementation.protocol import AnyImplementation, NotSupported
 from conformance.scenario.scenario import CreateThread, Restore, Run, Scenario, Serialize, Step, Tamper, Together
@@ -158,12 +157,14 @@ class Ensemble:
         await self._implementation.tamper(agent, thread, TAMPERED)
         self._world.record(Tampered, thread=step.thread, text=TAMPERED)
 
-    async def describe(self, step: Step, *, seconds: float) -> None:
+    async def describe(self, step: Step, watch: Watch) -> None:
         """Record every thread that the step used, every other one that it changed all the same, and data that changed."""
         for name, (agent, thread) in self._threads.items():
             try:
-                async with asyncio.timeout(seconds):
+                async with watch.over("describe_thread: "):
                     state = cast("object", await self._implementation.describe_thread(agent, thread))
+            except Stop:
+                raise
             except Exception as error:
                 crashed(self._world, self._implementation, "describe_thread", error)
                 raise Stop from None

@@ -1,7 +1,8 @@
 """The stage: performs a scenario on an implementation inside a world and returns the trace.
 
 Whatever the implementation does, there is a trace: a step that hangs, crashes or exits ends the performance with a `broke` event
-after everything that was observed until then.
+after everything that was observed until then. A hang is seen by the event loop, which has nothing left to do; clocks guard against
+code that blocks or spins, and where something outside of the loop could still wake it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from conformance.harness.containment import Stop, attempt, crashed, malformed
+from conformance.harness.containment import DEADLOCK, Stop, Watch, attempt, crashed, malformed
+from conformance.harness.event_loop import WatchedLoop
 from conformance.harness.handles import Ensemble
 from conformance.harness.recorder import Witness
 from conformance.implementation.protocol import AnyImplementation, NotSupported
@@ -40,19 +43,33 @@ from conformance.world.scheduling import Order
 from conformance.world.script import Script
 from conformance.world.world import World
 
-STEP_TIMEOUT = 5.0
-"""Seconds that a step may take before it counts as hanging."""
+STEP_TIMEOUT = 30.0
+"""Seconds that a step may take before it counts as hanging where nothing but a clock can tell; most take milliseconds."""
+
+GRACE = 5.0
+"""Seconds that a step has to end once it was cut off."""
+
+PATIENCE = 5.0
+"""Seconds without an event after which those who wait for their turn go on out of turn, where nothing but a clock can tell."""
+
+
+class _Stuck(BaseException):
+    """What was cut off waits on: it swallows its cancellation."""
+
+
+_left_behind: list[asyncio.Task[Any]] = []
+"""Tasks that nothing could end. They are kept: thrown away, they would clean up in the middle of another performance."""
 
 
 class Stage:
     """Performs one scenario on one instance of an implementation."""
 
-    def __init__(self, scenario: Scenario, implementation: AnyImplementation, timeout: float) -> None:
+    def __init__(self, scenario: Scenario, implementation: AnyImplementation) -> None:
         self.scenario = scenario
         self.implementation = implementation
         self.world = World(scenario, handoff_tool=implementation.handoff_tool)
+        self.watch = Watch(self.world, implementation)
         self.began = time.monotonic()
-        self._timeout = timeout
         self._ensemble = Ensemble(scenario, implementation, self.world)
         self._witness = Witness(self.world, implementation)
 
@@ -67,13 +84,25 @@ class Stage:
         except (Stop, Endless):
             pass
         finally:
+            self.began = time.monotonic()
             try:
-                async with asyncio.timeout(self._timeout):
-                    await self.implementation.close()
-            except Exception as error:
-                crashed(self.world, self.implementation, "close", error)
+                await self._close()
             finally:
                 await self.world.close()
+
+    def idle(self) -> None:
+        """Nothing is left to do: whoever waits for a turn goes on without; else what is under way hangs. Raises where it stays."""
+        if not self.world.give_up_orders() and not self.watch.cut("deadlock", DEADLOCK):
+            raise _Stuck
+
+    async def _close(self) -> None:
+        try:
+            async with self.watch.over("close: "):
+                await self.implementation.close()
+        except Stop:
+            pass
+        except Exception as error:
+            crashed(self.world, self.implementation, "close", error)
 
     async def _open(self) -> None:
         try:
@@ -85,7 +114,7 @@ class Stage:
             malformed(self.world, self.implementation, "open", "no self.world", "a call of super().open(world)")
 
     async def _together(self, step: Together) -> None:
-        order = Order(step.order)
+        order = Order(step.order, one_at_a_time=self.world.over_http)
         runs = (self._one_of_several(run, order, place) for place, run in enumerate(step.runs))
         ends = await asyncio.gather(*runs, return_exceptions=True)
         for end in ends:
@@ -110,13 +139,17 @@ class Stage:
                 await self._attempt(self._ensemble.restore(step))
             case Tamper():
                 await self._attempt(self._ensemble.tamper(step))
-        await self._ensemble.describe(step, seconds=self._timeout)
+        await self._ensemble.describe(step, self.watch)
 
     async def _one_of_several(self, run: Run | RunWorkflow, order: Order, place: int) -> None:
-        if isinstance(run, Run):
-            await self._run(run, order, place)
-        else:
-            await self._run_workflow(run, order, place)
+        await order.begin(place)
+        try:
+            if isinstance(run, Run):
+                await self._run(run, order, place)
+            else:
+                await self._run_workflow(run, order, place)
+        finally:
+            order.left(place)
 
     async def _run(self, step: Run, order: Order, place: int | None) -> None:
         try:
@@ -139,8 +172,6 @@ class Stage:
             named = self.world.name_of(turn.conversation_id, "foreign")
             self.world.record(RunStarted, thread=step.thread, conversation_id=named, supplied=supplied)
             await self._attempt(self._thread_run(step, agent, thread, turn, script), script)
-        if place is not None:
-            await order.left(place)
 
     async def _thread_run(self, step: Run, agent: Any, thread: Any, turn: Turn, script: Script) -> None:
         if step.agent is not None or step.per_service_call is not None:
@@ -163,8 +194,6 @@ class Stage:
         with self.world.during(script):
             self.world.record(RunStarted, workflow=step.workflow)
             await self._attempt(self._workflow_run(step, turn, script), script)
-        if place is not None:
-            await order.left(place)
 
     async def _workflow_run(self, step: RunWorkflow, turn: Turn, script: Script) -> None:
         name, stream, abandons = step.workflow, step.stream, step.abandons
@@ -186,7 +215,7 @@ class Stage:
             await self._attempt(waiting.resume([answer], step.stream), waiting.script)
 
     async def _attempt(self, action: Awaitable[None], script: Script | None = None) -> None:
-        ending = attempt(action, self.world, self.implementation, seconds=self._timeout, script=script)
+        ending = attempt(action, self.world, self.implementation, self.watch, script)
         if script is None:
             await ending
         else:  # in a task of its own, which the script's caller can cancel
@@ -215,18 +244,28 @@ def perform(scenario: Scenario, implementation: Callable[[], AnyImplementation],
 
     timeout: seconds a step may take. An implementation that blocks the thread itself is left behind in it.
     """
+    here = frozenset(threading.enumerate())
     try:
         instance = implementation()
     except Exception as error:
         crash = Broke(step=0, cause="crash", text=stable(f"creating the implementation: {error!r}"), blame="adapter")
         return Trace(implementation=getattr(implementation, "name", "?"), events=(crash,))
-    stage = Stage(scenario, instance, timeout)
+    stage = Stage(scenario, instance)
     world = stage.world
+    loops: list[WatchedLoop] = []
+
+    def loop() -> WatchedLoop:
+        loops.append(WatchedLoop(stage.idle, timeout, here))
+        return loops[0]
 
     def work() -> None:
         try:
-            with catch_warnings(world), loopback_only(world):
-                asyncio.run(stage.perform())
+            with catch_warnings(world), loopback_only(world), asyncio.Runner(loop_factory=loop) as runner:
+                runner.run(stage.perform())
+        except _Stuck:
+            _left_behind.extend(asyncio.all_tasks(loops[0]))
+            if not any(isinstance(event, Broke) for event in world.events):
+                world.record(Broke, cause="deadlock", text="what was cancelled waits on, and nothing is left to end it", run=None)
         except Exception as error:  # nothing of an implementation reaches this
             world.record(Broke, cause="crash", text=stable(repr(error)), run=None, blame="harness")
         except BaseException as error:
@@ -234,8 +273,7 @@ def perform(scenario: Scenario, implementation: Callable[[], AnyImplementation],
 
     worker = threading.Thread(target=work, daemon=True, name="conformance-stage")
     worker.start()
-    while worker.is_alive() and (left := stage.began + timeout + 1 - time.monotonic()) > 0:
-        worker.join(left)
+    _guard(worker, stage, loops, timeout)
     if worker.is_alive():
         world.record(Broke, cause="timeout", text="the implementation blocks its thread", run=None)
     return Trace(
@@ -245,3 +283,31 @@ def perform(scenario: Scenario, implementation: Callable[[], AnyImplementation],
         policies=instance.policies,
         events=tuple(world.events),
     )
+
+
+def _guard(worker: threading.Thread, stage: Stage, loops: Sequence[WatchedLoop], timeout: float) -> None:
+    """Wait for the worker, with an eye on the clock; return at the latest when a step was cut off and does not end."""
+    told, heard, cut = len(stage.world.events), time.monotonic(), None
+    worker.join(min(timeout, PATIENCE))
+    while worker.is_alive():
+        now = time.monotonic()
+        if len(stage.world.events) != told:
+            told, heard = len(stage.world.events), now
+        elif now - heard >= PATIENCE:
+            heard = now
+            _tell(loops, stage.world.give_up_orders)
+        end = stage.began + timeout
+        if now >= end and cut != stage.began:
+            cut = stage.began
+            _tell(loops, stage.watch.cut, "timeout", f"no end within {timeout:g} s")
+        if cut == stage.began:
+            end += min(GRACE, timeout)
+        if now >= end:
+            return
+        worker.join(min(end - now, PATIENCE))
+
+
+def _tell(loops: Sequence[WatchedLoop], what: Callable[..., object], *arguments: object) -> None:
+    with suppress(RuntimeError):  # the loop is closed by now
+        for loop in loops:
+            loop.call_soon_threadsafe(what, *arguments)

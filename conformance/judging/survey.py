@@ -30,9 +30,6 @@ from conformance.vocabulary import Area, Capability, Policies
 GIVE_UP = 3
 """Broken performances after which a survey ends: an implementation that always hangs must not cost hours."""
 
-IMPATIENCE = 1.0
-"""Seconds that a step may take once another one hung."""
-
 
 def _no_matrix(_area: Area, _capabilities: frozenset[Capability], _policies: Policies) -> Iterable[Scenario]:
     return ()
@@ -175,10 +172,7 @@ class Survey:
     def perform(self, scenario: Scenario) -> Trace:
         """The trace of a scenario, checked to be what a trace must be."""
         self.performed += 1
-        trace = performed(scenario, self.subject, self.timeout)
-        if trace.broken and trace.broken.cause == "timeout":
-            self.timeout = min(self.timeout, IMPATIENCE)
-        return trace
+        return performed(scenario, self.subject, self.timeout)
 
     def violates(self, scenario: Scenario, rule: Rule) -> bool:
         """Whether a rule is violated by a scenario; performed only where it was not before.

@@ -13,7 +13,7 @@ from conformance.harness.execution import Performed, performed
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.subject import Subject, subject
 from conformance.judging.search import draw, key
-from conformance.judging.survey import GIVE_UP, IMPATIENCE, Material, shipped
+from conformance.judging.survey import GIVE_UP, Material, shipped
 from conformance.mutants.mutant import Mutant, check
 from conformance.reference.implementation import Reference
 from conformance.rules.rule import Rule
@@ -79,9 +79,9 @@ class Trial:
         judging = [
             rule for rule in self.rules if rule.area == area and not rule.missing(under_test.capabilities, under_test.policies)
         ]
-        timeout, broken = STEP_TIMEOUT, 0
+        broken = 0
         for name, scenario in scenarios if judging else ():
-            shown = Performed(name, scenario, performed(scenario, under_test, timeout))
+            shown = Performed(name, scenario, performed(scenario, under_test, STEP_TIMEOUT))
             broke = shown.trace.broken
             if broke is None:
                 try:
@@ -89,7 +89,6 @@ class Trial:
                 except Broken as error:
                     yield frozenset(), error
                 continue
-            timeout = IMPATIENCE if broke.cause == "timeout" else timeout
             broken += 1
             yield frozenset(), Broken(f"{name}: {broke.text}")
             if broken == GIVE_UP:

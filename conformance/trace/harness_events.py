@@ -208,10 +208,11 @@ Blame = Literal["adapter", "implementation", "harness", "network"]
 class Broke(Event, frozen=True, kw_only=True, tag="broke"):
     """The step came to no end that can be judged. A rule must not take that for "nothing happened".
 
-    where: `file:line` of the adapter's or the implementation's own code, where one is known.
+    cause: `deadlock` where nothing was left that could end the step's waiting, `timeout` where only a clock or a count of events
+    tells that it hangs. where: `file:line` of the adapter's or the implementation's own code, where one is known.
     """
 
-    cause: Literal["timeout", "crash", "exit", "connection", "malformed"]
+    cause: Literal["deadlock", "timeout", "crash", "exit", "connection", "malformed"]
     text: str
     blame: Blame = "implementation"
     where: str | None = None

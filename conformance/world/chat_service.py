@@ -129,7 +129,7 @@ class ChatService:
             return Reply(message=message, conversation_id=shown)
         finally:
             if script.label is not None or self._ends_part(spec):
-                await script.order.passed(self.agent if script.label is None else script.label)
+                script.order.passed(self.agent if script.label is None else script.label)
 
     def transcript(self, conversation_id: str) -> tuple[Message, ...]:
         """What the service has of a conversation."""

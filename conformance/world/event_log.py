@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -45,7 +45,8 @@ class EventLog:
         try:
             yield
         finally:
-            self._current.reset(token)
+            with suppress(ValueError):  # a coroutine that is thrown away with its event loop ends in another context
+                self._current.reset(token)
 
     def record(self, event: type[Event], /, **fields: Any) -> None:
         """Append an event, stamped with the step and the run that the caller belongs to. Raises Endless after too many."""
@@ -58,6 +59,10 @@ class EventLog:
         if "run" not in fields and script is not None:
             fields["run"] = script.number
         self.events.append(event(step=self.step, **fields))  # type: ignore[arg-type]
+
+    def give_up_orders(self) -> bool:
+        """Let those who wait for their turn go on out of turn; False where nobody waits."""
+        return any([script.order.give_up() for script in self.scripts])
 
     def next_call(self) -> int:
         """The number of the next service call, from 0."""

@@ -71,7 +71,12 @@ class World(EventLog):
 
         return HttpFace(self, self._services)
 
+    @property
+    def over_http(self) -> bool:
+        """Whether the chat services are reached over HTTP."""
+        return "http" in vars(self)
+
     async def close(self) -> None:
         """Give back what the fakes hold of the operating system."""
-        if "http" in vars(self):
+        if self.over_http:
             await self.http.close()

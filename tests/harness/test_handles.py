@@ -23,7 +23,7 @@ SAID = Run(thread="t", say=("one",))
 
 
 def performed(*steps: Step, by: type[Implementation] = Reference, agents: Mapping[str, AgentSpec] | None = None) -> Trace:
-    return perform(Scenario(agents=dict(agents or {"a": AgentSpec()}), steps=steps), by, timeout=1)
+    return perform(Scenario(agents=dict(agents or {"a": AgentSpec()}), steps=steps), by)
 
 
 def of(trace: Trace, kind: Any) -> list[Any]:

@@ -37,7 +37,7 @@ WEATHER = ReplySpec(calls=(CallSpec(tool="weather"),))
 
 
 def performed(agent: AgentSpec, *steps: Step, by: type[Implementation] = Reference) -> Trace:
-    return perform(Scenario(agents={"a": agent}, steps=(CREATED, *steps)), by, timeout=1)
+    return perform(Scenario(agents={"a": agent}, steps=(CREATED, *steps)), by)
 
 
 def of(trace: Trace, kind: Any) -> list[Any]:

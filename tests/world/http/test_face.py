@@ -20,7 +20,7 @@ from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSp
 from conformance.trace.adapter_events import Chunk, Raised, RunReturned, ThreadDescribed
 from conformance.trace.harness_events import Broke, ServiceCalled, ServiceReplied, ToolReturned
 from conformance.trace.messages import Message, parts
-from conformance.world.http.face import RUN_HEADER
+from conformance.world.http.face import RUN_HEADER, HttpFace
 from conformance.world.scheduling import Order
 from conformance.world.script import Script
 from conformance.world.world import World
@@ -170,7 +170,7 @@ def test_the_server_ends_with_the_scenario_whatever_happened():
     scenario = Scenario(agents={"a": AgentSpec()}, steps=(CreateThread(thread="t", agent="a"), Run(thread="t", say=("x",))))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        trace = perform(scenario, Forgetful, timeout=0.3)
+        trace = perform(scenario, Forgetful, timeout=2.0)
         port = Forgetful.left.pop().base_url.port
         gc.collect()
     assert trace.broken is not None
@@ -264,3 +264,29 @@ def test_two_runs_at_once_each_get_their_own_replies_over_the_wire():
     said = {event.run: event.messages[-1].text for event in events if isinstance(event, RunReturned)}
     assert said == {0: "first", 1: "second"}
     assert [event.run for event in events if isinstance(event, ServiceReplied)] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_happens_in_runs_side_by_side_does_not_depend_on_whose_request_arrives_first(stream, monkeypatch):
+    both = (Run(thread=thread, say=(thread,), stream=stream, replies=(ASK,)) for thread in ("t", "u"))
+    steps = (
+        CreateThread(thread="t", agent="a"),
+        CreateThread(thread="u", agent="a"),
+        Together(runs=tuple(both), order=(1, 0, 0, 1)),
+    )
+    answer = HttpFace.answer
+
+    def delayed(seconds):
+        async def late(self, agent, data, run):
+            await asyncio.sleep(seconds[int(run)])
+            answered = await answer(self, agent, data, run)
+            await asyncio.sleep(seconds[int(run)])
+            return answered
+
+        monkeypatch.setattr(HttpFace, "answer", late)
+        return perform_wire(*steps)
+
+    first = delayed((0, 0.05))
+    assert first == delayed((0.05, 0))
+    assert [event.run for event in first if isinstance(event, ServiceCalled)] == [0, 1, 1, 0]
+    assert [event.run for event in first if isinstance(event, ServiceReplied)] == [1, 0, 0, 1]
