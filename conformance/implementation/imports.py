@@ -24,6 +24,8 @@ def named(path: str, fits: Callable[[object], bool], *, what: str, name: str = "
         module = import_module(module_name)
     except ModuleNotFoundError as error:
         raise UsageError(_missing_module(path, module_name, error.name or module_name)) from error
+    except UsageError as error:  # what it needs is not here
+        raise UsageError(f"{path}: {error}") from error
     except (Exception, SystemExit) as error:
         raise UsageError(f"{path}: importing {module_name} raised {shown(error)}") from error
     found: Any = module

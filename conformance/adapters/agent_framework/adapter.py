@@ -26,6 +26,7 @@ from conformance.adapters.agent_framework.history import Histories
 from conformance.adapters.agent_framework.messages import said, to_native
 from conformance.adapters.agent_framework.requests import without_requests
 from conformance.adapters.agent_framework.sessions import Handed, Runnable, Sources, Thread, describe, overwrite
+from conformance.adapters.agent_framework.versions import closing
 from conformance.adapters.agent_framework.workflow_runs import WorkflowRuns
 
 
@@ -157,7 +158,7 @@ class AgentFramework(WorkflowRuns):
 
     async def _stream(self, agent: Runnable, handed: Handed) -> AsyncIterator[ChunkSeen | Response]:
         # As a context manager it is closed where its consumer leaves it early.
-        async with agent.run(handed.messages, stream=True, **_arguments(agent, handed)) as stream:
+        async with closing(agent.run(handed.messages, stream=True, **_arguments(agent, handed))) as stream:
             async for update in stream:
                 handed.back(update)
                 yield ChunkSeen(text=update.text, executor=_executor(agent, update))

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar
 
-import httpx2
 import msgspec
 from agent_framework import Agent, BaseChatClient, FunctionInvocationLayer, FunctionTool
 from agent_framework.observability import ChatTelemetryLayer
 from agent_framework.openai import OpenAIChatClient, RawOpenAIChatClient
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic import BaseModel, ConfigDict
 
 from conformance.adapter import CONVERSATION, RESPONSE, RUN_HEADER, AgentSpec, Choice, ChunkSeen, Response, Turn, World
@@ -90,12 +89,13 @@ class AgentFrameworkOpenAI(AgentFramework):
         self._urls: dict[str, str] = {}
         self._outside: dict[str, str] = {}  # how the conversation ids of each agent's service begin on the wire
 
-        async def stamp(request: httpx2.Request) -> None:
+        async def stamp(request: Any) -> None:
             request.headers[RUN_HEADER] = str(world.script.number)
 
+        # The SDK's own client, which is built on httpx or httpx2 as its version has it.
         # Not `trust_env`: a proxy that the environment names would be asked for loopback too. Not `verify`: there is no TLS here,
         # and reading the certificates takes longer than most scenarios.
-        self._http = httpx2.AsyncClient(trust_env=False, verify=False, event_hooks={"request": [stamp]})
+        self._http = DefaultAsyncHttpxClient(trust_env=False, verify=False, event_hooks={"request": [stamp]})
 
     async def close(self) -> None:
         """Close the connections."""

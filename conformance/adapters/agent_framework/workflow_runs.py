@@ -34,6 +34,7 @@ from conformance.adapter import (
 from conformance.adapters.agent_framework.messages import said, to_native
 from conformance.adapters.agent_framework.requests import Requests, tool_of
 from conformance.adapters.agent_framework.sessions import Runnable, Thread
+from conformance.adapters.agent_framework.versions import closing
 from conformance.adapters.agent_framework.workflows import BUILDERS
 
 
@@ -84,7 +85,7 @@ class WorkflowRuns(Implementation[Runnable, Thread, Workflow]):
     async def _follow(self, workflow: Workflow, stream: bool, **what: Any) -> AsyncIterator[WorkflowSeen]:
         waiting = self._waiting.setdefault(workflow.id, set())
         if stream:
-            async with workflow.run(stream=True, **what) as events:
+            async with closing(workflow.run(stream=True, **what)) as events:
                 async for event in events:
                     for item in self._seen(event, waiting):
                         yield item

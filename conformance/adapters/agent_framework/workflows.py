@@ -37,16 +37,17 @@ from agent_framework.orchestrations import (
 from conformance.adapter import Manager, NotSupported, Pattern, WorkflowSpec, World
 from conformance.adapters.agent_framework.clients import ManagerClient
 from conformance.adapters.agent_framework.executors import Next, Scripted, Start
+from conformance.adapters.agent_framework.versions import named
 
 
 def sequential(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
     """One after another."""
-    return SequentialBuilder(name=name, participants=_as_agents(participants), **_shown(spec)).build()
+    return SequentialBuilder(participants=_as_agents(participants), **_said(SequentialBuilder, name, spec)).build()
 
 
 def concurrent(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
     """Side by side. An author's aggregator returns a text, as those of the framework's guide do."""
-    builder = ConcurrentBuilder(name=name, participants=_as_agents(participants), **_shown(spec))
+    builder = ConcurrentBuilder(participants=_as_agents(participants), **_said(ConcurrentBuilder, name, spec))
     if (text := spec.aggregates) is not None:
 
         async def aggregator(results: list[AgentExecutorResponse]) -> str:
@@ -61,7 +62,7 @@ def handoff(name: str, spec: WorkflowSpec, participants: Participants, world: Wo
     agents: list[Agent[Any]] = [each for each in participants.values() if isinstance(each, Agent)]
     if len(agents) < len(participants):
         raise NotSupported("only an Agent can take part in a handoff, not a workflow as an agent")
-    builder = HandoffBuilder(name=name, participants=agents, **_shown(spec)).with_start_agent(agents[0])
+    builder = HandoffBuilder(participants=agents, **_said(HandoffBuilder, name, spec)).with_start_agent(agents[0])
     # Evaluated before and after each participant's run: false until one of them, in this run, replies and asks for nothing more.
     return builder.with_termination_condition(lambda _: world.answered(spec.participants)).build()
 
@@ -69,19 +70,19 @@ def handoff(name: str, spec: WorkflowSpec, participants: Participants, world: Wo
 def group_chat(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
     """A manager picks, here an agent."""
     manager, members = group_chat_manager(world.manager), _as_agents(participants)
-    builder = GroupChatBuilder(name=name, participants=members, orchestrator_agent=manager, **_shown(spec))
+    builder = GroupChatBuilder(participants=members, orchestrator_agent=manager, **_said(GroupChatBuilder, name, spec))
     return builder.build() if spec.max_rounds is None else builder.with_max_rounds(spec.max_rounds).build()
 
 
 def magentic(name: str, spec: WorkflowSpec, participants: Participants, world: World) -> Workflow:
     """A manager plans, picks and synthesizes; the limits are the manager's."""
     manager, members = ScriptedManager(world.manager, spec), _as_agents(participants)
-    return MagenticBuilder(name=name, participants=members, manager=manager, **_shown(spec)).build()
+    return MagenticBuilder(participants=members, manager=manager, **_said(MagenticBuilder, name, spec)).build()
 
 
-def _shown(spec: WorkflowSpec) -> dict[str, Any]:
-    """What is said of outputs: nothing, unless the scenario asks for intermediate ones."""
-    return {"intermediate_output_from": "all_other"} if spec.intermediate_outputs else {}
+def _said(builder: Callable[..., Any], name: str, spec: WorkflowSpec) -> dict[str, Any]:
+    """The name, and of outputs nothing, unless the scenario asks for intermediate ones."""
+    return {**named(builder, name), **({"intermediate_output_from": "all_other"} if spec.intermediate_outputs else {})}
 
 
 def _as_agents(participants: Participants) -> list[SupportsAgentRun]:
