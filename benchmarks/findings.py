@@ -37,9 +37,10 @@ from conformance.harness.execution import performed
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.loading import resolve
 from conformance.implementation.subject import Subject, subject
+from conformance.judging.material import shipped
 from conformance.judging.search import draw, key
-from conformance.judging.soundness import POLICY_SETS
-from conformance.judging.survey import GIVE_UP, shipped
+from conformance.judging.soundness import POLICY_SETS, SEED
+from conformance.judging.survey import GIVE_UP
 from conformance.mutants.mutant import mutants
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.condition import Condition
@@ -119,7 +120,7 @@ def _material(area: Area, under_test: str) -> list[Scenario]:
     asked = resolve(under_test)
     scenarios = [scenario for _, scenario in shipped().fixtures(area)]
     scenarios += shipped().matrix(area, asked.capabilities, asked.policies)
-    draw(shipped().scenarios(area, asked.capabilities), DRAWN, scenarios.append)
+    draw(shipped().scenarios(area, asked.capabilities), DRAWN, scenarios.append, seed=SEED)
     return scenarios
 
 

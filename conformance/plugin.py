@@ -27,13 +27,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--conformance-area", action="append", metavar="AREA", help="threads, persistence or orchestration; repeatable")
     group.addoption("--conformance-rule", action="append", metavar="ID", help="only this rule; repeatable")
-    group.addoption("--conformance-profile", choices=PROFILES, help="how much is generated")
+    group.addoption("--conformance-profile", choices=PROFILES, help="how much is tried")
+    group.addoption("--conformance-explore", type=int, metavar="N", help="draw so many scenarios an area anew")
+    group.addoption("--conformance-seed", metavar="N|random", help="what they are drawn from")
+    group.addoption(
+        "--conformance-require",
+        action="append",
+        metavar="NAME",
+        help="a capability that must be declared, or an area of which something must be exercised; repeatable",
+    )
     group.addoption("--conformance-baseline", metavar="FILE", help="declared deviations (TOML)")
     group.addoption("--no-conformance-baseline", action="store_true", help="leave out all declared deviations")
     group.addoption("--conformance-json", metavar="FILE", help="write the results as JSON")
     group.addoption("--conformance-report", metavar="FILE", help="write the report as Markdown")
     parser.addini("conformance", "implementations under test: built-in names or package.module:Name", type="linelist", default=[])
     parser.addini("conformance_baseline", "file with declared deviations, beside this configuration", default="")
+    parser.addini("conformance_require", "capabilities to be declared, areas to be exercised", type="linelist", default=[])
     parser.addini("conformance_profile", "quick, default or thorough", default="")
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,16 @@ conformance_profile = "quick"
 addopts = "--strict-markers --strict-config"
 {more}
 """
-KNOWN = '[[deviation]]\nrule = "THR-05"\nreason = "we never say store"\n'
+KNOWN = '''
+[[deviation]]
+rule = "THR-05"
+aspect = "stores"
+reason = "we never say store"
+scenario = """{
+  "agents": {"a": {"service": {"keeps": "new_ids", "stores_by_default": true}}},
+  "steps": [{"do": "create_thread", "thread": "t", "agent": "a"}, {"do": "run", "thread": "t", "say": ["one"]}]
+}"""
+'''
 
 
 @pytest.fixture
@@ -117,7 +127,7 @@ def test_a_matrix_of_which_nothing_is_supported_is_skipped(project, pytester):
         my_agents=MINE + "\nclass Small(Reference):\n    name = 'small'\n    capabilities = frozenset({'service.stateless'})\n"
     )
     result = project("Small")("--conformance", "conformance/persistence/matrix", "-rs")
-    assert (result.ret, outcomes(result)) == (0, {"skipped": 1})
+    assert (result.ret, outcomes(result)) == (1, {"skipped": 1}), "nothing is green in which nothing was exercised"
     result.stdout.fnmatch_lines(["SKIPPED*not supported: no cell of the configuration matrix is"])
 
 
@@ -152,9 +162,14 @@ def test_a_violation_fails_with_a_story_and_no_traceback(project):
     result.stdout.fnmatch_lines(["FAILED conformance/threads/THR-05[[]faulty[]] - fail: got*"])
 
 
-def test_a_declared_deviation_is_an_expected_failure_unless_xfail_or_baseline_is_off(project, pytester):
+def test_a_declared_deviation_is_an_expected_failure_unless_xfail_or_baseline_is_off(project, pytester, monkeypatch):
     (pytester.path / "known.toml").write_text(KNOWN)
     run = project("Faulty", 'conformance_baseline = "known.toml"')
+    monkeypatch.delenv("CI", raising=False)
+    update = ("--rule", "THR-05", "--baseline", "known.toml", "--baseline-update")
+    assert pytester.run(sys.executable, "-m", "conformance", "run", "my_agents:Faulty", *update).ret == 0
+    known = pytester.path / "known.toml"
+    known.write_text(known.read_text().replace('reason = ""', 'reason = "we never say store"'))
     one = ("--conformance", "--conformance-rule", "THR-05")
     result = run(*one, "-rx")
     assert (result.ret, outcomes(result)) == (0, {"xfailed": 1})
@@ -167,7 +182,7 @@ def test_a_stale_deviation_fails(project, pytester):
     (pytester.path / "known.toml").write_text(KNOWN)
     result = project("Sound")("--conformance", "--conformance-rule", "THR-05", "--conformance-baseline", "known.toml")
     assert (result.ret, outcomes(result)) == (1, {"failed": 1})
-    result.stdout.fnmatch_lines(["Reason: a deviation is declared, but the rule holds; take it out of*"])
+    result.stdout.fnmatch_lines(["stale deviation: a deviation is declared in THR-05/stores, but its own*"])
 
 
 def test_what_is_not_supported_is_skipped_with_the_reason(project, pytester):
@@ -175,8 +190,9 @@ def test_what_is_not_supported_is_skipped_with_the_reason(project, pytester):
         my_agents=MINE + "\nclass Small(Reference):\n    name = 'small'\n    capabilities = frozenset({'service.stateless'})\n"
     )
     result = project("Small")("--conformance", "--conformance-rule", "THR-06", "-rs")
-    assert (result.ret, outcomes(result)) == (0, {"skipped": 1})
+    assert (result.ret, outcomes(result)) == (1, {"skipped": 1}), "nothing is green in which nothing was exercised"
     result.stdout.fnmatch_lines(["SKIPPED*not supported: needs capability threads.hosted*"])
+    result.stdout.fnmatch_lines(["*nothing exercised: no rule of the area threads was exercised*"])
 
 
 def test_selection_by_keyword_marker_and_node_id(project):

@@ -28,10 +28,21 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
     )
     parser.add_argument("--area", action="append", default=[], metavar="|".join(AREAS), help="only this area; repeatable")
     parser.add_argument("--rule", action="extend", nargs="+", default=[], metavar="ID", help="only these rules")
-    parser.add_argument("--profile", default="default", metavar="quick|default|thorough", help="how much is generated")
+    parser.add_argument("--profile", default="default", metavar="quick|default|thorough", help="how much is tried")
+    parser.add_argument("--explore", type=int, metavar="N", help="draw N scenarios an area anew; 2,000 with the profile thorough")
+    parser.add_argument("--seed", metavar="N|random", help="what they are drawn from; it is printed")
+    parser.add_argument(
+        "--require",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a capability that must be declared, or an area of which something must be exercised; repeatable",
+    )
     baseline = parser.add_mutually_exclusive_group()
     baseline.add_argument("--baseline", type=Path, metavar="FILE", help="declared deviations, instead of the built-in ones")
     baseline.add_argument("--no-baseline", action="store_true", help="leave out all declared deviations")
+    parser.add_argument("--baseline-update", action="store_true", help="accept new violations: write them into the baseline")
+    parser.add_argument("--baseline-prune", action="store_true", help="take out of the baseline what is not so any more")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as Markdown")
     parser.add_argument("--explain-coverage", action="store_true", help="show what exercised each rule, and how often")
@@ -40,6 +51,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, print, and return the exit code."""
+    from conformance.cli.baselines import BaselineOptions
     from conformance.judging.plan import Request
     from conformance.judging.verdicts import exit_code
     from conformance.report.coverage import explain
@@ -57,10 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
         areas=arguments.area,
         rules=rules,
         profile=arguments.profile,
+        explore=arguments.explore,
+        seed=arguments.seed,
+        required=arguments.require,
         baseline=arguments.baseline.absolute() if arguments.baseline else None,
         own_baselines=not arguments.no_baseline,
     )
+    changes = BaselineOptions.of(arguments, request)
     request.judges()  # mistakes show here, before anything is started
+    request.floor()
     json, report = (check_folder(path.absolute()) if path else None for path in (arguments.json, arguments.report))
     with console(sys.stderr).status("") as status:
         results = judge_all(
@@ -78,7 +95,10 @@ def run(arguments: argparse.Namespace) -> int:
     for path in (arguments.json, arguments.report):
         if path is not None:
             print(f"written: {path}")
-    return exit_code(results.troubles) if results.complete else 3
+    if not results.complete:
+        return 3
+    settled = changes.make(results)
+    return exit_code(trouble for trouble in results.troubles if trouble not in settled)
 
 
 def _names_implementation(word: str) -> bool:

@@ -44,12 +44,12 @@ def performed(scenario: Scenario, subject: Subject, timeout: float) -> Trace:
         return sound(perform(scenario, subject.origin, timeout=timeout))
 
 
-def violation(rule: Rule, performed: Performed) -> Finding | None:
-    """The first violation of a rule in one performance; None where it broke, or where the rule itself fails."""
+def violation(rule: Rule, performed: Performed, aspect: str) -> Finding | None:
+    """The first violation of a rule in one aspect in one performance; None where it broke, or where the rule itself fails."""
     if performed.trace.broken:
         return None
     try:
-        return next(iter(rule.examine(performed.view).violations), None)
+        return next((each for each in rule.examine(performed.view).violations if each.aspect == aspect), None)
     except Exception:
         return None
 

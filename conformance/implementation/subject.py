@@ -39,8 +39,13 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The implementation's own name, without arguments."""
-        return self.label.partition("?")[0]
+        """The implementation's own name, without arguments and without where it is performed."""
+        return own_name(self.label)
+
+
+def own_name(label: str) -> str:
+    """The name in a label such as `my-agents@1.2?store_conflict=ignore`."""
+    return label.partition("?")[0].partition("@")[0]
 
 
 def subject(kind: type[AnyImplementation], arguments: Mapping[str, Any] | None = None) -> Subject:

@@ -1,52 +1,130 @@
-"""The baseline: deviations that are known and declared, each with its reason and, better, the smallest scenario that shows it.
+"""The baseline: deviations that are known and declared, each one fault: a rule, its aspect that is broken, a reason, a scenario.
 
 A TOML file with one table a deviation:
 
     [[deviation]]
     rule = "PER-09"
-    reason = "why this is known and accepted"
+    aspect = "within a run"
+    kind = "bug"                    # or "by design", or "disputed"; "bug" where it is left out
+    reason = "why it is known and accepted"
     scenario = '''{"agents": {"a": {}}, "steps": [...]}'''
+    link = "https://…"              # from here on all may be left out
+    follows = "PER-10/missing input"    # the deviation that this one is a consequence of
+    implementation = "my-agents"    # where one file serves several
+    versions = ">=1.15,<2"          # of the implementation: elsewhere the entry says nothing
+    expires = 2027-06-30            # after that day it breaks the gate
+
+Beside it stands a file of the frozen scenarios that fail: see `known_failures`.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
-from conformance.errors import UsageError
-from conformance.scenario.files import ScenarioError, decode, encode
-from conformance.scenario.scenario import Scenario
-from conformance.vocabulary import nearest
+import msgspec
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
 
-_FIELDS = ("rule", "reason", "scenario")
+from conformance.errors import UsageError
+from conformance.implementation.subject import Subject
+from conformance.json_errors import misfit
+from conformance.judging.known_failures import KnownFailures
+from conformance.judging.known_failures import read as read_failures
+from conformance.judging.verdicts import DeviationKind, Fault
+from conformance.rules.rule import Rule
+from conformance.scenario.files import ScenarioError, decode
+from conformance.scenario.scenario import Scenario
+from conformance.vocabulary import Data, nearest
+
+
+class Table(Data, frozen=True, kw_only=True):
+    """One table of the file, as it is written."""
+
+    rule: str
+    aspect: str
+    scenario: str
+    reason: str = ""
+    kind: DeviationKind = "bug"
+    link: str = ""
+    follows: str = ""
+    implementation: str = ""
+    versions: str = ""
+    expires: date | None = None
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One declared deviation."""
+    """One declared deviation. scenario: it is performed first, and violates the rule in this aspect, or the entry is stale."""
 
-    rule: str
-    reason: str
-    scenario: Scenario | None = None
+    table: Table
+    scenario: Scenario
+
+    @property
+    def way(self) -> str:
+        """What it declares: `RULE/aspect`."""
+        return f"{self.table.rule}/{self.table.aspect}"
+
+    def concerns(self, subject: Subject) -> bool:
+        """Whether it speaks of this implementation, in this version."""
+        if self.table.implementation not in ("", subject.name):
+            return False
+        try:
+            version = Version(subject.version)
+        except InvalidVersion:
+            return not self.table.versions
+        return SpecifierSet(self.table.versions).contains(version, prereleases=True)
+
+    def faults(self, today: date) -> list[Fault]:
+        """Why the gate cannot take it as it stands."""
+        found: list[Fault] = []
+        if not self.table.reason:
+            text = f"the declared deviation {self.way} gives no reason; say why it is known and accepted"
+            found.append(Fault(trouble="deviation without a reason", text=text))
+        if self.table.expires is not None and self.table.expires < today:
+            text = f"the declared deviation {self.way} expired on {self.table.expires}"
+            found.append(Fault(trouble="expired deviation", text=text))
+        return found
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What is declared and known of one rule for one implementation.
+
+    file: the baseline. known: the ids of the frozen scenarios that fail, by aspect; None where there is no list.
+    """
+
+    file: str
+    deviations: Sequence[Deviation] = ()
+    known: Mapping[str, frozenset[str]] | None = None
+
+    def of(self, aspect: str) -> list[Deviation]:
+        """The deviations in an aspect."""
+        return [each for each in self.deviations if each.table.aspect == aspect]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """All declared deviations of one implementation, by rule. name: the file that they stand in."""
+    """All declared deviations of one file, and the frozen scenarios that are known to fail. name: the file."""
 
     name: str = ""
-    deviations: Mapping[str, Deviation] = field(default_factory=dict[str, Deviation])
+    deviations: Sequence[Deviation] = ()
+    failures: KnownFailures = field(default_factory=KnownFailures)
 
-    def get(self, rule: str) -> Deviation | None:
-        """The declared deviation from a rule."""
-        return self.deviations.get(rule)
+    def of(self, subject: Subject, rule: str) -> Declared:
+        """What is declared and known of a rule for an implementation."""
+        ways = self.failures.of(subject.name)
+        mine = {way.partition("/")[2]: ids for way, ids in (ways or {}).items() if way.partition("/")[0] == rule}
+        deviations = [each for each in self.deviations if each.table.rule == rule and each.concerns(subject)]
+        return Declared(self.name or "the baseline", deviations, None if ways is None else mine)
 
 
-def read(path: Path, rules: Iterable[str]) -> Baseline:
-    """Read a baseline strictly. Raises UsageError that names file and field."""
+def read(path: Path, rules: Mapping[str, Rule]) -> Baseline:
+    """Read a baseline strictly, with the file of known failures beside it. Raises UsageError that names file and field."""
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -59,44 +137,44 @@ def read(path: Path, rules: Iterable[str]) -> Baseline:
     tables: Any = data.get("deviation", [])
     if not isinstance(tables, list):
         raise UsageError(f"baseline {path}: 'deviation' must be a list of tables: write [[deviation]] above each")
-    legal = set(rules)
-    found: dict[str, Deviation] = {}
+    found: list[Deviation] = []
     for place, table in enumerate(cast("list[Any]", tables)):
-        deviation = _deviation(table, f"baseline {path}: deviation[{place}]", legal)
-        if deviation.rule in found:
-            raise UsageError(f"baseline {path}: deviation[{place}].rule: {deviation.rule} is declared twice")
-        found[deviation.rule] = deviation
-    return Baseline(str(path), found)
+        where = f"baseline {path}: deviation[{place}]"
+        deviation = _deviation(table, where, rules)
+        if any(other == deviation for other in found):
+            raise UsageError(f"{where}: {deviation.way} is declared twice with the same scenario")
+        found.append(deviation)
+    return Baseline(str(path), tuple(found), read_failures(path, rules))
 
 
-def _deviation(table: Any, where: str, rules: set[str]) -> Deviation:
-    if not isinstance(table, dict):
-        raise UsageError(f"{where}: got {table!r}, expected a table with the fields {', '.join(_FIELDS)}")
-    fields = cast("dict[str, Any]", table)
-    for key, value in fields.items():
-        if key not in _FIELDS:
-            raise UsageError(f"{where}.{key}: there is no such field{nearest(key, _FIELDS)}")
-        if not isinstance(value, str):
-            raise UsageError(f"{where}.{key}: got {value!r}, expected a text")
-    for key in ("rule", "reason"):
-        if not fields.get(key, "").strip():
-            raise UsageError(f"{where}.{key}: missing; every deviation names its rule and gives a reason")
-    if fields["rule"] not in rules:
-        raise UsageError(f"{where}.rule: there is no rule {fields['rule']!r}{nearest(fields['rule'], rules)}")
-    return Deviation(fields["rule"], " ".join(fields["reason"].split()), _scenario(fields.get("scenario"), f"{where}.scenario"))
-
-
-def _scenario(text: str | None, where: str) -> Scenario | None:
-    if text is None:
-        return None
+def _deviation(fields: Any, where: str, rules: Mapping[str, Rule]) -> Deviation:
+    if not isinstance(fields, dict):
+        raise UsageError(f"{where}: got {fields!r}, expected a table with the fields {', '.join(Table.__struct_fields__)}")
     try:
-        return decode(text, name=where)
+        table = msgspec.convert(fields, Table)
+    except msgspec.ValidationError as error:
+        wrong = misfit(cast("object", fields), Table, path="")
+        raise UsageError(f"{where}{wrong or f': {error}'}") from None
+    _check_way(table, where, rules)
+    try:
+        SpecifierSet(table.versions)
+    except InvalidSpecifier:
+        raise UsageError(f"{where}.versions: got {table.versions!r}, expected a range such as '>=1.15,<2'") from None
+    try:
+        scenario = decode(table.scenario, name=f"{where}.scenario")
     except ScenarioError as error:
         raise UsageError(str(error)) from None
+    return Deviation(msgspec.structs.replace(table, reason=" ".join(table.reason.split())), scenario)
 
 
-def declaration(rule: str, scenario: Scenario, reason: str = "…") -> str:
-    """The table that declares a deviation, ready to be pasted into a baseline file."""
-    quote = "'''" if "'''" not in encode(scenario) else '"""'
-    text = encode(scenario) if quote == "'''" else encode(scenario).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    return f'[[deviation]]\nrule = "{rule}"\nreason = "{reason}"\nscenario = {quote}\n{text}{quote}\n'
+def _check_way(table: Table, where: str, rules: Mapping[str, Rule]) -> None:
+    rule = rules.get(table.rule)
+    if rule is None:
+        raise UsageError(f"{where}.rule: there is no rule {table.rule!r}{nearest(table.rule, rules)}")
+    if table.aspect not in rule.aspects:
+        raise UsageError(f"{where}.aspect: {table.rule} has no aspect {table.aspect!r}{nearest(table.aspect, rule.aspects)}")
+    cause, _, aspect = table.follows.partition("/")
+    if table.follows and (cause not in rules or aspect not in rules[cause].aspects):
+        raise UsageError(
+            f"{where}.follows: got {table.follows!r}, expected another deviation as RULE/aspect, such as 'PER-09/twice'"
+        )

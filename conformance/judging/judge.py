@@ -3,13 +3,14 @@
 In this order, the first that applies:
 
 - `not supported`: the implementation does not declare what the rule needs; the reason names it.
-- `fail`, or `deviates` where the baseline declares it: something performed violates the rule, whatever else broke.
+- `fail`: something performed violates the rule in a way that the baseline does not declare, whatever else broke.
+- `deviates`: something performed violates it, and all of that is declared.
 - `error`: the rule itself raised, or a performance of its area broke (crash, hang, exit, a connection to the outside, malformed
   trace). What would have happened after that is unknown, so no other rule of the area can claim that it holds.
 - `not exercised`: no performance met the rule's precondition.
 - `pass`.
 
-A declared deviation is stale where the verdict is none of `deviates` and `error`.
+Whatever the verdict is, but for `error`: what the baseline declares and what is not so any more is a fault of it.
 
 Where all rules of the persistence area are asked for, it also says what came of each cell of the configuration matrix.
 """
@@ -17,26 +18,25 @@ Where all rules of the persistence area are asked for, it also says what came of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from datetime import date
 
 import msgspec
 
-from conformance.harness.execution import Performed, violation
+from conformance.harness.execution import Performed
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.subject import Subject
-from conformance.judging.baseline import Baseline, Deviation
+from conformance.judging.baseline import Baseline, Declared, Deviation
 from conformance.judging.cell_outcomes import Outcomes
-from conformance.judging.search import Enough, Profile, profile, smallest
-from conformance.judging.survey import Material, Survey, Tally, breakage, shipped
-from conformance.judging.verdicts import CellResult, Counterexample, Coverage, RuleVerdict
+from conformance.judging.comparison import Comparison
+from conformance.judging.material import Material, shipped
+from conformance.judging.search import Profile, profile
+from conformance.judging.survey import Survey, breakage
+from conformance.judging.tally import Tally
+from conformance.judging.verdicts import CellResult, Counterexample, Coverage, Fault, RuleVerdict
 from conformance.matrix.cells import CELLS
 from conformance.rules.catalogue import CATALOGUE
-from conformance.rules.rule import Finding, Rule
-from conformance.scenario.minimize import reduced
-from conformance.scenario.scenario import Scenario
+from conformance.rules.rule import Rule
 from conformance.vocabulary import Area
-
-Proof = tuple[Performed, Finding]
 
 
 class Judge:
@@ -79,15 +79,19 @@ class Judge:
 
     def verdict(self, rule: Rule) -> RuleVerdict:
         """What a rule says. Never raises for what an implementation or a rule does."""
-        verdict = self._unbaselined(rule)
-        deviation = self.baseline.get(rule.id)
-        if deviation is None or verdict.verdict == "error":
-            return verdict
-        if verdict.verdict == "fail":
-            return msgspec.structs.replace(verdict, verdict="deviates", reason=deviation.reason)
-        found = f"the rule {'holds' if verdict.verdict == 'pass' else verdict.reason}"
-        reason = f"a deviation is declared, but {found}; take it out of {self.baseline.name or 'the baseline'}"
-        return msgspec.structs.replace(verdict, reason=reason, stale=True)
+        declared = self.baseline.of(self.subject, rule.id)
+        missing = self._missing(rule)
+        if missing:
+            reason = f"needs {', '.join(missing)}"
+            stale = tuple(_not_so(each, declared, f"the rule {reason}") for each in declared.deviations)
+            return RuleVerdict(rule=rule.id, level=rule.level, verdict="not supported", reason=reason, faults=stale)
+        survey = self.survey(rule.area)
+        tally = survey.tallies[rule.id]
+        found = self._judged(rule, survey, tally, Comparison(survey, rule, declared))
+        today = date.today()
+        faults = (*found.faults, *(fault for each in declared.deviations for fault in each.faults(today)))
+        failing = {aspect: tuple(sorted(tally.broken[aspect].frozen)) for aspect in rule.aspects if aspect in tally.broken}
+        return msgspec.structs.replace(found, coverage=_coverage(survey, tally), failing=failing, faults=faults)
 
     @property
     def knows_cells(self) -> bool:
@@ -105,61 +109,44 @@ class Judge:
         broke = breakage(survey)
         return survey.outcomes.results(capabilities, policies, broke.reason if broke else None)
 
-    def _unbaselined(self, rule: Rule) -> RuleVerdict:
-        missing = self._missing(rule)
-        if missing:
-            return RuleVerdict(rule=rule.id, level=rule.level, verdict="not supported", reason=f"needs {', '.join(missing)}")
-        survey = self.survey(rule.area)
-        tally = survey.tallies[rule.id]
-        return msgspec.structs.replace(self._judged(rule, survey, tally), coverage=_coverage(survey, tally))
-
-    def _judged(self, rule: Rule, survey: Survey, tally: Tally) -> RuleVerdict:
-        proof = self._replay(rule, survey, self.baseline.get(rule.id)) or self._smallest(rule, survey, tally)
-        if proof is not None:
-            return _failed(rule, tally, proof)
+    def _judged(self, rule: Rule, survey: Survey, tally: Tally, comparison: Comparison) -> RuleVerdict:
+        """The verdict, without what every verdict carries."""
+        shown, stale = comparison.shown()
+        new = comparison.new()
+        verdict = RuleVerdict(
+            rule=rule.id,
+            level=rule.level,
+            verdict="pass",
+            exercised=max(tally.exercised, len(new) + len(shown)),
+            violations=(*new, *shown),
+            faults=(*stale, *comparison.progress()),
+        )
+        if new or shown:
+            reason = " ".join(dict.fromkeys(each.reason for each in new or shown))
+            return msgspec.structs.replace(verdict, verdict="fail" if new else "deviates", reason=reason)
         error = _error(survey, tally)
         if error is not None:
-            reason, counterexample = error
-            return RuleVerdict(
-                rule=rule.id,
-                level=rule.level,
-                verdict="error",
-                exercised=tally.exercised,
-                reason=reason,
-                counterexample=counterexample,
-            )
+            return msgspec.structs.replace(verdict, verdict="error", reason=error[0], broke=error[1], faults=())
         if not tally.exercised:
-            matrix = f", none of {survey.scenarios['matrix']} of the matrix" if survey.scenarios["matrix"] else ""
-            reason = f"was exercised by none of {survey.scenarios['fixture']} fixtures{matrix} and by no generated scenario"
-            reason = "; ".join([reason, *_why_not(rule, survey, tally)])
-            return RuleVerdict(rule=rule.id, level=rule.level, verdict="not exercised", reason=reason)
-        return RuleVerdict(rule=rule.id, level=rule.level, verdict="pass", exercised=tally.exercised)
+            return msgspec.structs.replace(verdict, verdict="not exercised", reason=_not_exercised(rule, survey, tally))
+        return verdict
 
     def _missing(self, rule: Rule) -> list[str]:
         return rule.missing(self.subject.capabilities, self.subject.policies)
 
-    def _replay(self, rule: Rule, survey: Survey, deviation: Deviation | None) -> Proof | None:
-        """The recorded counterexample, where it still is one: a known failure is not searched for again."""
-        if deviation is None or deviation.scenario is None:
-            return None
-        performed = survey.performance("baseline", deviation.scenario)
-        wrong = violation(rule, performed) if performed else None
-        return (performed, wrong) if performed and wrong else None
 
-    def _smallest(self, rule: Rule, survey: Survey, tally: Tally) -> Proof | None:
-        if tally.smallest is None:
-            return None
-        known = tally.smallest[0].scenario
+def _not_so(deviation: Deviation, declared: Declared, why: str) -> Fault:
+    text = f"a deviation is declared in {deviation.way}, but {why}; take it out of {declared.file}, or run with --baseline-prune"
+    return Fault(trouble="stale deviation", text=text)
 
-        def proves(scenario: Scenario) -> bool:
-            return survey.can(scenario) and survey.violates(scenario, rule)
 
-        found = smallest(survey.strategy, self._effort, proves, known) or known
-        with suppress(Enough):
-            found = reduced(found, proves, tries=self._effort.shrink)
-        performed = survey.performance("shrunk", found)
-        wrong = violation(rule, performed) if performed else None
-        return (performed, wrong) if performed and wrong else tally.smallest
+def _not_exercised(rule: Rule, survey: Survey, tally: Tally) -> str:
+    counts = [f"{survey.scenarios['fixture']} fixtures"]
+    counts += [f"{survey.scenarios['matrix']} of the matrix"] if survey.scenarios["matrix"] else []
+    counts += [f"{survey.scenarios['corpus']} of the corpus"] if survey.scenarios["corpus"] else []
+    counts += [f"{survey.scenarios['explored']} drawn scenarios"] if survey.scenarios["explored"] else []
+    reason = f"was exercised by none of {', none of '.join(counts)}"
+    return "; ".join([reason, *_why_not(rule, survey, tally)])
 
 
 def _why_not(rule: Rule, survey: Survey, tally: Tally) -> Iterator[str]:
@@ -180,34 +167,17 @@ def _why_not(rule: Rule, survey: Survey, tally: Tally) -> Iterator[str]:
 
 
 def _coverage(survey: Survey, tally: Tally) -> Coverage:
+    exercised, performed = tally.scenarios, survey.scenarios
     return Coverage(
-        fixtures=tally.scenarios["fixture"],
-        of_fixtures=survey.scenarios["fixture"],
-        matrix=tally.scenarios["matrix"],
-        of_matrix=survey.scenarios["matrix"],
-        generated=tally.scenarios["generated"],
-        of_generated=survey.scenarios["generated"],
+        fixtures=exercised["fixture"],
+        of_fixtures=performed["fixture"],
+        matrix=exercised["matrix"],
+        of_matrix=performed["matrix"],
+        corpus=exercised["corpus"],
+        of_corpus=performed["corpus"],
+        explored=exercised["explored"],
+        of_explored=performed["explored"],
         left_alone=dict(sorted(tally.left_alone.items())),
-    )
-
-
-def _failed(rule: Rule, tally: Tally, proof: Proof) -> RuleVerdict:
-    performed, wrong = proof
-    return RuleVerdict(
-        rule=rule.id,
-        level=rule.level,
-        verdict="fail",
-        exercised=max(tally.exercised, 1),
-        reason=f"expected {wrong.expected}; got {wrong.got}",
-        counterexample=Counterexample(
-            scenario=performed.scenario,
-            trace=performed.trace,
-            at=wrong.at,
-            aspect=wrong.aspect,
-            also=wrong.also,
-            expected=wrong.expected,
-            got=wrong.got,
-        ),
     )
 
 

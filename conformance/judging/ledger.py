@@ -9,10 +9,9 @@ from time import perf_counter
 
 import msgspec
 
-from conformance import __version__
+from conformance.judging.floor import Floor
 from conformance.judging.judge import Judge
 from conformance.judging.results import ImplementationResults, Results, Suite, write
-from conformance.judging.search import ProfileName
 from conformance.judging.snapshots import Snapshots, compare
 from conformance.judging.survey import Survey
 from conformance.judging.unexpected import UnexpectedError, together
@@ -76,10 +75,14 @@ def _snapshots(survey: Survey) -> Snapshots:
 
 @dataclass
 class Ledger:
-    """Everything that is known so far. file: where the results are written after each entry."""
+    """Everything that is known so far. suite: what judges, and how. file: where the results are written after each entry.
+
+    floor: what has to be exercised at least, once everything was judged.
+    """
 
     judges: Sequence[Judge]
-    profile: ProfileName
+    suite: Suite
+    floor: Floor = field(default_factory=Floor)
     file: Path | None = None
     complete: bool = False
     _entries: dict[tuple[str, str], Entry] = field(default_factory=dict[tuple[str, str], Entry])
@@ -104,7 +107,7 @@ class Ledger:
         """The results so far: implementations as they were named, rules as in the specification."""
         return Results(
             complete=self.complete,
-            suite=Suite(version=__version__, profile=self.profile),
+            suite=self.suite,
             implementations=tuple(self._of(judge) for judge in self.judges),
         )
 
@@ -119,17 +122,19 @@ class Ledger:
             areas.update(entry.snapshots)
             both_ways.update(entry.both_ways)
             unexpected.update(entry.unexpected)
+        verdicts = tuple(entry.verdict for entry in entries if entry.verdict is not None)
         return ImplementationResults(
             name=subject.label,
             asked=subject.asked,
             version=subject.version,
             capabilities=tuple(sorted(subject.capabilities)),
             policies=subject.policies,
-            rules=tuple(entry.verdict for entry in entries if entry.verdict is not None),
+            rules=verdicts,
             cells=tuple(cell for entry in entries for cell in entry.cells),
             both_ways=_all_ways(list(both_ways.values())),
             snapshots=_together(list(areas.values())),
             unexpected=together(list(unexpected.values())),
+            shortfalls=tuple(self.floor.shortfalls(verdicts, subject.capabilities)) if self.complete else (),
             scenarios=sum(entry.scenarios for entry in entries),
             seconds=round(sum(entry.seconds for entry in entries), 3),
         )

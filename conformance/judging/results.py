@@ -12,27 +12,40 @@ import msgspec
 
 from conformance.errors import UsageError
 from conformance.json_errors import misfit
+from conformance.judging.floor import Shortfall
+from conformance.judging.search import ProfileName
 from conformance.judging.snapshots import Snapshots
 from conformance.judging.unexpected import UnexpectedError
 from conformance.judging.verdicts import BothWays, CellResult, RuleVerdict, Trouble
 from conformance.vocabulary import Capability, Data, Policies
 
-FORMAT = "conformance-results/1"
+FORMAT = "conformance-results/2"
 
 
 class Suite(Data, frozen=True, kw_only=True, omit_defaults=False):
-    """The suite that judged, and how much it tried."""
+    """The suite that judged, how much it tried, and where.
+
+    material: the digest of everything frozen. explored: scenarios drawn anew, an area, with this seed. python, platform: of this
+    process. command: as it was given.
+    """
 
     name: Literal["agent-tck"] = "agent-tck"
     version: str
-    profile: Literal["quick", "default", "thorough"] = "default"
+    profile: ProfileName = "default"
+    material: str = ""
+    explored: int = 0
+    seed: int | None = None
+    python: str = ""
+    platform: str = ""
+    command: str = ""
 
 
 class ImplementationResults(Data, frozen=True, kw_only=True, omit_defaults=False):
     """One implementation: what it declares, and what every rule says of it. asked: the words by which a command finds it.
 
     cells: what came of the configuration matrix, where the whole persistence area was asked for. both_ways: with the profile
-    `thorough`. unexpected: the commonest errors that no neutral kind fits.
+    `thorough`. unexpected: the commonest errors that no neutral kind fits. shortfalls: what the gate asks for beside the rules and
+    was not reached.
     """
 
     name: str
@@ -45,6 +58,7 @@ class ImplementationResults(Data, frozen=True, kw_only=True, omit_defaults=False
     both_ways: BothWays | None = None
     snapshots: Snapshots | None = None
     unexpected: tuple[UnexpectedError, ...] = ()
+    shortfalls: tuple[Shortfall, ...] = ()
     scenarios: int = 0
     seconds: float = 0.0
 
@@ -56,7 +70,7 @@ class ImplementationResults(Data, frozen=True, kw_only=True, omit_defaults=False
 class Results(Data, frozen=True, kw_only=True, omit_defaults=False):
     """All results. complete: false while rules are still being judged, and for ever where that was cut short."""
 
-    format: Literal["conformance-results/1"] = FORMAT
+    format: Literal["conformance-results/2"] = FORMAT
     complete: bool = False
     suite: Suite
     implementations: tuple[ImplementationResults, ...] = ()
@@ -70,9 +84,13 @@ class Results(Data, frozen=True, kw_only=True, omit_defaults=False):
     def troubles(self) -> Iterator[Trouble]:
         """Everything that breaks the gate."""
         for implementation in self.implementations:
-            for found in (*implementation.rules, *implementation.cells):
-                if found.trouble is not None:
-                    yield found.trouble
+            for verdict in implementation.rules:
+                yield from verdict.troubles
+            for cell in implementation.cells:
+                if cell.trouble is not None:
+                    yield cell.trouble
+            for shortfall in implementation.shortfalls:
+                yield shortfall.trouble
 
 
 def write(results: Results, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Drawing scenarios with Hypothesis, the same ones every time, and shrinking one that proves something."""
+"""How much is tried, and drawing scenarios with Hypothesis: the same ones for the same seed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from unittest.mock import patch
 
 import msgspec
 from hypothesis import Phase, Verbosity, find, settings
-from hypothesis.errors import Flaky, NoSuchExample
+from hypothesis.errors import NoSuchExample
 from hypothesis.strategies import SearchStrategy
 
 from conformance.scenario.scenario import Scenario
-
-SEED = 20_251
 
 ProfileName = Literal["quick", "default", "thorough"]
 PROFILES: tuple[ProfileName, ...] = get_args(ProfileName)
@@ -26,20 +24,23 @@ PROFILES: tuple[ProfileName, ...] = get_args(ProfileName)
 class Profile:
     """How much is tried.
 
-    pool: generated scenarios an area. shrink: scenarios tried to make one counterexample smaller. both_ways: whether generated
-    scenarios are also performed with streaming flipped.
+    corpus: scenarios of the frozen corpus an area, the first ones; None: all. explore: scenarios an area that are drawn anew, with
+    this seed. shrink: scenarios tried to make one counterexample smaller. both_ways: whether scenarios of corpus and exploration
+    are also performed with streaming flipped.
     """
 
     name: ProfileName
-    pool: int
-    shrink: int
+    corpus: int | None = None
+    explore: int = 0
+    seed: int = 0
+    shrink: int = 600
     both_ways: bool = False
 
 
 _PROFILES: dict[ProfileName, Profile] = {
-    "quick": Profile("quick", pool=50, shrink=200),
-    "default": Profile("default", pool=300, shrink=600),
-    "thorough": Profile("thorough", pool=2300, shrink=2000, both_ways=True),
+    "quick": Profile("quick", corpus=50, shrink=200),
+    "default": Profile("default"),
+    "thorough": Profile("thorough", explore=2000, shrink=2000, both_ways=True),
 }
 
 
@@ -52,35 +53,23 @@ class Enough(BaseException):
     """Ends a search from inside. Not an Exception: Hypothesis would take that for a failure and shrink it."""
 
 
-def draw(strategy: SearchStrategy[Scenario], count: int, visit: Callable[[Scenario], None], *, seed: int = SEED) -> None:
-    """Hand up to `count` scenarios to `visit`; it may raise Enough. The same seed draws the same ones."""
+def draw(strategy: SearchStrategy[Scenario], count: int, visit: Callable[[Scenario], None], *, seed: int) -> None:
+    """Hand up to `count` scenarios to `visit`; it may raise Enough. One seed draws the same, with one version of Hypothesis."""
 
     def never(scenario: Scenario) -> bool:
         visit(scenario)
         return False
 
-    _find(strategy, count, never, seed)
-
-
-def smallest(
-    strategy: SearchStrategy[Scenario], effort: Profile, proves: Callable[[Scenario], bool], known: Scenario | None = None
-) -> Scenario | None:
-    """The smallest scenario found that proves something; `known`, which proves it too, where nothing smaller is found."""
-    best, tried = known, 0
-
-    def condition(scenario: Scenario) -> bool:
-        nonlocal best, tried
-        if tried == effort.pool + effort.shrink:
-            raise Enough
-        tried += 1
-        if not proves(scenario):
-            return False
-        if best is None or size(scenario) < size(best):
-            best = scenario
-        return True
-
-    _find(strategy, effort.pool, condition)
-    return best
+    effort = settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        derandomize=False,  # the seed decides, also where a profile for CI says otherwise
+        phases=(Phase.generate,),
+        verbosity=Verbosity.quiet,
+    )
+    with _only_the_seed(), suppress(NoSuchExample, Enough):
+        find(strategy, never, settings=effort, random=Random(seed))
 
 
 def size(scenario: Scenario) -> tuple[int, int]:
@@ -91,20 +80,6 @@ def size(scenario: Scenario) -> tuple[int, int]:
 def key(scenario: Scenario) -> bytes:
     """What two scenarios share that are the same thing to do."""
     return msgspec.json.encode(msgspec.structs.replace(scenario, title="", shows=()))
-
-
-def _find(strategy: SearchStrategy[Scenario], count: int, condition: Callable[[Scenario], bool], seed: int = SEED) -> None:
-    effort = settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        derandomize=False,  # the seed below decides, also where a profile for CI says otherwise
-        phases=(Phase.generate, Phase.shrink),
-        verbosity=Verbosity.quiet,
-    )
-    # flaky: the implementation is not the same every time; what `condition` saw until then stands
-    with _only_the_seed(), suppress(NoSuchExample, Enough, Flaky):
-        find(strategy, condition, settings=effort, random=Random(seed))
 
 
 @contextmanager

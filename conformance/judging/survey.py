@@ -1,15 +1,15 @@
-"""A survey: the fixtures, the matrix and a pool of generated scenarios of one area, each judged by every rule.
+"""A survey: the fixtures, the matrix, the corpus and what is drawn of one area, each scenario judged by every rule.
 
-Only tallies are kept, not the traces of the pool, so that a thorough survey needs little more memory than a quick one.
+Only tallies are kept, and the traces of the smallest violations, so that a thorough survey needs little more memory than a quick
+one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
 from hypothesis.strategies import SearchStrategy
@@ -18,103 +18,30 @@ from conformance.harness.execution import Performed, performed, violation
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.subject import Subject
 from conformance.judging.cell_outcomes import Outcomes
+from conformance.judging.material import Material
 from conformance.judging.search import Enough, Profile, draw, key, size
+from conformance.judging.tally import FROZEN, Proof, Sort, Tally
 from conformance.judging.unexpected import Unexpected
 from conformance.judging.verdicts import BothWays, Difference
-from conformance.rules.rule import Finding, Judgement, Nearest, Rule
+from conformance.rules.rule import Rule
+from conformance.scenario.identity import scenario_id
 from conformance.scenario.scenario import Respond, Run, RunWorkflow, Scenario, Step, Together, runs_of, workflow_runs_of
 from conformance.trace.harness_events import Broke
 from conformance.trace.trace import Trace
-from conformance.vocabulary import Area, Capability, Policies
+from conformance.vocabulary import Area
 
 GIVE_UP = 3
 """Broken performances after which a survey ends: an implementation that always hangs must not cost hours."""
-
-
-def _no_matrix(_area: Area, _capabilities: frozenset[Capability], _policies: Policies) -> Iterable[Scenario]:
-    return ()
-
-
-@dataclass(frozen=True)
-class Material:
-    """What an area is judged with: fixtures, generated scenarios, what a scenario demands, and a matrix that must be complete.
-
-    matrix: the configuration matrix, or every order of finishing.
-    """
-
-    fixtures: Callable[[Area], Sequence[tuple[str, Scenario]]]
-    scenarios: Callable[[Area, frozenset[Capability]], SearchStrategy[Scenario]]
-    needs: Callable[[Scenario], frozenset[Capability]]
-    matrix: Callable[[Area, frozenset[Capability], Policies], Iterable[Scenario]] = _no_matrix
-
-
-def shipped() -> Material:
-    """The suite's own material."""
-    from conformance.matrix import cells, conflict_switches, finishing_orders
-    from conformance.scenario.files import load
-    from conformance.scenario.requirements import needs
-    from conformance.strategies import scenarios
-
-    def matrix(area: Area, capabilities: frozenset[Capability], policies: Policies) -> Iterable[Scenario]:
-        match area:
-            case "threads":
-                return ()
-            case "persistence":
-                return (*cells.scenarios(capabilities, policies), *conflict_switches.scenarios())
-            case "orchestration":
-                return finishing_orders.scenarios(capabilities)
-
-    return Material(load, scenarios, needs, matrix)
-
-
-Sort = Literal["fixture", "matrix", "generated", "flipped"]
-"""Where a scenario comes from. matrix: a cell of the configuration matrix or a conflict switch. flipped: a generated one with
-streaming flipped in every run."""
-
-
-@dataclass
-class Tally:
-    """exercised: how often the rule's precondition was met. scenarios: in how many of each sort.
-
-    left_alone: how many subjects each exclusion took away. smallest: the smallest violation. raised: where the rule itself failed.
-    nearest: what came nearest to exercising the rule, as long as nothing does.
-    """
-
-    exercised: int = 0
-    scenarios: Counter[Sort] = field(default_factory=Counter[Sort])
-    left_alone: Counter[str] = field(default_factory=Counter[str])
-    smallest: tuple[Performed, Finding] | None = None
-    raised: tuple[Performed, Exception] | None = None
-    nearest: Nearest | None = None
-
-    def add(self, rule: Rule, performed: Performed, sort: Sort) -> Judgement | None:
-        """Let the rule judge one more performance; None where it failed itself."""
-        try:
-            judgement = rule.examine(performed.view)
-        except Exception as error:
-            self.raised = self.raised or (performed, error)
-            return None
-        self.exercised += judgement.exercised
-        if not self.exercised:
-            self._approach(rule.nearest(performed.view))
-        self.scenarios[sort] += bool(judgement.exercised)
-        self.left_alone.update(judgement.left_alone)
-        if judgement.violations and (self.smallest is None or size(performed.scenario) < size(self.smallest[0].scenario)):
-            self.smallest = performed, judgement.violations[0]
-        return judgement
-
-    def _approach(self, near: Nearest | None) -> None:
-        if near is not None and (self.nearest is None or len(near.unmet) < len(self.nearest.unmet)):
-            self.nearest = near
 
 
 @dataclass
 class Survey:
     """One area on one subject.
 
-    fixtures: every fixture that was performed, out of `known_fixtures`. scenarios: how many of each sort were. outcomes: what came
-    of the configuration matrix, in the persistence area. both_ways: where the effort asks for it. broken: what cannot be judged.
-    unexpected: errors of no neutral kind, and steps that the adapter refused.
+    fixtures: every fixture that was performed, out of `known_fixtures`. judged: the ids of the frozen scenarios that were.
+    scenarios: how many of each sort were. outcomes: what came of the configuration matrix, in the persistence area. both_ways:
+    where the effort asks for it. broken: what cannot be judged. unexpected: errors of no neutral kind, and steps that the adapter
+    refused.
     """
 
     subject: Subject
@@ -126,14 +53,16 @@ class Survey:
     tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])
     fixtures: dict[str, Performed] = field(default_factory=dict[str, Performed])
     known_fixtures: int = 0
+    judged: set[str] = field(default_factory=set[str])
     scenarios: Counter[Sort] = field(default_factory=Counter[Sort])
     outcomes: Outcomes = field(default_factory=Outcomes)
     both_ways: BothWays | None = None
     broken: list[Performed] = field(default_factory=list[Performed])
     performed: int = 0
     unexpected: Unexpected = field(default_factory=Unexpected)
-    _drawn: list[Scenario] = field(default_factory=list[Scenario])
+    _free: list[Scenario] = field(default_factory=list[Scenario])
     _violated: dict[bytes, frozenset[str]] = field(default_factory=dict[bytes, frozenset[str]])
+    _tried: dict[tuple[bytes, str], bool] = field(default_factory=dict[tuple[bytes, str], bool])
     _broken_in_search: int = 0
 
     def __post_init__(self) -> None:
@@ -151,7 +80,10 @@ class Survey:
                 self.fixtures[name] = performed
         for scenario in self.material.matrix(self.area, self.subject.capabilities, self.subject.policies):
             self._judge(f"the scenario {scenario.title!r}", scenario, "matrix")
-        draw(self.strategy, self.effort.pool, self._visit)
+        for scenario in self.material.corpus(self.area)[: self.effort.corpus]:
+            self._visit("a scenario of the corpus", scenario, "corpus")
+        if self.effort.explore:
+            draw(self.strategy, self.effort.explore, self._explore, seed=self.effort.seed)
         if self.effort.both_ways and "runs.streaming" in self.subject.capabilities and not self.gave_up:
             self._compare_both_ways()
 
@@ -162,8 +94,13 @@ class Survey:
 
     @property
     def strategy(self) -> SearchStrategy[Scenario]:
-        """The generated scenarios of the area that the subject can be asked to perform."""
+        """The scenarios of the area that can be drawn for the subject."""
         return self.material.scenarios(self.area, self.subject.capabilities)
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """The ids of all frozen scenarios of the area, whatever they demand and whatever was performed of them."""
+        return self.material.frozen(self.area, self.subject.capabilities, self.subject.policies)
 
     def can(self, scenario: Scenario) -> bool:
         """Whether the subject declares what a scenario demands."""
@@ -174,41 +111,47 @@ class Survey:
         self.performed += 1
         return performed(scenario, self.subject, self.timeout)
 
-    def violates(self, scenario: Scenario, rule: Rule) -> bool:
-        """Whether a rule is violated by a scenario; performed only where it was not before.
+    def proof(self, scenario: Scenario, rule: Rule, aspect: str) -> Proof | None:
+        """A scenario performed once more, and what in it violates a rule in an aspect; None where nothing does."""
+        performed = self.performance("performed again", scenario)
+        wrong = violation(rule, performed, aspect) if performed else None
+        return (performed, wrong) if performed and wrong else None
+
+    def violates(self, scenario: Scenario, rule: Rule, aspect: str) -> bool:
+        """The same in a search, where no scenario is performed twice. Raises Enough where too much breaks.
 
         It changes no tally: what one rule's search happens to meet must not change the verdict of another.
         """
-        known = self._violated.get(key(scenario))
-        if known is None:
+        place = key(scenario), f"{rule.id}/{aspect}"
+        if place not in self._tried:
             performed = self.performance("found in a search", scenario)
-            if performed is None:
-                return False
-            violated = (each.id for each in self.rules if violation(each, performed) is not None)
-            known = self._violated[key(scenario)] = frozenset(violated)
-            self._broken_in_search += performed.trace.broken is not None
+            self._tried[place] = performed is not None and violation(rule, performed, aspect) is not None
+            self._broken_in_search += performed is not None and performed.trace.broken is not None
         if self._broken_in_search >= GIVE_UP:
             raise Enough
-        return rule.id in known
+        return self._tried[place]
 
     def performance(self, name: str, scenario: Scenario) -> Performed | None:
         """Perform a scenario; None where the subject does not declare what it demands."""
         return Performed(name, scenario, self.perform(scenario)) if self.can(scenario) else None
 
-    def _visit(self, scenario: Scenario) -> None:
-        if key(scenario) not in self._violated and self._judge("a generated scenario", scenario, "generated"):
-            self._drawn.append(scenario)
+    def _explore(self, scenario: Scenario) -> None:
+        self._visit("a drawn scenario", scenario, "explored")
+
+    def _visit(self, name: str, scenario: Scenario, sort: Sort) -> None:
+        if key(scenario) not in self._violated and self._judge(name, scenario, sort):
+            self._free.append(scenario)
 
     def _compare_both_ways(self) -> None:
-        """Perform every generated scenario also with streaming flipped, where it can be, and compare what is violated."""
+        """Perform each scenario of corpus and exploration also with streaming flipped, where it can be, and compare."""
         compared = 0
         differing: list[Difference] = []
-        for drawn in self._drawn:
+        for drawn in self._free:
             other = flipped(drawn)
             if other is None or not self.can(other):
                 continue
             if key(other) not in self._violated:
-                self._judge("a generated scenario with streaming flipped", other, "flipped")
+                self._judge("a scenario with streaming flipped", other, "flipped")
             violated, instead = self._violated[key(drawn)], self._violated[key(other)]
             broken = {key(each.scenario) for each in self.broken}
             if not {key(drawn), key(other)} & broken:
@@ -232,7 +175,9 @@ class Survey:
             if self.gave_up:
                 raise Enough
             return performed
-        judged = [self.tallies[rule.id].add(rule, performed, sort) for rule in self.rules]
+        id = scenario_id(scenario) if sort in FROZEN else None
+        self.judged |= {id} if id else set()
+        judged = [self.tallies[rule.id].add(rule, performed, sort, id) for rule in self.rules]
         judgements = [judgement for judgement in judged if judgement is not None]
         if self.area == "persistence":
             self.outcomes.add(performed.view, judgements)

@@ -13,8 +13,26 @@ from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Area, Data, Level, Verdict
 
-Trouble = Literal["error", "violation", "stale deviation", "not exercised", "not reached"]
-"""Why a verdict, or what came of a cell, breaks the gate."""
+Trouble = Literal[
+    "error",
+    "violation",
+    "stale deviation",
+    "expired deviation",
+    "deviation without a reason",
+    "not exercised",
+    "not reached",
+    "nothing exercised",
+    "not declared",
+]
+"""Why a verdict, what came of a cell, or a run as a whole breaks the gate.
+
+nothing exercised: no rule at all was, or none of an area that was asked for. not declared: a capability that the gate requires.
+"""
+
+FaultTrouble = Literal["stale deviation", "expired deviation", "deviation without a reason"]
+
+DeviationKind = Literal["bug", "by design", "disputed"]
+"""bug: the implementation contradicts what it means to do. by design: it decided otherwise. disputed: which of the two is open."""
 
 CellOutcome = Literal["held", "violated", "refused", "not supported", "not reached"]
 
@@ -43,26 +61,53 @@ class Counterexample(Data, frozen=True, kw_only=True, omit_defaults=False):
 class Coverage(Data, frozen=True, kw_only=True, omit_defaults=False):
     """What met a rule's precondition.
 
-    fixtures, matrix, generated: how many of each did at least once; of_fixtures, of_matrix, of_generated: how many were performed.
-    matrix: scenarios of the configuration matrix and the conflict switches, which the persistence area has. left_alone: for each
-    exclusion of the rule, how many subjects (mostly runs) it took away.
+    fixtures, matrix, corpus, explored: how many of each did at least once; of_fixtures and so on: how many were performed. matrix:
+    scenarios of the configuration matrix and the conflict switches, or orders of finishing. explored: those that were drawn anew.
+    left_alone: for each exclusion of the rule, how many subjects (mostly runs) it took away.
     """
 
     fixtures: int = 0
     of_fixtures: int = 0
     matrix: int = 0
     of_matrix: int = 0
-    generated: int = 0
-    of_generated: int = 0
+    corpus: int = 0
+    of_corpus: int = 0
+    explored: int = 0
+    of_explored: int = 0
     left_alone: dict[str, int] = {}
+
+
+class Violation(Data, frozen=True, kw_only=True, omit_defaults=False):
+    """One way in which a rule is violated, with the smallest scenario that shows it.
+
+    declared: by a deviation of the baseline, whose reason, kind, link and `follows` (the `RULE/aspect` that it is a consequence of)
+    these are; of a new violation they are empty. counterexample: of a declared one, its own scenario. flaky: the same scenario,
+    performed again, did not violate the rule each time.
+    """
+
+    aspect: str
+    declared: bool = False
+    reason: str = ""
+    kind: DeviationKind | None = None
+    link: str = ""
+    follows: str = ""
+    counterexample: Counterexample
+    flaky: bool = False
+
+
+class Fault(Data, frozen=True, kw_only=True, omit_defaults=False):
+    """What is wrong with what the baseline declares of a rule, in a sentence, and why that breaks the gate."""
+
+    trouble: FaultTrouble
+    text: str
 
 
 class RuleVerdict(Data, frozen=True, kw_only=True, omit_defaults=False):
     """What one rule says of one implementation.
 
     exercised: how often the rule's precondition was met. coverage: in how many scenarios; None where the rule does not apply.
-    reason: why the verdict is not a plain pass; of a deviation, the declared one. stale: a deviation is declared, but the rule
-    holds or cannot be judged.
+    reason: why the verdict is not a plain pass; of deviations, the declared ones. violations: new ones first. failing: for each
+    aspect the ids of the frozen scenarios that violate it. broke: what shows an error. faults: of the baseline.
     """
 
     rule: str
@@ -71,19 +116,38 @@ class RuleVerdict(Data, frozen=True, kw_only=True, omit_defaults=False):
     exercised: int = 0
     coverage: Coverage | None = None
     reason: str = ""
-    counterexample: Counterexample | None = None
-    stale: bool = False
+    violations: tuple[Violation, ...] = ()
+    failing: dict[str, tuple[str, ...]] = {}
+    broke: Counterexample | None = None
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def counterexample(self) -> Counterexample | None:
+        """What proves the verdict: the first of its violations, or what broke."""
+        return self.violations[0].counterexample if self.violations else self.broke
+
+    @property
+    def stale(self) -> bool:
+        """Whether something is declared that is no longer so."""
+        return any(fault.trouble == "stale deviation" for fault in self.faults)
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """Everything in it that breaks the gate, the worst first."""
+        found: list[Trouble] = [fault.trouble for fault in self.faults]
+        if self.verdict == "error":
+            return ("error", *found)
+        if self.verdict == "fail":
+            new: list[Trouble] = ["violation" for violation in self.violations if not violation.declared]
+            return (*new, *found)
+        if self.verdict == "not exercised" and self.level == "MUST":
+            return (*found, "not exercised")
+        return tuple(found)
 
     @property
     def trouble(self) -> Trouble | None:
-        """Why this verdict breaks the gate, if it does."""
-        if self.verdict == "error":
-            return "error"
-        if self.verdict == "fail":
-            return "violation"
-        if self.stale:
-            return "stale deviation"
-        return "not exercised" if self.verdict == "not exercised" and self.level == "MUST" else None
+        """The worst of these, if there is any."""
+        return next(iter(self.troubles), None)
 
 
 class CellResult(Data, frozen=True, kw_only=True, omit_defaults=False):
@@ -109,7 +173,7 @@ class CellResult(Data, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class Difference(Data, frozen=True, kw_only=True, omit_defaults=False):
-    """A generated scenario that violates other rules when streaming is flipped in every run."""
+    """A scenario that violates other rules when streaming is flipped in every run."""
 
     area: Area
     scenario: Scenario
@@ -118,7 +182,7 @@ class Difference(Data, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class BothWays(Data, frozen=True, kw_only=True, omit_defaults=False):
-    """How many generated scenarios were judged as drawn and with streaming flipped, and those that differ.
+    """How many scenarios of corpus and exploration were judged as drawn and with streaming flipped, and those that differ.
 
     Left out: scenarios without a run, those in which a consumer leaves a stream early, and those that broke either way.
     """

@@ -8,7 +8,7 @@ from functools import partial
 from statistics import median
 
 from conformance.implementation.subject import subject
-from conformance.judging.survey import Material
+from conformance.judging.material import Material
 from conformance.mutants.mutant import Mutant, rules_of
 from conformance.mutants.trial import Trial
 from conformance.mutants.workers import tried

@@ -8,9 +8,8 @@ from itertools import chain
 
 from conformance.implementation.subject import subject
 from conformance.judging.kills import Kill, Matrix, matrix
+from conformance.judging.material import Material
 from conformance.judging.results import Results
-from conformance.judging.search import Profile
-from conformance.judging.survey import Material
 from conformance.mutants.mutant import Mutant, mutants, rules_of
 from conformance.mutants.trial import Trial
 from conformance.mutants.workers import tried
@@ -18,7 +17,7 @@ from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.rule import Rule
 from conformance.vocabulary import AREAS
 
-EFFORT = Profile("quick", pool=20, shrink=0)
+POOL = 20
 """Fixtures and the configuration matrix should kill a mutant; the pool shows what else it trips."""
 
 
@@ -26,11 +25,11 @@ def rows(
     chosen: Mapping[str, type[Mutant]],
     rules: Sequence[Rule],
     *,
-    effort: Profile = EFFORT,
+    pool: int = POOL,
     material: Material | None = None,
 ) -> Iterator[Kill]:
     """Judge one mutant after the other by every rule. Raises ValueError for a mutant that does not say what it has to say."""
-    return tried(partial(_row, effort=effort), chosen, rules, material)
+    return tried(partial(_row, pool=pool), chosen, rules, material)
 
 
 def matrix_for(results: Results, rules: Sequence[Rule]) -> Matrix | None:
@@ -42,7 +41,7 @@ def matrix_for(results: Results, rules: Sequence[Rule]) -> Matrix | None:
     return matrix(list(rows(concerned, list(CATALOGUE.values()))), [rule.id for rule in rules])
 
 
-def _row(mutant: type[Mutant], trial: Trial, effort: Profile) -> Kill:
+def _row(mutant: type[Mutant], trial: Trial, pool: int) -> Kill:
     under_test = subject(mutant)
     ways: set[str] = set()
     broke: str | None = None
@@ -50,7 +49,7 @@ def _row(mutant: type[Mutant], trial: Trial, effort: Profile) -> Kill:
     for area in AREAS:
         sorts = [trial.fixtures(area, under_test)]
         if area in meant:  # elsewhere the fixtures show well enough that it breaks nothing
-            sorts += [trial.matrix(area, under_test), trial.pool(area, under_test, effort.pool)]
+            sorts += [trial.matrix(area, under_test), trial.pool(area, under_test, pool)]
         scenarios = chain.from_iterable(sorts)
         for violated, broken in trial.violated(area, under_test, scenarios):
             ways |= violated

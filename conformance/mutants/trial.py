@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from conformance.harness.execution import Performed, performed
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.subject import Subject, subject
+from conformance.judging.material import Material, shipped
 from conformance.judging.search import draw, key
-from conformance.judging.survey import GIVE_UP, Material, shipped
+from conformance.judging.survey import GIVE_UP
 from conformance.mutants.mutant import Mutant, check
 from conformance.reference.implementation import Reference
 from conformance.rules.rule import Rule
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import AnyEvent
 from conformance.vocabulary import Area, Capability, Policies, plain
+
+SEED = 20_251
 
 Events = tuple[AnyEvent, ...]
 Sort = tuple[frozenset[Capability], Policies]
@@ -68,7 +71,7 @@ class Trial:
         known = area, under_test.capabilities, count
         if known not in self._pools:
             drawn = self._pools[known] = []
-            draw(self.material.scenarios(area, under_test.capabilities), count, drawn.append)
+            draw(self.material.scenarios(area, under_test.capabilities), count, drawn.append, seed=SEED)
         for number, scenario in enumerate(self._pools[known], start=1):
             yield f"generated scenario {number}", scenario
 

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from typing import TypeVar
 
-from conformance.judging.survey import Material
+from conformance.judging.material import Material
 from conformance.mutants.mutant import Mutant, mutants
 from conformance.mutants.trial import Trial, trial
 from conformance.rules.catalogue import CATALOGUE

@@ -32,7 +32,11 @@ def story(title: str, implementation: str, verdict: RuleVerdict) -> str:
 def brief(verdict: RuleVerdict) -> str:
     """Why the verdict is what it is, in one line, however long."""
     found = verdict.counterexample
-    reason = f"got {found.got}; expected {found.expected}" if verdict.verdict == "fail" and found else verdict.reason
+    reason = verdict.reason
+    if verdict.verdict == "fail" and found:
+        reason = f"got {found.got}; expected {found.expected}"
+    elif verdict.faults:
+        reason = "; ".join(fault.text for fault in verdict.faults)
     return " ".join(reason.split())
 
 

@@ -14,8 +14,8 @@ _AREA_OF: Mapping[str, Area] = dict(zip(("THR", "PER", "ORC"), AREAS, strict=Tru
 
 
 def word(verdict: RuleVerdict) -> str:
-    """The word under which a verdict is counted: a stale deviation is no plain pass."""
-    return "stale" if verdict.stale else verdict.verdict
+    """The word under which a verdict is counted: a stale deviation is no plain pass, but a new violation is worse."""
+    return "stale" if verdict.stale and verdict.verdict != "fail" else verdict.verdict
 
 
 def area_of(rule: str) -> Area:
@@ -53,6 +53,10 @@ def gate(results: Results) -> str:
         "error": ("error", "errors"),
         "violation": ("violation", "violations"),
         "stale deviation": ("stale deviation", "stale deviations"),
+        "expired deviation": ("expired deviation", "expired deviations"),
+        "deviation without a reason": ("deviation without a reason", "deviations without a reason"),
+        "nothing exercised": ("area in which nothing was exercised", "areas in which nothing was exercised"),
+        "not declared": ("required capability that is not declared", "required capabilities that are not declared"),
         "not exercised": ("MUST rule not exercised", "MUST rules not exercised"),
         "not reached": ("cell not reached", "cells not reached"),
     }

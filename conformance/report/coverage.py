@@ -1,4 +1,4 @@
-"""What exercised each rule, on a terminal: scenarios and places, what was left alone, and what no generated scenario reached."""
+"""What exercised each rule, on a terminal: scenarios and places, what was left alone, what no scenario of the corpus reached."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def explain(results: Results, to: Console) -> None:
         to.print(Text(f"what exercised the rules on {implementation.name}:", style="bold"))
         to.print(_table(implementation))
         _left_alone(implementation, to)
-        unreached = [each.rule for each in implementation.rules if each.coverage is not None and not each.coverage.generated]
-        to.print(f"supported rules that no generated scenario reached: {', '.join(unreached) or 'none'}")
+        unreached = [each.rule for each in implementation.rules if each.coverage is not None and not each.coverage.corpus]
+        to.print(f"supported rules that no scenario of the corpus reached: {', '.join(unreached) or 'none'}")
         left_out = [each.rule for each in implementation.rules if each.coverage is None]
         if left_out:
             to.print(f"rules that do not apply: {', '.join(left_out)}")
@@ -35,11 +35,11 @@ def _left_alone(implementation: ImplementationResults, to: Console) -> None:
 def _table(implementation: ImplementationResults) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("rule")
-    for name in ("fixtures", "of", "matrix", "of", "generated", "of", "places"):
+    for name in ("fixtures", "of", "matrix", "of", "corpus", "of", "explored", "of", "places"):
         table.add_column(name, justify="right")
     for verdict in implementation.rules:
         found = verdict.coverage
         if found is not None:
-            scenarios = (found.fixtures, found.of_fixtures, found.matrix, found.of_matrix, found.generated, found.of_generated)
-            table.add_row(verdict.rule, *map(str, (*scenarios, verdict.exercised)))
+            frozen = (found.fixtures, found.of_fixtures, found.matrix, found.of_matrix, found.corpus, found.of_corpus)
+            table.add_row(verdict.rule, *map(str, (*frozen, found.explored, found.of_explored, verdict.exercised)))
     return table

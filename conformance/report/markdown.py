@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from conformance.judging.kills import Matrix
 from conformance.judging.results import ImplementationResults, Results
-from conformance.judging.verdicts import RuleVerdict
+from conformance.judging.verdicts import Counterexample, RuleVerdict, Violation
 from conformance.report.counterexample import scenario_lines, trace_lines
 from conformance.report.counts import WORDS, area_of, areas, counted, gate, rules, word
 from conformance.report.markup import fenced, foreign, own, table
@@ -100,7 +100,10 @@ def _details(implementation: ImplementationResults, titles: Mapping[str, str]) -
     """What does not simply hold: breaches first, then declared deviations, then what cannot be asked."""
     groups = [
         ("What breaks the gate", [verdict for verdict in implementation.rules if verdict.trouble]),
-        ("Declared deviations", [verdict for verdict in implementation.rules if word(verdict) == "deviates"]),
+        (
+            "Declared deviations",
+            [verdict for verdict in implementation.rules if word(verdict) == "deviates" and not verdict.trouble],
+        ),
     ]
     for heading, verdicts in groups:
         if verdicts:
@@ -121,14 +124,33 @@ def _detail(verdict: RuleVerdict, titles: Mapping[str, str]) -> Iterator[str]:
     yield ""
     yield f"> {own(titles.get(verdict.rule, ''))}"
     yield ""
-    found = verdict.counterexample
-    if verdict.reason and (found is None or verdict.verdict != "fail"):
+    for fault in verdict.faults:
+        yield f"✗ {foreign(fault.text)}."
+        yield ""
+    for violation in verdict.violations:
+        yield from _violation(violation)
+    if not verdict.violations and verdict.reason:
         yield foreign(verdict.reason)
         yield ""
-    if found is None:
-        return
-    aspect = f"Aspect: {foreign(found.aspect)}. " if found.aspect else ""
-    yield f"{aspect}Expected {foreign(found.expected)}; got {foreign(found.got)}."
+    if verdict.broke is not None:
+        yield from _counterexample(verdict.broke)
+
+
+def _violation(violation: Violation) -> Iterator[str]:
+    """One way in which the rule is broken: the aspect, why that is accepted where it is, and what shows it."""
+    remarks = [foreign(violation.kind)] if violation.kind else ["**new**"]
+    remarks += ["flaky: not each time that it was performed"] if violation.flaky else []
+    remarks += [f"follows from {foreign(violation.follows)}"] if violation.follows else []
+    remarks += [f"<{violation.link}>"] if violation.link else []
+    yield f"**{foreign(violation.aspect)}** ({'; '.join(remarks)})" + (
+        f": {foreign(violation.reason)}" if violation.declared else ""
+    )
+    yield ""
+    yield from _counterexample(violation.counterexample)
+
+
+def _counterexample(found: Counterexample) -> Iterator[str]:
+    yield f"Expected {foreign(found.expected)}; got {foreign(found.got)}."
     yield ""
     yield from fenced([*scenario_lines(found.scenario), "", *trace_lines(found)], "text")
     yield "<details><summary>The scenario as JSON</summary>"

@@ -51,7 +51,7 @@ def show(results: Results, to: Console) -> None:
     for implementation in results.implementations:
         for line in _attention(implementation):
             to.print(line, overflow="ellipsis", no_wrap=bool(line.no_wrap))  # printing forgets what the text says of itself
-        for part in (_unexpected, _cells, _both_ways, _snapshots):
+        for part in (_shortfalls, _unexpected, _cells, _both_ways, _snapshots):
             for line in part(implementation):
                 to.print(line)
     scenarios = sum(implementation.scenarios for implementation in results.implementations)
@@ -115,6 +115,11 @@ def _attention(implementation: ImplementationResults) -> Iterator[Text]:
 
 def _listed(ids: list[str]) -> str:
     return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+
+
+def _shortfalls(implementation: ImplementationResults) -> Iterator[Text]:
+    for shortfall in implementation.shortfalls:
+        yield Text(f"  {shortfall.trouble}: {shortfall.text}", style="bold red")
 
 
 def _unexpected(implementation: ImplementationResults) -> Iterator[Text]:

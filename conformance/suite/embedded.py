@@ -71,7 +71,16 @@ _ISOLATED = (
 
 def _arguments(request: Request, json: Path | None, report: Path | None) -> Iterator[str]:
     yield f"--conformance-profile={request.profile}"
-    for option, values in (("implementation", request.implementations), ("area", request.areas), ("rule", request.rules)):
+    for option, value in (("explore", request.explore), ("seed", request.seed)):
+        if value is not None:
+            yield f"--conformance-{option}={value}"
+    lists = (
+        ("implementation", request.implementations),
+        ("area", request.areas),
+        ("rule", request.rules),
+        ("require", request.required),
+    )
+    for option, values in lists:
         yield from (f"--conformance-{option}={value}" for value in values)
     for option, path in (("baseline", request.baseline), ("json", json), ("report", report)):
         if path is not None:

@@ -26,6 +26,9 @@ def request(config: pytest.Config) -> Request:
         areas=config.getoption("--conformance-area") or (),
         rules=config.getoption("--conformance-rule") or (),
         profile=config.getoption("--conformance-profile") or config.getini("conformance_profile") or "default",
+        explore=config.getoption("--conformance-explore"),
+        seed=config.getoption("--conformance-seed"),
+        required=config.getoption("--conformance-require") or config.getini("conformance_require"),
         baseline=_baseline(config),
         own_baselines=not config.getoption("--no-conformance-baseline"),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import cast
 
 import msgspec
 import pytest
@@ -14,7 +13,6 @@ from conformance.errors import UsageError
 from conformance.judging.cell_outcomes import Outcomes
 from conformance.judging.judge import Judge
 from conformance.judging.ledger import Entry, Ledger
-from conformance.judging.search import ProfileName
 from conformance.judging.verdicts import RuleVerdict
 from conformance.mutants.matrix import matrix_for
 from conformance.report.files import check_folder, write_report
@@ -42,11 +40,11 @@ def start(config: pytest.Config) -> None:
     take_node_ids(config)
     try:
         asked = request(config)
-        judges = asked.judges()
+        judges, suite, floor = asked.judges(), asked.suite(), asked.floor()
         json, report = (check_folder(path) if path else None for path in (file(config, _JSON), file(config, _REPORT)))
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
-    ledger = Ledger(judges, cast("ProfileName", asked.profile), json)
+    ledger = Ledger(judges, suite, floor, json)
     config.pluginmanager.register(ConformanceSession(ledger, report, worker=hasattr(config, "workerinput")), NAME)
 
 
@@ -111,14 +109,17 @@ class ConformanceSession:
             self._seen.add(report.nodeid)
             self.ledger.add(entry)
 
-    def pytest_sessionfinish(self) -> None:
-        """Write what is to be written. Complete is what was selected and judged, all of it."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write what is to be written; fail where nothing was exercised. Complete is what was selected and judged, all of it."""
         if self._worker:
             return
         self.ledger.finish(complete=self._expected <= self._seen and bool(self._expected))
         if self._report is not None and self._seen:
             titles = {rule.id: rule.title for rule in self.rules}
             write_report(self.ledger.results, titles, matrix_for(self.ledger.results, self.rules), self._report)
+
+        if any(each.shortfalls for each in self.ledger.results.implementations) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The counts, and where the files are."""

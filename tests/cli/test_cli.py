@@ -37,7 +37,16 @@ class Idle(Reference):
     name = "idle"
     capabilities = frozenset({"runs.store", "threads.hosted", "service.stateless"})
 """
-KNOWN = '[[deviation]]\nrule = "THR-05"\nreason = "we never say store"\n'
+KNOWN = '''
+[[deviation]]
+rule = "THR-05"
+aspect = "stores"
+reason = "we never say store"
+scenario = """{
+  "agents": {"a": {"service": {"keeps": "new_ids", "stores_by_default": true}}},
+  "steps": [{"do": "create_thread", "thread": "t", "agent": "a"}, {"do": "run", "thread": "t", "say": ["one"]}]
+}"""
+'''
 ONE = ("--rule", "THR-05", "--profile", "quick")
 
 
@@ -78,7 +87,20 @@ def test_a_violation_exits_1_and_is_shown_in_a_line(capsys):
     assert "THR-05 fail: got store" in output(capsys)[0]
 
 
-def test_a_declared_deviation_exits_0_and_a_stale_one_1(capsys):
+def test_a_declared_deviation_exits_0_and_a_stale_one_1(capsys, monkeypatch):
+    whole = ("--rule", "THR-05", "--baseline", "known.toml")
+    monkeypatch.setenv("CI", "true")
+    assert main(["run", "my_agents:Faulty", *whole, "--baseline-update"]) == 2
+    assert "nothing is accepted where CI is set" in output(capsys)[1]
+    monkeypatch.delenv("CI")
+    assert main(["run", "my_agents:Faulty", *whole, "--baseline-update", "--profile", "quick"]) == 2
+    assert "needs the baseline and all frozen scenarios" in output(capsys)[1]
+    assert main(["run", "my_agents:Faulty", *whole, "--baseline-update"]) == 0
+    assert "known to fail from now on: THR-05/stores in 3" in output(capsys)[0]
+    assert main(["run", "my_agents:Faulty", *ONE, "--baseline", "known.toml"]) == 1
+    assert "1 deviation without a reason" in output(capsys)[0]
+    known = Path("known.toml")
+    known.write_text(known.read_text().replace('reason = ""', 'reason = "we never say store"'))
     assert main(["run", "my_agents:Faulty", *ONE, "--baseline", "known.toml"]) == 0
     assert "THR-05 deviates: we never say store" in output(capsys)[0]
     assert main(["run", "my_agents:Sound", *ONE, "--baseline", "known.toml"]) == 1
@@ -249,7 +271,7 @@ def test_coverage_is_explained_after_the_verdicts(capsys):
     assert main(["run", "my_agents:Sound", "--rule", "THR-01", "THR-05", "--profile", "quick", "--explain-coverage"]) == 0
     out, _ = output(capsys)
     assert out.index("the gate holds") < out.index("what exercised the rules on sound:")
-    assert "supported rules that no generated scenario reached: none" in out
+    assert "supported rules that no scenario of the corpus reached: none" in out
 
 
 def test_the_command_works_as_a_process_and_shows_no_colour_where_none_is_wanted(here):

@@ -14,8 +14,8 @@ from conformance.harness.runner import perform
 from conformance.implementation.protocol import Implementation
 from conformance.implementation.subject import subject
 from conformance.judging.judge import Judge
+from conformance.judging.material import shipped
 from conformance.judging.search import Profile
-from conformance.judging.survey import shipped
 from conformance.reference.implementation import Reference
 from conformance.rules.catalogue import CATALOGUE
 from conformance.scenario.scenario import RunWorkflow, Scenario
@@ -110,7 +110,7 @@ def test_what_never_ends_is_cut_off_with_all_that_was_seen(implementation: type[
 def test_it_ends_in_error_verdicts_and_the_other_areas_are_judged(implementation: type[Implementation]):
     rules = [CATALOGUE[id] for id in ("ORC-16", "ORC-01", "THR-01")]
     material = replace(shipped(), fixtures=lambda area: [("chat", CHAT)] if area == "orchestration" else [])
-    effort = Profile("quick", pool=5, shrink=0)
+    effort = Profile("quick", explore=5, shrink=0)
     judge = Judge(subject(implementation), rules, effort=effort, material=material)
     verdicts = {rule.id: judge.verdict(rule) for rule in rules}
     assert verdicts["ORC-16"].verdict == verdicts["ORC-01"].verdict == "error"

@@ -1,40 +1,76 @@
-import tomllib
+"""Baselines are read strictly, and speak of an implementation and a version."""
+
+import json
+from datetime import date
 
 import pytest
-from samples import conversation
+from samples import sample_rule
 
 from conformance.errors import UsageError
-from conformance.judging.baseline import declaration, read
+from conformance.implementation.subject import Subject
+from conformance.judging.baseline import read
+from conformance.judging.known_failures import KnownFailures, encode, file_beside
 
-RULES = ["PER-09", "PER-10"]
-GOOD = """
+RULES = {"PER-09": sample_rule(id="PER-09"), "PER-10": sample_rule(id="PER-10")}
+SCENARIO = '{"agents": {"a": {}}, "steps": [{"do": "create_thread", "thread": "t", "agent": "a"}]}'
+SHORT = f"[[deviation]]\nrule='PER-09'\naspect='loud'\nscenario='{SCENARIO}'\n"
+GOOD = f"""
 [[deviation]]
 rule = "PER-09"
+aspect = "loud"
+kind = "by design"
 reason = "appends once more\\n on Fridays"
-scenario = '''{"agents": {"a": {}}, "steps": [{"do": "create_thread", "thread": "t", "agent": "a"}]}'''
+link = "https://example.org/1"
+follows = "PER-10/loud"
+versions = ">=1.15,<2"
+expires = 2027-06-30
+scenario = '''{SCENARIO}'''
 
 [[deviation]]
 rule = "PER-10"
-reason = "known"
+aspect = "loud"
+implementation = "other"
+scenario = '''{SCENARIO}'''
 """
 
 
-def written(tmp_path, text):
+def written(tmp_path, text, failures=None):
     file = tmp_path / "known.toml"
     file.write_text(text, encoding="utf-8")
+    if failures is not None:
+        file_beside(file).write_text(failures, encoding="utf-8")
     return file
 
 
-def test_a_baseline_holds_each_deviation_with_reason_and_scenario(tmp_path):
+def mine(version="1.20", name="mine"):
+    return Subject(label=name, origin=lambda: None, version=version)
+
+
+def test_a_baseline_holds_each_deviation_with_what_it_says(tmp_path):
     found = read(written(tmp_path, GOOD), RULES)
-    per09, per10 = found.get("PER-09"), found.get("PER-10")
-    assert per09 is not None
-    assert per10 is not None
-    assert per09.reason == "appends once more on Fridays"
-    assert per09.scenario is not None
-    assert list(per09.scenario.agents) == ["a"]
-    assert per10.scenario is None
-    assert found.get("PER-11") is None
+    (declared,) = found.of(mine(), "PER-09").deviations
+    assert declared.way == "PER-09/loud"
+    assert declared.table.reason == "appends once more on Fridays"
+    assert (declared.table.kind, declared.table.follows) == ("by design", "PER-10/loud")
+    assert declared.table.expires == date(2027, 6, 30)
+    assert list(declared.scenario.agents) == ["a"]
+
+
+def test_a_deviation_says_nothing_of_another_implementation_or_version(tmp_path):
+    found = read(written(tmp_path, GOOD), RULES)
+    assert not found.of(mine(), "PER-10").deviations
+    assert found.of(mine(name="other@1.15.0?x=y"), "PER-10").deviations
+    assert not found.of(mine("1.14.9"), "PER-09").deviations
+    assert found.of(mine("1.16.0rc1"), "PER-09").deviations
+    assert not found.of(mine("unknown"), "PER-09").deviations, "a range says nothing of what is no version"
+
+
+def test_a_deviation_is_faulty_without_a_reason_and_after_its_day(tmp_path):
+    (dated,) = read(written(tmp_path, GOOD), RULES).of(mine(), "PER-09").deviations
+    assert dated.faults(date(2027, 6, 30)) == []
+    assert [each.trouble for each in dated.faults(date(2027, 7, 1))] == ["expired deviation"]
+    (bare,) = read(written(tmp_path, SHORT), RULES).of(mine(), "PER-09").deviations
+    assert [each.trouble for each in bare.faults(date(2027, 7, 1))] == ["deviation without a reason"]
 
 
 @pytest.mark.parametrize(
@@ -45,37 +81,54 @@ def test_a_baseline_holds_each_deviation_with_reason_and_scenario(tmp_path):
         ("deviation = 1", "must be a list"),
         ("[deviation]\nrule='PER-09'", "must be a list"),
         ("deviation = ['PER-09']", "expected a table"),
-        ("[[deviation]]\nrule='PER-09'", "deviation[0].reason: missing"),
-        ("[[deviation]]\nrule='PER-09'\nreason='  '", "deviation[0].reason: missing"),
-        ("[[deviation]]\nreason='x'", "deviation[0].rule: missing"),
-        ("[[deviation]]\nrule='PER-9'\nreason='x'", "deviation[0].rule: there is no rule 'PER-9'; did you mean 'PER-09'?"),
-        ("[[deviation]]\nrule=9\nreason='x'", "deviation[0].rule: got 9, expected a text"),
-        (
-            "[[deviation]]\nrule='PER-09'\nreason='x'\nreson='y'",
-            "deviation[0].reson: there is no such field; did you mean 'reason'?",
-        ),
-        ("[[deviation]]\nrule='PER-09'\nreason='x'\n" * 2, "deviation[1].rule: PER-09 is declared twice"),
-        ("[[deviation]]\nrule='PER-09'\nreason='x'\nscenario='{'", "deviation[0].scenario: line 1"),
-        ("[[deviation]]\nrule='PER-09'\nreason='x'\nscenario='{\"stps\": []}'", "did you mean 'steps'?"),
+        ("[[deviation]]\nrule='PER-09'\nscenario='{}'", "deviation[0].aspect: missing"),
+        ("[[deviation]]\nrule='PER-09'\naspect='loud'", "deviation[0].scenario: missing"),
+        (SHORT.replace("PER-09", "PER-9"), "deviation[0].rule: there is no rule 'PER-9'; did you mean 'PER-09'?"),
+        (SHORT.replace("loud", "lod"), "deviation[0].aspect: PER-09 has no aspect 'lod'; did you mean 'loud'?"),
+        (SHORT.replace("'PER-09'", "9"), "deviation[0].rule: got 9, expected a text"),
+        (f"{SHORT}reson='y'", "deviation[0].reson: there is no such field; did you mean 'reason'?"),
+        (f"{SHORT}kind='bugs'", "deviation[0].kind: got 'bugs'"),
+        (f"{SHORT}versions='1.2 or so'", "deviation[0].versions: got '1.2 or so', expected a range"),
+        (f"{SHORT}follows='PER-09'", "deviation[0].follows: got 'PER-09', expected another deviation as RULE/aspect"),
+        (SHORT * 2, "deviation[1]: PER-09/loud is declared twice with the same scenario"),
+        (SHORT.replace(SCENARIO, "{"), "deviation[0].scenario: line 1"),
+        (SHORT.replace("steps", "stps"), "did you mean 'steps'?"),
     ],
 )
-def test_mistakes_name_file_and_field(tmp_path, text, says):
-    file = written(tmp_path, text)
+def test_mistakes_are_named_with_file_and_field(tmp_path, text, says):
     with pytest.raises(UsageError) as error:
-        read(file, RULES)
+        read(written(tmp_path, text), RULES)
     assert says in str(error.value)
-    assert str(file) in str(error.value)
+    assert "known.toml" in str(error.value)
 
 
-def test_a_missing_file_says_so(tmp_path):
-    with pytest.raises(UsageError, match=r"nothing\.toml: cannot be read: No such file"):
-        read(tmp_path / "nothing.toml", RULES)
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "not JSON"),
+        ('{"format": "agent-tck-failures/0"}', "$.format: got 'agent-tck-failures/0'"),
+        ('{"format": "agent-tck-failures/1", "implementations": {"a": {"PER-09/lod": []}}}', "did you mean 'PER-09/loud'?"),
+        ('{"format": "agent-tck-failures/1", "implementations": {"a": {"PER-09/loud": [1]}}}', "got 1, expected a text"),
+    ],
+)
+def test_known_failures_are_read_strictly(tmp_path, text, says):
+    with pytest.raises(UsageError) as error:
+        read(written(tmp_path, SHORT, text), RULES)
+    assert says in str(error.value)
+    assert "known.failures.json" in str(error.value)
 
 
-@pytest.mark.parametrize("said", ["hello", "it's '''quoted'''", 'say """this""" \\ and that'])
-def test_a_declaration_reads_back_as_it_was(tmp_path, said):
-    text = declaration("PER-09", conversation(said), "why")
-    assert tomllib.loads(text)["deviation"][0]["reason"] == "why"
-    deviation = read(written(tmp_path, text), RULES).get("PER-09")
-    assert deviation is not None
-    assert deviation.scenario == conversation(said)
+def test_known_failures_are_written_in_one_order_and_read_back(tmp_path):
+    known = KnownFailures({"mine": {"PER-10/loud": frozenset({"b", "a"}), "PER-09/loud": frozenset({"c"})}, "a": {}})
+    text = encode(known)
+    assert list(json.loads(text)["implementations"]) == ["a", "mine"]
+    assert '"PER-10/loud": ["a", "b"]' in text.splitlines()[-4]
+    found = read(written(tmp_path, SHORT, text), RULES)
+    assert found.failures == known
+    assert found.of(mine(), "PER-09").known == {"loud": frozenset({"c"})}
+    assert found.of(mine(name="unlisted"), "PER-09").known is None
+
+
+def test_a_baseline_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read"):
+        read(tmp_path / "no.toml", RULES)

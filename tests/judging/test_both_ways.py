@@ -50,22 +50,22 @@ class ShoutsInStreams(Shouting):
             yield msgspec.structs.replace(item, messages=(Message(role="assistant", text="HELLO"),)) if shouts else item
 
 
-BOTH = Profile("thorough", pool=30, shrink=30, both_ways=True)
+BOTH = Profile("thorough", explore=30, shrink=30, both_ways=True)
 
 
 def surveyed(kind, effort=BOTH):
     return Judge(subject(kind), [sample_rule()], effort=effort, material=material(("one", conversation("x")))).survey("threads")
 
 
-def test_every_generated_scenario_is_compared_with_itself_the_other_way():
+def test_every_drawn_scenario_is_compared_with_itself_the_other_way():
     survey = surveyed(Reference)
-    drawn = survey.scenarios["generated"]
+    drawn = survey.scenarios["explored"]
     assert drawn > 5
     empty = 1  # the one without a run has no other way
     assert survey.both_ways == BothWays(compared=drawn - empty)
     assert survey.scenarios["flipped"] == drawn - empty
     tally = survey.tallies["THR-05"]
-    assert tally.scenarios["generated"] == drawn - empty
+    assert tally.scenarios["explored"] == drawn - empty
 
 
 def test_what_differs_is_found_with_the_rules_and_counts_as_a_violation():
@@ -75,7 +75,7 @@ def test_what_differs_is_found_with_the_rules_and_counts_as_a_violation():
     assert {(each.area, each.violated, each.violated_flipped) for each in differing} == {("threads", (), ("THR-05",))}
     assert [size(each.scenario) for each in differing] == sorted(size(each.scenario) for each in differing)
     assert all(any("please shout" in run.say for run in each.scenario.runs()) for each in differing)
-    performed, wrong = survey.tallies["THR-05"].smallest
+    performed, wrong = survey.tallies["THR-05"].broken["loud"].smallest
     assert all(run.stream for run in performed.scenario.runs())
     assert isinstance(performed.trace.events[wrong.at], RunReturned)
 
@@ -85,5 +85,5 @@ def test_nothing_is_compared_without_streaming_or_with_less_effort():
         capabilities = frozenset(CAPABILITIES) - {"runs.streaming"}
 
     assert surveyed(Plain).both_ways is None
-    assert surveyed(Reference, Profile("quick", pool=30, shrink=30)).both_ways is None
+    assert surveyed(Reference, Profile("quick", explore=30, shrink=30)).both_ways is None
     assert [profile(name).both_ways for name in ("quick", "default", "thorough")] == [False, False, True]

@@ -9,8 +9,8 @@ from conformance.harness.runner import perform
 from conformance.implementation.protocol import NotSupported
 from conformance.implementation.subject import subject
 from conformance.judging.judge import Judge
+from conformance.judging.material import Material, shipped
 from conformance.judging.search import Profile
-from conformance.judging.survey import Material, shipped
 from conformance.judging.verdicts import exit_code
 from conformance.matrix import cells, conflict_switches
 from conformance.matrix.cells import CELLS, Cell, cell_of
@@ -28,7 +28,7 @@ from conformance.scenario.scenario import Run, Scenario
 from conformance.scenario.specs import AgentSpec, OnConflict, ServiceSpec
 from conformance.vocabulary import CAPABILITIES, Policies
 
-FEW = Profile("quick", pool=1, shrink=1)
+FEW = Profile("quick", explore=1, shrink=1)
 ALL = frozenset(CAPABILITIES)
 DECLARED = Reference().policies
 

@@ -1,4 +1,5 @@
 import dataclasses
+from datetime import date
 
 import msgspec
 import pytest
@@ -18,16 +19,24 @@ from samples import (
 )
 
 from conformance.implementation.subject import subject
+from conformance.judging import material as materials
 from conformance.judging import survey
-from conformance.judging.baseline import Baseline, Deviation
+from conformance.judging.baseline import Baseline, Deviation, Table
 from conformance.judging.judge import Judge
+from conformance.judging.known_failures import KnownFailures
 from conformance.judging.search import Profile, size
 from conformance.judging.verdicts import Coverage, RuleVerdict
 from conformance.reference.implementation import Reference
+from conformance.rules.preconditions import whole_execution
+from conformance.rules.rule import finding, rule
+from conformance.scenario.files import encode
+from conformance.scenario.identity import scenario_id
+from conformance.trace.adapter_events import RunReturned
 from conformance.trace.messages import Message
 
-FEW = Profile("quick", pool=40, shrink=200)
+FEW = Profile("quick", explore=40, shrink=200)
 LONG = conversation("hello", "please shout", "bye", title="long")
+SHOUT = conversation("please shout")
 
 
 def judged(kind, rule=None, *, baseline=None, timeout=5.0, stuff=None) -> RuleVerdict:
@@ -36,8 +45,13 @@ def judged(kind, rule=None, *, baseline=None, timeout=5.0, stuff=None) -> RuleVe
     return judge.verdict(rule)
 
 
-def declared(reason="known", scenario=None) -> Baseline:
-    return Baseline("known.toml", {"THR-05": Deviation("THR-05", reason, scenario)})
+def deviation(reason="known", scenario=SHOUT, **more) -> Deviation:
+    return Deviation(Table(rule="THR-05", aspect="loud", reason=reason, scenario=encode(scenario), **more), scenario)
+
+
+def declared(*deviations: Deviation, known=None) -> Baseline:
+    failures = KnownFailures() if known is None else KnownFailures({"shouting": {"THR-05/loud": frozenset(known)}})
+    return Baseline("known.toml", deviations or (deviation(),), failures)
 
 
 def test_a_rule_that_holds_passes_and_counts_where_it_was_exercised():
@@ -49,7 +63,7 @@ def test_a_verdict_says_how_many_fixtures_and_generated_scenarios_exercised_the_
     empty = conversation()
     drawn = st.sampled_from([conversation("y"), conversation("z", "z"), conversation()])
     verdict = judged(Reference, stuff=material(("one", conversation("x", "y")), ("none", empty), generated=drawn))
-    assert verdict.coverage == Coverage(fixtures=1, of_fixtures=2, generated=2, of_generated=2)
+    assert verdict.coverage == Coverage(fixtures=1, of_fixtures=2, explored=2, of_explored=2)
     assert verdict.exercised == 5
     asked_nothing = judged(Reference, sample_rule(needs=frozenset({"magic"})))
     assert asked_nothing.coverage is None
@@ -60,11 +74,11 @@ def test_scenarios_of_the_matrix_are_performed_and_counted_apart():
     matrix = [conversation("please shout", title="cell"), conversation("z", title="other")]
     stuff = dataclasses.replace(stuff, matrix=lambda *_: matrix)
     assert judged(Reference, stuff=stuff).coverage == Coverage(
-        fixtures=1, of_fixtures=1, matrix=2, of_matrix=2, generated=1, of_generated=1
+        fixtures=1, of_fixtures=1, matrix=2, of_matrix=2, explored=1, of_explored=1
     )
     assert judged(Shouting, stuff=stuff).verdict == "fail"
     unmet = judged(Reference, sample_rule(never_asked), stuff=stuff)
-    assert unmet.reason.startswith("was exercised by none of 1 fixtures, none of 2 of the matrix and by no generated scenario; ")
+    assert unmet.reason.startswith("was exercised by none of 1 fixtures, none of 2 of the matrix, none of 1 drawn scenarios; ")
 
 
 def test_a_violation_is_shrunk_to_the_smallest_scenario_and_points_at_the_wrong_event():
@@ -102,7 +116,7 @@ def test_an_undeclared_need_is_not_supported_and_nothing_is_performed():
 
 
 def test_scenarios_that_demand_undeclared_features_are_not_performed():
-    demanding = survey.Material(
+    demanding = materials.Material(
         lambda _: [("one", conversation("x"))], material().scenarios, lambda _: frozenset({"tools", "magic"})
     )  # type: ignore[arg-type]
     assert judged(Reference, stuff=demanding).verdict == "not exercised"
@@ -141,7 +155,7 @@ def test_a_violation_counts_although_something_else_broke():
                 sys_exit()
             return await super().run(agent, thread, turn)
 
-    assert judged(Both).verdict == "fail"
+    assert judged(Both, stuff=material(("loud", SHOUT), ("bye", conversation("bye")))).verdict == "fail"
 
 
 def sys_exit():
@@ -154,34 +168,105 @@ def test_a_rule_that_raises_is_an_error_that_names_the_exception():
     assert "KeyError: 'a bug in the rule'" in verdict.reason
 
 
-def test_a_declared_deviation_replays_its_scenario_and_does_not_search():
+def test_a_declared_deviation_is_shown_by_its_own_scenario():
     recorded = conversation("hello", "please shout")
-    verdict = judged(Shouting, baseline=declared("we like it", recorded))
+    stuff = material(generated=st.just(recorded))
+    verdict = judged(Shouting, baseline=declared(deviation("we like it", recorded)), stuff=stuff)
     assert (verdict.verdict, verdict.reason, verdict.trouble) == ("deviates", "we like it", None)
     assert verdict.counterexample is not None
     assert verdict.counterexample.scenario == recorded
 
 
-def test_a_deviation_that_moved_is_found_again():
-    verdict = judged(Shouting, baseline=declared(scenario=conversation("hello")))
-    assert verdict.verdict == "deviates"
+def test_another_aspect_is_a_new_violation():
+    def answers_are_short_and_soft(execution):
+        """No answer is a shout, and none begins with an H."""
+        for at, event in execution.of(RunReturned):
+            for message in event.messages:
+                yield finding(not message.text.isupper(), at, "loud", expected="a normal voice", got="a shout")
+                yield finding(not message.text.startswith("H"), at, "hard", expected="another letter", got="an H")
+
+    def check(execution, _):
+        return answers_are_short_and_soft(execution)
+
+    check.__doc__ = answers_are_short_and_soft.__doc__
+    two = rule("THR-05", aspects=("loud", "hard"), each=whole_execution)(check)
+    verdict = judged(Shouting, two, baseline=declared(), stuff=material(("long", LONG)))
+    assert (verdict.verdict, verdict.troubles) == ("fail", ("violation",))
+    assert [(each.aspect, each.declared) for each in verdict.violations] == [("hard", False), ("loud", True)]
+    assert verdict.reason == "expected another letter; got an H"
+
+
+def test_a_frozen_scenario_that_is_not_known_to_fail_is_a_new_violation_although_its_aspect_is_declared():
+    stuff = material(("short", SHOUT), ("long", LONG), generated=st.just(conversation("hello")))
+    known = [scenario_id(SHOUT)]
+    verdict = judged(Shouting, baseline=declared(known=known), stuff=stuff)
+    assert (verdict.verdict, [each.declared for each in verdict.violations]) == ("fail", [False, True])
     assert verdict.counterexample is not None
-    assert size(verdict.counterexample.scenario) == size(conversation("please shout"))
+    assert verdict.counterexample.scenario == LONG, "what contains a declared deviation would only shrink to that one"
+    assert judged(Shouting, baseline=declared(known=[*known, scenario_id(LONG)]), stuff=stuff).verdict == "deviates"
+
+
+def test_without_a_list_of_known_failures_features_explain_a_frozen_scenario():
+    stuff = material(("long", LONG), generated=st.just(conversation("hello")))
+    assert judged(Shouting, baseline=declared(), stuff=stuff).verdict == "deviates"
+    streamed = msgspec.structs.replace(SHOUT, steps=(SHOUT.steps[0], msgspec.structs.replace(SHOUT.steps[1], stream=True)))
+    # the long one contains no stream, which this deviation's scenario does
+    found = judged(Shouting, baseline=declared(deviation(scenario=streamed)), stuff=stuff)
+    assert [(each.aspect, each.declared) for each in found.violations if not each.declared] == [("loud", False)]
+
+
+def test_a_drawn_scenario_is_explained_by_a_deviation_whose_features_it_contains():
+    stuff = material(generated=st.just(LONG))
+    assert judged(Shouting, baseline=declared(known=[]), stuff=stuff).verdict == "deviates"
+    two = conversation("please shout", "please shout", "please shout")
+    stranger = judged(Shouting, baseline=declared(deviation(scenario=two), known=[]), stuff=material(generated=st.just(SHOUT)))
+    assert stranger.verdict == "fail"
+
+
+def test_a_known_failure_that_holds_is_progress_and_stale():
+    held = conversation("hello")
+    stuff = material(("shout", SHOUT), ("calm", held), generated=st.just(held))
+    verdict = judged(Shouting, baseline=declared(known=[scenario_id(SHOUT), scenario_id(held)]), stuff=stuff)
+    assert (verdict.verdict, verdict.trouble) == ("deviates", "stale deviation")
+    assert f"the scenario {scenario_id(held)} is known to fail, but holds" in verdict.faults[0].text
+    gone = judged(Shouting, baseline=declared(known=[scenario_id(SHOUT), "0123456789ab"]), stuff=stuff)
+    assert "no frozen scenario has such an id" in gone.faults[0].text
+
+
+def test_results_name_the_frozen_scenarios_that_fail_by_aspect():
+    stuff = material(("shout", SHOUT), ("calm", conversation("hello")), corpus=[LONG])
+    assert judged(Shouting, stuff=stuff).failing == {"loud": tuple(sorted((scenario_id(SHOUT), scenario_id(LONG))))}
+
+
+@pytest.mark.parametrize(
+    ("more", "trouble"),
+    [({"reason": ""}, "deviation without a reason"), ({"expires": date(2020, 1, 1)}, "expired deviation")],
+)
+def test_a_deviation_without_a_reason_or_that_expired_breaks_the_gate(more, trouble):
+    verdict = judged(Shouting, baseline=declared(deviation(**more)))
+    assert (verdict.verdict, verdict.troubles) == ("deviates", (trouble,))
+
+
+def test_a_deviation_of_another_implementation_or_version_says_nothing():
+    for more in ({"implementation": "other"}, {"versions": ">=99"}):
+        assert judged(Shouting, baseline=declared(deviation(**more))).verdict == "fail"
+    assert judged(Shouting, baseline=declared(deviation(implementation="shouting", versions=">=0.1"))).verdict == "deviates"
 
 
 @pytest.mark.parametrize(
     ("rule", "found"),
     [
-        (sample_rule(), "the rule holds"),
-        (sample_rule(never_asked), "was exercised by none"),
+        (sample_rule(), "its own scenario does not show it"),
+        (sample_rule(never_asked), "its own scenario does not show it"),
         (sample_rule(needs=frozenset({"x"})), "the rule needs capability x"),
     ],
 )
 def test_a_deviation_that_is_none_is_stale(rule, found):
     verdict = judged(Reference, rule, baseline=declared())
-    assert (verdict.stale, verdict.trouble) == (True, "stale deviation")
-    assert found in verdict.reason
-    assert "known.toml" in verdict.reason
+    assert verdict.stale
+    assert verdict.trouble == "stale deviation"
+    assert found in verdict.faults[0].text
+    assert "known.toml" in verdict.faults[0].text
 
 
 def test_a_broken_implementation_makes_no_deviation_stale():
@@ -197,4 +282,22 @@ def test_an_implementation_that_is_not_the_same_every_time_ends_in_a_verdict():
             shout = msgspec.structs.replace(turn, messages=(Message(role="user", text="please shout"),))
             return await super().run(agent, thread, shout if Moody.runs % 5 == 0 else turn)
 
-    assert judged(Moody).verdict == "fail"
+    words = [conversation(word) for word in ("one", "two", "three", "four", "five")]
+    verdict = judged(Moody, stuff=material(generated=st.just(words[0]), corpus=words))
+    assert verdict.verdict == "fail"
+    assert verdict.violations[0].flaky
+
+
+def test_a_declared_deviation_that_shows_only_sometimes_is_flaky_and_not_stale():
+    class Moody(Shouting):
+        runs = 0
+
+        async def run(self, agent, thread, turn):
+            Moody.runs += 1
+            if Moody.runs % 2:
+                return await Reference.run(self, agent, thread, turn)
+            return await super().run(agent, thread, turn)
+
+    verdict = judged(Moody, baseline=declared(), stuff=material(generated=st.just(conversation())))
+    assert (verdict.verdict, verdict.faults) == ("deviates", ())
+    assert verdict.violations[0].flaky

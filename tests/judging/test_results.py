@@ -9,7 +9,7 @@ from conformance.implementation.loading import resolve
 from conformance.implementation.subject import subject
 from conformance.judging.judge import Judge
 from conformance.judging.ledger import Ledger, charted, judged
-from conformance.judging.results import read, write
+from conformance.judging.results import Suite, read, write
 from conformance.judging.search import Profile
 from conformance.judging.verdicts import BothWays, Difference
 from conformance.matrix.cells import CELLS
@@ -21,8 +21,8 @@ from conformance.scenario.scenario import Scenario
 def ledger(tmp_path):
     rules = [sample_rule(), sample_rule(id="THR-06")]
     stuff = material(("one", conversation("please shout")))
-    judge = Judge(subject(Shouting), rules, effort=Profile("quick", 5, 5), material=stuff)
-    return Ledger([judge], "quick", tmp_path / "results.json")
+    judge = Judge(subject(Shouting), rules, effort=Profile("quick", explore=5, shrink=5), material=stuff)
+    return Ledger([judge], Suite(version="0", profile="quick"), file=tmp_path / "results.json")
 
 
 def test_the_file_is_current_after_each_verdict_and_complete_only_at_the_end(ledger):
@@ -42,34 +42,37 @@ def test_a_counterexample_is_known_by_the_id_of_its_scenario_and_an_implementati
     (judge,) = ledger.judges
     ledger.add(judged(judge, judge.rules[0]))
     data = json.loads(ledger.file.read_text())
-    found = data["implementations"][0]["rules"][0]["counterexample"]
+    found = data["implementations"][0]["rules"][0]["violations"][0]["counterexample"]
     assert found["id"] == scenario_id(msgspec.convert(found["scenario"], Scenario))
     found["id"] = "of somebody's choice"
     ledger.file.write_text(json.dumps(data))
     assert read(ledger.file) == ledger.results
     asked = Judge(resolve("reference?trailing_result=trimmed"), judge.rules)
-    assert Ledger([asked], "quick").results.implementations[0].asked == "reference?trailing_result=trimmed"
+    assert Ledger([asked], Suite(version="0")).results.implementations[0].asked == "reference?trailing_result=trimmed"
 
 
 def test_the_file_has_the_fields_that_it_promises(ledger):
     (judge,) = ledger.judges
     ledger.add(judged(judge, judge.rules[0]))
     data = json.loads(ledger.file.read_text())
-    assert data["format"] == "conformance-results/1"
+    assert data["format"] == "conformance-results/2"
     assert data["suite"].keys() >= {"name", "version", "profile"}
     (implementation,) = data["implementations"]
     assert implementation.keys() >= {"name", "version", "capabilities", "policies", "rules"}
     (verdict,) = implementation["rules"]
-    assert verdict.keys() >= {"rule", "level", "verdict", "exercised", "reason", "counterexample"}
+    assert verdict.keys() >= {"rule", "level", "verdict", "exercised", "reason", "violations", "failing", "faults"}
     assert verdict["verdict"] == "fail"
-    assert verdict["counterexample"].keys() >= {"scenario", "trace", "at"}
-    assert verdict["counterexample"]["trace"]["events"][verdict["counterexample"]["at"]]["event"] == "run_returned"
+    (violation,) = verdict["violations"]
+    found = violation["counterexample"]
+    assert found.keys() >= {"id", "scenario", "trace", "at"}
+    assert found["trace"]["events"][found["at"]]["event"] == "run_returned"
+    assert verdict["failing"] == {"loud": [scenario_id(conversation("please shout"))]}
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda data: data.update(format="conformance-results/2"), "$.format: got 'conformance-results/2'"),
+        (lambda data: data.update(format="conformance-results/1"), "$.format: got 'conformance-results/1'"),
         (lambda data: data.pop("suite"), "$.suite: missing"),
         (lambda data: data.update(extra=1), "$.extra: there is no such field"),
         (lambda data: data["implementations"][0]["rules"][0].update(verdict="passed"), "did you mean 'pass'?"),

@@ -9,7 +9,7 @@ import pytest
 from samples import WORDS, conversation
 
 import conformance
-from conformance.judging.search import Enough, Profile, draw, size, smallest
+from conformance.judging.search import Enough, draw
 from conformance.scenario.scenario import Scenario
 from conformance.strategies import scenarios
 from conformance.vocabulary import AREAS, CAPABILITIES
@@ -25,7 +25,7 @@ from conformance.strategies import scenarios
 from conformance.vocabulary import CAPABILITIES
 def show(scenario):
     print(msgspec.json.encode(scenario).decode())
-draw(scenarios("threads", frozenset(CAPABILITIES)), 60, show)
+draw(scenarios("threads", frozenset(CAPABILITIES)), 60, show, seed=7)
 """
 
 
@@ -47,8 +47,8 @@ def test_neither_the_place_nor_the_user_s_modules_change_what_is_drawn(tmp_path)
 def test_drawing_twice_hands_out_the_same(area):
     first: list[Scenario] = []
     second: list[Scenario] = []
-    draw(scenarios(area, frozenset(CAPABILITIES)), 30, first.append)
-    draw(scenarios(area, frozenset(CAPABILITIES)), 30, second.append)
+    draw(scenarios(area, frozenset(CAPABILITIES)), 30, first.append, seed=7)
+    draw(scenarios(area, frozenset(CAPABILITIES)), 30, second.append, seed=7)
     assert first
     assert first == second
 
@@ -60,24 +60,5 @@ def test_a_visitor_can_end_the_drawing():
         seen.append(scenario)
         raise Enough
 
-    draw(WORDS.map(conversation), 30, visit)
+    draw(WORDS.map(conversation), 30, visit, seed=7)
     assert len(seen) == 1
-
-
-def test_effort_is_bounded_and_what_was_found_until_then_stands():
-    tried = []
-
-    def proves(scenario):
-        tried.append(scenario)
-        return len(scenario.steps) > 2
-
-    words = WORDS.flatmap(lambda one: WORDS.map(lambda two: conversation(one, two, one)))
-    found = smallest(words, Profile("quick", pool=5, shrink=3), proves)
-    assert found in tried
-    assert size(found) == min(size(each) for each in tried)
-    assert len(tried) <= 8
-
-
-def test_a_known_proof_stands_where_nothing_smaller_is_found():
-    known = conversation("hello")
-    assert smallest(WORDS.map(conversation), Profile("quick", pool=5, shrink=3), lambda _: False, known) is known

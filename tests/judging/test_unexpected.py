@@ -40,7 +40,7 @@ def reason(kind: type[Reference], *scenarios: Scenario, rule: Rule = RULE) -> st
 def judging(kind: type[Reference], *scenarios: Scenario, rule: Rule = RULE) -> Judge:
     fixtures = [(each.title, each) for each in scenarios]
     stuff = replace(material(*fixtures, generated=st.just(scenarios[-1])), needs=needs)
-    return Judge(subject(kind), [rule], effort=Profile("quick", pool=1, shrink=0), material=stuff)
+    return Judge(subject(kind), [rule], effort=Profile("quick", explore=1, shrink=0), material=stuff)
 
 
 class Overloaded(Exception):

@@ -7,10 +7,11 @@ from rich.console import Console
 from samples import Shouting, conversation, faulty, material, never_asked, sample_rule
 
 from conformance.implementation.subject import subject
-from conformance.judging.baseline import Baseline, Deviation
+from conformance.judging.baseline import Baseline, Deviation, Table
 from conformance.judging.judge import Judge
 from conformance.judging.kills import Kill, Matrix
 from conformance.judging.ledger import Ledger, judged
+from conformance.judging.results import Suite
 from conformance.judging.search import Profile
 from conformance.judging.verdicts import BothWays, CellResult, Difference
 from conformance.matrix.cells import CELLS
@@ -22,7 +23,7 @@ from conformance.report.markdown import report
 from conformance.report.matrix import gaps
 from conformance.report.scenario_text import cast_lines, step_lines
 from conformance.report.terminal import WIDTH, console, summary
-from conformance.scenario.files import decode
+from conformance.scenario.files import decode, encode
 from conformance.trace.harness_events import ServiceCalled, Warned
 from conformance.trace.messages import Message
 
@@ -35,17 +36,24 @@ RULES = [
     sample_rule(id="ORC-02", needs=frozenset({"magic"})),
 ]
 TITLES = {rule.id: rule.title for rule in RULES} | {"THR-05": "Nobody | ever shouts."}
-KNOWN = Baseline("known.toml", {"THR-06": Deviation("THR-06", "we like to <shout>"), "ORC-02": Deviation("ORC-02", "x")})
+SHOUT = conversation("please shout")
+
+
+def deviation(rule, reason):
+    return Deviation(Table(rule=rule, aspect="loud", reason=reason, scenario=encode(SHOUT)), SHOUT)
+
+
+KNOWN = Baseline("known.toml", (deviation("THR-06", "we like to <shout>"), deviation("ORC-02", "x")))
 
 
 @pytest.fixture(scope="module")
 def results():
     stuff = material(("one", conversation("hello", "please shout")))
     judges = [
-        Judge(subject(Shouting), RULES, effort=Profile("quick", 20, 50), material=stuff, baseline=KNOWN),
-        Judge(subject(Reference), RULES, effort=Profile("quick", 20, 50), material=stuff),
+        Judge(subject(Shouting), RULES, effort=Profile("quick", explore=20, shrink=50), material=stuff, baseline=KNOWN),
+        Judge(subject(Reference), RULES, effort=Profile("quick", explore=20, shrink=50), material=stuff),
     ]
-    ledger = Ledger(judges, "quick")
+    ledger = Ledger(judges, Suite(version="0", profile="quick"))
     for judge in judges:
         for rule in RULES:
             ledger.add(judged(judge, rule))
@@ -121,20 +129,20 @@ def test_the_terminal_fits_in_a_hundred_columns_and_shows_every_verdict(results)
     assert "THR-05 fail: got a shout; expected an answer in a normal voice" in text
     assert "THR-06 deviates: we like to <shout>" in text
     assert "PER-02 error: the rule itself raised KeyError" in text
-    assert "ORC-02 stale: a deviation is declared, but the rule needs capability magic" in text
+    assert "ORC-02 stale: a deviation is declared in ORC-02/loud, but the rule needs capability magic" in text
     assert "the gate is broken: 2 errors, 1 violation, 1 stale deviation, 2 MUST rules not exercised" in text
 
 
-def test_coverage_names_what_no_generated_scenario_reached(results):
+def test_coverage_names_what_no_scenario_of_the_corpus_reached(results):
     text = StringIO()
     explain(results, Console(file=text, width=WIDTH, no_color=True))
     lines = [line.strip() for line in text.getvalue().splitlines()]
     of = results.implementations[1].verdict("THR-05").coverage
-    assert of.generated > 1
+    assert of.explored > 1
     (row,) = [line.split() for line in lines[lines.index("what exercised the rules on reference:") :] if line.startswith("THR-05")]
     places = str(results.implementations[1].rules[0].exercised)
-    assert row == ["THR-05", "1", "1", "0", "0", str(of.generated), str(of.of_generated), places]
-    assert lines.count("supported rules that no generated scenario reached: PER-01, PER-02, ORC-01") == 2
+    assert row == ["THR-05", "1", "1", "0", "0", "0", "0", str(of.explored), str(of.of_explored), places]
+    assert lines.count("supported rules that no scenario of the corpus reached: THR-05, THR-06, PER-01, PER-02, ORC-01") == 2
     assert lines.count("rules that do not apply: ORC-02") == 2
     assert max(map(len, lines)) <= WIDTH
 
@@ -242,7 +250,7 @@ def test_the_report_holds_what_it_must(results):
         "| THR-05 | MUST | Nobody \\| ever shouts. | ✗ **fail** | ✓ pass |",
         "| ORC-01 | SHOULD | Nothing exercises this. | ? not exercised | ? not exercised |",
         "### THR-06 (MUST): deviates",
-        "we like to \\<shout\\>",
+        "**loud** (bug): we like to \\<shout\\>",
         "- ORC-02: needs capability magic",
         "| `m` | Wrong. | <https://example.org/1> | THR-05 | as expected |",
         "Rules that no mutant kills: THR-06.",
@@ -268,7 +276,8 @@ def test_text_of_an_implementation_cannot_leave_its_place(results):
         at=0,
         also=(),
     )
-    verdict = msgspec.structs.replace(implementation.rules[0], counterexample=noisy)
+    violation = msgspec.structs.replace(implementation.rules[0].violations[0], counterexample=noisy)
+    verdict = msgspec.structs.replace(implementation.rules[0], violations=(violation,))
     changed = msgspec.structs.replace(implementation, rules=(verdict,))
     text = report(msgspec.structs.replace(results, implementations=(changed,)), TITLES)
     assert "\n# Heading" not in text

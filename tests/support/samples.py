@@ -6,12 +6,12 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.judging.survey import Material
+from conformance.judging.material import Material
 from conformance.reference.implementation import Reference
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.preconditions import whole_execution
@@ -64,9 +64,10 @@ def conversation(*turns: str, title: str = "") -> Scenario:
 WORDS = st.sampled_from(["hello", "how are you", "please shout", "bye"])
 
 
-def material(*fixtures: tuple[str, Scenario], generated: Any = None) -> Material:
+def material(*fixtures: tuple[str, Scenario], generated: Any = None, corpus: Sequence[Scenario] = ()) -> Material:
+    """Fixtures, what can be drawn, and a corpus."""
     pool = generated if generated is not None else st.lists(WORDS, max_size=6).map(lambda said: conversation(*said))
-    return Material(lambda _: fixtures, lambda *_: pool, lambda _: frozenset())
+    return Material(lambda _: fixtures, lambda *_: pool, lambda _: frozenset(), corpus=lambda _: corpus)
 
 
 class Shouting(Reference):

@@ -19,8 +19,8 @@ from conformance.errors import UsageError
 from conformance.harness.runner import perform
 from conformance.implementation.loading import resolve
 from conformance.judging.judge import Judge
+from conformance.judging.material import shipped
 from conformance.judging.search import Profile
-from conformance.judging.survey import shipped
 from conformance.rules.catalogue import CATALOGUE
 from conformance.scenario.scenario import CreateThread, Respond, Scenario
 from conformance.scenario.specs import AgentSpec
@@ -225,7 +225,7 @@ SAMPLE = (
     *("PER-01", "PER-02", "PER-08", "PER-09", "PER-10", "PER-11", "PER-13", "PER-17", "PER-18", "PER-19", "PER-22", "PER-24"),
     "PER-43",
 )
-EFFORT = Profile("quick", pool=20, shrink=0)
+EFFORT = Profile("quick", explore=20, shrink=0)
 # without the fixtures: some show what agent-framework itself gets wrong, and a rule that fails anyway tells no providers apart
 MATERIAL = replace(shipped(), fixtures=lambda _area: ())
 

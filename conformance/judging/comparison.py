@@ -1,0 +1,149 @@
+"""Comparing what was found of a rule with what is declared of it: violations declared and new, and what is declared wrongly.
+
+A declared deviation is one fault, not one rule. It explains a violation in its own aspect: of a frozen scenario that is known to
+fail, and of any other scenario that contains all features of the deviation's own scenario. Everything else is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from conformance.judging.baseline import Declared, Deviation
+from conformance.judging.search import Enough, size
+from conformance.judging.survey import Survey
+from conformance.judging.tally import Broken, Proof
+from conformance.judging.verdicts import Counterexample, Fault, Violation
+from conformance.rules.rule import Rule
+from conformance.scenario.features import features
+from conformance.scenario.minimize import reduced
+from conformance.scenario.scenario import Scenario
+
+AGAIN = 2
+"""How often a scenario is performed again before anybody is told that it violates a rule, or that it no longer does."""
+
+NAMED = 3
+"""So many ids are named in a sentence; the results have all."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One rule on one survey, and what is declared of it."""
+
+    survey: Survey
+    rule: Rule
+    declared: Declared
+
+    def shown(self) -> tuple[list[Violation], list[Fault]]:
+        """The declared deviations that their own scenarios show, and those that these do not show any more."""
+        violations: list[Violation] = []
+        faults: list[Fault] = []
+        for deviation in self.declared.deviations:
+            proofs = list(self._again(deviation.scenario, deviation.table.aspect, 1))
+            if proofs == [None]:  # it may not be the same every time
+                proofs += self._again(deviation.scenario, deviation.table.aspect, AGAIN)
+            found = next((proof for proof in proofs if proof is not None), None)
+            if found is not None:
+                violations.append(_violation(found, flaky=None in proofs, deviation=deviation))
+            else:
+                faults.append(self._stale(f"a deviation is declared in {deviation.way}, but {self._why_not_shown(deviation)}"))
+        return violations, faults
+
+    def new(self) -> list[Violation]:
+        """What nothing that is declared explains: for each aspect the smallest scenario."""
+        broken = self.survey.tallies[self.rule.id].broken
+        found = [self._new(aspect, broken[aspect]) for aspect in self.rule.aspects if aspect in broken]
+        return [violation for violation in found if violation is not None]
+
+    def progress(self) -> Iterator[Fault]:
+        """Frozen scenarios that are known to fail and hold, or that are none any more."""
+        broken = self.survey.tallies[self.rule.id].broken
+        for aspect, known in sorted((self.declared.known or {}).items()):
+            failing = broken[aspect].frozen if aspect in broken else {}
+            held = (known & self.survey.judged) - set(failing)
+            if held:
+                yield self._stale(
+                    f"in {self.rule.id}/{aspect} {_listed(held)} known to fail, but hold{'s' if len(held) == 1 else ''}"
+                )
+            gone = known - self.survey.frozen
+            if gone:
+                yield self._stale(
+                    f"in {self.rule.id}/{aspect} {_listed(gone)} known to fail, but no frozen scenario has such an id"
+                )
+
+    def _new(self, aspect: str, broken: Broken) -> Violation | None:
+        listed = self.declared.known or {}
+        known = listed.get(aspect, frozenset[str]()) if self.declared.of(aspect) else frozenset[str]()
+        unknown = [scenario for id, scenario in broken.frozen.items() if id not in known]
+        if self.declared.known is None:
+            unknown = [scenario for scenario in unknown if not self._explained(scenario, aspect)]
+        unknown += [scenario for scenario in broken.explored if not self._explained(scenario, aspect)]
+        if not unknown:
+            return None
+        foreign = [scenario for scenario in unknown if not self._explained(scenario, aspect)]
+        smallest = min(foreign or unknown, key=size)
+        # what has all features of a declared deviation would only shrink to that one
+        found = self._smaller(smallest, aspect) if foreign else smallest
+        proofs = list(self._again(found, aspect, 1 + AGAIN))
+        proof = next((proof for proof in proofs if proof is not None), broken.smallest)
+        return _violation(proof, flaky=None in proofs)
+
+    def _smaller(self, scenario: Scenario, aspect: str) -> Scenario:
+        def proves(smaller: Scenario) -> bool:
+            survey = self.survey
+            return survey.can(smaller) and not self._explained(smaller, aspect) and survey.violates(smaller, self.rule, aspect)
+
+        found = scenario
+        with suppress(Enough):
+            found = reduced(scenario, proves, tries=self.survey.effort.shrink)
+        return found
+
+    def _explained(self, scenario: Scenario, aspect: str) -> bool:
+        """Whether a scenario contains all features of a declared deviation's own."""
+        own = features(scenario)
+        return any(features(deviation.scenario) <= own for deviation in self.declared.of(aspect))
+
+    def _again(self, scenario: Scenario, aspect: str, times: int) -> Iterator[Proof | None]:
+        return (self.survey.proof(scenario, self.rule, aspect) for _ in range(times))
+
+    def _why_not_shown(self, deviation: Deviation) -> str:
+        lacking = sorted(self.survey.material.needs(deviation.scenario) - self.survey.subject.capabilities)
+        return (
+            f"its own scenario needs {', '.join(lacking)}, which is not declared"
+            if lacking
+            else "its own scenario does not show it"
+        )
+
+    def _stale(self, text: str) -> Fault:
+        return Fault(trouble="stale deviation", text=f"{text}; take it out of {self.declared.file}, or run with --baseline-prune")
+
+
+def _violation(proof: Proof, *, flaky: bool, deviation: Deviation | None = None) -> Violation:
+    performed, wrong = proof
+    table = deviation.table if deviation else None
+    return Violation(
+        aspect=wrong.aspect,
+        declared=table is not None,
+        reason=table.reason if table else f"expected {wrong.expected}; got {wrong.got}",
+        kind=table.kind if table else None,
+        link=table.link if table else "",
+        follows=table.follows if table else "",
+        counterexample=Counterexample(
+            scenario=performed.scenario,
+            trace=performed.trace,
+            at=wrong.at,
+            aspect=wrong.aspect,
+            also=wrong.also,
+            expected=wrong.expected,
+            got=wrong.got,
+        ),
+        flaky=flaky,
+    )
+
+
+def _listed(ids: frozenset[str] | set[str]) -> str:
+    """`the scenarios 0ada9bd80078, 607e891b74fb and 5 more are`."""
+    named = ", ".join(sorted(ids)[:NAMED])
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return f"the scenario {named} is" if len(ids) == 1 else f"the scenarios {named}{more} are"

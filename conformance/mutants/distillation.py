@@ -1,0 +1,205 @@
+"""Distilling the corpus: of many drawn scenarios the few that tell most, chosen on the reference first, then by mutants.
+
+Scenarios are chosen until every demand is met: each rule exercised several times, each pair of features and each feature beside
+each rule once, each rule that a small set of capabilities allows once with that set, each mutant killed several times. What is in
+the corpus already stays in front; what it does not meet is added.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations, product
+
+import msgspec
+
+from conformance.harness.execution import Performed, performed
+from conformance.harness.runner import STEP_TIMEOUT
+from conformance.implementation.loading import resolve
+from conformance.implementation.subject import subject
+from conformance.judging.search import draw, key
+from conformance.mutants.mutant import mutants, rules_of
+from conformance.mutants.trial import Trial, trial
+from conformance.rules.catalogue import CATALOGUE
+from conformance.scenario.features import features
+from conformance.scenario.identity import scenario_id
+from conformance.scenario.requirements import needs
+from conformance.scenario.scenario import Scenario
+from conformance.strategies import scenarios
+from conformance.vocabulary import CAPABILITIES, Area, Capability
+
+SLICE = 500
+"""Scenarios that one process draws at once, at most."""
+
+EXERCISED = 5
+"""How many scenarios of the corpus are to exercise each rule."""
+
+KILLED = 4
+"""How many scenarios of the corpus are to kill each mutant: fixtures and the matrix may not be able to."""
+
+
+def _with(*capabilities: Capability, also: frozenset[Capability] = frozenset()) -> frozenset[Capability]:
+    return also.union(capabilities)
+
+
+_LOCAL = _with("service.stateless", "history.provider", "history.per_run")
+_HOSTED = _with("threads.hosted", "service.one_id", "service.new_ids", "service.stores_on_request")
+_WORKFLOWS = _with("service.stateless", "workflows")
+
+SMALL_SETS: Mapping[str, frozenset[Capability]] = {
+    "local": _LOCAL,
+    "local with tools": _with("tools", "runs.streaming", "threads.serialize", also=_LOCAL),
+    "approvals": _with("tools", "tools.approval", also=_LOCAL),
+    "no provider": _with("service.stateless", "tools", "runs.streaming"),
+    "hosted": _with("threads.with_id", "tools", also=_HOSTED),
+    "per service call": _with("history.per_service_call", "tools", also=_LOCAL | _HOSTED),
+    "handoff": _with("workflows.handoff", "runs.streaming", also=_WORKFLOWS),
+    "sequential": _with("workflows.sequential", "workflows.intermediate_outputs", "workflows.as_agent", also=_WORKFLOWS),
+    "concurrent": _with("workflows.concurrent", "runs.streaming", also=_WORKFLOWS),
+    "group chat": _with("workflows.group_chat", "workflows.limits", also=_WORKFLOWS),
+    "magentic": _with("workflows.magentic", "workflows.limits", "workflows.resets", also=_WORKFLOWS),
+    "custom": _with("workflows.custom", "workflows.requests", "workflows.nested", also=_WORKFLOWS),
+}
+"""What frameworks that do little declare; the corpus has enough for each of them."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A scenario, and the demands that it meets."""
+
+    scenario: Scenario
+    meets: frozenset[str]
+
+    @property
+    def cost(self) -> int:
+        """What it costs: bytes to read."""
+        return 200 + len(key(self.scenario))
+
+
+def distill(area: Area, present: Sequence[Scenario], count: int, seed: int) -> list[Scenario]:
+    """The corpus of an area: what is present, and what is chosen of `count` scenarios drawn anew from a seed."""
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        kept = _unique(pool.map(_measured, [area] * len(present), map(msgspec.json.encode, present)))
+        sets = [""] * 2 * len(SMALL_SETS) + list(SMALL_SETS)  # what demands much is drawn twice as often
+        each = min(SLICE, max(count // len(sets), 1))
+        jobs = [(area, sets[place % len(sets)], each, seed + place) for place in range(max(count // each, len(sets)))]
+        drawn = _unique(pool.map(_drawn, jobs))
+        known = {scenario_id(each.scenario) for each in kept}
+        short = [*kept, *(each for each in _short_list([*kept, *drawn]) if scenario_id(each.scenario) not in known)]
+        encoded = [msgspec.json.encode(candidate.scenario) for candidate in short]
+        names = [name for name, kind in mutants().items() if kind.area() == area]
+        killed: dict[str, set[str]] = {}
+        for name, ids in pool.map(_killing, names, [encoded] * len(names)):
+            for id in ids:
+                killed.setdefault(id, set()).add(f"mutant {name}")
+    every = [Candidate(each.scenario, each.meets | killed.get(scenario_id(each.scenario), set())) for each in short]
+    return chosen(every[: len(kept)], every)
+
+
+def chosen(kept: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[Scenario]:
+    """What is kept, then, the most telling first, as many candidates as it takes to meet all demands that any of them meets."""
+    possible = Counter(demand for candidate in candidates for demand in candidate.meets)
+    open_demands = {demand: min(many, _times(demand)) for demand, many in possible.items()}
+    found: list[Scenario] = []
+
+    def take(candidate: Candidate) -> None:
+        found.append(candidate.scenario)
+        for demand in candidate.meets:
+            open_demands[demand] -= 1
+
+    for candidate in kept:
+        take(candidate)
+    taken = {scenario_id(scenario) for scenario in found}
+    left = [candidate for candidate in candidates if scenario_id(candidate.scenario) not in taken]
+    while left:
+        gains = [sum(_weight(demand) for demand in each.meets if open_demands[demand] > 0) / each.cost for each in left]
+        best = max(range(len(left)), key=gains.__getitem__)
+        if not gains[best]:
+            break
+        take(left.pop(best))
+    return found
+
+
+def _times(demand: str) -> int:
+    return KILLED if demand.startswith("mutant ") else EXERCISED if demand.startswith("rule ") else 1
+
+
+def _weight(demand: str) -> float:
+    """A kill tells more than a pair of features."""
+    return 10 if demand.startswith("mutant ") else 5 if demand.startswith(("rule ", "set ")) else 1
+
+
+def _short_list(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that meet something that smaller ones do not meet often enough; mutants perform these alone."""
+    met: Counter[str] = Counter()
+    found: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda each: each.cost):
+        if any(met[demand] < _times(demand) for demand in candidate.meets):
+            met.update(candidate.meets)
+            found.append(candidate)
+    return found
+
+
+def _unique(measured: Iterable[Iterable[tuple[bytes, frozenset[str]]]]) -> list[Candidate]:
+    found: dict[str, Candidate] = {}
+    for encoded, meets in (each for some in measured for each in some):
+        scenario = msgspec.json.decode(encoded, type=Scenario)
+        found.setdefault(scenario_id(scenario), Candidate(scenario, meets))
+    return list(found.values())
+
+
+def _drawn(job: tuple[Area, str, int, int]) -> list[tuple[bytes, frozenset[str]]]:
+    """What one process draws, and what of it meets something that a smaller one does not."""
+    area, small, count, seed = job
+    allowed = SMALL_SETS.get(small, frozenset(CAPABILITIES))
+    pool: list[Scenario] = []
+    draw(scenarios(area, allowed), count, pool.append, seed=seed)
+    found = [Candidate(scenario, meets) for scenario in pool if (meets := _meets(area, scenario))]
+    return [(msgspec.json.encode(each.scenario), each.meets) for each in _short_list(found)]
+
+
+def _measured(area: Area, encoded: bytes) -> list[tuple[bytes, frozenset[str]]]:
+    return [(encoded, _meets(area, msgspec.json.decode(encoded, type=Scenario)))]
+
+
+def _meets(area: Area, scenario: Scenario) -> frozenset[str]:
+    """The demands that a scenario meets on the reference: nothing where it cannot be judged."""
+    reference = resolve("reference")
+    shown = Performed("drawn", scenario, performed(scenario, reference, STEP_TIMEOUT))
+    if shown.trace.broken is not None:
+        return frozenset()
+    exercised = [rule.id for rule in CATALOGUE.values() if rule.area == area and next(rule.findings(shown.view), None) is not None]
+    demanded, has = needs(scenario), sorted(features(scenario))
+    return frozenset(
+        [
+            *(f"rule {rule}" for rule in exercised),
+            *(f"set {name}: {rule}" for name, allowed in SMALL_SETS.items() if demanded <= allowed for rule in exercised),
+            *(f"{rule} with {feature}" for rule, feature in product(exercised, has)),
+            *(f"{one} with {other}" for one, other in combinations(has, 2)),
+        ]
+    )
+
+
+def _killing(name: str, encoded: Sequence[bytes]) -> tuple[str, list[str]]:
+    """The ids of the scenarios that kill a mutant by rules that should."""
+    mutant = mutants()[name]
+    found = [(scenario_id(scenario), scenario) for scenario in (msgspec.json.decode(each, type=Scenario) for each in encoded)]
+    judged = _trial().violated(mutant.area(), subject(mutant), iter(found))
+    # what breaks too often ends early
+    return name, [id for (id, _), (ways, _) in zip(found, judged, strict=False) if rules_of(ways) & mutant.expected]
+
+
+@cache
+def _trial() -> Trial:
+    """What the reference makes of each scenario is found out once in a process."""
+    return trial([], list(CATALOGUE.values()), None)
+
+
+def lines(before: Sequence[Scenario], after: Sequence[Scenario]) -> Iterator[str]:
+    """What distilling did, in words."""
+    yield f"{len(before)} scenarios kept, {len(after) - len(before)} added"
