@@ -56,6 +56,28 @@ async def test_an_equal_turn_is_taken_for_a_repetition_and_dropped():
     assert kept(session) == ["user: one", "assistant: yes", "user: two", "assistant: 3"]
 
 
+async def test_what_stands_before_a_repetition_of_the_history_is_dropped_with_it():
+    service = Service("1", reply("", "weather"))
+    a = per_call(service, tools=[weather])
+    session = a.create_session()
+    await a.run("one", session=session)
+    await a.run(
+        [Message("assistant", ["of another"]), Message("user", ["one"]), Message("assistant", ["1"]), "two"], session=session
+    )
+    assert service.asked[1].messages[2:] == ["assistant: of another", "user: one", "assistant: 1", "user: two"]
+    assert service.asked[2].messages[:3] == ["user: one", "assistant: 1", "user: two"]
+
+
+@pytest.mark.parametrize(("client", "options"), [(Keeping, {}), (Service, STORE)], ids=["by default", "because it is asked to"])
+async def test_an_agent_whose_service_stores_is_not_sent_the_messages_that_another_agent_left_on_the_session(client, options):
+    first, other = Service("1"), client()
+    session = AgentSession()
+    await agent(first, "a").run("one", session=session)
+    await agent(other, "b").run("two", session=session, options=options)
+    assert kept(session) == ["user: one", "assistant: 1"]
+    assert other.asked[0].messages == ["user: two"]
+
+
 async def test_a_session_remembers_nothing_of_the_option_store():
     service = Keeping("1", reply("2", id="c-1"))
     a = agent(service)
