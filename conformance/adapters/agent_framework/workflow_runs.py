@@ -122,7 +122,8 @@ def seen(event: WorkflowEvent[Any], waiting: Collection[str]) -> Iterator[Workfl
         tool = tool_of(event.data) if isinstance(event.data, Content) else None
         yield Pending(id=event.request_id, tool=tool, executor=event.source_executor_id)
     elif event.type == "status" and event.state in _IDLE:
-        yield IdleSeen(pending=len(waiting) if event.state is WorkflowRunState.IDLE_WITH_PENDING_REQUESTS else 0)
+        # A request that another run left, say one as an agent, is not among those that wait here: what the framework says counts.
+        yield IdleSeen(pending=max(1, len(waiting)) if event.state is WorkflowRunState.IDLE_WITH_PENDING_REQUESTS else 0)
 
 
 def output(event: WorkflowEvent[Any]) -> ChunkSeen | OutputSeen:

@@ -144,6 +144,11 @@ def test_a_thread_of_a_workflow_as_an_agent_is_a_session():
     assert called[2] == ["one", "a answers 1.1", "two", "a answers 2.1", "three"]
 
 
+def test_a_run_rests_as_the_framework_says_although_what_waits_was_asked_as_an_agent():
+    steps = (go(as_agent=True, replies={"b": (PAY,)}), go("again"))
+    assert [idle.pending for idle in of(workflow("sequential", *steps), Idle)] == [1]
+
+
 def test_updates_of_a_workflow_as_an_agent_say_whose_they_are():
     chunks = of(workflow("sequential", go(as_agent=True, stream=True), intermediate_outputs=True), Chunk)
     assert [chunk.executor for chunk in chunks] == ["a", "a", "b", "b"]
