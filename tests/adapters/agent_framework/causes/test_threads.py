@@ -282,6 +282,20 @@ async def test_truncation_counts_the_new_input_and_drops_the_oldest_of_it(option
     assert service.asked[0].messages == ["user: two"]
 
 
+async def test_truncation_counts_and_drops_what_context_providers_add_too():
+    class Adds(ContextProvider):
+        async def before_run(self, *, agent, session, context, state):
+            context.extend_messages(self, [Message("user", ["remember"])])
+
+    service = Service("1")
+    a = agent(service, context_providers=[Adds("memory")], compaction_strategy=TruncationStrategy(max_n=2, compact_to=2))
+    session = a.create_session()
+    await a.run("one", session=session)
+    await a.run("two", session=session)
+    assert service.asked[0].messages == ["user: remember", "user: one"]
+    assert service.asked[1].messages == ["assistant: 1", "user: two"]
+
+
 async def test_a_session_keeps_the_messages_of_its_caller_and_of_the_response_themselves():
     service = Service("1", "2")
     a = agent(service)
