@@ -345,6 +345,22 @@ async def test_a_child_waits_as_an_agent_and_its_request_cannot_be_answered_thro
         await parent.run(responses={request.request_id: request.data.to_function_approval_response(True)})
 
 
+async def test_such_an_answer_is_taken_all_the_same_and_the_parent_rests_without_an_answer():
+    child = SequentialBuilder(participants=[talks("a", reply("", "pay"), tools=[pay])]).build().as_agent(name="child")
+    other = talks("b", reply("", "pay"), "2", tools=[pay])
+    parent = ConcurrentBuilder(participants=[child, other]).build()
+    requests = {event.source_executor_id: event for event in (await parent.run("go")).get_request_info_events()}
+
+    def approved(executor):
+        event = requests[executor]
+        return {event.request_id: event.data.to_function_approval_response(True)}
+
+    with pytest.raises(AgentInvalidResponseException):
+        await parent.run(responses=approved("child"))
+    rests = await parent.run(responses=approved("b"))
+    assert (rests.get_final_state(), rests.get_outputs()) == (WorkflowRunState.IDLE, [])
+
+
 def nested(child: Workflow, after: Says, **options) -> Workflow:
     """A parent in which an executor comes after the child."""
     inside = WorkflowExecutor(child, id="child")
@@ -426,6 +442,20 @@ async def test_in_a_second_run_of_a_handoff_whoever_takes_over_does_not_get_the_
         await workflow.run(text)
     assert other.asked[0].messages == ["user: one"]
     assert "user: two" not in other.asked[1].messages
+
+
+async def test_there_a_participant_whose_service_has_the_conversation_is_sent_nothing_at_all():
+    last = Service(reply("1", id="c-1"))
+    a = per_call(Service(reply("", "handoff_to_c 1"), reply("", "handoff_to_b 2")), "a")
+    b = per_call(Service(reply("", "handoff_to_c 3")), "b")
+    c = per_call(last, "c", default_options={"store": True})
+    runs = []
+    builder = HandoffBuilder(participants=[a, b, c]).with_start_agent(a)
+    workflow = builder.with_termination_condition(lambda _: len(last.asked) == len(runs)).build()
+    for text in ("one", "two"):
+        runs.append(text)
+        await workflow.run(text)
+    assert last.asked == [(["user: one"], True, None), ([], True, "c-1")]
 
 
 async def test_whoever_takes_over_in_a_handoff_is_not_sent_the_tool_traffic_of_others():
