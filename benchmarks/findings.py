@@ -47,7 +47,7 @@ from conformance.rules.condition import Condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Rule
 from conformance.scenario.files import load
-from conformance.scenario.requirements import needs
+from conformance.scenario.requirements import can_perform
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
 from conformance.vocabulary import AREAS, Area
@@ -145,7 +145,7 @@ def _anonymous(trace: Trace) -> Trace:
 def _traces(under_test: Subject, scenarios: Iterable[Scenario]) -> Iterator[tuple[Scenario, Trace]]:
     broken = 0
     for scenario in scenarios:
-        if needs(scenario) <= under_test.capabilities and broken < GIVE_UP:
+        if can_perform(scenario, under_test.capabilities) and broken < GIVE_UP:
             trace = performed(scenario, under_test, STEP_TIMEOUT)
             if trace.broken is None:
                 yield scenario, trace

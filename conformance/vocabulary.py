@@ -7,7 +7,8 @@ a choice that the decision records leave open and that an implementation declare
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -46,6 +47,7 @@ Capability = Literal[
     "history.provider",  # a pluggable store for local history
     "history.per_run",
     "history.per_service_call",
+    "history.incremental",  # appended to in steps of the implementation's own: neither per run nor per service call
     "history.client_as_is",  # the caller's own client stack, to which the framework adds nothing
     "history.decorated",  # a caller's own stack that holds the decorator of per-service-call persistence
     "history.conflict_switches",  # throw, warn, clear
@@ -84,6 +86,36 @@ PATTERN_CAPABILITIES: Mapping[Pattern, Capability] = {
     "custom": "workflows.custom",
 }
 ERROR_KINDS: tuple[ErrorKind, ...] = get_args(ErrorKind)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Capabilities of which one is enough."""
+
+    capabilities: tuple[Capability, ...]
+
+    def __str__(self) -> str:
+        """As a person reads it: `history.per_run or history.incremental`."""
+        return " or ".join(self.capabilities)
+
+
+Need = Capability | OneOf
+"""What a rule or a scenario asks an implementation to declare."""
+
+EITHER_MODE = OneOf(("history.per_run", "history.per_service_call"))
+"""The two ways of persisting that the configuration matrix knows."""
+
+ANY_TIMING = OneOf((*EITHER_MODE.capabilities, "history.incremental"))
+"""A history that is appended to whenever the implementation says."""
+
+
+def lacking(needs: Iterable[Need], declared: Collection[Capability]) -> list[str]:
+    """The needs that are not met by what is declared, as texts in alphabetical order."""
+    return sorted({str(need) for need in needs if not _met(need, declared)})
+
+
+def _met(need: Need, declared: Collection[Capability]) -> bool:
+    return any(each in declared for each in need.capabilities) if isinstance(need, OneOf) else need in declared
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -49,7 +49,7 @@ def rules(arguments: argparse.Namespace) -> int:
 
 
 def _needs(rule: Rule) -> list[str]:
-    return [*sorted(rule.needs), *(f"policy {name}" for name in rule.policies)]
+    return [*sorted(map(str, rule.needs)), *(f"policy {name}" for name in rule.policies)]
 
 
 def _as_json(rule: Rule, section: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from importlib import util
 from pathlib import Path
@@ -17,7 +18,7 @@ from conformance.implementation.methods import check_declared, check_methods
 from conformance.implementation.protocol import AnyImplementation, Implementation
 from conformance.implementation.subject import Subject, subject
 from conformance.json_errors import misfit
-from conformance.vocabulary import CAPABILITIES, Policies, nearest
+from conformance.vocabulary import CAPABILITIES, EITHER_MODE, Capability, Policies, nearest
 
 BASELINES = Path(__file__).parent.parent / "adapters" / "baselines"
 
@@ -139,9 +140,19 @@ def _created(text: str, kind: type[AnyImplementation], arguments: dict[str, str]
             raise UsageError(
                 f"{text}: it declares the capability {capability!r}, which does not exist{nearest(str(capability), CAPABILITIES)}"
             )
+    _check_timing(text, found.capabilities)
     _check_policies(text, found.policies)
     check_declared(text, kind, found.capabilities)
     return replace(found, asked=text)
+
+
+def _check_timing(text: str, capabilities: Collection[Capability]) -> None:
+    modes = [mode for mode in EITHER_MODE.capabilities if mode in capabilities]
+    if modes and "history.incremental" in capabilities:
+        raise UsageError(
+            f"{text}: it declares 'history.incremental' and {' and '.join(map(repr, modes))}; declare the first only for a history "
+            f"that is kept neither per run nor per service call, and without {'these' if modes[1:] else 'that'}"
+        )
 
 
 def _check_policies(text: str, policies: object) -> None:

@@ -19,6 +19,7 @@ from conformance.rules.rule import Rule
 from conformance.scenario.features import features
 from conformance.scenario.minimize import reduced
 from conformance.scenario.scenario import Scenario
+from conformance.vocabulary import lacking
 
 AGAIN = 2
 """How often a scenario is performed again before anybody is told that it violates a rule, or that it no longer does."""
@@ -108,10 +109,10 @@ class Comparison:
         return (self.survey.proof(scenario, self.rule, aspect) for _ in range(times))
 
     def _why_not_shown(self, deviation: Deviation) -> str:
-        lacking = sorted(self.survey.material.needs(deviation.scenario) - self.survey.subject.capabilities)
+        undeclared = lacking(self.survey.material.needs(deviation.scenario), self.survey.subject.capabilities)
         return (
-            f"its own scenario needs {', '.join(lacking)}, which is not declared"
-            if lacking
+            f"its own scenario needs {', '.join(undeclared)}, which is not declared"
+            if undeclared
             else "its own scenario does not show it"
         )
 

@@ -36,7 +36,7 @@ from conformance.judging.verdicts import CellResult, Counterexample, Coverage, F
 from conformance.matrix.cells import CELLS
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.rule import Rule
-from conformance.vocabulary import Area
+from conformance.vocabulary import Area, lacking
 
 
 class Judge:
@@ -152,9 +152,9 @@ def _not_exercised(rule: Rule, survey: Survey, tally: Tally) -> str:
 def _why_not(rule: Rule, survey: Survey, tally: Tally) -> Iterator[str]:
     """Why nothing exercised a rule: what its own fixtures need or came to, what was nearest, and the commonest error."""
     for scenario in (each for _, each in survey.material.fixtures(survey.area) if rule.id in each.shows):
-        lacking = sorted(survey.material.needs(scenario) - survey.subject.capabilities)
-        if lacking:
-            yield f"its fixture {scenario.title!r} needs {', '.join(lacking)}, which is not declared"
+        undeclared = lacking(survey.material.needs(scenario), survey.subject.capabilities)
+        if undeclared:
+            yield f"its fixture {scenario.title!r} needs {', '.join(undeclared)}, which is not declared"
             break
     if tally.nearest is None:
         yield f"no scenario had {rule.clauses[0].each.text}"

@@ -10,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.scenario.identity import scenario_id
 from conformance.scenario.scenario import Scenario
-from conformance.vocabulary import AREAS, CAPABILITIES, Area, Capability, Policies
+from conformance.vocabulary import AREAS, CAPABILITIES, Area, Capability, Need, Policies
 
 
 def _no_matrix(_area: Area, _capabilities: frozenset[Capability], _policies: Policies) -> Iterable[Scenario]:
@@ -31,7 +31,7 @@ class Material:
 
     fixtures: Callable[[Area], Sequence[tuple[str, Scenario]]]
     scenarios: Callable[[Area, frozenset[Capability]], SearchStrategy[Scenario]]
-    needs: Callable[[Scenario], frozenset[Capability]]
+    needs: Callable[[Scenario], frozenset[Need]]
     matrix: Callable[[Area, frozenset[Capability], Policies], Iterable[Scenario]] = _no_matrix
     corpus: Callable[[Area], Sequence[Scenario]] = _no_corpus
 

@@ -17,7 +17,7 @@ from conformance.judging.material import Material, shipped
 from conformance.judging.search import draw
 from conformance.rules.catalogue import CATALOGUE
 from conformance.scenario.scenario import Scenario
-from conformance.vocabulary import Area
+from conformance.vocabulary import Area, lacking
 
 SEED = 20_251
 """What is drawn where nobody says otherwise."""
@@ -29,6 +29,15 @@ POLICY_SETS: Sequence[str] = (
     "reference?store_conflict=transform&store_conflict_hosted=ignore&provider_copy=written&completion_signal=return_value",
 )
 """The reference under sets of policies in which each value of each policy comes up."""
+
+KEEPING_OTHERWISE: Sequence[str] = (
+    "reference?history=incremental",
+    "reference?history=incremental&provider=none&injected_messages=stored",
+    "reference?provider=none",
+)
+"""The reference whose history is kept otherwise: in steps of its own, or by its threads alone."""
+
+SUBJECTS = (*POLICY_SETS, *KEEPING_OTHERWISE)
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,8 @@ def unsound(area: Area, under_test: str, drawn: int, *, seed: int = SEED, only_d
     written = [] if only_drawn else [scenario for _, scenario in material.fixtures(area)]
     written += [] if only_drawn else material.matrix(area, subject.capabilities, subject.policies)
     for scenario in (*written, *_drawn(material, area, subject, drawn, seed)):
-        yield from _judged(subject, scenario)
+        if not lacking(material.needs(scenario), subject.capabilities):
+            yield from _judged(subject, scenario)
 
 
 def _drawn(material: Material, area: Area, subject: Subject, count: int, seed: int) -> list[Scenario]:

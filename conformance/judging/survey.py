@@ -28,7 +28,7 @@ from conformance.scenario.identity import scenario_id
 from conformance.scenario.scenario import Respond, Run, RunWorkflow, Scenario, Step, Together, runs_of, workflow_runs_of
 from conformance.trace.harness_events import Broke
 from conformance.trace.trace import Trace
-from conformance.vocabulary import Area
+from conformance.vocabulary import Area, lacking
 
 GIVE_UP = 3
 """Broken performances after which a survey ends: an implementation that always hangs must not cost hours."""
@@ -104,7 +104,7 @@ class Survey:
 
     def can(self, scenario: Scenario) -> bool:
         """Whether the subject declares what a scenario demands."""
-        return self.material.needs(scenario) <= self.subject.capabilities
+        return not lacking(self.material.needs(scenario), self.subject.capabilities)
 
     def perform(self, scenario: Scenario) -> Trace:
         """The trace of a scenario, checked to be what a trace must be."""

@@ -9,7 +9,7 @@ from typing import Literal
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import CreateThread, Run, Scenario
 from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec, ToolSpec
-from conformance.vocabulary import Capability, Data, ErrorKind, Policies, ThreadKind
+from conformance.vocabulary import Capability, Data, ErrorKind, Need, OneOf, Policies, ThreadKind, lacking
 
 CellService = Literal["stateless", "one_id", "new_ids", "surprising"]
 
@@ -57,16 +57,20 @@ class Cell(Data, frozen=True, kw_only=True):
             return "unsupported"
         return "conflict" if self.service == "surprising" and self.kind != "hosted" else None
 
-    def needs(self, capabilities: Collection[Capability]) -> frozenset[Capability]:
-        """What it demands; of two capabilities that serve as well the one that is declared."""
-        return needs(self.scenario(capabilities))
+    def needs(self, capabilities: Collection[Capability]) -> frozenset[Need]:
+        """What it demands; of two capabilities that serve as well the one that is declared.
+
+        The mode of its setting among them, and no other way of persisting: of that the matrix says nothing.
+        """
+        mode: Need = "history.per_service_call" if self.per_service_call else "history.per_run"
+        return frozenset({mode, *(need for need in needs(self.scenario(capabilities)) if not isinstance(need, OneOf))})
 
     def missing(self, capabilities: Collection[Capability], policies: Policies) -> list[str]:
         """What an implementation would have to declare for this cell to be supported."""
-        lacking = [f"capability {name}" for name in sorted(self.needs(capabilities) - set(capabilities))]
+        found = [f"capability {need}" for need in lacking(self.needs(capabilities), capabilities)]
         if self.unsupported and policies.unsupported_thread is None:
-            lacking.append("policy unsupported_thread")
-        return lacking
+            found.append("policy unsupported_thread")
+        return found
 
     def scenario(self, capabilities: Collection[Capability]) -> Scenario:
         """A run with a tool call and a plain one, on a thread of this kind with a history provider.

@@ -27,7 +27,7 @@ from conformance.reference.threads import Threads
 from conformance.reference.tools import Tools
 from conformance.trace.exchange import Response, ThreadState, Turn
 from conformance.trace.messages import Call, Message, Result
-from conformance.vocabulary import CAPABILITIES
+from conformance.vocabulary import ANY_TIMING, CAPABILITIES
 from conformance.world.chat_service import Reply, Request
 from conformance.world.errors import ServiceError
 
@@ -214,7 +214,7 @@ class HidesItsMessages(Benign):
 class SaysNotWhenItPersists(Benign):
     """It does not declare when local history is persisted."""
 
-    capabilities = frozenset(CAPABILITIES) - {"history.per_run", "history.per_service_call"}
+    capabilities = frozenset(CAPABILITIES) - set(ANY_TIMING.capabilities)
 
 
 def variants() -> list[type[Benign]]:

@@ -31,7 +31,7 @@ from conformance.scenario.identity import scenario_id
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import Scenario
 from conformance.strategies import scenarios
-from conformance.vocabulary import CAPABILITIES, Area, Capability
+from conformance.vocabulary import CAPABILITIES, Area, Capability, lacking
 
 SLICE = 500
 """Scenarios that one process draws at once, at most."""
@@ -55,6 +55,7 @@ SMALL_SETS: Mapping[str, frozenset[Capability]] = {
     "local": _LOCAL,
     "local with tools": _with("tools", "runs.streaming", "threads.serialize", also=_LOCAL),
     "approvals": _with("tools", "tools.approval", also=_LOCAL),
+    "in steps": _with("service.stateless", "history.provider", "history.incremental", "tools"),
     "no provider": _with("service.stateless", "tools", "runs.streaming"),
     "hosted": _with("threads.with_id", "tools", also=_HOSTED),
     "per service call": _with("history.per_service_call", "tools", also=_LOCAL | _HOSTED),
@@ -178,7 +179,12 @@ def _meets(area: Area, scenario: Scenario) -> frozenset[str]:
     return frozenset(
         [
             *(f"rule {rule}" for rule in exercised),
-            *(f"set {name}: {rule}" for name, allowed in SMALL_SETS.items() if demanded <= allowed for rule in exercised),
+            *(
+                f"set {name}: {rule}"
+                for name, allowed in SMALL_SETS.items()
+                if not lacking(demanded, allowed)
+                for rule in exercised
+            ),
             *(f"{rule} with {feature}" for rule, feature in product(exercised, has)),
             *(f"{one} with {other}" for one, other in combinations(has, 2)),
         ]

@@ -20,7 +20,7 @@ from conformance.reference.implementation import Reference
 from conformance.rules.rule import Rule
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import AnyEvent
-from conformance.vocabulary import Area, Capability, Policies, plain
+from conformance.vocabulary import Area, Capability, Policies, lacking, plain
 
 SEED = 20_251
 
@@ -57,13 +57,13 @@ class Trial:
     def fixtures(self, area: Area, under_test: Subject) -> Iterator[tuple[str, Scenario]]:
         """The fixtures of an area that the subject can be asked to perform, by name."""
         for name, scenario in self.material.fixtures(area):
-            if self.material.needs(scenario) <= under_test.capabilities:
+            if not lacking(self.material.needs(scenario), under_test.capabilities):
                 yield f"fixture {name}", scenario
 
     def matrix(self, area: Area, under_test: Subject) -> Iterator[tuple[str, Scenario]]:
         """The scenarios of the configuration matrix, where an area has one."""
         for scenario in self.material.matrix(area, under_test.capabilities, under_test.policies):
-            if self.material.needs(scenario) <= under_test.capabilities:
+            if not lacking(self.material.needs(scenario), under_test.capabilities):
                 yield f"the scenario {scenario.title!r}", scenario
 
     def pool(self, area: Area, under_test: Subject, count: int) -> Iterator[tuple[str, Scenario]]:

@@ -88,6 +88,7 @@ class Agent:
         """The loop, and what is kept of it when it succeeds."""
         home = self.home
         store = home.store(thread)
+        stored = home.with_stored_adds(adds, new)
         adopted: list[str] = []
         client = home.client(thread, store, adds, adopted, local=terms.local)
         below = self.setting.decorates and terms.local
@@ -105,11 +106,12 @@ class Agent:
             self.parts.tools(self.tools_of(thread)),
             lambda id: home.adopt(thread, id, adopted, local=terms.local),
             self.approvals.needs_approval,
-            self.setting.spec.limit,
+            lambda outcome: home.keep_so_far(store, stored, outcome, local=terms.local and not adopted),
+            limit=self.setting.spec.limit,
         )
         outcome = await loop.run(request, emit)
         outcome.adopted = adopted
-        await home.keep(thread, store, home.with_stored_adds(adds, new), outcome, local=terms.local)
+        await home.keep(thread, store, stored, outcome, local=terms.local)
         return outcome
 
     def request_messages(self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:

@@ -121,6 +121,9 @@ class HistoryHome:
         elif self.copies(thread) and not (self.setting.decorates and local):
             await self.copy(store, new, outcome)
 
+    async def keep_so_far(self, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+        """Keep what the loop came to so far: nothing before its end."""
+
     def keeps_adds(self) -> bool:
         """Whether what context providers injected is stored."""
         return self.setting.policies.injected_messages == "stored"
@@ -145,3 +148,18 @@ class HistoryHome:
     async def copy(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
         """A copy of what the service has: a trailing result is not in it, and comes with the run that sends it."""
         await self.persist(store, new, Outcome(outcome.produced[:-1]) if outcome.terminated else outcome)
+
+
+class IncrementalHome(HistoryHome):
+    """Appends in steps of its own: a reply with the input that it answers, the results of its calls, the next reply."""
+
+    async def keep_so_far(self, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+        """Keep it at once, unless the service does."""
+        if local:
+            await self.persist(store, new, outcome)
+
+    async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
+        """Append what is not there yet."""
+        begun, outcome.kept = outcome.kept, len(outcome.produced)
+        if outcome.produced[begun:]:
+            await store.append([*(() if begun else new), *outcome.produced[begun:]])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import msgspec
 
+from conformance.errors import known
 from conformance.implementation.protocol import Implementation
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
@@ -22,7 +24,7 @@ from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.scenario.specs import AgentSpec, WorkflowSpec
 from conformance.trace.exchange import Answer, ChunkSeen, Response, ThreadState, Turn, WorkflowSeen
 from conformance.trace.messages import Message
-from conformance.vocabulary import CAPABILITIES, Pattern, Policies, ThreadKind
+from conformance.vocabulary import CAPABILITIES, Capability, Pattern, Policies, ThreadKind
 
 
 class Caller:
@@ -60,22 +62,40 @@ class Caller:
 
 Runnable = Agent | WorkflowAgent
 
+_IN_STEPS: frozenset[Capability] = frozenset({"history.incremental"})
+_BY_THE_MATRIX: frozenset[Capability] = frozenset(
+    {"history.per_run", "history.per_service_call", "history.client_as_is", "history.decorated"}
+)
+_OF_A_PROVIDER: frozenset[Capability] = frozenset({"history.provider", "history.conflict_switches"})
+
 
 class Reference(Implementation[Runnable, Thread, Workflow]):
-    """Everything that the rules ask for, under any combination of policies: `Reference(store_conflict="ignore")`."""
+    """Everything that the rules ask for, under any combination of policies: `Reference(store_conflict="ignore")`.
+
+    history: `modes`, the two of the configuration matrix, or `incremental`, in steps of its own. provider: `pluggable`, or `none`:
+    then its threads keep every local history. Raises UsageError for another value.
+    """
 
     name = "reference"
-    capabilities = frozenset(CAPABILITIES)
+    capabilities = frozenset(CAPABILITIES) - _IN_STEPS
     errors: ClassVar = {Conflict: "conflict", Unsupported: "unsupported", Invalid: "invalid", NoConversation: "service"}
     agent_type: ClassVar[type[Agent]] = Agent
     parts: ClassVar[Parts] = Parts()
     agent_wrapper: ClassVar[type[WorkflowAgent]] = WorkflowAgent
     patterns: ClassVar[Mapping[Pattern, type[Workflow]]] = PATTERNS
 
-    def __init__(self, **policies: Any) -> None:
+    def __init__(self, *, history: str = "modes", provider: str = "pluggable", **policies: Any) -> None:
         from conformance import __version__
 
         self.version = __version__
+        known([history], ("modes", "incremental"), "history")
+        known([provider], ("pluggable", "none"), "provider")
+        self._built_of = self.parts
+        if history == "incremental":
+            self._built_of = replace(self.parts, home=self.parts.incremental)
+            self.capabilities = self.capabilities - _BY_THE_MATRIX | _IN_STEPS
+        if provider == "none":
+            self.capabilities -= _OF_A_PROVIDER
         declared = {
             "store_conflict": "raise",
             "unsupported_thread": "at_creation",
@@ -99,7 +119,7 @@ class Reference(Implementation[Runnable, Thread, Workflow]):
     async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent:
         """Build an agent; `inner`: those that it has as tools, under the names of the tools."""
         inner_agents = {tool: _own(agent) for tool, agent in inner.items()}
-        return self.agent_type(Setting(name, spec, self.world, self.policies, inner_agents), self.parts)
+        return self.agent_type(Setting(name, spec, self.world, self.policies, inner_agents), self._built_of)
 
     async def supports_hosted(self, agent: Runnable) -> bool:
         """The flag of the agent's chat client."""

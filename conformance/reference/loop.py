@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from conformance.reference.client import Client, Emit
@@ -17,7 +17,8 @@ class Outcome:
 
     produced: its response messages, in order. conversation_id: what a next request would name, the latest id of a reply or else
     what the first request named. terminated: a tool ended the loop, so that its results come last and were not sent. waiting: the
-    calls of a reply in which one needs approval. adopted: the conversation ids of the replies that count, oldest first.
+    calls of a reply in which one needs approval. adopted: the conversation ids of the replies that count, oldest first. kept: how
+    many of the messages are in the local history.
     """
 
     produced: list[Message] = field(default_factory=list[Message])
@@ -25,13 +26,15 @@ class Outcome:
     terminated: bool = False
     waiting: list[Call] = field(default_factory=list[Call])
     adopted: list[str] = field(default_factory=list[str])
+    kept: int = 0
 
 
 class Loop:
     """Runs the loop on a client. adopt: told of every reply's conversation id before the loop goes on.
 
-    needs_approval: whether a call must wait for a person's decision. limit: how many replies may ask for tools; the request after
-    them forbids it, so that the run ends in words and no call is left open.
+    needs_approval: whether a call must wait for a person's decision. came_to: told of what the loop came to, after every reply and
+    after the tools of one. limit: how many replies may ask for tools; the request after them forbids it, so that the run ends in
+    words and no call is left open.
     """
 
     def __init__(
@@ -40,6 +43,8 @@ class Loop:
         tools: Tools,
         adopt: Callable[[str | None], None],
         needs_approval: Callable[[Call], bool],
+        came_to: Callable[[Outcome], Awaitable[None]],
+        *,
         limit: int | None = None,
     ) -> None:
         self._client = client
@@ -47,6 +52,7 @@ class Loop:
         self._adopt = adopt
         self._needs_approval = needs_approval
         self._limit = limit
+        self._came_to = came_to
 
     async def run(self, request: Request, emit: Emit) -> Outcome:
         """Run to the end: a reply without calls, a terminating tool, or calls that wait for approval."""
@@ -60,10 +66,12 @@ class Loop:
                 outcome.conversation_id = reply.conversation_id
             if any(self._needs_approval(call) for call in reply.message.calls):
                 outcome.waiting = list(reply.message.calls)
+            await self._came_to(outcome)
             if not reply.message.calls or outcome.waiting:
                 return outcome
             results, outcome.terminated = await self.call_tools(reply.message.calls)
             outcome.produced.append(results)
+            await self._came_to(outcome)
             if outcome.terminated:
                 return outcome
             sent = self.next_messages(sent, reply.message, results, outcome)

@@ -17,6 +17,7 @@ from conformance.rules.persistence import (
     equivalence,
     failure,
     matrix,
+    own_histories,
     termination,
 )
 from conformance.rules.rule import Rule
@@ -138,6 +139,10 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             both_ways.switching_leaves_one_history,
             both_ways.a_limit_leaves_nothing_dangling,
             both_ways.injected_messages_reach_every_call,
+        ),
+        "own_histories": (
+            own_histories.what_is_stored_is_how_the_conversation_begins,
+            own_histories.threads_keep_histories_as_providers_do,
         ),
     },
     "orchestration": {

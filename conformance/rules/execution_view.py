@@ -257,6 +257,12 @@ def states_after(execution: ExecutionView, run: RunView) -> list[tuple[int, Thre
     return [(at, state) for at, state in execution.of(ThreadDescribed) if state.thread == run.thread and state.step == step]
 
 
+def states_at_end(execution: ExecutionView, run: RunView) -> list[tuple[int, ThreadDescribed]]:
+    """How the run's thread is described when the step is over in which the run ended."""
+    step = run.events[-1][1].step
+    return [(at, state) for at, state in execution.of(ThreadDescribed) if state.thread == run.thread and state.step <= step][-1:]
+
+
 def change(execution: ExecutionView, run: RunView, thread: str, facts: Sequence[str] = FACTS) -> list[int]:
     """Where a thread is described otherwise after the run than before it, if it is."""
     before = execution.described(thread, before=run.at)

@@ -16,8 +16,8 @@ from conformance.scenario.specs import AgentSpec
 from conformance.trace.messages import Part
 from conformance.vocabulary import ThreadKind
 
-Timing = Literal["per run", "per call", "not"]
-"""When local history is appended; `not`: that is the caller's responsibility."""
+Timing = Literal["per run", "per call", "incremental", "not"]
+"""When local history is appended. incremental: in steps of the implementation's own; `not`: that is the caller's responsibility."""
 
 
 def persistence_of(agent: AgentSpec) -> Timing:
@@ -28,7 +28,12 @@ def persistence_of(agent: AgentSpec) -> Timing:
 
 
 def timing_of(run: RunView) -> Timing:
-    """When the run's history is appended, by the configuration matrix; a run in the background persists at its end (PER-40)."""
+    """When the run's history is appended, by the configuration matrix; a run in the background persists at its end (PER-40).
+
+    The matrix says nothing of an implementation that declares a history of steps of its own (PER-57).
+    """
+    if "history.incremental" in run.trace.capabilities:
+        return "incremental"
     timing = persistence_of(run.agent)
     return "per run" if run.in_background and timing == "per call" else timing
 
@@ -84,9 +89,12 @@ def home_before(execution: ExecutionView, run: RunView) -> str:
 
 
 def stored_after(run: RunView) -> list[Part]:
-    """What local history should have gained from a run, by the configuration matrix."""
+    """What local history should have gained from a run.
+
+    What is left of one that failed in steps of the implementation's own is known by what it stored alone: see `stored_by`.
+    """
     match timing_of(run):
-        case "per run":
+        case "per run" | "incremental":
             trimmed = run.terminated and run.policies.trailing_result == "trimmed"
             kept = run.ending in ("returned", "waiting")
             return run.happened(trailing=not trimmed) if kept else []
@@ -94,6 +102,17 @@ def stored_after(run: RunView) -> list[Part]:
             return run.happened(trailing=False) if any(view.reply for view in run.calls) else []
         case "not":
             return []
+
+
+def stored_by(run: RunView, at: int) -> list[Part]:
+    """The conversation of a run as far as it had come: all that may be stored of it by a position in the trace.
+
+    What is stored in steps is a prefix of it, and the results of one reply may come in any order (`parts.begins`). All results of
+    the last reply are in it, also those of which nothing else shows: of agents that are tools, and of calls that were not run.
+    """
+    by_then = run.until(at)
+    last = [view.reply.message for view in by_then.calls if view.reply is not None][-1:]
+    return by_then.happened(trailing=False) + [("result", call.id) for message in last for call in message.calls]
 
 
 def local_history(execution: ExecutionView, run: RunView) -> list[Part]:

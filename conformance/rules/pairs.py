@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from conformance.rules.condition import selection
+from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.persistence.history import threads_of
 from conformance.rules.run_view import RunView
@@ -47,6 +47,18 @@ def thread_pair(execution: ExecutionView) -> Iterator[ThreadPair]:
         for second in candidates:
             if first is not second and first.script == second.script and _alike(first.agent, second.agent):
                 yield ThreadPair(first, second)
+
+
+@condition
+def on_one_agent_and_of_one_kind(_: ExecutionView, pair: ThreadPair) -> bool:
+    """The two threads are of one agent and of one kind."""
+    return pair.first.name == pair.second.name and pair.first.kind == pair.second.kind
+
+
+@condition
+def one_streams_and_the_other_does_not(_: ExecutionView, pair: ThreadPair) -> bool:
+    """The second thread streams in every run, the first one in none."""
+    return not any(pair.first.streams) and all(pair.second.streams)
 
 
 def by_order(sequences: Sequence[Sequence[Part]]) -> list[list[Part]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 
 import msgspec
 
@@ -20,6 +20,29 @@ def within(parts: Sequence[Part], whole: Sequence[Part]) -> bool:
 def once_in_order(seen: Sequence[Part], required: Sequence[Part], allowed: Counter[Part]) -> bool:
     """Whether everything required is seen in order, and nothing more often than it happened."""
     return within(required, seen) and all(count <= allowed[part] for part, count in Counter(seen).items())
+
+
+def begins(said: Sequence[Part], whole: Sequence[Part]) -> bool:
+    """Whether parts are how a conversation begins; of results that stand together there any may come first."""
+    rest = list(whole)
+    for part in said:
+        together = list(takewhile(lambda each: each[0] == "result", rest)) or rest[:1]
+        if part not in together:
+            return False
+        rest.remove(part)
+    return True
+
+
+def at_most(said: Sequence[Part], happened: Counter[Part]) -> list[Part]:
+    """Each part as often as it occurred at most; none of those that occurred several times and are there more often still."""
+    seen = Counter(said)
+    left = Counter({part: count for part, count in happened.items() if count == 1 or seen[part] <= count})
+    found: list[Part] = []
+    for part in said:
+        if left[part] > 0:
+            left[part] -= 1
+            found.append(part)
+    return found
 
 
 def by_number(said: Sequence[Part]) -> list[Part]:

@@ -245,7 +245,7 @@ def next_after(earlier: Condition[RunView]) -> Condition[RunView]:
 
 @condition
 def failed_at_an_undeclared_time(execution: ExecutionView, run: RunView) -> bool:
-    """The run failed after a request, and the implementation does not say when it persists."""
+    """The run failed after a request, and the implementation does not say when it persists, or does so in steps of its own."""
     declared = execution.can("history.per_service_call" if model.persistence_of(run.agent) == "per call" else "history.per_run")
     return not run.succeeded and bool(run.calls) and not declared
 

@@ -8,7 +8,7 @@ was expected there. A rule without findings was not exercised.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from conformance.rules.condition import Condition, Selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
-from conformance.vocabulary import Area, Capability, Data, Level, Policies
+from conformance.vocabulary import Area, Capability, Data, Level, Need, Policies, lacking
 
 S = TypeVar("S")
 
@@ -98,13 +98,14 @@ class Nearest:
 class Rule:
     """A rule of the specification.
 
-    needs: capabilities, all of them. policies: those it is written against. aspects: the ways in which it can break, short phrases.
+    needs: all of them; for some, one of several capabilities is enough. policies: those it is written against. aspects: the ways in
+    which it can break, short phrases.
     clauses: what it looks at and what it asks there; most rules have one. The first one's docstring is the rule's text.
     """
 
     id: str
     level: Level
-    needs: frozenset[Capability]
+    needs: frozenset[Need]
     policies: tuple[str, ...]
     aspects: tuple[str, ...]
     clauses: tuple[Clause, ...]
@@ -167,13 +168,13 @@ class Rule:
         if not finding.holds and finding.aspect not in self.aspects:
             raise ValueError(f"{self.id} broke in the aspect {finding.aspect!r}, which is none of {', '.join(self.aspects)}")
 
-    def missing(self, capabilities: Iterable[Capability], policies: Policies) -> list[str]:
+    def missing(self, capabilities: Collection[Capability], policies: Policies) -> list[str]:
         """What an implementation would have to declare for this rule to apply."""
-        lacking = [f"capability {name}" for name in sorted(self.needs - set(capabilities))]
-        lacking += [f"policy {name}" for name in self.policies if getattr(policies, name) is None]
+        found = [f"capability {need}" for need in lacking(self.needs, capabilities)]
+        found += [f"policy {name}" for name in self.policies if getattr(policies, name) is None]
         if "completion_signal" in self.policies and policies.completion_signal == "none":
-            lacking.append("a way to tell the run-completed output (completion_signal is none)")
-        return lacking
+            found.append("a way to tell the run-completed output (completion_signal is none)")
+        return found
 
 
 def rule(
@@ -185,7 +186,7 @@ def rule(
     leaves_alone: Sequence[Condition[S]] = (),
     also: Sequence[Clause] = (),
     level: Level = "MUST",
-    needs: Iterable[Capability] = (),
+    needs: Iterable[Need] = (),
     policies: tuple[str, ...] = (),
 ) -> Callable[[Check[S]], Rule]:
     """Make a rule of a check. Its place in `conformance.rules.catalogue` makes it one of the specification's.

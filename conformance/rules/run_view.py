@@ -240,8 +240,16 @@ class RunView:
 
     @cached_property
     def _ran(self) -> set[str | None]:
-        """The calls whose tool ran to an end."""
-        return {event.id for _, event in (*self.own(ToolReturned), *self.own(ToolRaised))}
+        """The calls whose tool ran to an end: of an agent that is a tool nothing shows but that it was answered itself."""
+        ended = {event.id for _, event in (*self.own(ToolReturned), *self.own(ToolRaised))}
+        if self.thread is None:
+            return ended
+        asked = {name for name, tool in self.agent.tools.items() if tool.agent in self._answered_inside}
+        return ended | {call.id for message in self._replies(None) for call in message.calls if call.tool in asked}
+
+    @property
+    def _answered_inside(self) -> set[str]:
+        return {view.request.agent for view in self.inner_calls if view.reply is not None}
 
     @property
     def stored(self) -> list[tuple[int, HistoryAppended]]:

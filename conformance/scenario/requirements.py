@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from conformance.scenario.scenario import (
     CreateThread,
@@ -23,7 +23,7 @@ from conformance.scenario.scenario import (
     workflows_used,
 )
 from conformance.scenario.specs import AgentSpec, OnConflict, ReplySpec, ServiceSpec, WorkflowSpec
-from conformance.vocabulary import PATTERN_CAPABILITIES, Capability
+from conformance.vocabulary import PATTERN_CAPABILITIES, Capability, Need, OneOf, lacking
 
 _KEEPS: Mapping[str, Capability] = {
     "nothing": "service.stateless",
@@ -32,9 +32,18 @@ _KEEPS: Mapping[str, Capability] = {
 }
 
 
-def needs(scenario: Scenario) -> frozenset[Capability]:
+_ITS_OWN_WAY = OneOf(("history.per_run", "history.incremental"))
+"""An agent without settings persists as its framework does by itself: at the end of a run, or in steps of its own."""
+
+
+def can_perform(scenario: Scenario, capabilities: Collection[Capability]) -> bool:
+    """Whether an implementation that declares these can be asked to perform a scenario."""
+    return not lacking(needs(scenario), capabilities)
+
+
+def needs(scenario: Scenario) -> frozenset[Need]:
     """Exactly what a scenario demands: of its agents and workflows only what some step uses."""
-    found: set[Capability] = set()
+    found: set[Need] = set()
     for name in agents_used(scenario):
         found.update(of_service(scenario.agents[name].service), of_settings(scenario.agents[name]))
     for name in workflows_used(scenario):
@@ -59,12 +68,13 @@ def of_service(service: ServiceSpec) -> Iterator[Capability]:
         yield "service.surprising"
 
 
-def of_settings(agent: AgentSpec) -> Iterator[Capability]:
+def of_settings(agent: AgentSpec) -> Iterator[Need]:
     """What the configuration of an agent demands, whatever its service."""
     tools = agent.tools.values()
-    demands: tuple[tuple[bool, Capability], ...] = (
+    provided = agent.history == "provider" and not agent.per_service_call
+    demands: tuple[tuple[bool, Need], ...] = (
         (agent.history == "provider", "history.provider"),
-        (agent.history == "provider" and not agent.per_service_call, "history.per_run"),
+        (provided, "history.per_run" if agent.client_as_is else _ITS_OWN_WAY),
         (agent.per_service_call, "history.per_service_call"),
         (agent.client_as_is or agent.decorated, "history.client_as_is"),
         (agent.decorated, "history.decorated"),
@@ -78,9 +88,9 @@ def of_settings(agent: AgentSpec) -> Iterator[Capability]:
         (any(tool.terminates for tool in tools), "tools.terminate"),
         (any(tool.approval for tool in tools), "tools.approval"),
     )
-    for demanded, capability in demands:
+    for demanded, need in demands:
         if demanded:
-            yield capability
+            yield need
 
 
 def _of_workflow(scenario: Scenario, workflow: WorkflowSpec) -> Iterator[Capability]:

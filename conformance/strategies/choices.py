@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 from hypothesis import strategies as st
 
 from conformance.scenario.scenario import Scenario
-from conformance.vocabulary import Capability
+from conformance.vocabulary import Capability, Need, lacking
 
 T = TypeVar("T")
 
@@ -29,9 +29,9 @@ class Pen:
         self._capabilities = capabilities
         self._said: list[str] = []
 
-    def can(self, *capabilities: Capability) -> bool:
+    def can(self, *needs: Need) -> bool:
         """Whether the scenario may need all of these."""
-        return self._capabilities.issuperset(capabilities)
+        return not lacking(needs, self._capabilities)
 
     def number(self, last: int) -> int:
         """A number from 0 to `last`."""

@@ -102,6 +102,9 @@ class Speechless(Half):
     async def describe_thread(self, agent, thread): ...
     async def run(self, agent, thread, turn): ...
 
+class BothTimings(Good):
+    capabilities = frozenset({"service.stateless", "history.per_run", "history.per_service_call", "history.incremental"})
+
 class Inherits(Reference):
     name = "inherits"
     capabilities = frozenset({"service.stateless", "tools"})
@@ -175,6 +178,12 @@ def test_arguments_reach_the_constructor_and_the_name():
         ("users_adapter:Derived", "there is no method 'strean'; did you mean 'stream'?"),
         ("users_adapter:Halfway", "but has no method stream_answer; write it, or do not declare both"),
         ("users_adapter:Narrow", "create_agent takes (self, name, spec), expected (self, name, spec, inner)"),
+        (
+            "users_adapter:BothTimings",
+            "it declares 'history.incremental' and 'history.per_run' and 'history.per_service_call'; declare the first only for",
+        ),
+        ("reference?history=incrementl", "there is no history 'incrementl'; did you mean 'incremental'?"),
+        ("reference?provider=no", "there is no provider 'no'; did you mean 'none'?"),
         ("users_adapter:Waits", "restore_thread is not a coroutine function; write: async def restore_thread"),
     ],
 )

@@ -26,10 +26,10 @@ from conformance.scenario.files import check
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import Run, Scenario
 from conformance.scenario.specs import AgentSpec, OnConflict, ServiceSpec
-from conformance.vocabulary import CAPABILITIES, Policies
+from conformance.vocabulary import Policies
 
 FEW = Profile("quick", explore=1, shrink=1)
-ALL = frozenset(CAPABILITIES)
+ALL = Reference.capabilities
 DECLARED = Reference().policies
 
 
@@ -99,6 +99,8 @@ def test_what_a_cell_demands():
     assert cell(kind="hosted").missing(ALL, Policies()) == ["policy unsupported_thread"]
     assert cell(kind="hosted").missing(ALL, DECLARED) == []
     assert "tools" not in cell().needs(ALL - {"tools"})
+    otherwise = ALL - {"history.per_run"} | {"history.incremental"}
+    assert cell("M1").missing(otherwise, Policies()) == ["capability history.per_run"]
 
 
 def test_only_a_hosted_thread_may_be_on_a_service_that_keeps_by_default():

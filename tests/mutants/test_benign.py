@@ -11,7 +11,7 @@ from conformance.reference.implementation import Reference
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.execution_view import ExecutionView
 from conformance.scenario.files import load
-from conformance.scenario.requirements import needs
+from conformance.scenario.requirements import can_perform
 from conformance.vocabulary import AREAS
 
 TIMEOUT = 20.0
@@ -26,7 +26,7 @@ def test_no_rule_fires_on_a_variant_but_those_that_it_lists(variant: type[Benign
     for area in AREAS:
         rules = [rule for rule in CATALOGUE.values() if rule.area == area]
         for name, scenario in load(area):
-            if needs(scenario) <= under_test.capabilities:
+            if can_perform(scenario, under_test.capabilities):
                 trace = performed(scenario, under_test, TIMEOUT)
                 assert trace.broken is None, name
                 view = ExecutionView(scenario, trace)
@@ -53,6 +53,6 @@ def test_a_variant_differs_from_the_reference(variant: type[Benign]):
         performed(scenario, under_test, TIMEOUT).events != performed(scenario, reference, TIMEOUT).events
         for area in AREAS
         for _, scenario in load(area)
-        if needs(scenario) <= under_test.capabilities
+        if can_perform(scenario, under_test.capabilities)
     )
     assert differs or under_test.capabilities != reference.capabilities

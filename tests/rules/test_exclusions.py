@@ -16,7 +16,7 @@ from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Rule
 from conformance.scenario.files import load
-from conformance.scenario.requirements import needs
+from conformance.scenario.requirements import can_perform
 from conformance.vocabulary import AREAS
 
 IMPLEMENTATIONS = [*POLICY_SETS, "agent-framework"]
@@ -66,7 +66,7 @@ def performances() -> Iterator[Performed]:
     for subject in [*map(resolve, IMPLEMENTATIONS), *map(made, variants())]:
         for area in AREAS:
             for title, scenario in load(area):
-                if needs(scenario) <= subject.capabilities:
+                if can_perform(scenario, subject.capabilities):
                     shown = Performed(title, scenario, performed(scenario, subject, TIMEOUT))
                     if shown.trace.broken is None:
                         yield shown

@@ -13,7 +13,7 @@ from conformance.rules.catalogue import section_of
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Finding, Judgement, clause, finding, rule
-from conformance.vocabulary import CAPABILITIES, Policies
+from conformance.vocabulary import CAPABILITIES, EITHER_MODE, Policies
 
 WRITTEN: Written = local_turn(talk())
 
@@ -50,7 +50,7 @@ def five_is_five(_: ExecutionView, number: int) -> Iterator[Finding]:
 
 @rule(
     "PER-09",
-    needs=["history.provider", "tools"],
+    needs=["history.provider", EITHER_MODE, "tools"],
     policies=("store_conflict", "completion_signal"),
     each=numbers,
     when=[odd],
@@ -103,7 +103,11 @@ def test_a_rule_breaks_in_an_aspect_of_its_own():
     ("capabilities", "policies", "missing"),
     [
         (CAPABILITIES, {"store_conflict": "raise", "completion_signal": "flag"}, []),
-        (("tools",), {"store_conflict": "raise", "completion_signal": "flag"}, ["capability history.provider"]),
+        (
+            ("tools", "history.incremental"),
+            {"store_conflict": "raise", "completion_signal": "flag"},
+            ["capability history.per_run or history.per_service_call", "capability history.provider"],
+        ),
         (CAPABILITIES, {}, ["policy store_conflict", "policy completion_signal"]),
         (
             CAPABILITIES,

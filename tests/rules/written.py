@@ -23,9 +23,10 @@ from conformance.trace import adapter_events as adapter
 from conformance.trace import harness_events as harness
 from conformance.trace.messages import Call, Message, Result
 from conformance.trace.trace import Trace
-from conformance.vocabulary import CAPABILITIES, Policies
+from conformance.vocabulary import CAPABILITIES, EITHER_MODE, Capability, Policies
 
 Said = str | Message
+ALL: frozenset[Capability] = frozenset(each for each in CAPABILITIES if each != "history.incremental")
 
 
 def message(said: Said, *, author: str | None = None) -> Message:
@@ -51,11 +52,14 @@ def results(**values: str) -> Message:
 class Written:
     """A trace that is being written. Every method appends one event and returns the builder.
 
-    By default the implementation declares everything, and no policy: `policies` are what it declares beside that.
+    By default the implementation declares both modes of the configuration matrix and everything else, and no policy: `policies` are
+    what it declares beside that. incremental: it keeps histories in steps of its own instead.
     """
 
-    def __init__(self, scenario: Scenario, **policies: Any) -> None:
+    def __init__(self, scenario: Scenario, *, incremental: bool = False, **policies: Any) -> None:
         self.scenario = scenario
+        modes, steps = frozenset(EITHER_MODE.capabilities), frozenset({"history.incremental"})
+        self.capabilities = (ALL - modes) | steps if incremental else ALL
         self.policies = Policies(**policies)
         self.events: list[Any] = []
         self._step = 0
@@ -195,7 +199,10 @@ class Written:
     def trace(self) -> Trace:
         """The trace as it is written so far."""
         return Trace(
-            implementation="written", capabilities=frozenset(CAPABILITIES), policies=self.policies, events=tuple(self.events)
+            implementation="written",
+            capabilities=tuple(sorted(self.capabilities)),
+            policies=self.policies,
+            events=tuple(self.events),
         )
 
     @property
@@ -227,7 +234,7 @@ def left_alone(written: Written, rule: str) -> set[str]:
     return set(counted)
 
 
-def taken_away(written: Written, rule: str, *, capabilities: frozenset[Any] = frozenset(CAPABILITIES)) -> set[str]:
+def taken_away(written: Written, rule: str, *, capabilities: frozenset[Any] = ALL) -> set[str]:
     """The exclusions by which a rule took subjects away, whatever it found of others; as if no more were declared than this."""
     counted: Counter[str] = Counter()
     trace = msgspec.structs.replace(written.trace, capabilities=capabilities)

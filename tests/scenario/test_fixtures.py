@@ -12,12 +12,12 @@ from conformance.harness.runner import perform
 from conformance.reference.implementation import Reference
 from conformance.rules.catalogue import CATALOGUE, section_of
 from conformance.scenario.files import encode, files, folder, load
-from conformance.scenario.requirements import needs
+from conformance.scenario.requirements import can_perform
 from conformance.scenario.scenario import CreateThread, Restore, Scenario, agents_used, workflows_used
 from conformance.trace.adapter_events import Raised
 from conformance.trace.harness_events import Refused
 from conformance.trace.trace import Trace
-from conformance.vocabulary import AREAS, CAPABILITIES, Area
+from conformance.vocabulary import AREAS, Area
 
 EACH = [pytest.param(scenario, id=f"{area}/{name}") for area in AREAS for name, scenario in load(area)]
 
@@ -72,7 +72,7 @@ def _without_thread(scenario: Scenario, trace: Trace, at: int) -> bool:
 def test_a_fixture_defines_nothing_that_it_does_not_use(scenario: Scenario) -> None:
     assert sorted(scenario.agents) == sorted(agents_used(scenario))
     assert sorted(scenario.workflows) == sorted(workflows_used(scenario))
-    assert needs(scenario) <= set(CAPABILITIES)
+    assert can_perform(scenario, Reference.capabilities)
 
 
 @pytest.mark.parametrize("area", AREAS)

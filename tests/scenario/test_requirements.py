@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.scenario.requirements import needs
+from conformance.scenario.requirements import can_perform, needs
 from conformance.scenario.scenario import (
     CreateThread,
     Respond,
@@ -30,6 +30,7 @@ from conformance.scenario.specs import (
     ToolSpec,
     WorkflowSpec,
 )
+from conformance.vocabulary import OneOf
 
 PAY = AgentSpec(tools={"pay": ToolSpec(approval=True)})
 ASKS = (ReplySpec(calls=(CallSpec(tool="pay"),)),)
@@ -63,7 +64,11 @@ PLAIN = {"service.stateless"}
         (of_service(keeps="new_ids", stores_by_default=True), {"service.new_ids", "service.stores_by_default"}),
         (of_service(keeps="new_ids", surprising=True), {"service.new_ids", "service.stores_on_request", "service.surprising"}),
         (on_thread(AgentSpec(), kind="hosted"), PLAIN | {"threads.hosted"}),
-        (of_agent(history="provider"), PLAIN | {"history.provider", "history.per_run"}),
+        (of_agent(history="provider"), PLAIN | {"history.provider", OneOf(("history.per_run", "history.incremental"))}),
+        (
+            of_agent(history="provider", client_as_is=True),
+            PLAIN | {"history.provider", "history.client_as_is", "history.per_run"},
+        ),
         (of_agent(per_service_call=True), PLAIN | {"history.per_service_call"}),
         (of_agent(history="provider", per_service_call=True), PLAIN | {"history.provider", "history.per_service_call"}),
         (of_agent(client_as_is=True), PLAIN | {"history.client_as_is"}),
@@ -238,3 +243,18 @@ RUN = RunWorkflow(workflow="w", say=("go",))
 )
 def test_workflows_demand_what_they_use(scenario: Scenario, expected: set[str]) -> None:
     assert needs(scenario) == expected
+
+
+@pytest.mark.parametrize(
+    ("timing", "settings", "performed"),
+    [
+        ("history.per_run", {}, True),
+        ("history.incremental", {}, True),
+        ("history.per_service_call", {}, False),
+        ("history.incremental", {"client_as_is": True}, False),
+        ("history.incremental", {"per_service_call": True}, False),
+    ],
+)
+def test_an_agent_without_settings_persists_in_its_framework_s_own_way(timing, settings, performed):
+    declared = {"service.stateless", "history.provider", "history.client_as_is", timing}
+    assert can_perform(of_agent(history="provider", **settings), declared) == performed

@@ -7,11 +7,12 @@ from random import Random
 
 from hypothesis import HealthCheck, Phase, find, given, settings
 
+from conformance.reference.implementation import Reference
 from conformance.scenario.scenario import Scenario, Step
 from conformance.strategies import scenarios
-from conformance.vocabulary import CAPABILITIES, Area, Capability
+from conformance.vocabulary import Area, Capability
 
-ALL = frozenset(CAPABILITIES)
+ALL = Reference.capabilities
 NO_SWITCHES = ALL - {"clients.hosted_flag", "history.conflict_switches", "history.decorated", "runs.background"}
 ALWAYS_AN_ID = NO_SWITCHES - {"service.surprising", "service.without_id"}
 NO_LIMITS = settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))

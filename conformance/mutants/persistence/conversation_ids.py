@@ -31,7 +31,7 @@ class ApprovedCallSentAgain(Mutant):
     breaks = "PER-31/sent again"
     imitates = "https://github.com/microsoft/agent-framework/pull/7271"
     expected = frozenset(
-        {"PER-08", "PER-09", "PER-12", "PER-13", "PER-30", "PER-31", "THR-05", "THR-06", "THR-10", "THR-33", "THR-35"}
+        {"PER-08", "PER-09", "PER-12", "PER-13", "PER-30", "PER-31", "PER-62", "THR-05", "THR-06", "THR-10", "THR-33", "THR-35"}
     )
 
     class _Agent(ResumingAgent):

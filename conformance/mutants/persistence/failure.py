@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.faulty_homes import Front, behind
+from conformance.mutants.persistence.faulty_homes import Front, MakingUp, NotesFailures, behind
 from conformance.mutants.persistence.ordinary_runs import FAILING, FAILING_TOOLS
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, PersistingClient
@@ -25,24 +25,6 @@ from conformance.trace.exchange import Response
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Request
 from conformance.world.errors import ProviderError, ServiceError, ToolError
-
-
-class _MakingUp(Front):
-    """The store that appends what a failed call did not get through, together with what comes next."""
-
-    async def append(self, messages: Sequence[Message]) -> None:
-        """Append what did not get through first."""
-        failed: tuple[Message, ...] = vars(self.thread).pop("failed", ())
-        await super().append([*failed, *messages])
-
-
-class _NotesFailures(RunEnd):
-    async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
-        """Note what did not get through."""
-        if isinstance(error, ServiceError):
-            vars(thread)["failed"] = tuple(new)
-        await super().failed(thread, new, error)
-
 
 _FAILING_CALLS = replace(FAILING, cells=("M2",))
 
@@ -60,7 +42,7 @@ class FailedInputStoredWithTheNextRun(Mutant):
     imitates = "https://github.com/google/adk-python/issues/4506"
     expected = frozenset({"PER-01", "PER-22", "THR-05"})
 
-    parts = replace(behind(_MakingUp, replace(FAILING, cells=("M1",))), end=_NotesFailures)
+    parts = replace(behind(MakingUp, replace(FAILING, cells=("M1",))), end=NotesFailures)
 
 
 class FailedCallStoredWithTheNextRun(Mutant):
@@ -70,7 +52,7 @@ class FailedCallStoredWithTheNextRun(Mutant):
     imitates = "https://github.com/mastra-ai/mastra/pull/18437"
     expected = frozenset({"PER-09", "PER-17", "PER-19", "PER-22"})
 
-    parts = replace(behind(_MakingUp, replace(FAILING, cells=("M2",))), end=_NotesFailures)
+    parts = replace(behind(MakingUp, replace(FAILING, cells=("M2",))), end=NotesFailures)
 
 
 class FailedInputSentWithTheNextRun(Mutant):
@@ -105,7 +87,7 @@ class FailedToolLeavesItsCallOpen(Mutant):
 
     breaks = "PER-23/missing result"
     imitates = "https://github.com/agentscope-ai/agentscope/pull/1911"
-    expected = frozenset({"PER-01", "PER-03", "PER-13", "PER-23", "THR-05"})
+    expected = frozenset({"PER-01", "PER-03", "PER-13", "PER-23", "PER-62", "THR-05"})
 
     class _Agent(Agent):
         """The agent whose tools fail the loop."""
@@ -204,7 +186,7 @@ class InputOfAFailedRunStored(Mutant):
 
     breaks = "PER-20/appended afterwards"
     imitates = "https://github.com/JeffOtano/roni/pull/158"
-    expected = frozenset({"PER-20", "PER-21", "THR-05", "THR-28", "THR-33", "THR-35"})
+    expected = frozenset({"PER-20", "PER-21", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
 
     class _End(RunEnd):
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:

@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 from conformance.mutants.persistence.ordinary_runs import ASKING, AnyRuns
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
-from conformance.reference.history_home import HistoryHome
+from conformance.reference.history_home import HistoryHome, IncrementalHome
 from conformance.reference.history_stores import Store
 from conformance.reference.implementation import Reference
 from conformance.reference.parts import Parts
+from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
 from conformance.trace.exchange import Answer, Response
 from conformance.trace.messages import Call, Message
+from conformance.world.errors import ServiceError
 
 
 class Front:
@@ -38,21 +40,59 @@ class Front:
 
 
 class FrontedHome(HistoryHome):
-    """A home with a front before its history provider, in some runs."""
+    """A home with a front before its history provider, in some runs. history: `default` for one before the thread itself."""
 
     front: ClassVar[type[Front]] = Front
     runs: ClassVar[AnyRuns] = AnyRuns()
+    history: ClassVar[str] = "provider"
 
     def store(self, thread: Thread) -> Store:
         """Put the front before it."""
         store = super().store(thread)
-        provider = self.setting.spec.history == "provider"
-        return self.front(store, self, thread) if provider and self.runs.include(self.setting, thread) else store
+        concerned = self.setting.spec.history == self.history and self.runs.include(self.setting, thread)
+        return self.front(store, self, thread) if concerned else store
 
 
 def behind(front: type[Front], runs: AnyRuns) -> Parts:
     """The parts of an agent whose home has this front, in these runs."""
     return Parts(home=type(front.__name__, (FrontedHome,), {"front": front, "runs": runs}))
+
+
+def before_threads(front: type[Front], runs: AnyRuns) -> Parts:
+    """The same before the threads themselves, where there is no history provider."""
+    return Parts(home=type(front.__name__, (FrontedHome,), {"front": front, "runs": runs, "history": "default"}))
+
+
+def in_steps(front: type[Front], runs: AnyRuns, *, history: str = "provider") -> Parts:
+    """The same for histories that are kept in steps."""
+    members = {"front": front, "runs": runs, "history": history}
+    return Parts(incremental=type(front.__name__, (FrontedHome, IncrementalHome), members))
+
+
+class Incremental(Reference):
+    """Keeps histories in steps of its own, and not as the configuration matrix says."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**{"history": "incremental", **arguments})
+
+
+class MakingUp(Front):
+    """The store that appends what a failed call did not get through, together with what comes next."""
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Append what did not get through first."""
+        failed: tuple[Message, ...] = vars(self.thread).pop("failed", ())
+        await super().append([*failed, *messages])
+
+
+class NotesFailures(RunEnd):
+    """An end that notes on the thread what a failed call did not get through."""
+
+    async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
+        """Note what did not get through."""
+        if isinstance(error, ServiceError):
+            vars(thread)["failed"] = tuple(new)
+        await super().failed(thread, new, error)
 
 
 class ResumingAgent(Agent):

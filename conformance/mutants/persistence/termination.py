@@ -34,7 +34,7 @@ class SuppliedResultsStoredTwice(Mutant):
 
     breaks = "PER-16/stored again"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/6810"
-    expected = frozenset({"PER-02", "PER-09", "PER-13", "PER-16", "PER-17"})
+    expected = frozenset({"PER-02", "PER-09", "PER-13", "PER-16", "PER-17", "PER-62"})
 
     class _End(RunEnd):
         async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:

@@ -10,7 +10,13 @@ from itertools import chain
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import kind_before, persistence_of, timing_of
-from conformance.rules.pairs import ThreadPair, by_order, thread_pair
+from conformance.rules.pairs import (
+    ThreadPair,
+    by_order,
+    on_one_agent_and_of_one_kind,
+    one_streams_and_the_other_does_not,
+    thread_pair,
+)
 from conformance.rules.parts import how_they_differ, open_calls
 from conformance.rules.persistence.approvals import orphans_of, waiting_before, while_another_waits
 from conformance.rules.persistence.conflicting_runs import (
@@ -24,6 +30,7 @@ from conformance.rules.persistence.conflicting_runs import (
 )
 from conformance.rules.persistence.history import (
     KEPT,
+    all_came_to_their_own_end,
     appended_something,
     calls_waited_for,
     gained,
@@ -31,7 +38,6 @@ from conformance.rules.persistence.history import (
     kept_locally,
     keys_of,
     occurred,
-    plain,
     stored_by_end,
     under_a_conversation,
 )
@@ -58,23 +64,12 @@ from conformance.rules.wording import outcome, show
 from conformance.trace.adapter_events import RunReturned
 from conformance.trace.harness_events import ContextInvoking, HistoryLoaded, ServiceReplied, Warned
 from conformance.trace.messages import Part
+from conformance.vocabulary import ANY_TIMING, EITHER_MODE
 
 _ABOUT_THE_END = re.compile(r"background|continuation|per.?service.?call", re.I)
 """How a warning sounds that is about a run in the background, which persists at its end."""
 
 # --- what the rules of this section look at, and leave alone ---
-
-
-@condition
-def on_one_agent_and_of_one_kind(_: ExecutionView, pair: ThreadPair) -> bool:
-    """The two threads are of one agent and of one kind."""
-    return pair.first.name == pair.second.name and pair.first.kind == pair.second.kind
-
-
-@condition
-def one_streams_and_the_other_does_not(_: ExecutionView, pair: ThreadPair) -> bool:
-    """The second thread streams in every run, the first one in none."""
-    return not any(pair.first.streams) and all(pair.second.streams)
 
 
 @condition
@@ -102,12 +97,6 @@ def after_a_switch(execution: ExecutionView, run: RunView) -> bool:
 
 
 @condition
-def all_came_to_their_own_end(execution: ExecutionView, run: RunView) -> bool:
-    """This run and all before it on the thread came to their own end, and no tool and no limit ended their loops."""
-    return all(plain(each) for each in [*execution.earlier(run), run])
-
-
-@condition
 def partly_the_callers(execution: ExecutionView, run: RunView) -> bool:
     """The history was the caller's business in this run or in an earlier one on the thread (PER-04)."""
     return any(persistence_of(each.agent) == "not" for each in [*execution.earlier(run), run])
@@ -130,7 +119,7 @@ def after_an_injection(execution: ExecutionView, request: RequestView) -> bool:
 
 @rule(
     "PER-38",
-    needs=["history.provider", "runs.streaming"],
+    needs=["history.provider", ANY_TIMING, "runs.streaming"],
     each=thread_pair,
     when=[on_one_agent_and_of_one_kind, one_streams_and_the_other_does_not, pair_with_provider],
     aspects=["split", "missing", "repeated", "foreign", "order"],
@@ -155,7 +144,7 @@ def streaming_stores_the_same(execution: ExecutionView, pair: ThreadPair) -> Ite
 
 @rule(
     "PER-39",
-    needs=["history.provider", "runs.interleaved"],
+    needs=["history.provider", ANY_TIMING, "runs.interleaved"],
     each=thread_run,
     when=[kept_locally, beside_another, appended_something],
     leaves_alone=DISPUTED,
@@ -179,7 +168,7 @@ def interleaved_runs_store_each_its_own(execution: ExecutionView, run: RunView) 
 @rule(
     "PER-40",
     level="SHOULD",
-    needs=["history.provider", "runs.background"],
+    needs=["history.provider", EITHER_MODE, "runs.background"],
     each=thread_run,
     when=[*KEPT, in_background, succeeded],
     leaves_alone=[*DISPUTED, under_a_conversation, callers_history, terminated, cut_short],
@@ -205,7 +194,7 @@ def background_runs_persist_at_the_end(execution: ExecutionView, run: RunView) -
 @rule(
     "PER-41",
     level="SHOULD",
-    needs=["history.provider", "history.conflict_switches", "service.surprising"],
+    needs=["history.provider", EITHER_MODE, "history.conflict_switches", "service.surprising"],
     each=run_elsewhere_after_a_conflict,
     when=[*elsewhere(~throws, clears), *of_other(created_local, called_the_service)],
     leaves_alone=of_other(after(brought_an_id)),
@@ -296,7 +285,7 @@ def switching_leaves_one_history(execution: ExecutionView, run: RunView) -> Iter
 
 @rule(
     "PER-44",
-    needs=["history.provider", "tools.limit"],
+    needs=["history.provider", ANY_TIMING, "tools.limit"],
     each=thread_run,
     when=[*KEPT, cut_short, succeeded],
     leaves_alone=[contradicting, under_a_conversation, callers_history, terminated],

@@ -39,6 +39,7 @@ from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView, RunView, latest_id
 from conformance.rules.wording import outcome
 from conformance.trace.harness_events import Event, HistoryLoaded, ServiceReplied
+from conformance.vocabulary import ANY_TIMING, EITHER_MODE
 
 _CONVERSATION = re.compile(r"conversation|thread|session|response.?id", re.I)
 _HISTORY = re.compile(r"history|provider|store|memory", re.I)
@@ -58,7 +59,7 @@ def brought_an_id_by_now(execution: ExecutionView, run: RunView) -> bool:
 
 @rule(
     "PER-32",
-    needs=["history.provider", "service.surprising"],
+    needs=["history.provider", EITHER_MODE, "service.surprising"],
     each=conflict,
     when=of_conflict(throws),
     leaves_alone=[ended_otherwise],
@@ -99,7 +100,7 @@ def nothing_is_warned_once_detached(_: ExecutionView, pair: RunAfterAConflict) -
 
 @rule(
     "PER-33",
-    needs=["history.provider", "history.conflict_switches", "service.surprising"],
+    needs=["history.provider", EITHER_MODE, "history.conflict_switches", "service.surprising"],
     each=conflict,
     leaves_alone=[ended_otherwise],
     also=[nothing_is_warned_once_detached],
@@ -127,7 +128,7 @@ def warn_warns_once(_: ExecutionView, conflict: Conflict) -> Iterator[Finding]:
 
 @rule(
     "PER-34",
-    needs=["history.provider", "history.conflict_switches", "service.surprising"],
+    needs=["history.provider", EITHER_MODE, "history.conflict_switches", "service.surprising"],
     each=run_after_a_conflict,
     when=after_conflict(~throws, clears, succeeded),
     aspects=["loaded", "appended", "no id", "another id", "missing", "repeated", "foreign", "order"],
@@ -165,7 +166,7 @@ def a_provider_gets_a_copy_after_a_conflict(execution: ExecutionView, pair: RunA
 
 @rule(
     "PER-35",
-    needs=["history.provider"],
+    needs=["history.provider", EITHER_MODE],
     policies=("provider_copy",),
     each=thread_run,
     when=[created_hosted, with_provider, called_the_service],
@@ -184,7 +185,7 @@ def a_provider_beside_the_service_only_gets_a_copy(execution: ExecutionView, run
 
 @rule(
     "PER-36",
-    needs=["service.surprising"],
+    needs=[EITHER_MODE, "service.surprising"],
     each=thread_run,
     when=[~with_provider, created_local, brought_an_id_by_now],
     leaves_alone=[*DISPUTED, abandoned],
@@ -211,7 +212,7 @@ def the_default_store_gives_way(execution: ExecutionView, run: RunView) -> Itera
 
 @rule(
     "PER-37",
-    needs=["history.provider"],
+    needs=["history.provider", ANY_TIMING],
     each=thread_run,
     when=[with_provider, on_local_thread, called_the_service],
     leaves_alone=[*DISPUTED, under_a_conversation, callers_history, kept_without_a_name],

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import condition
-from conformance.rules.execution_view import ExecutionView, states_after
+from conformance.rules.execution_view import ExecutionView, states_after, states_at_end
 from conformance.rules.model import kind_before, persistence_of, timing_of
 from conformance.rules.parts import how_they_differ
 from conformance.rules.persistence.approvals import (
@@ -161,7 +161,7 @@ def the_sentinel_is_no_id(execution: ExecutionView, run: RunView) -> Iterator[Fi
     It never passes for a service's id. A thread that is serialized and restored is local, too.
     """
     restored = [(at, state) for at, state in execution.of(ThreadDescribed) if _fresh_from(execution, state, run)]
-    for at, state in [*states_after(execution, run), *_states_at_end(execution, run), *_looks(run), *restored]:
+    for at, state in [*states_after(execution, run), *states_at_end(execution, run), *_looks(run), *restored]:
         shown = "shown" if state.conversation_id else "another kind"
         yield finding(
             state.kind in ("local", None) and state.conversation_id is None,
@@ -178,7 +178,7 @@ def the_latest_id_stays(execution: ExecutionView, run: RunView) -> Iterator[Find
     """After a run, which may have failed, the thread has the id of its latest reply."""
     before, last = execution.id_before(run), run.calls[-1].at if run.calls else run.at
     latest = _latest(execution, run, before, run.events[-1][0])
-    for at, state in _states_at_end(execution, run):
+    for at, state in states_at_end(execution, run):
         got = state.conversation_id
         # the reply that its consumer left may not have been taken in
         left = run.ending == "abandoned" and got == _latest(execution, run, before, last)
@@ -216,7 +216,7 @@ def only_success_takes_the_id(execution: ExecutionView, run: RunView) -> Iterato
     """A run that succeeds leaves the latest id on the thread, one that fails the old one."""
     before = execution.id_before(run)
     expected = _latest(execution, run, before, run.events[-1][0]) if run.succeeded else before
-    for at, state in _states_at_end(execution, run):
+    for at, state in states_at_end(execution, run):
         got = state.conversation_id
         aspect = ("not taken" if got == before else "") if run.succeeded else ("taken on failure" if got in _ids_of(run) else "")
         yield _id_is(expected, got, at, aspect or _no_or_another(got), run=run, when=f"after the run, which {run.ending}")
@@ -345,12 +345,6 @@ def _fresh_from(execution: ExecutionView, state: ThreadDescribed, run: RunView) 
     if not made or origin is None or origin[0] != run.thread or origin[1] < run.events[-1][0]:
         return False
     return not any(other.thread == run.thread and run.at < other.at < origin[1] for other in execution.runs)
-
-
-def _states_at_end(execution: ExecutionView, run: RunView) -> list[tuple[int, ThreadDescribed]]:
-    """How the run's thread is described when the step is over in which the run ended."""
-    step = run.events[-1][1].step
-    return [(at, state) for at, state in execution.of(ThreadDescribed) if state.thread == run.thread and state.step <= step][-1:]
 
 
 def _latest(execution: ExecutionView, run: RunView, before: str | None, at: int) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import persistence_of
-from conformance.rules.parts import open_calls, within
+from conformance.rules.parts import at_most, open_calls, within
 from conformance.rules.persistence.history import (
     appended_something,
     but_for_empty,
@@ -39,6 +39,7 @@ from conformance.rules.run_view import RunView
 from conformance.rules.wording import show
 from conformance.trace.harness_events import ContextInvoked
 from conformance.trace.messages import Part
+from conformance.vocabulary import ANY_TIMING
 
 # --- what the rules of this section look at, and leave alone ---
 
@@ -169,7 +170,7 @@ def a_load_gives_nothing_twice(_: ExecutionView, load: Load) -> Iterator[Finding
 
 @rule(
     "PER-09",
-    needs=["history.provider"],
+    needs=["history.provider", ANY_TIMING],
     each=append,
     when=[after_another_append],
     also=[a_load_gives_nothing_twice],
@@ -209,7 +210,7 @@ def nothing_is_lost_in_a_copy(execution: ExecutionView, run: RunView) -> Iterato
 
 @rule(
     "PER-10",
-    needs=["history.provider"],
+    needs=["history.provider", ANY_TIMING],
     each=thread_run,
     when=[with_provider, succeeded],
     leaves_alone=[*DISPUTED, under_a_conversation, callers_history, cut_short],
@@ -245,7 +246,7 @@ def a_copy_has_the_order_of_the_conversation(execution: ExecutionView, run: RunV
 
 @rule(
     "PER-11",
-    needs=["history.provider"],
+    needs=["history.provider", ANY_TIMING],
     each=thread_run,
     when=[kept_locally, stored_several_parts],
     leaves_alone=[*DISPUTED, under_a_conversation],
@@ -262,7 +263,7 @@ def the_order_is_that_of_the_conversation(execution: ExecutionView, run: RunView
 
 @rule(
     "PER-12",
-    needs=["history.provider"],
+    needs=["history.provider", ANY_TIMING],
     each=notification,
     when=[after_another_notification],
     aspects=["appended again", "told again"],
@@ -293,7 +294,7 @@ def a_copy_is_well_formed(execution: ExecutionView, run: RunView) -> Iterator[Fi
 
 @rule(
     "PER-13",
-    needs=["history.provider"],
+    needs=["history.provider", ANY_TIMING],
     each=thread_run,
     when=[succeeded, appended_something],
     leaves_alone=[*DISPUTED, under_a_conversation, terminated, cut_short],
@@ -342,7 +343,7 @@ def _what_is_lost(run: RunView, lost: Sequence[Part]) -> str:
 
 def _comparable(execution: ExecutionView, run: RunView) -> list[Part]:
     """What a run stored of its conversation, each part as often as it occurred at most."""
-    return _once(gained(execution, run), Counter(run.happened()))
+    return at_most(gained(execution, run), Counter(run.happened()))
 
 
 def _stored_in_order(execution: ExecutionView, run: RunView) -> Finding:
@@ -361,18 +362,6 @@ def _stored_in_order(execution: ExecutionView, run: RunView) -> Finding:
 def _results_come_first(stored: Sequence[Part]) -> bool:
     results = [part[1] for part in stored if part[0] == "result"]
     return any(part[0] == "call" and part[1] in results and part[1] in open_calls(stored) for part in stored)
-
-
-def _once(said: Sequence[Part], happened: Counter[Part]) -> list[Part]:
-    """Each part as often as it occurred at most; none of those that occurred several times and are there more often still."""
-    seen = Counter(said)
-    left = Counter({part: count for part, count in happened.items() if count == 1 or seen[part] <= count})
-    found: list[Part] = []
-    for part in said:
-        if left[part] > 0:
-            left[part] -= 1
-            found.append(part)
-    return found
 
 
 def _well_formed(execution: ExecutionView, run: RunView) -> Finding:

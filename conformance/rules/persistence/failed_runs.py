@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
+from conformance.rules.model import stored_after, stored_by, timing_of
 from conformance.rules.run_view import RunView
 from conformance.trace.adapter_events import Raised, RunReturned
 from conformance.trace.harness_events import (
@@ -24,6 +25,18 @@ from conformance.trace.messages import Part, parts
 def failed_or_cancelled(_: ExecutionView, run: RunView) -> bool:
     """A service call of the run failed, or its caller cancelled it after one."""
     return bool(failures(run))
+
+
+@condition
+def a_tool_raised(_: ExecutionView, run: RunView) -> bool:
+    """A tool raised in the run."""
+    return bool(run.own(ToolRaised))
+
+
+@condition
+def returned_or_failed_there(_: ExecutionView, run: RunView) -> bool:
+    """The run came to its own end, or raised in the part in which the tool did."""
+    return run.succeeded or failed_with_a_tool(run) is not None
 
 
 @dataclass(frozen=True)
@@ -158,3 +171,22 @@ def _how_it_raises(run: RunView, returned: Sequence[int]) -> str:
     if returned or (run.raised is None and not left):
         return "not raised"
     return "" if left or kind_raised(run) == "provider" else "wrong kind of error"
+
+
+def failed_with_a_tool(run: RunView) -> int | None:
+    """The step in which a tool of the run raised, and the run too."""
+    raised = {event.step for _, event in run.of(Raised)}
+    return next((event.step for _, event in run.own(ToolRaised) if event.step in raised), None)
+
+
+def whole_beside_a_tools_error(run: RunView) -> list[list[Part]]:
+    """What may be stored of a run in which a tool raised."""
+    failed = failed_with_a_tool(run)
+    if failed is None or run.succeeded:
+        return [run.happened()]
+    if timing_of(run) == "per call":
+        return [stored_after(run)]
+    if timing_of(run) == "incremental":
+        return [stored_by(run, run.events[-1][0] + 1)]
+    before = run.until(next(at for at, event in run.events if event.step == failed))
+    return [before.happened(trailing=each) for each in (False, True)] if before.calls else [[]]

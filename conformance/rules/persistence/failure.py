@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import kind_before, stored_after, timing_of
-from conformance.rules.parts import how_they_differ, within
+from conformance.rules.parts import begins, how_they_differ, within
 from conformance.rules.persistence.cells import cancelled_in_a_call
 from conformance.rules.persistence.failed_runs import (
     HistoryFailure,
     ProviderOfAFailedRun,
+    a_tool_raised,
     failed_or_cancelled,
     failures,
     history_failure,
@@ -20,6 +21,8 @@ from conformance.rules.persistence.failed_runs import (
     how_it_is_told,
     kind_raised,
     provider_of_a_failed_run,
+    returned_or_failed_there,
+    whole_beside_a_tools_error,
 )
 from conformance.rules.persistence.history import (
     KEPT,
@@ -51,9 +54,10 @@ from conformance.rules.preconditions import (
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import outcome, show
-from conformance.trace.adapter_events import Raised, ThreadDescribed
+from conformance.trace.adapter_events import ThreadDescribed
 from conformance.trace.harness_events import ServiceFailed, ToolRaised
 from conformance.trace.messages import Part
+from conformance.vocabulary import ANY_TIMING, EITHER_MODE
 
 # --- what the rules of this section look at, and leave alone ---
 
@@ -62,18 +66,6 @@ from conformance.trace.messages import Part
 def next_at_the_same_time(execution: ExecutionView, run: RunView) -> bool:
     """The run before this one, on its thread, was persisted as this one is: per run or per service call."""
     return any(timing_of(run) == timing_of(other) for other in execution.earlier(run)[-1:])
-
-
-@condition
-def a_tool_raised(_: ExecutionView, run: RunView) -> bool:
-    """A tool raised in the run."""
-    return bool(run.own(ToolRaised))
-
-
-@condition
-def returned_or_failed_there(_: ExecutionView, run: RunView) -> bool:
-    """The run came to its own end, or raised in the part in which the tool did."""
-    return run.succeeded or _failed_with_a_tool(run) is not None
 
 
 # --- the rules ---
@@ -155,9 +147,10 @@ def a_failing_run_stores_nothing(execution: ExecutionView, run: RunView) -> Iter
 def providers_are_told_of_a_failure_once(execution: ExecutionView, provider: ProviderOfAFailedRun) -> Iterator[Finding]:
     """Providers are told of a failure once, with the request messages and the error, and store nothing from that.
 
-    Each part of a run that waited for answers is judged alone.
+    Each part of a run that waited for answers is judged alone. What is stored in steps of the implementation's own is PER-57's.
     """
-    told, after = provider.told, provider.part.stored_afterwards
+    told = provider.told
+    after = [] if timing_of(provider.run) == "incremental" else provider.part.stored_afterwards
     said = [execution.heard(event.messages) for _, event in told]
     aspect = how_it_is_told(provider, said) or ("appended afterwards" if after else "")
     yield finding(
@@ -172,7 +165,7 @@ def providers_are_told_of_a_failure_once(execution: ExecutionView, provider: Pro
 
 @rule(
     "PER-22",
-    needs=["history.provider"],
+    needs=["history.provider", ANY_TIMING],
     each=thread_run,
     when=[with_provider, next_after(failed_after_a_request), succeeded, next_at_the_same_time],
     leaves_alone=[*NOT_KEPT, callers_history, terminated, cut_short],
@@ -197,7 +190,7 @@ def a_run_after_a_failed_one_stores_its_own(execution: ExecutionView, run: RunVi
 
 @rule(
     "PER-23",
-    needs=["history.provider", "tools"],
+    needs=["history.provider", ANY_TIMING, "tools"],
     each=thread_run,
     when=[*KEPT, a_tool_raised, returned_or_failed_there],
     leaves_alone=[*NOT_KEPT, callers_history, terminated, cut_short, service_failed, history_failed],
@@ -207,12 +200,13 @@ def a_tool_that_raises_leaves_history_whole(execution: ExecutionView, run: RunVi
     """A tool that raises is a function result with an error, or fails the run; either way what is stored is whole.
 
     Where the run succeeds: all of it, and one result for the call. Where it fails: nothing of the part that failed with per-run
-    persistence, with per-service-call persistence the replies until then.
+    persistence, with per-service-call persistence the replies until then, in steps of the implementation's own what it came to.
     """
-    whole = _whole_beside_a_tools_error(run)
+    whole = whole_beside_a_tools_error(run)
     stored, raised, expected = gained(execution, run), run.own(ToolRaised)[0][0], whole[0]
+    reached = not run.succeeded and timing_of(run) == "incremental" and begins(stored, expected)
     yield finding(
-        stored in whole,
+        reached or stored in whole,
         run.stored[-1][0] if run.stored else raised,
         _how_it_is_whole(run, stored, expected),
         expected=f"stored: {show(expected)}",
@@ -223,7 +217,7 @@ def a_tool_that_raises_leaves_history_whole(execution: ExecutionView, run: RunVi
 
 @rule(
     "PER-24",
-    needs=["history.provider"],
+    needs=["history.provider", ANY_TIMING],
     each=history_failure,
     aspects=["not raised", "wrong kind of error", "service called", "appended afterwards"],
 )
@@ -268,7 +262,7 @@ def nothing_abandoned_is_stored_again(execution: ExecutionView, run: RunView) ->
 @rule(
     "PER-25",
     level="SHOULD",
-    needs=["history.provider", "runs.streaming"],
+    needs=["history.provider", EITHER_MODE, "runs.streaming"],
     each=thread_run,
     when=[*KEPT, abandoned, persisted_per_call],
     leaves_alone=[*NOT_KEPT, history_failed],
@@ -316,23 +310,6 @@ def _how_it_follows(run: RunView, own: Sequence[Part], lost: RunView) -> str:
         return "repeated"
     more = Counter(own) - Counter(happened)
     return "failed run" if more and set(more) <= set(lost.happened()) else how_they_differ(own, happened)
-
-
-def _failed_with_a_tool(run: RunView) -> int | None:
-    """The step in which a tool of the run raised, and the run too."""
-    raised = {event.step for _, event in run.of(Raised)}
-    return next((event.step for _, event in run.own(ToolRaised) if event.step in raised), None)
-
-
-def _whole_beside_a_tools_error(run: RunView) -> list[list[Part]]:
-    """What may be stored of a run in which a tool raised."""
-    failed = _failed_with_a_tool(run)
-    if failed is None or run.succeeded:
-        return [run.happened()]
-    if timing_of(run) == "per call":
-        return [stored_after(run)]
-    before = run.until(next(at for at, event in run.events if event.step == failed))
-    return [before.happened(trailing=each) for each in (False, True)] if before.calls else [[]]
 
 
 def _how_it_is_whole(run: RunView, stored: Sequence[Part], expected: Sequence[Part]) -> str:

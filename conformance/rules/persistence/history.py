@@ -96,6 +96,12 @@ def kept_without_a_name(execution: ExecutionView, run: RunView) -> bool:
     return silent and any(reply.kept and reply.conversation_id is None for reply in replies)
 
 
+@condition
+def all_came_to_their_own_end(execution: ExecutionView, run: RunView) -> bool:
+    """This run and all before it on the thread came to their own end, and no tool and no limit ended their loops."""
+    return all(plain(each) for each in [*execution.earlier(run), run])
+
+
 # --- what they read ---
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView, states_after
-from conformance.rules.model import kind_before, persistence_of, restored_adaptive
+from conformance.rules.model import kind_before, persistence_of, restored_adaptive, timing_of
 from conformance.rules.preconditions import (
     after,
     called_the_service,
@@ -68,8 +68,8 @@ def had_no_kind(execution: ExecutionView, restored: RestoredThread) -> bool:
 def the_first_success_fixes_the_kind(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """The first successful run fixes an adaptive thread's kind: hosted where a reply has a conversation id, else local.
 
-    Local with the turn's messages, hosted with the latest id; a failed run fixes nothing, but per-service-call persistence may keep
-    what came before the failure.
+    Local with the turn's messages, hosted with the latest id; a failed run fixes nothing, but what came before the failure may be
+    kept where the history is not appended at the end of a run alone.
     """
     for at, state in _states_at_its_end(execution, run):
         shown = None if state.messages is None else execution.heard(state.messages)
@@ -146,7 +146,8 @@ def _still_adaptive(run: RunView, state: ThreadDescribed, shown: list[Part] | No
         return "fixed by a failure"
     if state.conversation_id is not None:
         return "id kept"
-    return "turn kept twice" if (shown or run.stored) and not run.agent.per_service_call else ""
+    at_its_end = timing_of(run) != "incremental" and not run.agent.per_service_call
+    return "turn kept twice" if (shown or run.stored) and at_its_end else ""
 
 
 def _hosted(run: RunView, state: ThreadDescribed, shown: list[Part] | None) -> str:

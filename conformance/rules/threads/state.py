@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView, alike, change, same_data
-from conformance.rules.model import persistence_of
+from conformance.rules.model import timing_of
 from conformance.rules.preconditions import (
     DISPUTED,
     after_a_contradiction,
@@ -89,7 +89,7 @@ def shows_what_was_given(_: ExecutionView, run: RunView) -> bool:
 @condition
 def set_to_persist_per_run(_: ExecutionView, run: RunView) -> bool:
     """The agent's history is appended once, at the end of a run."""
-    return persistence_of(run.agent) == "per run"
+    return timing_of(run) == "per run" and not run.agent.per_service_call
 
 
 # --- the rules ---
