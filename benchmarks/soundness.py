@@ -1,8 +1,8 @@
 """Does the reference hold every rule on fresh scenarios? The proof that the rules are true, at length.
 
-`python benchmarks/soundness.py [--scenarios N] [--seed S]` draws N scenarios (20,000 unless told) over areas and sets of policies
-with a seed, random unless told, judges the reference on each by the rules of all areas, and prints what fires, with the scenario as
-JSON. Exit code 1 where anything does. 20,000 take some minutes on two cores.
+`python benchmarks/soundness.py [--scenarios N] [--seed S]` draws N scenarios (20,000 unless told) over areas, sets of policies and
+ways of keeping histories with a seed, random unless told, judges the reference on each by the rules of all areas, and prints what
+fires, with the scenario as JSON. Exit code 1 where anything does. 20,000 take some minutes on two cores.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import product
 
 import msgspec
 
-from conformance.judging.soundness import POLICY_SETS, Unsound, unsound
+from conformance.judging.soundness import SUBJECTS, Unsound, unsound
 from conformance.vocabulary import AREAS, Area
 
 SLICE = 250
@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), metavar="S")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
-    kinds = list(product(AREAS, POLICY_SETS))
+    kinds = list(product(AREAS, SUBJECTS))
     count = max(given.scenarios // SLICE, 1)
     jobs: list[Job] = [(*kinds[place % len(kinds)], min(SLICE, given.scenarios), given.seed + place) for place in range(count)]
     found = 0

@@ -1,4 +1,4 @@
-"""Whether the reference holds every rule: on the material of all areas, judged by the rules of all areas, under several policies.
+"""Whether the reference holds every rule: on the material of all areas, judged by the rules of all areas, in several settings.
 
 A rule that fires on the reference is wrong, or the reference is. Each rule must be true of whatever it is shown, not only of its
 own area's material.
@@ -42,7 +42,7 @@ SUBJECTS = (*POLICY_SETS, *KEEPING_OTHERWISE)
 
 @dataclass(frozen=True)
 class Unsound:
-    """A rule that fires on the reference, or cannot judge it. under_test: with its policies. what: expected and got."""
+    """A rule that fires on the reference, or cannot judge it. under_test: with its arguments. what: expected and got."""
 
     rule: str
     under_test: str
@@ -51,7 +51,7 @@ class Unsound:
 
 
 def unsound(area: Area, under_test: str, drawn: int, *, seed: int = SEED, only_drawn: bool = False) -> Iterator[Unsound]:
-    """What fires on one area's fixtures, matrix and so many drawn scenarios, under one set of policies."""
+    """What fires on one area's fixtures, matrix and so many drawn scenarios, of the reference with some arguments."""
     subject, material = resolve(under_test), shipped()
     written = [] if only_drawn else [scenario for _, scenario in material.fixtures(area)]
     written += [] if only_drawn else material.matrix(area, subject.capabilities, subject.policies)

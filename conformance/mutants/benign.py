@@ -17,7 +17,7 @@ import msgspec
 from conformance.mutants.variation import Variation, variations
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, LeafClient, PersistingClient, closed
-from conformance.reference.history_home import HistoryHome
+from conformance.reference.history_home import HistoryHome, IncrementalHome
 from conformance.reference.history_stores import Store
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.parts import Parts
@@ -211,6 +211,26 @@ class HidesItsMessages(Benign):
     parts = Parts(threads=_Threads)
 
 
+class AppendsMessageByMessage(Benign):
+    """Histories are kept in steps: one message after another, and of the results of one reply the last one first."""
+
+    class _Home(IncrementalHome):
+        """Appends single messages."""
+
+        async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
+            """Append what is not there yet."""
+            begun, outcome.kept = outcome.kept, len(outcome.produced)
+            fresh = outcome.produced[begun:]
+            for message in (*(() if begun or not fresh else new), *fresh):
+                for single in _one_by_one(message):
+                    await store.append([single])
+
+    parts = Parts(incremental=_Home)
+
+    def __init__(self) -> None:
+        super().__init__(history="incremental")
+
+
 class SaysNotWhenItPersists(Benign):
     """It does not declare when local history is persisted."""
 
@@ -220,6 +240,11 @@ class SaysNotWhenItPersists(Benign):
 def variants() -> list[type[Benign]]:
     """Every benign variant, in the order in which they stand here."""
     return list(variations(Benign, [sys.modules[__name__]]).values())
+
+
+def _one_by_one(message: Message) -> list[Message]:
+    """A message with several results as several, the last one first."""
+    return [msgspec.structs.replace(message, results=(each,)) for each in reversed(message.results)] or [message]
 
 
 def _empty(message: Message) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.judging.soundness import POLICY_SETS, unsound
+from conformance.judging.soundness import POLICY_SETS, SUBJECTS, unsound
 from conformance.reference.implementation import Reference
 from conformance.scenario.files import encode
 from conformance.vocabulary import AREAS, Area, Policies
 
 
-@pytest.mark.parametrize("under_test", POLICY_SETS, ids=["declared", "second", "third"])
+@pytest.mark.parametrize(
+    "under_test", SUBJECTS, ids=["declared", "second", "third", "in steps", "in steps on threads", "on threads"]
+)
 @pytest.mark.parametrize("area", AREAS)
 def test_the_reference_holds_every_rule_of_every_area(area: Area, under_test: str) -> None:
     found = next(unsound(area, under_test, 80), None)

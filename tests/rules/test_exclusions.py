@@ -10,7 +10,7 @@ import pytest
 from conformance.harness.execution import Performed, performed
 from conformance.implementation.loading import resolve
 from conformance.implementation.subject import subject as made
-from conformance.judging.soundness import POLICY_SETS
+from conformance.judging.soundness import SUBJECTS
 from conformance.mutants.benign import variants
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.execution_view import ExecutionView
@@ -19,7 +19,7 @@ from conformance.scenario.files import load
 from conformance.scenario.requirements import can_perform
 from conformance.vocabulary import AREAS
 
-IMPLEMENTATIONS = [*POLICY_SETS, "agent-framework"]
+IMPLEMENTATIONS = [*SUBJECTS, "agent-framework"]
 TIMEOUT = 20.0
 
 Place = tuple[str, int, str]

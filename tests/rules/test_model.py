@@ -16,6 +16,8 @@ from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Respond, Restore, Run, Scenario, Serialize
 from conformance.scenario.specs import AgentSpec, ContextSpec
 from conformance.trace.adapter_events import RequestPending, Restored, Serialized
+from conformance.trace.harness_events import ServiceReplied
+from conformance.trace.messages import parts
 
 
 def last(written: Written) -> tuple[ExecutionView, RunView]:
@@ -118,6 +120,28 @@ def test_a_run_that_a_tool_ends_is_stored(agent, policy, stored):
 def test_a_run_that_waits_is_stored(agent):
     _, waits = last(Written(talk(**agent)).run("t").called("one").replied(ASKS).event(RequestPending, id="c1"))
     assert model.stored_after(waits) == ASKED
+
+
+def test_a_history_in_steps_of_its_own_is_no_matter_of_the_matrix():
+    for agent in ({}, PER_CALL, BARE):
+        view, plain = last(went(Written(talk(**agent), incremental=True)))
+        assert model.timing_of(plain) == "incremental"
+        assert model.stored_after(plain) == plain.happened()
+        assert model.local_history(view, plain) == []
+    _, wrong = last(failed(Written(talk(), incremental=True)))
+    assert model.stored_after(wrong) == []
+
+
+def test_what_may_be_stored_by_then_is_the_conversation_as_far_as_it_had_come():
+    written = Written(talk(tools=TOOLS), incremental=True).run("t").called("one").replied(ASKS).tool("c1")
+    written = written.called("one", ASKS, SUNNY).replied("1").returned(ASKS, SUNNY, "1")
+    asked, whole = [("user", "one"), *parts([ASKS]), *parts([SUNNY])], [("assistant", "1")]
+    view, plain = last(written)
+    replied = [at for at, _ in view.of(ServiceReplied)]
+    assert model.stored_by(plain, replied[0]) == asked[:1]
+    assert model.stored_by(plain, replied[0] + 1) == asked  # a result of which nothing else may show
+    assert model.stored_by(plain, replied[1]) == asked
+    assert model.stored_by(plain, replied[1] + 1) == asked + whole
 
 
 def test_local_history_is_what_earlier_runs_left():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-from drawing import ALL, ALWAYS_AN_ID, NO_LIMITS, NO_SWITCHES, drawn, has, smallest
+from drawing import ALL, ALWAYS_AN_ID, IN_STEPS, NO_LIMITS, NO_SWITCHES, drawn, has, smallest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -77,6 +78,8 @@ def test_hardly_a_scenario_is_drawn_twice(area: Area) -> None:
         pytest.param("persistence", 300, 5, ALL, id="persistence"),
         pytest.param("persistence", 300, 5, NO_SWITCHES, id="persistence, no switches"),
         pytest.param("persistence", 300, 5, ALWAYS_AN_ID, id="persistence, always an id"),
+        pytest.param("persistence", 300, 5, IN_STEPS, id="persistence, in steps"),
+        pytest.param("persistence", 300, 5, IN_STEPS - {"history.provider"}, id="persistence, in steps on threads"),
         pytest.param("orchestration", 300, 5, ALL, id="orchestration"),
         pytest.param("orchestration", 300, 5, NO_SWITCHES, id="orchestration, no switches"),
     ],
@@ -84,8 +87,9 @@ def test_hardly_a_scenario_is_drawn_twice(area: Area) -> None:
 def test_scenarios_perform_and_exercise_every_rule(area: Area, count: int, least: int, capabilities: frozenset[Capability]) -> None:
     exercised: Counter[str] = Counter()
     rules = [rule for rule in CATALOGUE.values() if rule.area == area and not lacking(rule.needs, capabilities)]
+    create = partial(Reference, history="incremental" if "history.incremental" in capabilities else "modes")
     for scenario in drawn(area, count, capabilities):
-        trace = perform(scenario, Reference)
+        trace = perform(scenario, create)
         assert trace.broken is None, encode(scenario)
         assert [event for event in trace.events if isinstance(event, Refused) and has_thread(scenario, trace, event)] == []
         exercised.update(rule.id for rule in rules if rule.judge(scenario, trace).exercised)

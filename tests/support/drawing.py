@@ -15,6 +15,7 @@ from conformance.vocabulary import Area, Capability
 ALL = Reference.capabilities
 NO_SWITCHES = ALL - {"clients.hosted_flag", "history.conflict_switches", "history.decorated", "runs.background"}
 ALWAYS_AN_ID = NO_SWITCHES - {"service.surprising", "service.without_id"}
+IN_STEPS = Reference(history="incremental").capabilities
 NO_LIMITS = settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView, states_at_end
-from conformance.rules.model import timing_of
+from conformance.rules.model import overtaken, timing_of
 from conformance.rules.pairs import PairedThread, ThreadPair, thread_pair
 from conformance.rules.parts import open_calls
 from conformance.rules.persistence.history import all_came_to_their_own_end
@@ -51,9 +51,9 @@ class KeptRun:
 
 @selection
 def kept_run(execution: ExecutionView) -> Iterator[KeptRun]:
-    """A run without a history provider, on a thread that shows its messages."""
+    """A run without a history provider, on a thread that shows its messages and on which nothing else ran meanwhile."""
     for run, _, _ in execution.agent_runs():
-        if run.ending != "refused" and not with_provider(execution, run):
+        if not (run.ending == "refused" or with_provider(execution, run) or overtaken(execution, run)):
             yield from _shown(execution, run)
 
 

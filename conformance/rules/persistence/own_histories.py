@@ -10,7 +10,6 @@ from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import stored_by
 from conformance.rules.pairs import by_order, on_one_agent_and_of_one_kind, one_streams_and_the_other_does_not
 from conformance.rules.parts import at_most, begins, by_number, how_they_differ, open_calls, within
-from conformance.rules.persistence.cells import overtaken
 from conformance.rules.persistence.failed_runs import (
     a_tool_raised,
     failed_or_cancelled,
@@ -19,7 +18,6 @@ from conformance.rules.persistence.failed_runs import (
 )
 from conformance.rules.persistence.history import (
     KEPT,
-    NOT_KEPT,
     all_came_to_their_own_end,
     appended_something,
     but_for_empty,
@@ -27,6 +25,7 @@ from conformance.rules.persistence.history import (
     kept_locally,
     occurred,
     stored_before,
+    under_a_conversation,
     with_results,
 )
 from conformance.rules.persistence.kept_by_threads import (
@@ -45,18 +44,18 @@ from conformance.rules.persistence.kept_by_threads import (
 from conformance.rules.persistence.sent_history import repaired, without_repairs
 from conformance.rules.preconditions import (
     RequestView,
+    after_a_contradiction,
     after_another_history,
     after_tampering,
     bounded_history,
     callers_history,
-    cut_short,
+    contradicting,
     failed_after_a_request,
     next_after,
     of_run,
     request,
     resumed,
     succeeded,
-    terminated,
     thread_run,
     with_provider,
 )
@@ -77,14 +76,14 @@ def history_is_shown(execution: ExecutionView, request: RequestView) -> bool:
 KEPT_BY_ITSELF = of_kept(kept_locally)
 """What must be so of a run whose turn its thread keeps."""
 
-ELSEWHERE = of_kept(*NOT_KEPT, after_tampering, overtaken)
-"""Where somebody else may keep the turn, or what the thread shows is not of this run alone."""
+ELSEWHERE = of_kept(contradicting, after_a_contradiction, under_a_conversation, after_tampering)
+"""Where somebody else may keep the turn, or nobody knows what the thread shows."""
 
 
 # --- in steps of the implementation's own ---
 
 
-@clause(each=thread_run, when=[*KEPT, succeeded], leaves_alone=NOT_KEPT)
+@clause(each=thread_run, when=[*KEPT, succeeded], leaves_alone=[under_a_conversation])
 def a_success_is_stored_whole(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """After a successful run all of the conversation is stored, but for trailing results."""
     said = run.happened(trailing=False)
@@ -98,7 +97,7 @@ def a_success_is_stored_whole(execution: ExecutionView, run: RunView) -> Iterato
 @clause(
     each=request,
     when=[*of_run(kept_locally), history_is_shown],
-    leaves_alone=of_run(*NOT_KEPT, bounded_history, after_another_history, after_tampering),
+    leaves_alone=of_run(under_a_conversation, bounded_history, after_another_history, after_tampering),
 )
 def a_request_is_the_conversation_so_far(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
     """Each request is the conversation so far: what is stored when the run begins, then what came of the run."""
@@ -120,7 +119,7 @@ def a_request_is_the_conversation_so_far(execution: ExecutionView, request: Requ
     needs=["history.incremental"],
     each=thread_run,
     when=[*KEPT, appended_something],
-    leaves_alone=NOT_KEPT,
+    leaves_alone=[under_a_conversation],
     also=[a_success_is_stored_whole, a_request_is_the_conversation_so_far],
     aspects=[
         *("gap", "repeated", "foreign", "order", "incomplete"),
@@ -147,7 +146,7 @@ def what_is_stored_is_how_the_conversation_begins(execution: ExecutionView, run:
 # --- on the implementation's own threads ---
 
 
-@clause(each=kept_run, when=[*KEPT_BY_ITSELF, *of_kept(succeeded)], leaves_alone=[*ELSEWHERE, *of_kept(callers_history, cut_short)])
+@clause(each=kept_run, when=[*KEPT_BY_ITSELF, *of_kept(succeeded)], leaves_alone=[*ELSEWHERE, *of_kept(callers_history)])
 def nothing_is_lost_on_the_thread(_: ExecutionView, kept: KeptRun) -> Iterator[Finding]:
     """PER-10: after a successful run the thread shows its input and its response messages, all of them."""
     said = kept.run.happened(trailing=False)
@@ -185,37 +184,43 @@ def the_thread_is_well_formed(_: ExecutionView, kept: KeptRun) -> Iterator[Findi
 @clause(
     each=kept_run,
     when=[*KEPT_BY_ITSELF, *of_kept(next_after(failed_after_a_request), succeeded)],
-    leaves_alone=[*ELSEWHERE, *of_kept(callers_history, terminated, cut_short)],
+    leaves_alone=of_kept(after_a_contradiction, under_a_conversation, after_tampering, callers_history),
 )
 def the_thread_keeps_what_follows_a_failure(_: ExecutionView, kept: KeptRun) -> Iterator[Finding]:
-    """PER-22: a run after a failed one adds its own messages to the thread, once."""
-    said = kept.run.happened()
-    yield _on_the_thread(kept, but_for_empty(kept.own) == but_for_empty(said), "after a failure (PER-22)", said, kept.own)
+    """PER-22: a run after a failed one adds its own messages to the thread, once; trailing results need not be among them."""
+    allowed = [but_for_empty(kept.run.happened(trailing=trailing)) for trailing in (True, False)]
+    yield _on_the_thread(kept, but_for_empty(kept.own) in allowed, "after a failure (PER-22)", allowed[0], kept.own)
 
 
 @clause(
     each=kept_run,
     when=[*KEPT_BY_ITSELF, *of_kept(a_tool_raised, returned_or_failed_there)],
-    leaves_alone=[*ELSEWHERE, *of_kept(callers_history, terminated, cut_short)],
+    leaves_alone=of_kept(under_a_conversation, callers_history),
 )
 def the_thread_is_whole_beside_a_tools_error(execution: ExecutionView, kept: KeptRun) -> Iterator[Finding]:
     """PER-23: a tool that raises is a result on the thread, or fails the run; either way what the thread keeps is whole."""
-    whole, stored = [but_for_empty(each) for each in whole_beside_a_tools_error(kept.run)], but_for_empty(kept.own)
-    reached = not kept.run.succeeded and kept_in_steps(execution, kept.run) and begins(stored, whole[0])
+    run, stored = kept.run, but_for_empty(kept.own)
+    allowed = [*whole_beside_a_tools_error(run), *([run.happened(trailing=False)] if run.succeeded else [])]
+    whole = [but_for_empty(each) for each in allowed]
+    reached = not run.succeeded and kept_in_steps(execution, run) and begins(stored, whole[0])
     yield _on_the_thread(kept, reached or stored in whole, "a tool's error (PER-23)", whole[0], stored)
 
 
 @clause(
     each=kept_run,
     when=[*KEPT_BY_ITSELF, *of_kept(said_to_keep_at_the_end, failed_or_cancelled)],
-    leaves_alone=[*ELSEWHERE, *of_kept(resumed)],
+    leaves_alone=of_kept(contradicting, after_a_contradiction, resumed),
 )
 def a_failed_run_leaves_no_message_on_the_thread(_: ExecutionView, kept: KeptRun) -> Iterator[Finding]:
     """PER-20: with per-run persistence a failed run leaves the thread's messages as they were."""
     yield _on_the_thread(kept, kept.after == kept.before, "failed run kept (PER-20)", kept.before, kept.after)
 
 
-@clause(each=kept_run, when=[*KEPT_BY_ITSELF, *of_kept(kept_in_steps)], leaves_alone=ELSEWHERE)
+@clause(
+    each=kept_run,
+    when=[*KEPT_BY_ITSELF, *of_kept(kept_in_steps)],
+    leaves_alone=of_kept(contradicting, under_a_conversation, after_tampering),
+)
 def the_thread_shows_how_the_conversation_begins(_: ExecutionView, kept: KeptRun) -> Iterator[Finding]:
     """PER-57: in steps of the implementation's own, what the run added to the thread is how its conversation begins."""
     said, added = but_for_empty(stored_by(kept.run, kept.run.events[-1][0] + 1)), but_for_empty(kept.own)
@@ -241,7 +246,7 @@ def both_modes_leave_the_same_on_the_thread(_: ExecutionView, kept: KeptPair) ->
     "PER-62",
     each=kept_run,
     when=KEPT_BY_ITSELF,
-    leaves_alone=of_kept(*NOT_KEPT, after_tampering),
+    leaves_alone=ELSEWHERE,
     also=[
         nothing_is_lost_on_the_thread,
         the_thread_has_the_order_of_the_conversation,

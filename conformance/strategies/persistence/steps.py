@@ -63,10 +63,11 @@ def left(turn: Turn) -> None:
 
 
 def store_fails(turn: Turn) -> None:
-    """A load or an append of the history store fails, the first or a later one."""
+    """A load or an append of the history store fails, the first or a later one where there may be several in a run."""
     appends, replies = turn.pen.rarely(2), [*turn.asking(), *turn.words()]
     last = sum(bool(reply.calls) for reply in replies)
-    place = turn.pen.number(last) if turn.agent.per_service_call else 0
+    several = turn.agent.per_service_call or turn.pen.can("history.incremental")
+    place = turn.pen.number(last) if several else 0
     if not turn.provided:
         turn.run(replies)
     elif appends:
