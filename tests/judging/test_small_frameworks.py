@@ -26,7 +26,7 @@ from conformance.judging.search import Profile
 from conformance.judging.verdicts import RuleVerdict
 from conformance.rules.catalogue import CATALOGUE
 
-EFFORT = Profile("quick", pool=60, shrink=20)
+EFFORT = Profile("quick", corpus=50, shrink=20)
 
 # --- the framework: thirty lines ---
 
