@@ -9,9 +9,6 @@ change of the code meanwhile. Keep the folder outside of the repository.
 they are now, prints each rule whose findings differ with the first executions in which they do, and exits with 1 where one does.
 Findings on material of the rule's own area must be equal; on that of other areas a rule must not find more violations than it did,
 on the implementations that were recorded there (the reference and agent-framework).
-
-`python benchmarks/findings.py exclusions FOLDER [--rule ID ...] [--area AREA]` leaves out each exclusion and each precondition of a
-rule in turn and prints what needs it: an execution whose findings change without it, one of a fixture where there is one.
 """
 
 from __future__ import annotations
@@ -26,10 +23,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import cast
 
 import msgspec
 
@@ -43,10 +38,8 @@ from conformance.judging.soundness import POLICY_SETS, SEED
 from conformance.judging.survey import GIVE_UP
 from conformance.mutants.mutant import mutants
 from conformance.rules.catalogue import CATALOGUE
-from conformance.rules.condition import Condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.rule import Rule
-from conformance.scenario.files import load
 from conformance.scenario.requirements import can_perform
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
@@ -78,18 +71,15 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("record").add_argument("folder", type=Path)
-    for name in ("compare", "exclusions"):
-        judging = commands.add_parser(name)
-        judging.add_argument("folder", type=Path)
-        judging.add_argument("--rule", nargs="*", default=[], metavar="ID")
-        judging.add_argument("--area", choices=AREAS)
-        judging.add_argument("--show", type=int, default=1, metavar="N", help="so many differing executions a rule")
+    judging = commands.add_parser("compare")
+    judging.add_argument("folder", type=Path)
+    judging.add_argument("--rule", nargs="*", default=[], metavar="ID")
+    judging.add_argument("--area", choices=AREAS)
+    judging.add_argument("--show", type=int, default=1, metavar="N", help="so many differing executions a rule")
     given = parser.parse_args(arguments)
     if given.command == "record":
         return record(given.folder)
     ids = tuple(given.rule) or tuple(rule.id for rule in CATALOGUE.values() if given.area in (None, rule.area))
-    if given.command == "exclusions":
-        return exclusions(given.folder, ids)
     return compare(given.folder, ids, given.area, given.show)
 
 
@@ -231,73 +221,6 @@ def _shown(path: Path, number: int, execution: Execution, before: Found | None, 
     new = sorted((Counter(now or ()) - Counter(before or ())).elements())
     raises = " now it raises" if now is None else ""
     return f"{what}\n    {msgspec.json.encode(execution.scenario).decode()}\n    no longer: {gone}, new: {new}{raises}"
-
-
-def exclusions(folder: Path, ids: Sequence[str]) -> int:
-    """Print what needs each exclusion and each precondition; 1 where nothing needs one, or no fixture does."""
-    needed: dict[tuple[str, str], str] = {}
-    with _pool() as pool:
-        slices = [(folder / f"{each}.jsonl.gz", tuple(ids), part) for each in AREAS for part in range(JOBS)]
-        for found in pool.map(_needed, slices):
-            for place, execution in found.items():
-                if place not in needed or execution.startswith("fixture"):
-                    needed[place] = execution
-    lacking = 0
-    for id in ids:
-        for name, _ in _without(CATALOGUE[id]):
-            by = needed.get((id, name), "nothing")
-            lacking += not by.startswith("fixture")
-            print(f"{id}  {name}: {by}")
-    return 1 if lacking else 0
-
-
-def _without(rule: Rule) -> Iterator[tuple[str, Rule]]:
-    """The rule without each of its exclusions and preconditions, one at a time."""
-    for number, clause in enumerate(rule.clauses):
-        for field in ("when", "leaves_alone"):
-            conditions: tuple[Condition[object], ...] = getattr(clause, field)
-            for condition in conditions:
-                rest = tuple(other for other in conditions if other is not condition)
-                clauses = list(rule.clauses)
-                clauses[number] = replace(clause, **{field: rest})
-                yield f"clause {number + 1}, {field}: {condition.name}", replace(rule, clauses=tuple(clauses))
-
-
-def _needed(slice: tuple[Path, tuple[str, ...], int]) -> dict[tuple[str, str], str]:
-    path, ids, part = slice
-    area = path.name.partition(".")[0]
-    fixtures = {key(scenario) for _, scenario in load(cast("Area", area))}
-    rules = {id: list(_without(CATALOGUE[id])) for id in ids}
-    own = {id: variants for id, variants in rules.items() if CATALOGUE[id].area == area}
-    found: dict[tuple[str, str], str] = {}
-    decoder = msgspec.json.Decoder(Execution)
-    with gzip.open(path, "rb") as file:
-        for number, line in enumerate(file):
-            if number % JOBS == part:
-                execution = decoder.decode(line)
-                fixture = not execution.by.startswith("mutant ") and key(execution.scenario) in fixtures
-                sort = "fixture" if fixture else "scenario"
-                what = f"{sort} of {area}, {execution.scenario.title or number + 1}, by {execution.by[:60]}"
-                tried = own if execution.by.startswith("mutant ") else rules
-                for id, name in _changed(execution, tried, found):
-                    if fixture or (id, name) not in found:
-                        found[id, name] = what
-    return found
-
-
-def _changed(
-    execution: Execution, rules: dict[str, list[tuple[str, Rule]]], known: dict[tuple[str, str], str]
-) -> Iterator[tuple[str, str]]:
-    """The conditions without which a rule finds something else here; those that a fixture is known to need are not tried again."""
-    for id, variants in rules.items():
-        if CATALOGUE[id].missing(execution.trace.capabilities, execution.trace.policies):
-            continue
-        here = None
-        for name, variant in variants:
-            if not known.get((id, name), "").startswith("fixture"):
-                here = judged(execution, [CATALOGUE[id]]) if here is None else here
-                if judged(execution, [variant]) != here:
-                    yield id, name
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ class Witness:
         else:
             self.waiting.append(Waiting(script, pending, resume))
         name = self._world.name_of(pending.id, "request")
-        self._world.record(RequestPending, executor=pending.executor, tool=pending.tool, id=name)
+        self._world.record(RequestPending, executor=pending.executor, tool=pending.tool, call=pending.call, id=name)
 
 
 async def _leave(stream: AsyncIterator[Any]) -> None:

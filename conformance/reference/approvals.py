@@ -27,7 +27,7 @@ class Approvals:
 
     def pending(self, thread: Thread) -> tuple[Pending, ...]:
         """What the caller of a run that waits is told."""
-        return tuple(Pending(id=call.id, tool=call.tool) for call in self.asked(thread))
+        return tuple(Pending(id=call.id, tool=call.tool, call=call.id) for call in self.asked(thread))
 
     def decide(self, thread: Thread, answers: Sequence[Answer]) -> bool:
         """Note answers; whether every waiting call is decided now. Raises Invalid for an answer that nothing waits for."""

@@ -72,8 +72,9 @@ _OF_A_PROVIDER: frozenset[Capability] = frozenset({"history.provider", "history.
 class Reference(Implementation[Runnable, Thread, Workflow]):
     """Everything that the rules ask for, under any combination of policies: `Reference(store_conflict="ignore")`.
 
-    history: `modes`, the two of the configuration matrix, or `incremental`, in steps of its own. provider: `pluggable`, or `none`:
-    then its threads keep every local history. Raises UsageError for another value.
+    conduct: what it does where the records leave a choice; policies: what it declares of that, all of it. history: `modes`, the two of
+    the configuration matrix, or `incremental`, in steps of its own. provider: `pluggable`, or `none`: then its threads keep every
+    local history. Raises UsageError for another value.
     """
 
     name = "reference"
@@ -106,7 +107,7 @@ class Reference(Implementation[Runnable, Thread, Workflow]):
             "limit_answer": "notice",
             "failing_participant": "fails",
         }
-        self.policies = msgspec.convert({**declared, **policies}, Policies)
+        self.policies = self.conduct = msgspec.convert({**declared, **policies}, Policies)
         self.caller = Caller()
         self._threads = 0
         self._workflows: list[Workflow] = []
@@ -119,7 +120,7 @@ class Reference(Implementation[Runnable, Thread, Workflow]):
     async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent:
         """Build an agent; `inner`: those that it has as tools, under the names of the tools."""
         inner_agents = {tool: _own(agent) for tool, agent in inner.items()}
-        return self.agent_type(Setting(name, spec, self.world, self.policies, inner_agents), self._built_of)
+        return self.agent_type(Setting(name, spec, self.world, self.conduct, inner_agents), self._built_of)
 
     async def supports_hosted(self, agent: Runnable) -> bool:
         """The flag of the agent's chat client."""
@@ -189,7 +190,7 @@ class Reference(Implementation[Runnable, Thread, Workflow]):
 
     async def create_workflow(self, name: str, spec: WorkflowSpec, participants: Mapping[str, Any]) -> Workflow:
         """Build a workflow."""
-        self._workflows.append(self.patterns[spec.pattern](name, spec, participants, self.world, self.policies))
+        self._workflows.append(self.patterns[spec.pattern](name, spec, participants, self.world, self.conduct))
         return self._workflows[-1]
 
     def run_workflow(self, workflow: Workflow, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:

@@ -58,7 +58,7 @@ class Waiting:
         for request in requests:
             id = f"{executor} asks {next(self._numbers)}"
             self._open[id] = question, request.id
-            self._untold.append(Pending(id=id, tool=request.tool, executor=executor))
+            self._untold.append(Pending(id=id, tool=request.tool, call=request.call, executor=executor))
         self._active -= 1
         self.rest()
         try:

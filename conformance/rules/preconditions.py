@@ -102,12 +102,6 @@ def forked(execution: ExecutionView, run: RunView) -> bool:
     return model.forked(execution, run)
 
 
-@condition
-def after_tampering(execution: ExecutionView, run: RunView) -> bool:
-    """The caller changed messages of its own before the run (THR-36)."""
-    return execution.tampered(run)
-
-
 # --- the agent and its service ---
 
 
@@ -246,8 +240,12 @@ def next_after(earlier: Condition[RunView]) -> Condition[RunView]:
 @condition
 def failed_at_an_undeclared_time(execution: ExecutionView, run: RunView) -> bool:
     """The run failed after a request, and the implementation does not say when it persists, or does so in steps of its own."""
-    declared = execution.can("history.per_service_call" if model.persistence_of(run.agent) == "per call" else "history.per_run")
-    return not run.succeeded and bool(run.calls) and not declared
+    return not run.succeeded and bool(run.calls) and not says_when_it_persists(execution, run)
+
+
+def says_when_it_persists(execution: ExecutionView, run: RunView) -> bool:
+    """Whether the implementation declares when the local history of such a run is persisted, in one of the two modes."""
+    return execution.can("history.per_service_call" if model.persistence_of(run.agent) == "per call" else "history.per_run")
 
 
 @condition
@@ -269,13 +267,6 @@ def after_another_history(execution: ExecutionView, run: RunView) -> bool:
 
 
 @condition
-def after_another_timing(execution: ExecutionView, run: RunView) -> bool:
-    """An earlier run on the thread was persisted at other times than this one."""
-    timing = model.persistence_of(run.agent)
-    return not all(model.persistence_of(other.agent) == timing for other in execution.earlier(run))
-
-
-@condition
 def client_as_is(_: ExecutionView, run: RunView) -> bool:
     """The caller built the client stack (`client_as_is`)."""
     return run.agent.client_as_is
@@ -291,7 +282,6 @@ UNKNOWN_HISTORY = (
     callers_history,
     bounded_history,
     forked,
-    after_tampering,
     history_failed,
     after(abandoned),
     after(terminated),
@@ -300,7 +290,6 @@ UNKNOWN_HISTORY = (
     after(failed_after_an_answer),
     after(failed_before_it_had_a_kind),
     after_another_history,
-    after_another_timing,
 )
 """Where the configuration matrix does not say what local history is when a run begins."""
 

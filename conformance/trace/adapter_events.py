@@ -108,10 +108,11 @@ class Output(Event, frozen=True, kw_only=True, tag="output"):
 
 
 class RequestPending(Event, frozen=True, kw_only=True, tag="request_pending"):
-    """A run waits for someone's answer. tool: whose call waits for approval, where that is what is asked."""
+    """A run waits for someone's answer. tool: whose call waits for approval, where that is what is asked; call: that call's id."""
 
     executor: str | None = None
     tool: str | None = None
+    call: str | None = None
     id: str | None = None
 
 

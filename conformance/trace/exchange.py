@@ -35,10 +35,14 @@ class Answer(Data, frozen=True, kw_only=True):
 
 
 class Pending(Data, frozen=True, kw_only=True):
-    """Something in a run's response that waits for someone's answer. id: any text by which the adapter finds it again."""
+    """Something in a run's response that waits for someone's answer. id: any text by which the adapter finds it again.
+
+    tool, call: the tool whose call waits for approval, and the id of that call, where the framework says it.
+    """
 
     id: str
     tool: str | None = None
+    call: str | None = None
     executor: str | None = None
 
 

@@ -1,95 +1,91 @@
-"""No rule leaves alone what no fixture shows: without each exclusion, what a rule finds changes on some fixture."""
+"""No rule leaves alone more than it must: without each exclusion a rule would fire on something that conforms.
+
+Most are needed by the reference or a benign variant on some fixture: `needed.json` says which, for each. Others are needed only by
+what conforms and is not here: traces written by hand.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from conforming import NOT_HERE
+from written import Written
 
-from conformance.harness.execution import Performed, performed
+from conformance.harness.execution import performed
 from conformance.implementation.loading import resolve
-from conformance.implementation.subject import subject as made
+from conformance.implementation.subject import Subject, subject
+from conformance.judging.exclusions import Place, needed, places
 from conformance.judging.soundness import SUBJECTS
-from conformance.mutants.benign import variants
+from conformance.mutants.benign.variants import variants
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.rule import Rule
 from conformance.scenario.files import load
-from conformance.scenario.requirements import can_perform
 from conformance.vocabulary import AREAS
 
-IMPLEMENTATIONS = [*SUBJECTS, "agent-framework"]
 TIMEOUT = 20.0
+RENEW = "renew tests/rules/needed.json: python benchmarks/exclusions.py --write"
 
-Place = tuple[str, int, str]
-"""A rule, the number of its clause, and the name of an exclusion there."""
-
-
-WITHOUT_A_FIXTURE: dict[str, set[str]] = {}
-"""Exclusions that only a drawn scenario or a mutant needs. The list only shrinks."""
-
-CONFORMING_BUT_DIFFERENT: dict[Place, str] = {
-    ("ORC-19", 1, "left to author"): "test_orc_19_leaves_errors_alone: an error may name the executors that complete (ORC-07)",
-    ("ORC-19", 1, "limited"): "test_orc_19_leaves_errors_alone: what a child's limit means for its parent is left open (ORC-18)",
-    ("PER-31", 1, "contradicting"): "test_per_31_leaves_later_contradictions_alone: what such a run sends is its policy's (THR-12)",
-    ("ORC-33", 0, "waiting"): "test_orc_33_leaves_alone: others may be waited for before the failure ends the run",
-    ("THR-33", 0, "after terminated as nobody declared"): (
-        "test_thr_33_leaves_alone_what_follows_on_a_history_that_nobody_knows: `trailing_result` need not be declared"
-    ),
-    ("THR-35", 4, "after terminated as nobody declared"): (
-        "test_thr_35_leaves_messages_alone_that_nobody_knows: `trailing_result` need not be declared"
-    ),
-}
-"""Exclusions that no implementation here needs, but one that conforms and differs: the hand-written test that has it, and why."""
+WITHOUT_NEED: dict[str, int] = {}
+"""So many exclusions of a rule take nothing away but findings that hold. Whoever mends one takes it off; the list only shrinks."""
 
 
-def without(rule: Rule) -> Iterator[tuple[Place, Rule]]:
-    """The rule without each of its exclusions, one at a time."""
-    for number, clause in enumerate(rule.clauses):
-        for exclusion in clause.leaves_alone:
-            rest = tuple(other for other in clause.leaves_alone if other is not exclusion)
-            clauses = (*rule.clauses[:number], replace(clause, leaves_alone=rest), *rule.clauses[number + 1 :])
-            yield (rule.id, number, exclusion.name), replace(rule, clauses=clauses)
+def witnesses() -> dict[Place, tuple[str, str, str]]:
+    """For each exclusion an implementation, an area and the name of a fixture there that need it."""
+    rows: list[tuple[str, int, str, str, str, str]] = json.loads((Path(__file__).parent / "needed.json").read_text("utf-8"))
+    return {(rule, clause, name): (who, area, fixture) for rule, clause, name, who, area, fixture in rows}
 
 
-def found(rule: Rule, view: ExecutionView) -> list[tuple[int, bool]] | None:
-    """Where a rule held and where it broke; None where it cannot be applied at all."""
-    try:
-        return sorted((finding.at, finding.holds) for finding in rule.findings(view))
-    except Exception:
-        return None
+def executions() -> Iterator[tuple[ExecutionView, list[Place]]]:
+    """What the table names, and the exclusions that are needed there."""
+    asked: dict[tuple[str, str, str], list[Place]] = defaultdict(list)
+    for place, witness in witnesses().items():
+        asked[witness].append(place)
+    subjects: dict[str, Subject] = {name: resolve(name) for name in SUBJECTS} | {each.name: subject(each) for each in variants()}
+    fixtures = {(area, name): scenario for area in AREAS for name, scenario in load(area)}
+    for (who, area, name), wanted in asked.items():
+        assert who in subjects, f"{who} is no more: {RENEW}"
+        assert (area, name) in fixtures, f"the fixture {name} of {area} is no more: {RENEW}"
+        scenario = fixtures[area, name]
+        yield ExecutionView(scenario, performed(scenario, subjects[who], TIMEOUT)), wanted
 
 
-def performances() -> Iterator[Performed]:
-    """Every fixture on every implementation, and on the benign variants: what conforms and differs may need an exclusion too."""
-    for subject in [*map(resolve, IMPLEMENTATIONS), *map(made, variants())]:
-        for area in AREAS:
-            for title, scenario in load(area):
-                if can_perform(scenario, subject.capabilities):
-                    shown = Performed(title, scenario, performed(scenario, subject, TIMEOUT))
-                    if shown.trace.broken is None:
-                        yield shown
+def test_what_the_table_names_is_needed_there():
+    stale = [place for view, wanted in executions() for place in wanted if place not in needed(CATALOGUE[place[0]], view)]
+    assert not stale, f"no longer needed there: {stale}; {RENEW}"
 
 
-def needed(rule: Rule, open_places: dict[Place, Rule], shown: Performed) -> list[Place]:
-    """The places of a rule without which it finds something else in one performance."""
-    if rule.missing(shown.trace.capabilities, shown.trace.policies):
-        return []
-    here = found(rule, shown.view)
-    return [place for place, variant in open_places.items() if found(variant, shown.view) != here]
+def test_nothing_fires_on_the_policy_sets_or_variants_that_the_table_names():
+    firing = {each.name: each.fires | each.leaves for each in variants()}
+    rows = [(who, rule) for (rule, _, _), (who, _, _) in witnesses().items()]
+    assert not [(who, rule) for who, rule in rows if rule in firing.get(who, ())]
 
 
-def test_each_exclusion_is_needed_by_a_fixture():
-    pytest.importorskip("agent_framework")
-    open_places = {rule.id: dict(without(rule)) for rule in CATALOGUE.values()}
-    for shown in performances():
-        for id, places in open_places.items():
-            for place in needed(CATALOGUE[id], places, shown) if places else ():
-                del places[place]
-    still_open = {place for places in open_places.values() for place in places}
-    left: dict[str, set[str]] = {}
-    for id, _, name in still_open - CONFORMING_BUT_DIFFERENT.keys():
-        left.setdefault(id, set()).add(name)
-    assert left == WITHOUT_A_FIXTURE
-    assert CONFORMING_BUT_DIFFERENT.keys() <= still_open
+@pytest.mark.parametrize("trace", NOT_HERE, ids=lambda trace: trace.__name__)
+def test_a_trace_that_conforms_needs_what_it_is_there_for(trace: Callable[[], Written]):
+    view = trace().view
+    assert trace.__doc__
+    for rule, number, name in NOT_HERE[trace]:
+        assert (rule, number, name) in needed(CATALOGUE[rule], view)
+
+
+@pytest.mark.parametrize("trace", NOT_HERE, ids=lambda trace: trace.__name__)
+def test_no_rule_fires_on_a_trace_that_conforms(trace: Callable[[], Written]):
+    written = trace()
+    applying = [rule for rule in CATALOGUE.values() if not rule.missing(written.trace.capabilities, written.policies)]
+    fired = {rule.id: found for rule in applying for found in rule.examine(written.view).violations}
+    assert not fired
+
+
+def test_every_exclusion_is_needed():
+    every = [place for rule in CATALOGUE.values() for place in places(rule)]
+    shown = {*witnesses(), *(place for needs in NOT_HERE.values() for place in needs)}
+    unknown = shown - set(every)
+    assert not unknown, f"no rule has these exclusions any more: {sorted(unknown)}; {RENEW}"
+    left: dict[str, int] = defaultdict(int)
+    for rule, _, _ in (place for place in every if place not in shown):
+        left[rule] += 1
+    assert dict(left) == WITHOUT_NEED

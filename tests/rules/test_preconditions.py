@@ -108,7 +108,6 @@ MET_AND_NOT: list[tuple[str, Written, Written]] = [
     ("interrupting", waits().run("t", step=3).called("x"), went(resumed().replied("y").returned("y"))),
     ("refused_while_one_waits", waits().run("t", step=3).raised("invalid"), waits().run("t", step=3).raised("conflict")),
     ("refused_while_one_waits", waits().run("t", step=3).raised("invalid"), waits().run("t", step=3).called("x")),
-    ("after_tampering", tampered(1), tampered(2)),
     ("surprising_service", asked(service=SURPRISING), asked(service=NEW_IDS)),
     ("callers_history", asked(**BARE), asked(**PER_CALL)),
     ("with_provider", asked(history="provider"), asked()),
@@ -134,8 +133,6 @@ MET_AND_NOT: list[tuple[str, Written, Written]] = [
     ("failed_before_it_had_a_kind", failed("adaptive", **PER_CALL), failed("adaptive")),
     ("failed_before_it_had_a_kind", failed("adaptive", **PER_CALL), failed("local", **PER_CALL)),
     ("after_another_history", then(run("one"), ON_B, b=AgentSpec(history="provider")), then(run("one"), ON_B, b=AgentSpec())),
-    ("after_another_timing", then(run("one", per_service_call=True), run("two")), then(run("one"), run("two"))),
-    ("after_another_timing", then(run("one"), ON_B, b=AgentSpec(**PER_CALL)), then(run("one"), ON_B, b=AgentSpec())),
 ]
 
 

@@ -28,7 +28,7 @@ class Requests:
     def pending(self, response: AgentResponse[Any]) -> tuple[Pending, ...]:
         """What waits in a response."""
         return tuple(
-            Pending(id=_id(request), tool=tool_of(request), executor=_executor(request))
+            Pending(id=_id(request), tool=tool_of(request), call=call_of(request), executor=_executor(request))
             for request in self._new(_requests(response.messages))
         )
 
@@ -112,3 +112,8 @@ def _asked(request: Content) -> Mapping[str, Any]:
 def tool_of(request: Content) -> str | None:
     """The tool whose call waits for approval, where that is what a request asks."""
     return request.function_call.name if request.function_call is not None else None
+
+
+def call_of(request: Content) -> str | None:
+    """The id of the call that waits for approval, where that is what a request asks."""
+    return request.function_call.call_id if request.function_call is not None else None

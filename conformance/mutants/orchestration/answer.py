@@ -138,6 +138,26 @@ class ConversationDumped(Mutant):
     patterns = {**PATTERNS, "sequential": _Sequential}
 
 
+class TrafficInTheAnswer(Mutant):
+    """Before the answer of a sequential run stand the calls and results of those who spoke earlier, without what they said."""
+
+    breaks = "ORC-12/work as answer"
+    imitates = "a filter of messages that looks at texts alone"
+    expected = frozenset({"ORC-12", "ORC-13", "ORC-19", "ORC-23", "ORC-24", "ORC-31"})
+
+    class _Sequential(Sequential):
+        async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
+            """Prepend calls and results."""
+            answer = await super().answer(run, messages)
+            if answer is None or run.nested:
+                return answer
+            earlier = [each for each in run.said if (each.calls or each.results) and each.author != self.spec.participants[-1]]
+            traffic = tuple(msgspec.structs.replace(each, text="") for each in earlier)
+            return Response(messages=(*traffic, *answer.messages))
+
+    patterns = {**PATTERNS, "sequential": _Sequential}
+
+
 class RoundsInTheAnswer(Mutant):
     """The rounds of a group chat stand before its manager's answer, and so does the work of Magentic."""
 

@@ -204,6 +204,23 @@ class WarningNamesNobody(Mutant):
     patterns = {**PATTERNS, "custom": _Custom}
 
 
+class NamesRunTogether(Mutant):
+    """The warning of several completions runs the names of their executors together: none of them can be read."""
+
+    breaks = "ORC-07/not named"
+    imitates = "a list of names that is printed without separators"
+    expected = frozenset({"ORC-07"})
+
+    class _Custom(Custom):
+        def settle(self, run: WorkflowRun, completions: Sequence[Completion]) -> Response | None:
+            """Take the last one, and warn."""
+            if len(completions) > 1:
+                warnings.warn(f"completed by {'x'.join(name for name, _ in completions)}x", stacklevel=2)
+            return super().settle(run, completions[-1:])
+
+    patterns = {**PATTERNS, "custom": _Custom}
+
+
 class OneAfterAnotherUnnoticed(Mutant):
     """Several completions are noticed only where they come from one superstep."""
 

@@ -13,7 +13,7 @@ from conformance.reference.thread import Thread
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace.exchange import IdleSeen, OutputSeen, Response, Turn, WorkflowSeen
+from conformance.trace.exchange import IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
 from conformance.trace.messages import Message
 
 
@@ -109,6 +109,26 @@ class LateCleanup(Mutant):
                 async for event in events:
                     if not (late and isinstance(event, OutputSeen) and event.completed):
                         yield event
+
+    patterns = everywhere(_Workflow, but={"handoff", "group_chat", "magentic", "custom"})
+
+
+class LeftOverWhileItWaits(Mutant):
+    """What was said in a sequential or concurrent run that its consumer left is output when the next run comes to wait."""
+
+    breaks = "ORC-38/leaked"
+    imitates = "a buffer of outputs that only an end of the run clears"
+    expected = frozenset({"ORC-38"})
+
+    class _Workflow(_Leaving):
+        async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
+            """Bring out what is left before a request."""
+            before = self.runs.get(None) if self.left else None
+            async with aclosing(super().start(turn, stream=stream)) as events:
+                async for event in events:
+                    if isinstance(event, Pending) and before is not None:
+                        yield OutputSeen(executor=self.name, messages=tuple(before.said))
+                    yield event
 
     patterns = everywhere(_Workflow, but={"handoff", "group_chat", "magentic", "custom"})
 
@@ -228,6 +248,25 @@ class EverythingPlusTheId(Mutant):
 
     class _Managed(Managed):
         run_type = _HostedRun
+
+    patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
+
+
+class EverythingPlusTheIdElsewhere(Mutant):
+    """The same as an agent, once another thread has had a run: there the same words were said too."""
+
+    breaks = "ORC-37/repeated"
+    imitates = "messages that are told apart by their texts, over all threads"
+    expected = frozenset({"ORC-37"})
+
+    class _Managed(Managed):
+        class run_type(_HostedRun):
+            """The faulty run."""
+
+            def start(self, messages: Sequence[Message], history: Sequence[Message] = ()) -> None:
+                """Note whether there is another thread."""
+                super().start(messages, history)
+                self.alone = self.alone and isinstance(self.workflow, Workflow) and len(self.workflow.runs) > 1
 
     patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
 

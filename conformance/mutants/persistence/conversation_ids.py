@@ -25,6 +25,25 @@ from conformance.trace.exchange import Answer, ThreadState
 from conformance.trace.messages import Call, Message
 
 
+class AnswersCrossed(Mutant):
+    """Of several calls of one tool that wait, the answer to the first one counts for the last one, and the reverse."""
+
+    breaks = "PER-31/rejected call run"
+    imitates = "answers that are matched by the tool, and not by the call"
+    expected = frozenset({"PER-31"})
+
+    class _Approvals(Approvals):
+        def decide(self, thread: Thread, answers: Sequence[Answer]) -> bool:
+            """Match them from the end."""
+            asked = self.asked(thread)
+            equal = len({call.tool for call in asked}) == 1
+            other = {call.id: last.id for call, last in zip(asked, reversed(asked), strict=True)}
+            crossed = [msgspec.structs.replace(each, id=other.get(each.id, each.id)) for each in answers]
+            return super().decide(thread, crossed if equal else answers)
+
+    parts = Parts(approvals=_Approvals)
+
+
 class ApprovedCallSentAgain(Mutant):
     """A run that resumes after an approval sends the call once more, with its result."""
 

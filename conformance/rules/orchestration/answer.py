@@ -64,12 +64,6 @@ def later_run_that_raised(execution: ExecutionView, each: WorkflowRun) -> bool:
 
 
 @condition
-def completed_by_chunks_alone(_: ExecutionView, each: WorkflowRun) -> bool:
-    """Only chunks of the run bear the signal of the run-completed output (ORC-09)."""
-    return not completed(each.run) and any(chunk.completed for _, chunk in each.run.of(Chunk))
-
-
-@condition
 def on_edge(execution: ExecutionView, each: WorkflowRun) -> bool:
     """There is one participant, or one that answers does so with several messages, an empty text, or calls on its way."""
     return len(each.workflow.participants) == 1 or any(_is_edge(response) for response in _responses(execution, each))
@@ -140,7 +134,6 @@ def the_answer_is_a_response(execution: ExecutionView, each: WorkflowRun) -> Ite
     needs=["workflows"],
     policies=SIGNAL,
     each=direct_run,
-    leaves_alone=[left_to_author, handoff],
     aspects=["prompt", "work as answer"],
 )
 def the_answer_is_no_dump(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
@@ -274,7 +267,7 @@ def magentic_answers_with_the_synthesis(execution: ExecutionView, each: Workflow
     policies=("completion_signal", "limit_answer"),
     each=direct_run,
     when=[ends_by_limit],
-    leaves_alone=[nests, later_run_that_raised, faulty, waiting, cut_off, completed_by_chunks_alone],
+    leaves_alone=[nests, later_run_that_raised, faulty, waiting, cut_off],
     aspects=["raised", *COMPLETIONS, "another answer", "more rounds"],
 )
 def a_limit_ends_with_an_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
@@ -308,7 +301,7 @@ def one_participant_is_enough(_: ExecutionView, each: WorkflowRun) -> Iterator[F
     policies=SIGNAL,
     each=direct_run,
     when=[on_edge, succeeded, answers_visibly],
-    leaves_alone=[custom, *DECIDED_OTHERWISE, streamed_handoff],
+    leaves_alone=[*DECIDED_OTHERWISE, streamed_handoff],
     also=[one_participant_is_enough],
     aspects=["raised", "missing", "repeated", "foreign", "order"],
 )

@@ -113,7 +113,7 @@ def as_an_agent_the_answer_is_the_response(execution: ExecutionView, each: Workf
     needs=[*AS_AGENT, "workflows.intermediate_outputs"],
     each=run_as_agent,
     when=[~streams, shows_intermediates],
-    leaves_alone=[handoff, nests, *UNCERTAIN],
+    leaves_alone=[nests, *UNCERTAIN],
     aspects=["missing", "repeated", "foreign", "order"],
 )
 def as_an_agent_intermediates_come_before_the_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
@@ -214,7 +214,7 @@ def a_run_that_waited_goes_on(_: ExecutionView, each: WorkflowRun) -> Iterator[F
     yield finding(False, each.end, "raised", expected=expected, got=outcome(each.run))
 
 
-@clause(each=run_as_agent, when=[asks_for_approval, succeeded, waited], leaves_alone=[faulty])
+@clause(each=run_as_agent, when=[asks_for_approval, succeeded, waited])
 def what_was_approved_is_done(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """When all requests are answered the calls that were approved are done, and no others."""
     yield as_approved(execution, each.run)
@@ -265,7 +265,7 @@ def as_an_agent_a_request_can_be_answered(_: ExecutionView, each: WorkflowRun) -
 @clause(
     each=later_run_on_thread,
     when=[of_the_later(succeeded), of_the_later(~shows_intermediates)],
-    leaves_alone=[*map(of_the_later, (handoff, waited, faulty, limited))],
+    leaves_alone=[*map(of_the_later, (handoff, waited))],
 )
 def the_response_is_no_more_than_the_answer(execution: ExecutionView, each: LaterRun) -> Iterator[Finding]:
     """A later run on a thread, intermediates off, responds with nothing of earlier runs and nothing that was said on the way."""

@@ -31,7 +31,6 @@ from conformance.rules.orchestration.workflow_run import (
     custom,
     cut_off,
     direct_run,
-    handoff,
     left_to_author,
     streams,
     succeeded,
@@ -153,7 +152,7 @@ def the_completion_can_be_told(execution: ExecutionView, each: WorkflowRun) -> I
     )
 
 
-@clause(each=direct_run, when=[waited], leaves_alone=[left_to_author, faulty])
+@clause(each=direct_run, when=[waited])
 def rests_with_pending_requests(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """A workflow that comes to rest while a request is pending says that it does."""
     asked = each.run.of(RequestPending)[0][0]
@@ -168,7 +167,7 @@ def rests_with_pending_requests(_: ExecutionView, each: WorkflowRun) -> Iterator
     )
 
 
-@clause(each=direct_run, when=[waited, succeeded], leaves_alone=[left_to_author, faulty])
+@clause(each=direct_run, when=[waited, succeeded], leaves_alone=[left_to_author])
 def completes_after_all_answers(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """When all requests are answered there is exactly one run-completed output."""
     yield exactly_one(each.run, [at for at, output in completed(each.run) if not _suspended(each, output.step)])
@@ -180,7 +179,6 @@ def completes_after_all_answers(_: ExecutionView, each: WorkflowRun) -> Iterator
     policies=SIGNAL,
     each=direct_run,
     when=[waited],
-    leaves_alone=[left_to_author, faulty],
     also=[rests_with_pending_requests, completes_after_all_answers],
     aspects=["completed early", "idle without requests", *COMPLETIONS],
 )
@@ -234,7 +232,7 @@ def a_run_that_fails_does_not_complete(execution: ExecutionView, each: WorkflowR
     needs=["workflows"],
     policies=SIGNAL,
     each=run_again,
-    leaves_alone=[after_one_cut_off, *map(of_the_later, (faulty, cut_off, left_to_author))],
+    leaves_alone=[after_one_cut_off, *map(of_the_later, (faulty, cut_off))],
     aspects=["raised", "no completion", "leaked"],
 )
 def runs_do_not_leak_into_each_other(execution: ExecutionView, each: LaterRun) -> Iterator[Finding]:
@@ -308,7 +306,7 @@ def an_end_without_completion_is_reported(_: ExecutionView, each: WorkflowRun) -
     policies=SIGNAL,
     each=direct_run,
     when=[streams, succeeded],
-    leaves_alone=[waited, faulty, handoff, left_to_author, limited],
+    leaves_alone=[waited, faulty, left_to_author, limited],
     aspects=["no completion", "not whole", "signal on a chunk", "other chunks"],
 )
 def a_streamed_answer_is_whole(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import spells
-from conformance.rules.orchestration.failures import failures, faulty
+from conformance.rules.orchestration.failures import failures
 from conformance.rules.orchestration.outputs import (
     COMPLETIONS,
     SIGNAL,
@@ -128,7 +128,7 @@ def the_others_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[F
     policies=("completion_signal", "failing_participant"),
     each=direct_run,
     when=[concurrent, a_participant_fails, has_to_fail],
-    leaves_alone=[nests, waiting, cut_off],
+    leaves_alone=[waiting, cut_off],
     also=[the_others_answer],
     aspects=["both", "not raised", "raised", *COMPLETIONS, "words of the failed", "answer of nobody"],
 )
@@ -147,7 +147,6 @@ def a_failing_participant_leads_to_one_end(_: ExecutionView, each: WorkflowRun) 
     policies=SIGNAL,
     each=run_beside_others,
     when=[succeeded.of(lambda beside: beside.itself)],
-    leaves_alone=[faulty.of(lambda beside: beside.itself)],
     aspects=["answer", "intermediate", "request"],
 )
 def interleaved_runs_do_not_mix(execution: ExecutionView, beside: Beside) -> Iterator[Finding]:

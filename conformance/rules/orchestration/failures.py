@@ -30,8 +30,8 @@ def surely_fails(execution: ExecutionView, each: WorkflowRun) -> bool:
     """A participant's service failed, or an executor or the manager of the workflow itself does by its script."""
     involved = inside(execution.scenario, each.spec.workflow)
     if failures(each):
-        left_out = execution.policies.failing_participant == "left_out"
-        return not (left_out and any(workflow.pattern == "concurrent" for workflow in involved))
+        may_be_left_out = execution.policies.failing_participant != "fails"
+        return not (may_be_left_out and any(workflow.pattern == "concurrent" for workflow in involved))
     if len(involved) > 1:
         return False
     errs = each.workflow.pattern in MANAGED and each.spec.manager.errs and not limited(execution, each)

@@ -149,7 +149,7 @@ def who_follows_gets_the_childs_answer(execution: ExecutionView, each: ChildFoll
     policies=SIGNAL,
     each=direct_run,
     when=[nests, succeeded, completes],
-    leaves_alone=[faulty, left_to_author],
+    leaves_alone=[left_to_author],
     also=[who_follows_gets_the_childs_answer],
     aspects=["several completions", "missing", "repeated", "leaked"],
 )
@@ -182,7 +182,7 @@ def the_answer_reaches_the_child(execution: ExecutionView, each: WorkflowRun) ->
     policies=SIGNAL,
     each=workflow_run,
     when=[a_child_needs_approval],
-    leaves_alone=[faulty, cut_off, left_to_author],
+    leaves_alone=[faulty, cut_off],
     also=[a_childs_question_is_put, the_answer_reaches_the_child],
     aspects=["not asked", "completed early", "raised", *APPROVED],
 )
@@ -241,7 +241,6 @@ def children_lead_to_the_answer(execution: ExecutionView, each: WorkflowRun) -> 
     policies=SIGNAL,
     each=workflow_run,
     when=[several_children, succeeded],
-    leaves_alone=[limited],
     also=[each_child_works_once, children_lead_to_the_answer],
     aspects=["overheard", "several completions", "missing", "repeated", "foreign", "order"],
 )

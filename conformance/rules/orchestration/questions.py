@@ -33,14 +33,19 @@ def approvals(run: RunView) -> list[tuple[int, str, Call]]:
 def as_approved(execution: ExecutionView, run: RunView) -> Finding:
     """Whether those calls that need approval were executed in a run which were approved.
 
-    A request says who wants to call what; of several calls of one tool by one agent nobody can tell which of them it is about.
+    A request says which call it is about, or who wants to call what: then, of several calls of one tool by one agent, nobody can
+    tell which of them is meant.
     """
     asked = {call.id: at for at, _, call in approvals(run)}
     done = [(at, event) for at, event in run.of(ToolCalled) if event.id in asked]
     requests = _decided(execution, run)
-    signed = _signed(run, [request for request, _ in requests])
-    approved = Counter(_who(signed, request.executor, request.tool) for request, given in requests if given)
-    executed = Counter(_who(signed, event.agent, event.tool) for _, event in done)
+    if all(request.call for request, _ in requests):
+        approved = Counter(f"{request.tool} {request.call}" for request, given in requests if given)
+        executed = Counter(f"{event.tool} {event.id}" for _, event in done)
+    else:
+        signed = _signed(run, [request for request, _ in requests])
+        approved = Counter(_who(signed, request.executor, request.tool) for request, given in requests if given)
+        executed = Counter(_who(signed, event.agent, event.tool) for _, event in done)
     places = [run.events[-1][0], *(at for at, _ in done)]
     return _as_counted(approved, executed, places[-1], list(asked.values()))
 

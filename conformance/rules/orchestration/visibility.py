@@ -16,7 +16,7 @@ from conformance.rules.orchestration.outputs import (
     intermediate_outputs,
     misattributed,
 )
-from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, completions_alike, either, pair_by
+from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, completions_alike, pair_by
 from conformance.rules.orchestration.turns import in_turns
 from conformance.rules.orchestration.workflow_run import (
     WorkflowRun,
@@ -86,7 +86,7 @@ def without_intermediates_there_is_one_output(_: ExecutionView, each: WorkflowRu
     policies=SIGNAL,
     each=direct_run,
     when=[shows_intermediates, succeeded],
-    leaves_alone=[handoff, nests, faulty, left_to_author, custom_with_participants],
+    leaves_alone=[nests, faulty, left_to_author, custom_with_participants],
     aspects=["missing", "repeated", "foreign", "order", "late", "another author", "several completions"],
 )
 def with_intermediates_each_response_is_shown_once(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
@@ -110,7 +110,7 @@ def with_intermediates_each_response_is_shown_once(execution: ExecutionView, eac
     )
 
 
-@clause(each=pair_by("intermediate_outputs", as_agent=False), when=BOTH_ENDED, leaves_alone=[*INCOMPARABLE, either(nests)])
+@clause(each=pair_by("intermediate_outputs", as_agent=False), when=BOTH_ENDED, leaves_alone=INCOMPARABLE)
 def participants_are_sent_the_same(execution: ExecutionView, pair: Pair) -> Iterator[Finding]:
     """Turning `intermediate_outputs` on does not change what the participants are sent."""
     first, second = (_sent(execution, run) for run in pair.runs)

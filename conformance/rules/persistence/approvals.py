@@ -104,17 +104,17 @@ def answers_of(execution: ExecutionView, run: RunView) -> list[bool]:
     return [step.approve for step in steps if isinstance(step, Respond)]
 
 
-def decided_on(execution: ExecutionView, run: RunView) -> list[tuple[str | None, bool]]:
-    """What was decided of the run, in order: the tool whose call waited, where the implementation says it, and the answer."""
-    waiting: dict[str, tuple[int | None, str | None]] = {}
-    decided: list[tuple[str | None, bool]] = []
+def decided_on(execution: ExecutionView, run: RunView) -> list[tuple[RequestPending, bool]]:
+    """What was decided of the run, in order: the request, which says what it is about as far as it does, and the answer."""
+    waiting: dict[str, RequestPending] = {}
+    decided: list[tuple[RequestPending, bool]] = []
     for number, step in enumerate(execution.scenario.steps):
         if isinstance(step, Respond) and step.request < len(waiting):
-            owner, tool = waiting.pop(list(waiting)[step.request])
-            decided += [(tool, step.approve)] if owner == run.number else []
+            request = waiting.pop(list(waiting)[step.request])
+            decided += [(request, step.approve)] if request.run == run.number else []
         for at, event in execution.of(RequestPending):
             if event.step == number:
-                waiting.setdefault(event.id or str(at), (event.run, event.tool))
+                waiting.setdefault(event.id or str(at), event)
     return decided
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from enum import Enum, auto
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after, states_at_end
@@ -56,7 +57,7 @@ from conformance.rules.preconditions import (
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import outcome, show
-from conformance.trace.adapter_events import Observed, Restored, ThreadDescribed
+from conformance.trace.adapter_events import Observed, RequestPending, Restored, ThreadDescribed
 from conformance.trace.harness_events import HistoryLoaded, ToolCalled
 from conformance.trace.messages import Part
 
@@ -287,17 +288,18 @@ def it_is_stored_once(execution: ExecutionView, run: RunView) -> Iterator[Findin
 
 @clause(each=thread_run, when=[resumed], leaves_alone=UNTOLD)
 def it_runs_where_approved(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
-    """The calls are run that were approved: of each tool so many."""
-    ran = _ran_of_those_asked_for(run)
-    approved = Counter(tool for tool, approve in decided_on(execution, run) if approve)
-    got = Counter(None if None in approved else event.tool for _, event in ran)
+    """The calls are run that were approved: these, or of each tool so many where nobody says which."""
+    ran, decided = _ran_of_those_asked_for(run), decided_on(execution, run)
+    each = Told.of([request for request, _ in decided])
+    approved = Counter(each.asked(request) for request, approve in decided if approve)
+    got = Counter(each.run(event) for _, event in ran)
     resumed = resumed_at(run)
     yield finding(
         got == approved,
         ran[-1][0] if ran else resumed,
-        _how_it_runs([event for _, event in ran], got, approved),
-        expected=f"run, as so many answers were yes: {_tools(approved)}",
-        got=f"run: {_tools(got)}",
+        _how_it_runs([event for _, event in ran], got, approved, each),
+        expected=f"run, as the answers were yes: {_counted(approved)}",
+        got=f"run: {_counted(got)}",
         also=[resumed],
     )
 
@@ -325,6 +327,34 @@ def an_approved_call_is_sent_once(execution: ExecutionView, request: RequestView
 
 
 # --- what they compare ---
+
+
+class Told(Enum):
+    """What requests say of the calls that wait, all of them: which call, of which tool, or nothing."""
+
+    CALL = auto()
+    TOOL = auto()
+    NOTHING = auto()
+
+    @classmethod
+    def of(cls, requests: Sequence[RequestPending]) -> Told:
+        """As much as each of them says."""
+        if all(request.call for request in requests):
+            return cls.CALL
+        return cls.TOOL if all(request.tool for request in requests) else cls.NOTHING
+
+    def asked(self, request: RequestPending) -> str:
+        """What a request is about."""
+        return self._name(request.tool, request.call)
+
+    def run(self, event: ToolCalled) -> str:
+        """The same of a call that is run."""
+        return self._name(event.tool, event.id)
+
+    def _name(self, tool: str | None, call: str | None) -> str:
+        if self is Told.NOTHING:
+            return "any tool"
+        return str(tool) if self is Told.TOOL else f"{tool} {call}"
 
 
 def _ran_of_those_asked_for(run: RunView) -> list[tuple[int, ToolCalled]]:
@@ -387,14 +417,14 @@ def _how_it_is_sent(execution: ExecutionView, run: RunView, got: Sequence[Part],
     return how_they_differ(got, new)
 
 
-def _how_it_runs(ran: Sequence[ToolCalled], got: Counter[str | None], approved: Counter[str | None]) -> str:
+def _how_it_runs(ran: Sequence[ToolCalled], got: Counter[str], approved: Counter[str], each: Told) -> str:
     """The aspect in which other calls are run than were approved, where they are."""
-    ids = {tool: {event.id for event in ran if tool in (event.tool, None)} for tool in got - approved}
-    if any(len(ids[tool]) > approved[tool] for tool in ids):
+    ids = {name: {event.id for event in ran if each.run(event) == name} for name in got - approved}
+    if any(len(ids[name]) > approved[name] for name in ids):
         return "rejected call run"
     return "run again" if ids else "not run"
 
 
-def _tools(counted: Counter[str | None]) -> str:
-    """How many calls of which tools, in words."""
-    return ", ".join(f"{count} of {tool or 'any tool'}" for tool, count in sorted(counted.items(), key=str)) or "none"
+def _counted(names: Counter[str]) -> str:
+    """How many calls of what, in words."""
+    return ", ".join(f"{count} of {name}" for name, count in sorted(names.items())) or "none"

@@ -15,6 +15,7 @@ from conformance.rules.preconditions import (
     failed_after_an_answer,
     interrupting,
     on_adaptive_thread,
+    says_when_it_persists,
     terminated,
     thread_run,
     waiting,
@@ -74,7 +75,7 @@ def the_first_success_fixes_the_kind(execution: ExecutionView, run: RunView) -> 
     for at, state in _states_at_its_end(execution, run):
         shown = None if state.messages is None else execution.heard(state.messages)
         if not run.succeeded:
-            aspect, expected = _still_adaptive(run, state, shown), "a thread that is still adaptive and holds nothing"
+            aspect, expected = _still_adaptive(execution, run, state, shown), "a thread that is still adaptive and holds nothing"
         elif run.brought_id:
             aspect, expected = _hosted(run, state, shown), f"a hosted thread with conversation {latest_id([run])!r}"
         else:
@@ -140,13 +141,13 @@ def _states_at_its_end(execution: ExecutionView, run: RunView) -> list[tuple[int
     return states[-1:]
 
 
-def _still_adaptive(run: RunView, state: ThreadDescribed, shown: list[Part] | None) -> str:
+def _still_adaptive(execution: ExecutionView, run: RunView, state: ThreadDescribed, shown: list[Part] | None) -> str:
     """What is wrong with a thread after a run that failed; empty where nothing is."""
     if state.kind not in ("adaptive", None):
         return "fixed by a failure"
     if state.conversation_id is not None:
         return "id kept"
-    at_its_end = timing_of(run) != "incremental" and not run.agent.per_service_call
+    at_its_end = says_when_it_persists(execution, run) and not run.agent.per_service_call
     return "turn kept twice" if (shown or run.stored) and at_its_end else ""
 
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView, states_after
-from conformance.rules.model import buildable
 from conformance.rules.preconditions import (
     bounded_history,
     called_the_service,
@@ -75,12 +74,6 @@ def with_providers(_: ExecutionView, run: RunView) -> bool:
 def with_several_providers(_: ExecutionView, run: RunView) -> bool:
     """The agent has several context providers."""
     return len(run.agent.context) > 1
-
-
-@condition
-def agent_is_wrong(execution: ExecutionView, run: RunView) -> bool:
-    """The run's agent should not have been built: two of its context providers have one id."""
-    return not buildable(execution.scenario, run.agent_name)
 
 
 @condition
@@ -165,7 +158,6 @@ def equal_ids_are_refused(execution: ExecutionView, creation: Creation) -> Itera
     needs=["threads.context_state"],
     each=asked_provider,
     when=of_call(with_several_providers),
-    leaves_alone=of_call(agent_is_wrong),
     also=[equal_ids_are_refused],
     aspects=["shared", "not refused", "wrong kind of error", "not named"],
 )
@@ -203,7 +195,7 @@ def invoked_is_called_after_the_run(execution: ExecutionView, run: RunView) -> I
     needs=["threads.context_state"],
     each=thread_run,
     when=[with_providers, called_the_service],
-    leaves_alone=[contradicting, waiting, resumed],
+    leaves_alone=[contradicting, resumed],
     also=[invoked_is_called_after_the_run],
     aspects=["not asked", "not told", "repeated", "order", "wrong moment", "wrong messages", "wrong outcome"],
 )
@@ -231,7 +223,7 @@ def providers_are_told_once(execution: ExecutionView, run: RunView) -> Iterator[
 @clause(
     each=thread_run,
     when=[was_given_messages, called_the_service, on_local_thread],
-    leaves_alone=[declared_to_be_stored, contradicting, bounded_history],
+    leaves_alone=[declared_to_be_stored],
 )
 def injected_messages_are_not_stored(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """What context providers add is not stored in a local thread, unless that is declared."""
@@ -254,7 +246,7 @@ def injected_messages_are_not_stored(execution: ExecutionView, run: RunView) -> 
     needs=["threads.context_state"],
     each=thread_run,
     when=[was_given_messages, called_the_service],
-    leaves_alone=[contradicting, bounded_history],
+    leaves_alone=[bounded_history],
     also=[injected_messages_are_not_stored],
     aspects=["not sent", "repeated", "stored"],
 )

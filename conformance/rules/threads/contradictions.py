@@ -11,7 +11,6 @@ from conformance.rules.model import (
     contradicts,
     kind_before,
     local_history,
-    made_local,
     misplaced,
     unsupported,
 )
@@ -22,7 +21,6 @@ from conformance.rules.preconditions import (
     on_hosted_thread,
     on_local_thread,
     refused_while_one_waits,
-    surprising_service,
     thread_run,
 )
 from conformance.rules.rule import Finding, finding, rule
@@ -64,12 +62,6 @@ def names_another_conversation(_: ExecutionView, run: RunView) -> bool:
 def impossible_agent(execution: ExecutionView, run: RunView) -> bool:
     """The agent cannot serve the hosted thread, whatever the options say (THR-02, THR-04)."""
     return misplaced(execution, run) or unsupported(execution, run)
-
-
-@condition
-def hosted_by_a_transition(execution: ExecutionView, run: RunView) -> bool:
-    """The thread was created local, and became hosted."""
-    return made_local(execution, run)
 
 
 @condition
@@ -141,7 +133,7 @@ _TRANSITION_ASPECTS = ("no transition", "wrong transition", "not hosted", "still
     policies=("store_conflict",),
     each=thread_run,
     when=[with_store, on_local_thread],
-    leaves_alone=[names_a_conversation, refused_while_one_waits],
+    leaves_alone=[refused_while_one_waits],
     aspects=[*_OPTION_ASPECTS, *_LOCAL_ASPECTS, *_TRANSITION_ASPECTS],
 )
 def store_on_a_local_thread(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -158,7 +150,6 @@ def store_on_a_local_thread(execution: ExecutionView, run: RunView) -> Iterator[
     leaves_alone=[
         names_a_conversation,
         impossible_agent,
-        hosted_by_a_transition,
         nothing_to_transform_yet,
         refused_while_one_waits,
     ],
@@ -207,7 +198,7 @@ def a_conversation_id_must_be_the_threads(execution: ExecutionView, run: RunView
     policies=("store_conflict",),
     each=thread_run,
     when=[names_another_conversation, on_local_thread],
-    leaves_alone=[with_store, transforms_without_store, refused_while_one_waits],
+    leaves_alone=[transforms_without_store, refused_while_one_waits],
     aspects=[*_OPTION_ASPECTS, *_LOCAL_ASPECTS, *_TRANSITION_ASPECTS],
 )
 def a_conversation_id_on_a_local_thread(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -223,7 +214,6 @@ def a_conversation_id_on_a_local_thread(execution: ExecutionView, run: RunView) 
     needs=["runs.store"],
     each=thread_run,
     when=[contradicting, refused_with_a_reason],
-    leaves_alone=[surprising_service],
     aspects=["left a mark", "thread changed", "next run refused"],
 )
 def a_refused_run_leaves_no_mark(execution: ExecutionView, run: RunView) -> Iterator[Finding]:

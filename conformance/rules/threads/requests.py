@@ -14,7 +14,6 @@ from conformance.rules.preconditions import (
     UNKNOWN_HISTORY,
     RequestView,
     after,
-    after_tampering,
     answered,
     bounded_history,
     brought_an_id,
@@ -155,7 +154,7 @@ def hosted_requests_carry_what_is_new(execution: ExecutionView, request: Request
 @clause(
     each=thread_run,
     when=[on_hosted_thread, succeeded, brought_an_id],
-    leaves_alone=[*DISPUTED, surprised_local_thread, resumed],
+    leaves_alone=[resumed],
 )
 def hosted_threads_show_the_latest_id(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """After a run the thread has the latest id."""
@@ -176,7 +175,6 @@ def hosted_threads_show_the_latest_id(execution: ExecutionView, run: RunView) ->
     needs=["threads.hosted"],
     each=request,
     when=[*of_run(on_hosted_thread), names_are_known],
-    leaves_alone=of_run(*DISPUTED, surprised_local_thread),
     also=[hosted_threads_show_the_latest_id],
     aspects=["not sent", "not taken"],
 )
@@ -250,7 +248,6 @@ def a_turn_has_one_home(execution: ExecutionView, run: RunView) -> Iterator[Find
         entered_another_conversation,
         after_another_agent,
         forked,
-        after_tampering,
         callers_history,
         after(callers_history),
         bounded_history,
@@ -290,7 +287,7 @@ def the_model_sees_every_earlier_turn(execution: ExecutionView, request: Request
     needs=["threads.hosted", "service.without_id"],
     each=thread_run,
     when=[on_hosted_thread, lost_its_id],
-    leaves_alone=[*DISPUTED, surprising_service],
+    leaves_alone=[contradicting],
     aspects=["ignored", "another id"],
 )
 def a_missing_id_is_an_error(execution: ExecutionView, run: RunView) -> Iterator[Finding]:

@@ -16,7 +16,6 @@ from conformance.rules.preconditions import (
     abandoned,
     after,
     after_another_history,
-    after_tampering,
     bounded_history,
     called_the_service,
     callers_history,
@@ -28,8 +27,8 @@ from conformance.rules.preconditions import (
     on_hosted_thread,
     on_local_thread,
     resumed,
+    says_when_it_persists,
     succeeded,
-    surprising_service,
     thread_run,
 )
 from conformance.rules.rule import Finding, clause, finding, rule
@@ -65,13 +64,12 @@ from conformance.trace.messages import Message, Part
 
 @condition
 def terminated_as_nobody_declared(execution: ExecutionView, run: RunView) -> bool:
-    """A tool ended the loop of the run, and the implementation does not say whether the trailing result is kept (PER-15)."""
-    return run.terminated and execution.policies.trailing_result is None
+    """A tool ended the loop, and the implementation does not say whether the trailing result is kept, or when (PER-14, PER-15)."""
+    declared = execution.policies.trailing_result is not None and says_when_it_persists(execution, run)
+    return run.terminated and not declared
 
 
 UNKNOWN_THREAD_HISTORY = (
-    callers_history,
-    after(callers_history),
     bounded_history,
     after(abandoned),
     after(terminated_as_nobody_declared),
@@ -126,7 +124,7 @@ def shown_after_tampering(execution: ExecutionView) -> Iterator[Shown]:
     needs=["threads.shared"],
     each=thread_run,
     when=[after_another_agent, on_local_thread],
-    leaves_alone=[*DISPUTED, *UNKNOWN_THREAD_HISTORY],
+    leaves_alone=[*DISPUTED, callers_history, *UNKNOWN_THREAD_HISTORY],
     aspects=["refused", "missing", "repeated", "foreign", "order"],
 )
 def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -147,7 +145,6 @@ def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView
 @clause(
     each=thread_run,
     when=[bounded_history, called_the_service, on_hosted_thread, in_a_conversation],
-    leaves_alone=[contradicting],
 )
 def a_reducer_leaves_hosted_threads_alone(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """On a hosted thread a reducer has no effect: a request carries what is new."""
@@ -201,7 +198,7 @@ def a_reducer_bounds_what_is_sent(execution: ExecutionView, run: RunView) -> Ite
     )
 
 
-@clause(each=begun_look, when=of_look(observed), leaves_alone=of_look(*DISPUTED))
+@clause(each=begun_look, when=of_look(observed))
 def looking_calls_no_service(execution: ExecutionView, look: Look) -> Iterator[Finding]:
     """While somebody looks at a thread no service is called."""
     end = next((at for at, _ in look.run.own(Observed) if at > look.at), len(execution.trace.events))
@@ -228,7 +225,7 @@ def who_looks_sees_kind_and_id(execution: ExecutionView, look: Look) -> Iterator
     )
 
 
-@clause(each=seen_thread, when=[*of_look(succeeded), hosted_then], leaves_alone=of_look(*DISPUTED))
+@clause(each=seen_thread, when=[*of_look(succeeded), hosted_then])
 def who_looks_sees_metadata(execution: ExecutionView, look: Look) -> Iterator[Finding]:
     """Who looks at a hosted thread sees no messages."""
     messages = look.event.messages if isinstance(look.event, Observed) else None
@@ -247,7 +244,7 @@ def who_looks_sees_metadata(execution: ExecutionView, look: Look) -> Iterator[Fi
     when=[*of_look(succeeded), local_then],
     leaves_alone=[
         shows_no_messages,
-        *of_look(resumed, *DISPUTED, surprising_service, after_tampering, *UNKNOWN_THREAD_HISTORY),
+        *of_look(terminated_as_nobody_declared, resumed, contradicting, *UNKNOWN_THREAD_HISTORY),
     ],
 )
 def who_looks_sees_messages(execution: ExecutionView, look: Look) -> Iterator[Finding]:
@@ -271,7 +268,7 @@ def who_looks_sees_messages(execution: ExecutionView, look: Look) -> Iterator[Fi
     needs=["threads.observe"],
     each=thread_run,
     when=[observed],
-    leaves_alone=[resumed, *DISPUTED],
+    leaves_alone=[resumed],
     also=[looking_calls_no_service, who_looks_sees_kind_and_id, who_looks_sees_metadata, who_looks_sees_messages],
     aspects=[
         "no look",

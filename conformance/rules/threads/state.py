@@ -10,13 +10,10 @@ from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView, alike, change, same_data
 from conformance.rules.model import timing_of
 from conformance.rules.preconditions import (
-    DISPUTED,
-    after_a_contradiction,
-    client_as_is,
     failed_after_a_request,
+    failed_at_an_undeclared_time,
     on_local_thread,
     resumed,
-    surprising_service,
     thread_run,
     with_provider,
 )
@@ -68,13 +65,6 @@ def with_relatives(execution: ExecutionView, run: RunView) -> bool:
 
 
 @condition
-def beside_a_stranger(execution: ExecutionView, run: RunView) -> bool:
-    """A run on a thread of another origin was in flight at the same time (THR-25)."""
-    thread = run.thread or ""
-    return any(not execution.related(thread, other or thread) for other in _used_with(execution, run))
-
-
-@condition
 def strangers_ran(execution: ExecutionView, run: RunView) -> bool:
     """A run of the same agent on a thread of another origin began before this one ended."""
     return any(other.at < run.events[-1][0] for other in _strangers(execution, run))
@@ -116,7 +106,7 @@ def serialized_threads_are_plain_data(_: ExecutionView, serialized: tuple[int, S
 @clause(
     each=next_runs,
     when=[asked_for_the_same],
-    leaves_alone=[either(with_provider), either(after_a_contradiction), answered_meanwhile],
+    leaves_alone=[either(with_provider), answered_meanwhile],
 )
 def the_next_request_is_the_same(execution: ExecutionView, runs: NextRuns) -> Iterator[Finding]:
     """The next request of a restored thread equals the next one of its original, where both go on in the same way."""
@@ -173,7 +163,6 @@ def data_does_not_change(_: ExecutionView, changed: tuple[int, DataChanged]) -> 
     needs=["threads.serialize"],
     each=thread_run,
     when=[with_relatives],
-    leaves_alone=[beside_a_stranger],
     also=[data_does_not_change],
     aspects=["data changed", "another thread changed"],
 )
@@ -329,7 +318,7 @@ def streaming_changes_nothing(execution: ExecutionView, pair: StreamingPair) -> 
     "THR-28",
     each=thread_run,
     when=[failed_after_a_request, on_local_thread, set_to_persist_per_run],
-    leaves_alone=[client_as_is, surprising_service, *DISPUTED, resumed],
+    leaves_alone=[resumed, failed_at_an_undeclared_time],
     aspects=["turn kept", "wrong kind", "another id"],
 )
 def a_failed_run_leaves_a_local_thread_as_it_was(execution: ExecutionView, run: RunView) -> Iterator[Finding]:

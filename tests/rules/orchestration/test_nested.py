@@ -50,7 +50,7 @@ def test_orc_29_breaks(heard, aspect):
 
 
 def test_orc_29_leaves_alone():
-    assert left_alone(followed().failed(agent="c").completed("C"), "ORC-29") == {"faulty"}
+    assert taken_away(followed().failed(agent="c").completed("C"), "ORC-29") == {"faulty"}
     assert taken_away(followed("go", child=CHAT, runs=(CUT,)).completed("C"), "ORC-29") == {"limited"}
     assert left_alone(followed("go", child=UNENDED).completed("C"), "ORC-29") == {"left to author", "author completes the child"}
 
@@ -117,7 +117,7 @@ def test_orc_30_leaves_alone():
     assert left_alone(asking().called("go", agent="c").failed(agent="c"), "ORC-30") == {"faulty"}
     assert left_alone(questioning().called("go", agent="c").failed(agent="c"), "ORC-30") == {"faulty"}
     assert left_alone(asking().event(Abandoned, chunks=1), "ORC-30") == {"cut off"}
-    assert left_alone(asking(child=UNENDED).pending(tool="pay", id="r"), "ORC-30") == {"left to author"}
+    assert holds(asking(child=UNENDED).pending(tool="pay", id="r"), "ORC-30")
 
 
 # --- ORC-31 ---

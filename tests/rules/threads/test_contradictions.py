@@ -85,10 +85,14 @@ class TestOptionsOnALocalThread:
         assert all(finding.holds for finding in asking.returned("2").findings(rule))
 
 
-def test_thr_12_and_15_leave_each_other_alone():
+def test_thr_12_and_15_ask_the_same_where_both_options_contradict():
     both = talk("local", run("one"), run("two", store=True, conversation_id="other"), service=NEW_IDS)
-    assert left_alone(asked(both, **RAISE).raised("conflict"), "THR-12") == {"names a conversation"}
-    assert left_alone(asked(both, **RAISE).raised("conflict"), "THR-15") == {"with store"}
+    for rule in ("THR-12", "THR-15"):
+        assert holds(asked(both, **RAISE).raised("conflict"), rule)
+        assert broken(asked(both, **RAISE).called("two").replied("2").returned("2"), rule) == {"not refused"}
+
+
+def test_thr_15_leaves_alone():
     without = talk("local", run("one"), run("two", store=False, conversation_id="other"), service=NEW_IDS)
     assert left_alone(asked(without, **TRANSFORM).raised("conflict"), "THR-15") == {"transforms without store"}
 
@@ -167,9 +171,12 @@ def test_thr_13_leaves_alone():
     first = talk("hosted", run("one", store=False), service=NEW_IDS)
     begun = Written(first, **TRANSFORM).created("t", "hosted").run("t").called("one")
     assert left_alone(begun, "THR-13") == {"nothing to transform yet"}
+
+
+def test_thr_13_is_asked_of_threads_that_became_hosted():
     surprised = talk("local", run("one"), run("two", store=False), service=SURPRISING)
     became = Written(surprised, **RAISE).created("t", "local").run("t").called("one").replied("1", conversation_id="a-1")
-    assert left_alone(became.returned("1").run("t").called("two"), "THR-13") == {"hosted by a transition"}
+    assert broken(became.returned("1").run("t").called("two"), "THR-13") == {"not refused"}
 
 
 # --- THR-14 ---
@@ -223,10 +230,10 @@ def test_thr_16_asks_nothing_of_the_next_run_where_something_else_went_wrong():
     assert holds(refused.run("t").raised("other"), "THR-16")
 
 
-def test_thr_16_leaves_surprising_services_alone():
+def test_thr_16_is_asked_on_surprising_services_too():
     scenario = talk("local", run("one", store=True), service=SURPRISING)
     written = Written(scenario, **RAISE).created("t", "local").run("t").called("one").raised("conflict")
-    assert left_alone(written, "THR-16") == {"surprising service"}
+    assert broken(written, "THR-16") == {"left a mark"}
 
 
 # --- THR-17 ---

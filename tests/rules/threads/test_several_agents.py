@@ -65,9 +65,9 @@ def test_thr_33_is_asked_whenever_the_other_agent_persists_and_whatever_its_serv
     assert broken(moved("two", scenario=scenario), "THR-33") == {"missing"}
 
 
-def test_thr_33_leaves_alone_what_follows_on_a_history_of_the_callers():
+def test_thr_33_is_asked_of_what_follows_on_a_history_of_the_callers():
     scenario = talk("local", run("one"), run("two", agent="b"), b=AgentSpec(), client_as_is=True, per_service_call=True)
-    assert left_alone(moved("two", scenario=scenario), "THR-33") == {"after callers history"}
+    assert holds(moved("two", scenario=scenario), "THR-33")
 
 
 def test_thr_33_knows_what_a_tool_left_that_ended_the_loop():
@@ -190,6 +190,11 @@ def test_thr_34_asks_nothing_of_agents_without_a_reducer_and_of_runs_without_a_r
 def test_thr_34_leaves_alone():
     asks = talk("local", run("one", store=True), service=ONE_ID, reduces_to=3)
     assert left_alone(local_turn(asks), "THR-34") == {"contradicting"}
+    callers = talk(client_as_is=True, per_service_call=True, reduces_to=3)
+    assert left_alone(local_turn(callers), "THR-34") == {"callers history"}
+
+
+def test_thr_34_is_asked_on_hosted_threads_whatever_options_say():
     asks_not = talk("hosted", run("one", store=False), service=ONE_ID, reduces_to=3)
     let_through = (
         Written(asks_not)
@@ -199,9 +204,7 @@ def test_thr_34_leaves_alone():
         .replied("1")
         .returned("1")
     )
-    assert left_alone(let_through, "THR-34") == {"contradicting"}
-    callers = talk(client_as_is=True, per_service_call=True, reduces_to=3)
-    assert left_alone(local_turn(callers), "THR-34") == {"callers history"}
+    assert holds(let_through, "THR-34")
 
 
 # --- THR-35 ---
@@ -266,14 +269,9 @@ def test_thr_35_asks_nothing_where_nobody_looks():
 def test_thr_35_leaves_contradictions_and_resumed_runs_alone():
     asks = talk("local", run("one", store=True), run("one"), service=ONE_ID, observed=True)
     asked = watched("one", "=1", scenario=asks)
-    assert left_alone(asked, "THR-35") == {"contradicting"}
-    assert left_alone(watched(scenario=asks, first=asked), "THR-35") == {"contradicting", "after a contradiction"}
-    asks_not = talk("hosted", run("one", store=False), run("one"), service=ONE_ID, observed=True)
-    asked_not = watched(scenario=asks_not, kind="hosted")
-    assert left_alone(watched(scenario=asks_not, kind="hosted", first=asked_not), "THR-35") == {
-        "contradicting",
-        "after a contradiction",
-    }
+    assert taken_away(asked, "THR-35") == {"contradicting"}
+    assert holds(asked, "THR-35")
+    assert taken_away(watched(scenario=asks, first=asked), "THR-35") == {"contradicting", "after a contradiction"}
     pays = talk("local", run("one"), observed=True, tools={"pay": ToolSpec(approval=True)})
     waited = look(Written(pays).created("t", "local").run("t"), "before").called("one").replied(calls("c1", pay={}))
     again = look(waited.event(RequestPending, id="c1").within(0, step=2), "before", "one").called("one").replied("1")
@@ -283,9 +281,7 @@ def test_thr_35_leaves_contradictions_and_resumed_runs_alone():
 @pytest.mark.parametrize(
     ("agent", "name"),
     [
-        ({"client_as_is": True, "per_service_call": True}, "callers history"),
         ({"reduces_to": 2}, "bounded history"),
-        ({"service": SURPRISING}, "surprising service"),
     ],
 )
 def test_thr_35_leaves_the_messages_of_agents_alone(agent, name):
@@ -301,11 +297,9 @@ def test_thr_35_leaves_messages_alone_that_nobody_knows():
     elsewhere = talk("local", run("one", agent="b"), run("one"), observed=True, b=AgentSpec(history="provider"))
     first = Written(elsewhere).created("t", "local").run("t").called("one", agent="b").replied("1", agent="b").returned("1")
     assert taken_away(watched(scenario=elsewhere, first=first), "THR-35") == {"after another history"}
-    callers = talk("local", run("one"), run("one", per_service_call=False), observed=True, client_as_is=True, per_service_call=True)
-    assert taken_away(watched(scenario=callers, first=local_turn(callers)), "THR-35") == {"after callers history"}
     tampered = Scenario(agents={"a": AgentSpec(observed=True)}, steps=(*talk().steps[:2], Tamper(thread="t"), run("one")))
     written = local_turn(tampered).step(2).event(Tampered, thread="t", text="x")
-    assert taken_away(watched(scenario=tampered, first=written), "THR-35") == {"after tampering"}
+    assert "other messages" in broken(watched("x", "=1", scenario=tampered, first=written), "THR-35")
     unknown("THR-35", talk("local", run("one"), run("one"), observed=True), lambda written: watched(first=written))
 
 

@@ -135,8 +135,11 @@ def test_thr_22_leaves_alone_what_was_answered_on_one_of_both():
 
 def test_thr_22_leaves_alone():
     assert taken_away(went_on(copying(history="provider"), copy=("two",)), "THR-22") == {"with provider"}
+
+
+def test_thr_22_is_asked_after_a_contradiction_too():
     asks = copying(first=(run("one", store=True),), service=ONE_ID)
-    assert taken_away(went_on(asks, copy=("two",)), "THR-22") == {"after a contradiction"}
+    assert broken(went_on(asks, copy=("two",)), "THR-22") == {"other messages"}
 
 
 # --- THR-23 ---
@@ -153,11 +156,11 @@ def test_thr_23():
     assert broken(changed, "THR-23") == {"data changed"}
 
 
-def test_thr_23_leaves_alone_what_strangers_may_have_done():
+def test_thr_23_is_asked_beside_strangers_too():
     scenario = copying(Together(runs=(on_u("two"), Run(thread="v", say=("three",)))))
     scenario = Scenario(agents=scenario.agents, steps=(*scenario.steps, CreateThread(thread="v", agent="a")))
     written = restored(scenario, "local", "one", "=1").run("u").called("one", "=1", "two").run("v", step=4).called("three")
-    assert taken_away(written.described("t", "local", "three"), "THR-23") == {"beside a stranger"}
+    assert broken(written.described("t", "local", "three"), "THR-23") == {"another thread changed"}
 
 
 # --- THR-24 ---
@@ -379,13 +382,22 @@ def test_thr_28_asks_nothing_of_runs_that_succeed_and_of_per_service_call_persis
     assert failed("one", scenario=talk(per_service_call=True)).findings("THR-28") == []
 
 
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        talk(client_as_is=True),
+        talk(service=SURPRISING),
+        talk("local", run("one"), run("two", store=True), service=ONE_ID),
+        talk("local", run("one", store=True), run("two"), service=ONE_ID),
+    ],
+)
+def test_thr_28_is_asked_whatever_client_service_and_options(scenario):
+    assert broken(failed("one", scenario=scenario), "THR-28") == {"turn kept"}
+
+
 def test_thr_28_leaves_alone():
-    assert left_alone(failed("one", scenario=talk(client_as_is=True)), "THR-28") == {"client as is"}
-    assert left_alone(failed("one", scenario=talk(service=SURPRISING)), "THR-28") == {"surprising service"}
-    asks = talk("local", run("one"), run("two", store=True), service=ONE_ID)
-    assert left_alone(failed("one", scenario=asks), "THR-28") == {"contradicting"}
-    asked = talk("local", run("one", store=True), run("two"), service=ONE_ID)
-    assert left_alone(failed("one", scenario=asked), "THR-28") == {"after a contradiction"}
+    undeclared = taken_away(failed("one"), "THR-28", capabilities=frozenset())
+    assert undeclared == {"failed at an undeclared time"}
     waited = Written(talk(tools={"pay": ToolSpec(approval=True)})).created("t", "local").run("t").called("one")
     waited.replied(calls("c1", pay={})).event(RequestPending, id="c1").described("t", "local", "one")
     assert left_alone(waited.within(0, step=2).called("one").failed().raised("service"), "THR-28") == {"resumed"}

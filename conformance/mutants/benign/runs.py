@@ -1,27 +1,22 @@
-"""Benign variants: references that differ from the reference and conform all the same. No rule may fire on them.
-
-Each lists the rules that do so today: they are wrong, or too narrow. The list only shrinks, which a test holds. Before an exclusion
-of a rule is deleted, it is tried on these.
-"""
+"""Benign variants whose runs of agents go about their work in another way."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
 
 import msgspec
 
-from conformance.mutants.variation import Variation, variations
+from conformance.mutants.benign.variant import Benign
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, LeafClient, PersistingClient, closed
+from conformance.reference.errors import Abandoned
 from conformance.reference.history_home import HistoryHome, IncrementalHome
 from conformance.reference.history_stores import Store
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.parts import Parts
-from conformance.reference.run_terms import Options
+from conformance.reference.run_terms import Options, Terms
 from conformance.reference.thread import Thread
 from conformance.reference.threads import Threads
 from conformance.reference.tools import Tools
@@ -30,12 +25,6 @@ from conformance.trace.messages import Call, Message, Result
 from conformance.vocabulary import ANY_TIMING, CAPABILITIES
 from conformance.world.chat_service import Reply, Request
 from conformance.world.errors import ServiceError
-
-
-class Benign(Variation):
-    """A reference that differs and conforms. fires: the rules that wrongly find a violation, over the fixtures of their area."""
-
-    fires: ClassVar[frozenset[str]] = frozenset()
 
 
 class RetriesCleanly(Benign):
@@ -237,9 +226,28 @@ class SaysNotWhenItPersists(Benign):
     capabilities = frozenset(CAPABILITIES) - set(ANY_TIMING.capabilities)
 
 
-def variants() -> list[type[Benign]]:
-    """Every benign variant, in the order in which they stand here."""
-    return list(variations(Benign, [sys.modules[__name__]]).values())
+class FinishesWhatIsLeft(Benign):
+    """A run whose consumer left the stream goes on to its end, and is kept."""
+
+    class _Agent(Agent):
+        """Notes that nobody listens any more."""
+
+        async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
+            left: list[Abandoned] = []
+
+            async def to_whoever_listens(text: str) -> None:
+                with_consumer = not left
+                try:
+                    await (emit(text) if with_consumer else _nobody(text))
+                except Abandoned as error:
+                    left.append(error)
+
+            response = await super()._run(thread, new, to_whoever_listens, stream=stream, terms=terms)
+            if left:
+                raise left[0]
+            return response
+
+    agent_type = _Agent
 
 
 def _one_by_one(message: Message) -> list[Message]:

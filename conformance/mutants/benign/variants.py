@@ -1,0 +1,12 @@
+"""All benign variants."""
+
+from __future__ import annotations
+
+from conformance.mutants.benign import choices, runs, workflows
+from conformance.mutants.benign.variant import Benign
+from conformance.mutants.variation import variations
+
+
+def variants() -> list[type[Benign]]:
+    """Every benign variant, in the order in which they are written down."""
+    return list(variations(Benign, [runs, choices, workflows]).values())

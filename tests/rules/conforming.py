@@ -1,0 +1,173 @@
+"""Traces of implementations that conform, and differ from all that are here: the exclusions that only they need, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flows import by, flow
+from flows import run as runs
+from talks import NEW_IDS, ONE_ID, SURPRISING, hosted_turn, local_turn, run, talk
+from written import Written, calls, message, results
+
+from conformance.judging.exclusions import Place
+from conformance.scenario.scenario import Respond, Scenario
+from conformance.scenario.specs import AgentSpec, ContextSpec, ExecutorSpec, ManagerSpec, ToolSpec, WorkflowSpec
+from conformance.trace.adapter_events import AgentCreated, Observed
+from conformance.trace.harness_events import Abandoned, ContextInvoked, ContextInvoking, Moment, Observing
+
+# --- threads ---
+
+
+def store_false_is_honoured() -> Written:
+    """`store_conflict` is not declared: a run that asks not to store is kept on the thread, and sent with the next one."""
+    scenario = talk("hosted", run("one"), run("two", store=False), run("three"), service=NEW_IDS)
+    written = hosted_turn(scenario)
+    written.events.insert(0, AgentCreated(step=0, agent="a", hosted=True))
+    written.run("t").called("two", store=False, conversation_id="a-1", held=("one", "=1")).replied("2").returned("2")
+    written.described("t", "hosted", "two", "=2", conversation_id="a-1")
+    written.run("t").called("two", "=2", "three", store=True, conversation_id="a-1", held=("one", "=1"))
+    written.replied("3", conversation_id="a-2", kept=True).returned("3")
+    return written.described("t", "hosted", hidden=True, conversation_id="a-2")
+
+
+def goes_on_by_id_without_asking_to_store() -> Written:
+    """A thread that was created local goes on by the id that its service gave unasked; it need not ask to store what is stored."""
+    written = Written(talk(service=SURPRISING)).created("t", "local").run("t").called("one", store=False)
+    written.replied("1", conversation_id="a-1", kept=True).returned("1").described("t", "hosted", conversation_id="a-1")
+    written.run("t").called("two", store=False, conversation_id="a-1", held=("one", "=1"))
+    return written.replied("2", conversation_id="a-2", kept=True).returned("2").described("t", "hosted", conversation_id="a-2")
+
+
+def becomes_local_before_it_has_a_conversation() -> Written:
+    """With `transform`, a hosted thread without a conversation becomes local: there is no transcript that it would need."""
+    scenario = talk("hosted", run("one", store=False), service=NEW_IDS)
+    written = Written(scenario, store_conflict="transform").created("t", "hosted").run("t").called("one", store=False)
+    return written.replied("1").returned("1").described("t", "local", "one", "=1")
+
+
+def refused_for_its_service() -> Written:
+    """A thread of another service is refused as a conflict (THR-04), whatever the policy says of its options."""
+    moved = talk("hosted", run("one"), run("two", agent="b", store=False), service=NEW_IDS, b=AgentSpec(service=ONE_ID))
+    return (
+        hosted_turn(moved, store_conflict="ignore")
+        .run("t")
+        .raised("conflict")
+        .described("t", "hosted", hidden=True, conversation_id="a-1")
+    )
+
+
+def reduces_what_was_added() -> Written:
+    """A reducer may leave out what a context provider added: it is no new input."""
+    scenario = talk("local", run("one"), reduces_to=1, context={"memory": ContextSpec(adds=("remember",))})
+    seen, new, answer = {"runs": 1}, (message("one"),), message("=1")
+    written = Written(scenario).created("t", "local").run("t")
+    written.event(ContextInvoking, agent="a", provider="memory", state={}, messages=new, adds=(message("remember"),))
+    written.called("one", store=False).replied("1")
+    written.event(ContextInvoked, agent="a", provider="memory", state=seen, messages=(*new, answer))
+    return written.returned("1").described("t", "local", "one", "=1", context={"memory": seen})
+
+
+def sends_what_is_new_where_history_is_the_callers() -> Written:
+    """Where history is the caller's business, the framework need not load any, so that there is nothing to reduce."""
+    callers = {"client_as_is": True, "per_service_call": True}
+    scenario = talk("local", run("one", per_service_call=False), run("two"), reduces_to=5, **callers)
+    written = local_turn(scenario).run("t").warned("no decorator: history is the business of the caller")
+    return written.called("two", store=False).replied("2").returned("2").described("t", "local", "one", "=1")
+
+
+def keeps_no_more_than_it_sends() -> Written:
+    """A reducer may also cut what the thread keeps."""
+    written = Written(talk(reduces_to=2, observed=True)).created("t", "local")
+    for before, said, answer in ((), "one", "1"), (("one", "=1"), "two", "2"):
+        written.run("t")
+        _looked(written, "before", *before).called(said, store=False).replied(answer)
+        _looked(written, "after", said, f"={answer}").returned(answer).described("t", "local", said, f"={answer}")
+    return written
+
+
+def _looked(written: Written, moment: Moment, *said: str) -> Written:
+    written.event(Observing, agent="a", moment=moment)
+    return written.event(Observed, agent="a", moment=moment, kind="local", messages=tuple(map(message, said)))
+
+
+# --- orchestration ---
+
+PICKS = ManagerSpec(picks=("a", "b"))
+
+
+def says_that_a_run_was_left() -> Written:
+    """A workflow whose stream was left may tell clearly that it cannot be used again (ORC-38)."""
+    return _left_and_refused(flow("sequential", "a", runs=(runs(stream=True), runs())))
+
+
+def says_that_a_run_was_left_where_there_is_a_limit() -> Written:
+    """The same where a limit would end the run."""
+    managed = (runs(stream=True, manager=PICKS), runs(manager=PICKS))
+    return _left_and_refused(flow("group_chat", "a", max_rounds=1, runs=managed))
+
+
+def _left_and_refused(scenario: Scenario) -> Written:
+    written = Written(scenario, limit_answer="notice").run().called("go").chunk("A", "a").event(Abandoned, chunks=1)
+    return written.run().raised(text="a run of this workflow is in progress")
+
+
+def refuses_two_completions() -> Written:
+    """An error may name the executors that complete (ORC-07)."""
+    twice = ExecutorSpec(completes="done", again="done again")
+    child = {"child": WorkflowSpec(pattern="custom", stages=(("x",),), executors={"x": twice})}
+    return Written(flow("sequential", "child", others=child)).run().raised(text="x completes twice")
+
+
+def fails_where_a_child_reaches_its_limit() -> Written:
+    """What the limit of a child means for its parent is left open (ORC-18): it may take it for a failure."""
+    child = {"child": WorkflowSpec(pattern="group_chat", participants=("b",), max_rounds=1)}
+    scenario = flow("sequential", "child", others=child, runs=(runs(manager=PICKS),))
+    return Written(scenario).run().spoke("b", "B", "go").raised(text="the child is out of rounds")
+
+
+def shows_what_is_said_beside_a_request() -> Written:
+    """What somebody says beside a call that waits may stand in the response that asks, although it is not the answer."""
+    pays = AgentSpec(tools={"pay": ToolSpec(approval=True)})
+    later = runs("two", as_agent=True, thread="t")
+    scenario = flow(runs=(runs("one", as_agent=True, thread="t"), later, Respond()), agents={"a": pays})
+    written = Written(scenario).run().spoke("a", "A", "one").spoke("b", "B", "one", "=A").returned(by("b", "B"), author="w")
+    asks, paid = calls("c1", pay={}, text="may I?"), results(c1="paid")
+    written.run().spoke("a", asks, "one", "=B", "two").pending(tool="pay", id="r", executor="a").returned("may I?", author="w")
+    written.answered(1).tool("c1", "pay", "paid").spoke("a", "C", "one", "=B", "two", asks, paid)
+    return written.spoke("b", "D", "one", "=B", "two", asks, paid, "=C").returned(by("b", "D"), author="w")
+
+
+def waits_for_others_before_it_fails() -> Written:
+    """Others may be waited for before a failure ends the run."""
+    scenario = flow("concurrent", "a", "b", agents={"b": AgentSpec(tools={"pay": ToolSpec(approval=True)})})
+    written = Written(scenario, failing_participant="fails").run().called("go").failed().called("go", agent="b")
+    return written.replied(calls("c1", pay={}), agent="b").pending(tool="pay", id="r", executor="b").idle(1)
+
+
+NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
+    store_false_is_honoured: (
+        ("THR-03", 3, "contradicted otherwise"),
+        ("THR-06", 0, "contradicting"),
+        ("THR-06", 0, "after a contradiction"),
+        ("THR-11", 0, "contradicting"),
+    ),
+    goes_on_by_id_without_asking_to_store: (("THR-06", 0, "surprised local thread"),),
+    becomes_local_before_it_has_a_conversation: (
+        ("THR-13", 0, "nothing to transform yet"),
+        ("THR-17", 0, "nothing to transform yet"),
+    ),
+    refused_for_its_service: (("THR-17", 0, "on another agents conversation"),),
+    reduces_what_was_added: (("THR-32", 0, "bounded history"),),
+    sends_what_is_new_where_history_is_the_callers: (("THR-34", 0, "callers history"),),
+    keeps_no_more_than_it_sends: (("THR-35", 4, "bounded history"),),
+    says_that_a_run_was_left: (
+        ("ORC-06", 0, "after one cut off"),
+        ("ORC-19", 1, "later run that raised"),
+    ),
+    says_that_a_run_was_left_where_there_is_a_limit: (("ORC-18", 0, "later run that raised"),),
+    refuses_two_completions: (("ORC-19", 1, "left to author"),),
+    fails_where_a_child_reaches_its_limit: (("ORC-19", 1, "limited"),),
+    shows_what_is_said_beside_a_request: (("ORC-28", 1, "waited"),),
+    waits_for_others_before_it_fails: (("ORC-33", 0, "waiting"),),
+}
+"""What an implementation does that conforms and is not here: the exclusions without which a rule would fire on it."""
