@@ -29,7 +29,41 @@ from conformance.vocabulary import AREAS
 TIMEOUT = 20.0
 RENEW = "renew tests/rules/needed.json: python benchmarks/exclusions.py --write"
 
-WITHOUT_NEED: dict[str, int] = {}
+WITHOUT_NEED = {
+    "PER-01": 5,
+    "PER-02": 5,
+    "PER-03": 8,
+    "PER-04": 3,
+    "PER-05": 7,
+    "PER-07": 6,
+    "PER-08": 3,
+    "PER-10": 6,
+    "PER-11": 6,
+    "PER-13": 7,
+    "PER-14": 1,
+    "PER-15": 1,
+    "PER-16": 11,
+    "PER-19": 2,
+    "PER-20": 1,
+    "PER-21": 1,
+    "PER-22": 3,
+    "PER-23": 2,
+    "PER-25": 3,
+    "PER-27": 4,
+    "PER-28": 7,
+    "PER-29": 5,
+    "PER-30": 3,
+    "PER-31": 10,
+    "PER-32": 1,
+    "PER-33": 1,
+    "PER-35": 2,
+    "PER-36": 2,
+    "PER-37": 3,
+    "PER-39": 1,
+    "PER-40": 2,
+    "PER-41": 1,
+    "PER-45": 2,
+}
 """So many exclusions of a rule take nothing away but findings that hold. Whoever mends one takes it off; the list only shrinks."""
 
 

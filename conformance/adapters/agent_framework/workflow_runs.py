@@ -32,7 +32,7 @@ from conformance.adapter import (
     WorkflowSpec,
 )
 from conformance.adapters.agent_framework.messages import said, to_native
-from conformance.adapters.agent_framework.requests import Requests, tool_of
+from conformance.adapters.agent_framework.requests import Requests, call_of, tool_of
 from conformance.adapters.agent_framework.sessions import Runnable, Thread
 from conformance.adapters.agent_framework.versions import closing
 from conformance.adapters.agent_framework.workflows import BUILDERS
@@ -119,8 +119,8 @@ def seen(event: WorkflowEvent[Any], waiting: Collection[str]) -> Iterator[Workfl
     if event.type in _OUTPUTS:
         yield output(event)
     elif event.type == "request_info":
-        tool = tool_of(event.data) if isinstance(event.data, Content) else None
-        yield Pending(id=event.request_id, tool=tool, executor=event.source_executor_id)
+        tool, call = (tool_of(event.data), call_of(event.data)) if isinstance(event.data, Content) else (None, None)
+        yield Pending(id=event.request_id, tool=tool, call=call, executor=event.source_executor_id)
     elif event.type == "status" and event.state in _IDLE:
         # A request that another run left, say one as an agent, is not among those that wait here: what the framework says counts.
         yield IdleSeen(pending=max(1, len(waiting)) if event.state is WorkflowRunState.IDLE_WITH_PENDING_REQUESTS else 0)

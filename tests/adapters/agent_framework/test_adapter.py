@@ -406,7 +406,8 @@ def test_a_pending_request_is_reported_and_answered_in_every_orchestration(patte
     replies = {"b": (PAY, ReplySpec(text="B"))} | ({"a": (ReplySpec(handoff="b"),)} if pattern == "handoff" else {})
     scenario = workflow(pattern, go(replies=replies, stream=stream, as_agent=as_agent), Respond(stream=stream))
     events = of(scenario, RequestPending, ToolReturned, Idle, Raised)
-    pending = RequestPending(step=0, run=0, executor=None if as_agent else "b", tool="pay", id="request-1")
+    call = "call-2" if pattern == "handoff" else "call-1"
+    pending = RequestPending(step=0, run=0, executor=None if as_agent else "b", tool="pay", call=call, id="request-1")
     assert events[0] == pending
     assert [event.value for event in events if isinstance(event, ToolReturned)] == ["paid"]
     assert [event.pending for event in events if isinstance(event, Idle)] == ([] if as_agent else [1, 0])

@@ -9,6 +9,7 @@ from written import Written, broken, calls, holds, left_alone, results, taken_aw
 from conformance.scenario.scenario import Respond
 from conformance.scenario.specs import AgentSpec, ExecutorSpec, ManagerSpec, ReplySpec, ToolSpec, WorkflowSpec
 from conformance.trace.harness_events import Abandoned
+from conformance.trace.messages import Call, Message
 
 ON = {"intermediate_outputs": True}
 CHILD = {"child": WorkflowSpec(pattern="sequential", participants=("b",))}
@@ -270,6 +271,22 @@ def test_orc_27_tells_which_call_was_approved():
     assert broken(wrong, "ORC-27") == {"executed without approval"}
 
 
+def test_orc_27_tells_which_call_of_one_tool_was_approved_where_requests_say_it():
+    agents = {"a": AgentSpec(tools=PAYS)}
+    scenario = flow("sequential", "a", runs=(run(as_agent=True), Respond(), Respond(approve=False)), agents=agents)
+    both = Message(role="assistant", calls=(Call(id="1", tool="pay"), Call(id="2", tool="pay")))
+
+    def ran(id, *, says=True):
+        written = Written(scenario).run().spoke("a", both, "go")
+        for each in "12":
+            written.pending(tool="pay", call=each if says else None, id=f"r{each}", executor="a")
+        return written.returned().answered(0).returned().answered(0).tool(id, "pay").spoke("a", "A", "go").returned("A")
+
+    assert holds(ran("1"), "ORC-27")
+    assert broken(ran("2"), "ORC-27") == {"executed without approval"}
+    assert holds(ran("2", says=False), "ORC-27")
+
+
 def test_orc_27_counts_calls_where_requests_do_not_say_whose_they_are():
     unsigned = both_ask(signed=False).tool("2", "pay", agent="b").spoke("a", "A").spoke("b", "B").returned("A", "B")
     assert holds(unsigned, "ORC-27")
@@ -323,10 +340,10 @@ def test_orc_28_leaves_alone_what_the_response_is_where_others_decide():
     assert taken_away(handoff, "ORC-28") == {"handoff"}
     resumed = later().called("one", "=B", "two").pending(tool="pay", id="r").answered(1)
     assert taken_away(resumed.returned("A"), "ORC-28") == {"waited"}
-    assert taken_away(later().called("one", "=B", "two").failed().returned("A"), "ORC-28") == {"faulty"}
 
 
-def test_orc_28_is_asked_at_a_limit_too():
+def test_orc_28_is_asked_at_a_limit_and_after_a_failure_too():
+    assert broken(later().called("one", "=B", "two").failed().returned("B"), "ORC-28") == {"earlier turn as answer"}
     picks = {"manager": ManagerSpec(picks=("a", "b"))}
     cut = later(pattern="group_chat", max_rounds=1, one=picks, two=picks)
     assert broken(cut.spoke("a", "C", "one", "two").returned("C"), "ORC-28") == {"work as answer"}

@@ -13,7 +13,7 @@ from conformance.scenario.scenario import Respond, Restore, Run, Scenario, Seria
 from conformance.scenario.specs import AgentSpec, ServiceSpec, ToolSpec
 from conformance.trace.adapter_events import Observed, Restored, Serialized
 from conformance.trace.harness_events import Abandoned
-from conformance.trace.messages import Message
+from conformance.trace.messages import Call, Message
 
 MADE_UP = "foreign-1"
 """How the harness renames an id that no service issued."""
@@ -364,6 +364,27 @@ def test_per_31_compares_which_calls_are_run():
     assert broken(chosen("pay", "send"), "PER-31") == {"rejected call run"}
     assert broken(chosen("pay", "pay"), "PER-31") == {"run again"}
     assert broken(chosen(), "PER-31") == {"not run"}
+
+
+def test_per_31_compares_which_calls_of_one_tool_are_run_where_requests_say_it():
+    both = Message(role="assistant", calls=(Call(id="c1", tool="pay"), Call(id="c2", tool="pay")))
+    scenario = more(kept(run("one"), tools={"pay": ToolSpec(approval=True)}), Respond(), Respond(approve=False))
+
+    def ran(*ids, says=True):
+        written = begun(scenario).run("t").called("one").replied(both).appended("one", both)
+        for id in ("c1", "c2"):
+            written.pending(tool="pay", call=id if says else None, id=f"r-{id}")
+        written.answered(0).returned().answered(0)
+        for id in ids:
+            written.tool(id, "pay", "done")
+        done = results(c1="done", c2="done")
+        return written.called("one", both, done).replied("1").appended(done, "=1").returned("1")
+
+    assert holds(ran("c1"), "PER-31")
+    assert broken(ran("c2"), "PER-31") == {"rejected call run"}
+    assert broken(ran("c1", "c1"), "PER-31") == {"run again"}
+    assert broken(ran(), "PER-31") == {"not run"}
+    assert holds(ran("c2", says=False), "PER-31")
 
 
 def test_per_31_breaks_in_later_runs():
