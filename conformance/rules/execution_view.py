@@ -7,6 +7,7 @@ this, and never what an implementation says, is what requests and stored history
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import cast
@@ -73,15 +74,21 @@ class ExecutionView:
     def _values(self) -> dict[str, list[str]]:
         """What the tools returned under each call id; an id that comes back has several.
 
-        Left out are calls of which nobody can say that this is their result: where a tool raised under the same id, or where equal
-        calls waited for approval and one of them was rejected.
+        Left out are calls of which nobody can say that this is their result: where a tool raised under the same id, where another
+        call of the same id was not run, or where equal calls waited for approval and one of them was rejected.
         """
-        unsure: set[str | None] = {event.id for _, event in self.of(ToolRaised)} | self._perhaps_rejected()
+        unsure: set[str | None] = {event.id for _, event in self.of(ToolRaised)} | self._perhaps_rejected() | self._not_always_run()
         found: dict[str, list[str]] = {}
         for _, event in self.of(ToolReturned):
             if event.id is not None and event.id not in unsure:
                 found.setdefault(event.id, []).append(event.value)
         return found
+
+    def _not_always_run(self) -> set[str]:
+        """The ids that came back, and under which some call was not run."""
+        called = Counter(call.id for _, reply in self.of(ServiceReplied) for call in reply.message.calls)
+        ran = Counter(event.id for _, event in self.of(ToolReturned))
+        return {id for id, count in called.items() if count > max(ran[id], 1)}
 
     def _perhaps_rejected(self) -> set[str | None]:
         """The calls that needed approval, where a step of the scenario refuses one."""
@@ -97,9 +104,9 @@ class ExecutionView:
         empty text beside calls of the same author says nothing.
         """
         found: list[Part] = []
-        wrong = dict(part for message in messages for result in message.results for part in self._wrong(result))
         author: str | None = None
         for message in messages:
+            wrong = dict(part for result in message.results for part in self._wrong(result))
             for part in parts([message]):
                 if part[0] == "call" and found and found[-1] == ("assistant", "") and author == message.author:
                     found.pop()

@@ -45,6 +45,11 @@ def at_most(said: Sequence[Part], happened: Counter[Part]) -> list[Part]:
     return found
 
 
+def but_for_empty(said: Sequence[Part]) -> list[Part]:
+    """The same without replies that hold nothing: nobody says whether these are kept."""
+    return [part for part in said if part != ("assistant", "")]
+
+
 def by_number(said: Sequence[Part]) -> list[Part]:
     """The same with neighbouring results in the order of their calls, which the service numbers."""
     found: list[Part] = []

@@ -102,6 +102,17 @@ def test_a_result_holds_what_its_tool_returned(written, value, right):
     assert got[0][:2] == ("result", "c1")
 
 
+def test_each_result_of_an_id_that_came_back_is_heard_for_itself():
+    twice = returned().called("again").replied(calls("c1", weather={})).tool("c1", value="rainy").view
+    assert twice.heard([results(c1="cold"), results(c1="rainy")])[1] == ("result", "c1")
+
+
+def test_nobody_knows_the_results_of_an_id_that_came_back_where_a_call_was_not_run():
+    closed = Written(talk(tools=TOOLS)).run("t").called("one").replied(ASKS).run("t").called("two")
+    again = closed.replied(ASKS).tool("c1").view
+    assert again.heard([results(c1="not approved")]) == [("result", "c1")]
+
+
 @pytest.mark.parametrize(("approve", "tool", "right"), [(True, "pay", False), (False, "pay", True), (False, "weather", False)])
 def test_nobody_knows_the_result_of_a_call_that_was_perhaps_rejected(approve, tool, right):
     scenario = talk("local", run("one"), Respond(approve=approve), tools={**TOOLS, **PAYS})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration.expected import staged
@@ -39,13 +39,9 @@ def as_approved(execution: ExecutionView, run: RunView) -> Finding:
     asked = {call.id: at for at, _, call in approvals(run)}
     done = [(at, event) for at, event in run.of(ToolCalled) if event.id in asked]
     requests = _decided(execution, run)
-    if all(request.call for request, _ in requests):
-        approved = Counter(f"{request.tool} {request.call}" for request, given in requests if given)
-        executed = Counter(f"{event.tool} {event.id}" for _, event in done)
-    else:
-        signed = _signed(run, [request for request, _ in requests])
-        approved = Counter(_who(signed, request.executor, request.tool) for request, given in requests if given)
-        executed = Counter(_who(signed, event.agent, event.tool) for _, event in done)
+    name = _names(run, [request for request, _ in requests])
+    approved = Counter(name(request.executor, request.tool, request.call) for request, given in requests if given)
+    executed = Counter(name(event.agent, event.tool, event.id) for _, event in done)
     places = [run.events[-1][0], *(at for at, _ in done)]
     return _as_counted(approved, executed, places[-1], list(asked.values()))
 
@@ -72,9 +68,11 @@ def _signed(run: RunView, requests: Sequence[RequestPending]) -> bool:
     return all((request.executor, request.tool) in made for request in requests)
 
 
-def _who(signed: bool, agent: str | None, tool: str | None) -> str:
-    """Whose call it is, where every request says that; else the tool alone."""
-    return f"{tool} by {agent}" if signed else str(tool)
+def _names(run: RunView, requests: Sequence[RequestPending]) -> Callable[[str | None, str | None, str | None], str]:
+    """The name of a call, out of its agent, tool and id: as exact as every request says it."""
+    if all(request.call for request in requests):
+        return lambda _, tool, call: f"{tool} {call}"
+    return (lambda agent, tool, _: f"{tool} by {agent}") if _signed(run, requests) else lambda _, tool, __: str(tool)
 
 
 def _counted(calls: Counter[str]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.parts import how_they_differ
-from conformance.rules.persistence.history import but_for_empty, gained
+from conformance.rules.parts import but_for_empty, how_they_differ
+from conformance.rules.persistence.history import gained
 from conformance.rules.preconditions import RequestView
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import RunView

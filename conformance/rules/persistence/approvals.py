@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
@@ -14,6 +15,7 @@ from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Respond
 from conformance.trace.adapter_events import RequestPending
+from conformance.trace.harness_events import ToolCalled
 from conformance.trace.messages import Call, Part
 
 _SORTS = ("call", "result")
@@ -116,6 +118,34 @@ def decided_on(execution: ExecutionView, run: RunView) -> list[tuple[RequestPend
             if event.step == number:
                 waiting.setdefault(event.id or str(at), event)
     return decided
+
+
+class Told(Enum):
+    """What requests say of the calls that wait, all of them: which call, of which tool, or nothing."""
+
+    CALL = auto()
+    TOOL = auto()
+    NOTHING = auto()
+
+    @classmethod
+    def of(cls, requests: Sequence[RequestPending]) -> Told:
+        """As much as each of them says."""
+        if all(request.call for request in requests):
+            return cls.CALL
+        return cls.TOOL if all(request.tool for request in requests) else cls.NOTHING
+
+    def asked(self, request: RequestPending) -> str:
+        """What a request is about."""
+        return self._name(request.tool, request.call)
+
+    def run(self, event: ToolCalled) -> str:
+        """The same of a call that is run."""
+        return self._name(event.tool, event.id)
+
+    def _name(self, tool: str | None, call: str | None) -> str:
+        if self is Told.NOTHING:
+            return "any tool"
+        return str(tool) if self is Told.TOOL else f"{tool} {call}"
 
 
 def needs_approval(run: RunView, call: Call) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from enum import Enum, auto
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after, states_at_end
@@ -12,6 +11,7 @@ from conformance.rules.model import kind_before, persistence_of, timing_of
 from conformance.rules.parts import how_they_differ
 from conformance.rules.persistence.approvals import (
     LaterRequest,
+    Told,
     after_the_answer,
     callers_history_in_between,
     decided_on,
@@ -57,7 +57,7 @@ from conformance.rules.preconditions import (
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import outcome, show
-from conformance.trace.adapter_events import Observed, RequestPending, Restored, ThreadDescribed
+from conformance.trace.adapter_events import Observed, Restored, ThreadDescribed
 from conformance.trace.harness_events import HistoryLoaded, ToolCalled
 from conformance.trace.messages import Part
 
@@ -327,34 +327,6 @@ def an_approved_call_is_sent_once(execution: ExecutionView, request: RequestView
 
 
 # --- what they compare ---
-
-
-class Told(Enum):
-    """What requests say of the calls that wait, all of them: which call, of which tool, or nothing."""
-
-    CALL = auto()
-    TOOL = auto()
-    NOTHING = auto()
-
-    @classmethod
-    def of(cls, requests: Sequence[RequestPending]) -> Told:
-        """As much as each of them says."""
-        if all(request.call for request in requests):
-            return cls.CALL
-        return cls.TOOL if all(request.tool for request in requests) else cls.NOTHING
-
-    def asked(self, request: RequestPending) -> str:
-        """What a request is about."""
-        return self._name(request.tool, request.call)
-
-    def run(self, event: ToolCalled) -> str:
-        """The same of a call that is run."""
-        return self._name(event.tool, event.id)
-
-    def _name(self, tool: str | None, call: str | None) -> str:
-        if self is Told.NOTHING:
-            return "any tool"
-        return str(tool) if self is Told.TOOL else f"{tool} {call}"
 
 
 def _ran_of_those_asked_for(run: RunView) -> list[tuple[int, ToolCalled]]:

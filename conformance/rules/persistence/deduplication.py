@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import persistence_of
-from conformance.rules.parts import at_most, open_calls, within
+from conformance.rules.parts import at_most, but_for_empty, open_calls, within
 from conformance.rules.persistence.history import (
     appended_something,
-    but_for_empty,
     copies_are_written,
     detached,
     gained,

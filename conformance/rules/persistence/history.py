@@ -150,11 +150,6 @@ def gained(execution: ExecutionView, run: RunView) -> list[Part]:
     return execution.spoken(run.stored_messages, run.agent)
 
 
-def but_for_empty(said: Sequence[Part]) -> list[Part]:
-    """The same without replies that hold nothing: nobody says whether these are kept."""
-    return [part for part in said if part != ("assistant", "")]
-
-
 def occurred(runs: Sequence[RunView]) -> Counter[Part]:
     """How often each part of the conversation occurred in runs; a result that a caller supplies is the one of the run before."""
     found: Counter[Part] = Counter()

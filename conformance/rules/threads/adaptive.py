@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView, states_after
-from conformance.rules.model import kind_before, persistence_of, restored_adaptive, timing_of
+from conformance.rules.model import kind_before, persistence_of, restored_adaptive
+from conformance.rules.parts import but_for_empty
 from conformance.rules.preconditions import (
     after,
     called_the_service,
@@ -170,7 +171,8 @@ def _local(execution: ExecutionView, run: RunView, state: ThreadDescribed, shown
         return ""
     held = [*(shown or ()), *execution.heard(run.stored_messages)]
     # whether what trails a run that reached its limit is kept is left open (PER-44)
-    return "" if all(part in held for part in run.happened(trailing=not run.cut_short)) else "turn lost"
+    said = but_for_empty(run.happened(trailing=not run.cut_short))
+    return "" if all(part in held for part in said) else "turn lost"
 
 
 def _described(state: ThreadDescribed, shown: list[Part] | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import local_history
-from conformance.rules.parts import how_they_differ, open_calls, unrepaired
+from conformance.rules.parts import but_for_empty, how_they_differ, open_calls, unrepaired
 from conformance.rules.preconditions import RequestView
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import CallView, RunView, latest_id
@@ -23,11 +23,11 @@ _ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", r
 
 def local_request(execution: ExecutionView, run: RunView, view: CallView, expected: Sequence[Part]) -> Finding:
     """What THR-05 asks of one request; expected: all that it has to carry. A call that stayed open may be closed in it."""
-    request = view.request
-    got = but_for_repairs(execution, run, request.messages, expected, lambda said: said == list(expected))
+    request, expected = view.request, but_for_empty(expected)
+    got = but_for_repairs(execution, run, request.messages, expected, lambda said: said == expected)
     kept, named = stores(request, run.agent), request.conversation_id is not None
     return finding(
-        not kept and not named and got == list(expected),
+        not kept and not named and got == expected,
         view.at,
         "stores" if kept else "names a conversation" if named else how_they_differ(got, expected),
         expected=f"store off, no conversation id, and the whole conversation: {show(expected)}",
@@ -38,11 +38,14 @@ def local_request(execution: ExecutionView, run: RunView, view: CallView, expect
 def but_for_repairs(
     execution: ExecutionView, run: RunView, messages: Sequence[Message], said: Sequence[Part], right: Callable[[list[Part]], bool]
 ) -> list[Part]:
-    """What is heard in messages; without what closes calls that stayed open in what was said, where it is right only then."""
-    heard = execution.spoken(messages, run.agent)
+    """What is heard in messages; without what closes calls that stayed open in what was said, where it is right only then.
+
+    Replies that hold nothing are left out: nobody says whether these are kept.
+    """
+    heard = but_for_empty(execution.spoken(messages, run.agent))
     left = open_calls(said)
     if left and not right(heard):
-        repaired = execution.spoken(unrepaired(messages, left), run.agent)
+        repaired = but_for_empty(execution.spoken(unrepaired(messages, left), run.agent))
         return repaired if right(repaired) else heard
     return heard
 
@@ -96,7 +99,7 @@ def transition(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
 def _transition_request(execution: ExecutionView, run: RunView) -> Finding:
     """Whether the first request takes the whole local history to the service."""
     first, named = run.calls[0], run.named_id
-    expected = local_history(execution, run) + run.inputs
+    expected = but_for_empty(local_history(execution, run) + run.inputs)
     got = but_for_repairs(execution, run, first.request.messages, expected, lambda said: said == expected)
     return finding(
         first.request.store is True and first.request.conversation_id == named and got == expected,

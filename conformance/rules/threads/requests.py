@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after
 from conformance.rules.model import contradicts, kind_after, local_history, made_local
-from conformance.rules.parts import how_they_differ, once_in_order
+from conformance.rules.parts import but_for_empty, how_they_differ, once_in_order
 from conformance.rules.preconditions import (
     DISPUTED,
     UNKNOWN_HISTORY,
@@ -227,7 +227,7 @@ def a_turn_has_one_home(execution: ExecutionView, run: RunView) -> Iterator[Find
     """
     at, state = states_after(execution, run)[-1]
     local, service = _gained(execution, run, state), _kept(execution, run)
-    homes = {part: (part in local) + (part in service) for part in run.happened(trailing=False)}
+    homes = {part: (part in local) + (part in service) for part in but_for_empty(run.happened(trailing=False))}
     nowhere = [part for part, count in homes.items() if not count]
     twice = [] if _copied(execution, run) else [part for part, count in homes.items() if count == 2]
     yield finding(
@@ -263,15 +263,16 @@ def the_model_sees_every_earlier_turn(execution: ExecutionView, request: Request
     run, asked = request.run, request.call.request
     done = _successful(execution, run)
     now = run.happened(before=asked.call)
-    required = [part for other in done for part in other.happened(trailing=False)] + now
+    required = but_for_empty([part for other in done for part in other.happened(trailing=False)] + now)
     earlier = [other for other in execution.earlier(run) if other.calls]
     allowed = Counter(now) + Counter(part for other in earlier for part in other.happened())
-    said = [part for other in earlier for part in other.happened(trailing=False)] + now
+    # a history that failed with its run may have lost the result of any of its calls
+    kept = [part for other in earlier for part in other.happened(trailing=False) if other.succeeded or part[0] != "result"]
 
     def right(seen: list[Part]) -> bool:
         return once_in_order(seen, required, allowed)
 
-    seen = but_for_repairs(execution, run, [*asked.held, *asked.messages], said, right)
+    seen = but_for_repairs(execution, run, [*asked.held, *asked.messages], kept + now, right)
     yield finding(
         right(seen),
         request.call.at,

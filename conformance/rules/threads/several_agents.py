@@ -10,7 +10,7 @@ import msgspec
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import accepted, local_history, stored_after
-from conformance.rules.parts import how_they_differ, within
+from conformance.rules.parts import but_for_empty, how_they_differ, within
 from conformance.rules.preconditions import (
     DISPUTED,
     abandoned,
@@ -129,7 +129,7 @@ def shown_after_tampering(execution: ExecutionView) -> Iterator[Shown]:
 )
 def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A local thread that is passed from one agent to another shows the other the whole conversation."""
-    whole = local_history(execution, run) + run.inputs
+    whole = but_for_empty(local_history(execution, run) + run.inputs)
     sent = run.calls[0].request.messages if run.calls else ()
     seen = but_for_repairs(execution, run, sent, whole, lambda said: said == whole)
     yield finding(
@@ -251,8 +251,8 @@ def who_looks_sees_messages(execution: ExecutionView, look: Look) -> Iterator[Fi
     """Who looks at a local thread sees its messages, as they are then."""
     seen, run = look.event, look.run
     assert isinstance(seen, Observed)
-    expected = local_history(execution, run) + (stored_after(run) if seen.moment == "after" else [])
-    got = execution.spoken(seen.messages or (), run.agent)
+    expected = but_for_empty(local_history(execution, run) + (stored_after(run) if seen.moment == "after" else []))
+    got = but_for_empty(execution.spoken(seen.messages or (), run.agent))
     yield finding(
         got == expected,
         look.at,

@@ -378,6 +378,21 @@ def test_an_open_call_may_be_closed_by_one_result_that_says_so(rule):
     assert broken(left_open().called("zero", "=0", "one", closing("interrupted"), ASKED, "two").replied("2"), rule) == {"foreign"}
 
 
+def test_thr_10_lets_a_call_be_closed_whose_result_a_failing_history_lost():
+    failed = local_run(Written(talk("local", run("zero"), run("one"), run("two"))).created("t", "local"), "zero", "0").run("t")
+    failed.called("zero", "=0", "one").replied(ASKED).tool("c1").called("zero", "=0", "one", ASKED, results(c1="sunny"))
+    failed.replied("1").event(HistoryFailed, agent="a", key="k", operation="append", text="no").raised("provider").run("t")
+    assert holds(failed.called("zero", "=0", "one", ASKED, closing("interrupted"), "two").replied("2"), "THR-10")
+
+
+@pytest.mark.parametrize("rule", ["THR-05", "THR-10"])
+def test_whether_an_empty_reply_is_kept_is_left_open(rule):
+    scenario = talk("local", run("one"), run("two"))
+    said_nothing = local_run(Written(scenario).created("t", "local"), "one", "")
+    assert holds(said_nothing.run("t").called("one", "=", "two").replied("2"), rule)
+    assert holds(local_run(Written(scenario).created("t", "local"), "one", "").run("t").called("one", "two").replied("2"), rule)
+
+
 def copied_while_it_waits(kind="local") -> Written:
     """The thread becomes data while a run waits, and the original gets the answer; then u, made from the data, has a run."""
     asks = run("one")
