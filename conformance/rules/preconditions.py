@@ -216,6 +216,12 @@ def history_failed(_: ExecutionView, run: RunView) -> bool:
     return bool(run.own(HistoryFailed))
 
 
+@condition
+def overtaken(execution: ExecutionView, run: RunView) -> bool:
+    """Another run on the thread came before the run, which waited, was over."""
+    return model.overtaken(execution, run)
+
+
 def after(earlier: Condition[RunView]) -> Condition[RunView]:
     """The condition that an earlier run of the thread meets another one."""
 

@@ -90,6 +90,19 @@ def _looked(written: Written, moment: Moment, *said: str) -> Written:
     return written.event(Observed, agent="a", moment=moment, kind="local", messages=tuple(map(message, said)))
 
 
+def goes_on_while_a_call_waits() -> Written:
+    """New input goes on without the calls that wait; once these are answered, they go on after it."""
+    pays = {"pay": ToolSpec(approval=True)}
+    scenario = talk("local", run("one"), run("two"), run("three"), Respond(), tools=pays)
+    asks, paid = calls("c1", pay={}), results(c1="paid")
+    written = local_turn(scenario).run("t").called("one", "=1", "two", store=False).replied(asks)
+    written.pending(tool="pay", call="c1", id="r").returned(asks).described("t", "local", "one", "=1", "two", asks)
+    written.run("t").called("one", "=1", "two", "three", store=False).replied("3").returned("3")
+    written.described("t", "local", "one", "=1", "two", "three", "=3", asks).answered(1).tool("c1", "pay", "paid")
+    written.called("one", "=1", "two", "three", "=3", asks, paid, store=False).replied("2").returned(paid, "2")
+    return written.described("t", "local", "one", "=1", "two", "three", "=3", asks, paid, "=2")
+
+
 # --- orchestration ---
 
 PICKS = ManagerSpec(picks=("a", "b"))
@@ -159,6 +172,7 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     refused_for_its_service: (("THR-17", 0, "on another agents conversation"),),
     reduces_what_was_added: (("THR-32", 0, "bounded history"),),
     sends_what_is_new_where_history_is_the_callers: (("THR-34", 0, "callers history"),),
+    goes_on_while_a_call_waits: (("THR-05", 0, "overtaken"), ("THR-10", 0, "overtaken")),
     keeps_no_more_than_it_sends: (("THR-35", 4, "bounded history"),),
     says_that_a_run_was_left: (
         ("ORC-06", 0, "after one cut off"),

@@ -15,10 +15,10 @@ from conformance.rules import preconditions
 from conformance.rules.condition import Condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.preconditions import RequestView
-from conformance.scenario.scenario import Respond, Restore, Run, Serialize, Tamper
+from conformance.scenario.scenario import Respond, Restore, Run, Serialize
 from conformance.scenario.specs import AgentSpec, ServiceSpec
 from conformance.trace.adapter_events import Restored, Serialized
-from conformance.trace.harness_events import Abandoned, Broke, Cancelled, HistoryFailed, Refused, Tampered
+from conformance.trace.harness_events import Abandoned, Broke, Cancelled, HistoryFailed, Refused
 
 # --- runs ---
 
@@ -66,16 +66,6 @@ def limited(limit: int) -> Written:
 
 def without_history() -> Written:
     return asked().event(HistoryFailed, agent="a", key="k", operation="append", text="no").raised("provider")
-
-
-def tampered(place: int) -> Written:
-    """The caller changes messages of its own, before the second run or after it."""
-    steps = [run("one"), run("two")]
-    steps.insert(place, Tamper(thread="t"))
-    written = went(Written(talk("local", *steps)))
-    if place == 1:
-        return went(written.step(2).event(Tampered, thread="t", text="z"))
-    return went(written).step(3).event(Tampered, thread="t", text="z")
 
 
 def forked(kind: str = "local", **agent: Any) -> Written:
@@ -148,8 +138,13 @@ def test_a_condition_is_met_or_not(name, so, not_so):
     assert not met(name, not_so)
 
 
+def test_a_run_is_overtaken_where_another_one_came_before_its_answer():
+    later = waits().run("t", step=3).called("x").replied("y").returned("y").within(0, step=2).called("x", ASKS, SUNNY).view
+    assert [preconditions.overtaken(later, each) for each in later.runs] == [True, False]
+
+
 def test_every_condition_is_tried():
-    tried = {name for name, _, _ in MET_AND_NOT} | {"answered", "failed_at_an_undeclared_time"}
+    tried = {name for name, _, _ in MET_AND_NOT} | {"answered", "failed_at_an_undeclared_time", "overtaken"}
     shared = {name for name, value in vars(preconditions).items() if isinstance(value, Condition) and not name.startswith("_")}
     assert shared == tried
 

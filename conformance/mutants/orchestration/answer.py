@@ -179,7 +179,7 @@ class HandoffAnswersOnceMore(Mutant):
 
     breaks = "ORC-15/not empty"
     imitates = "an end executor that every pattern shares"
-    expected = frozenset({"ORC-11", "ORC-15", "ORC-19"})
+    expected = frozenset({"ORC-11", "ORC-12", "ORC-15", "ORC-19"})
 
     class _Handoff(Handoff):
         def completion(self, last: Response) -> Response:
@@ -235,7 +235,7 @@ class LimitAnswersWithTheLastRound(Mutant):
 
     breaks = "ORC-18/another answer"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12687"
-    expected = frozenset({"ORC-12", "ORC-18"})
+    expected = frozenset({"ORC-12", "ORC-18", "ORC-28", "ORC-31"})
 
     class _Managed(Managed):
         def limited(self, run: WorkflowRun, course: Course, limit: str) -> Response:
@@ -320,7 +320,7 @@ class HandoffSignedByTheFirst(Mutant):
 
     breaks = "ORC-15/another author"
     imitates = "https://github.com/microsoft/agent-framework/pull/1427"
-    expected = frozenset({"ORC-15", "ORC-25"})
+    expected = frozenset({"ORC-15", "ORC-21", "ORC-25"})
 
     class _Handoff(Handoff):
         class run_type(WorkflowRun):
@@ -445,7 +445,7 @@ class PlainHandoffIsSilent(Mutant):
 
     breaks = "ORC-15/missing"
     imitates = "https://github.com/microsoft/agent-framework/pull/4745"
-    expected = frozenset({"ORC-10", "ORC-15", "ORC-19", "ORC-25", "ORC-26", "ORC-27"})
+    expected = frozenset({"ORC-10", "ORC-15", "ORC-19", "ORC-21", "ORC-24", "ORC-25", "ORC-26", "ORC-27"})
 
     class _Handoff(Handoff):
         class run_type(WorkflowRun):
@@ -463,7 +463,7 @@ class HandoffCallTwice(Mutant):
 
     breaks = "ORC-15/repeated"
     imitates = "https://github.com/openai/openai-agents-python/issues/4144"
-    expected = frozenset({"ORC-15", "ORC-19", "ORC-26"})
+    expected = frozenset({"ORC-15", "ORC-19", "ORC-21", "ORC-24", "ORC-26"})
 
     class _Handoff(Handoff):
         class run_type(WorkflowRun):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +15,11 @@ from conformance.reference.client import Emit
 from conformance.reference.errors import Conflict
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
-from conformance.reference.implementation import Reference, Runnable
+from conformance.reference.implementation import Reference
 from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_terms import Options, Terms
 from conformance.reference.thread import Thread
-from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import Response, Turn
 from conformance.trace.messages import Message
 
@@ -131,7 +130,7 @@ class TransitionKeepsStoring(_Transforming, Mutant):
     breaks = "THR-12/still stored locally"
     imitates = "an option that reaches the request, and nobody else"
     expected = frozenset({"THR-09", "THR-12", "THR-14", "THR-15", "THR-17"})
-
+    expected = frozenset({"THR-07", "THR-09", "THR-12", "THR-14", "THR-15", "THR-17", "THR-35"})
     class _Home(HistoryHome):
         def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
             """Leave a local thread what it is, where no other agent comes across it."""
@@ -215,14 +214,9 @@ class DeclaresAnotherPolicy(Mutant):
     imitates = "documentation that is older than the code"
     expected = frozenset({"THR-12", "THR-13", "THR-15", "THR-17"})
 
-    async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent:
-        """Build it for another policy."""
-        declared = self.policies
-        self.policies = msgspec.structs.replace(declared, store_conflict="ignore")
-        try:
-            return await super().create_agent(name, spec, inner)
-        finally:
-            self.policies = declared
+    def __init__(self, **policies: Any) -> None:
+        super().__init__(**policies)
+        self.conduct = msgspec.structs.replace(self.policies, store_conflict="ignore")
 
 
 class StreamingIsNotChecked(Mutant):

@@ -27,7 +27,7 @@ class InputKeptByReference(Mutant):
 
     breaks = "THR-36/input changed"
     imitates = "https://github.com/google/adk-python/pull/7213"
-    expected = frozenset({"THR-36"})
+    expected = frozenset({"THR-05", "THR-10", "THR-35", "THR-36"})
 
     class _Agent(Agent):
         def taken(self, messages: Iterable[Message]) -> tuple[Message, ...]:
@@ -42,7 +42,7 @@ class ResponseHandedOutByReference(Mutant):
 
     breaks = "THR-36/response changed"
     imitates = "https://github.com/google/adk-python/pull/7105"
-    expected = frozenset({"THR-36"})
+    expected = frozenset({"THR-05", "THR-10", "THR-35", "THR-36"})
 
     class _Agent(Agent):
         def handed(self, messages: Iterable[Message]) -> tuple[Message, ...]:

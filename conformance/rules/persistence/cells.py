@@ -11,7 +11,7 @@ from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.pairs import PairedThread, ThreadPair
 from conformance.rules.persistence.history import rebuilt
-from conformance.rules.preconditions import RequestView, contradicting, cut_short
+from conformance.rules.preconditions import RequestView, contradicting, cut_short, overtaken
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import CreateThread, Restore
 from conformance.scenario.specs import AgentSpec
@@ -196,12 +196,6 @@ def _has_a_reason_to_raise(execution: ExecutionView, run: RunView) -> bool:
 def met_a_failure(_: ExecutionView, run: RunView) -> bool:
     """The service, a tool or the history failed in the run."""
     return bool(run.of(ServiceFailed) or run.of(ToolRaised) or run.of(HistoryFailed))
-
-
-@condition
-def overtaken(execution: ExecutionView, run: RunView) -> bool:
-    """Another run on the thread came before the run, which waited, was over."""
-    return model.overtaken(execution, run)
 
 
 @condition

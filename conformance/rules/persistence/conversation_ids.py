@@ -24,7 +24,6 @@ from conformance.rules.persistence.approvals import (
     partly_answered,
     resumed_at,
 )
-from conformance.rules.persistence.cells import overtaken
 from conformance.rules.persistence.history import (
     calls_waited_for,
     created_hosted,
@@ -46,6 +45,7 @@ from conformance.rules.preconditions import (
     forked,
     of_run,
     on_local_thread,
+    overtaken,
     persisted_per_call,
     request,
     resumed,

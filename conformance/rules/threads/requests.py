@@ -24,6 +24,7 @@ from conformance.rules.preconditions import (
     of_run,
     on_hosted_thread,
     on_local_thread,
+    overtaken,
     request,
     resumed,
     succeeded,
@@ -117,7 +118,7 @@ def lost_its_id(execution: ExecutionView, run: RunView) -> bool:
     "THR-05",
     each=thread_run,
     when=[on_local_thread],
-    leaves_alone=[*DISPUTED, surprising_service, *UNKNOWN_HISTORY],
+    leaves_alone=[*DISPUTED, surprising_service, overtaken, *UNKNOWN_HISTORY],
     aspects=["refused", "stores", "names a conversation", "missing", "repeated", "foreign", "order"],
 )
 def local_requests_carry_everything(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -245,6 +246,7 @@ def a_turn_has_one_home(execution: ExecutionView, run: RunView) -> Iterator[Find
     each=request,
     when=[answered, *of_run(after_a_success)],
     leaves_alone=of_run(
+        overtaken,
         entered_another_conversation,
         after_another_agent,
         forked,
