@@ -72,8 +72,8 @@ _OF_A_PROVIDER: frozenset[Capability] = frozenset({"history.provider", "history.
 class Reference(Implementation[Runnable, Thread, Workflow]):
     """Everything that the rules ask for, under any combination of policies: `Reference(store_conflict="ignore")`.
 
-    conduct: what it does where the records leave a choice; policies: what it declares of that, all of it. history: `modes`, the two of
-    the configuration matrix, or `incremental`, in steps of its own. provider: `pluggable`, or `none`: then its threads keep every
+    conduct: what it does where the records leave a choice; policies: what it declares of that, all of it. history: `modes`, the two
+    of the configuration matrix, or `incremental`, in steps of its own. provider: `pluggable`, or `none`: then its threads keep every
     local history. Raises UsageError for another value.
     """
 

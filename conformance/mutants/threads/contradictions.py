@@ -131,6 +131,7 @@ class TransitionKeepsStoring(_Transforming, Mutant):
     imitates = "an option that reaches the request, and nobody else"
     expected = frozenset({"THR-09", "THR-12", "THR-14", "THR-15", "THR-17"})
     expected = frozenset({"THR-07", "THR-09", "THR-12", "THR-14", "THR-15", "THR-17", "THR-35"})
+
     class _Home(HistoryHome):
         def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
             """Leave a local thread what it is, where no other agent comes across it."""

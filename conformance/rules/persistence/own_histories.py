@@ -9,7 +9,7 @@ from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import stored_by
 from conformance.rules.pairs import by_order, on_one_agent_and_of_one_kind, one_streams_and_the_other_does_not
-from conformance.rules.parts import at_most, begins, by_number, how_they_differ, open_calls, within
+from conformance.rules.parts import at_most, begins, but_for_empty, by_number, how_they_differ, open_calls, within
 from conformance.rules.persistence.failed_runs import (
     a_tool_raised,
     failed_or_cancelled,
@@ -20,7 +20,6 @@ from conformance.rules.persistence.history import (
     KEPT,
     all_came_to_their_own_end,
     appended_something,
-    but_for_empty,
     gained,
     kept_locally,
     occurred,
@@ -46,7 +45,6 @@ from conformance.rules.preconditions import (
     RequestView,
     after_a_contradiction,
     after_another_history,
-    after_tampering,
     bounded_history,
     callers_history,
     contradicting,
@@ -76,7 +74,7 @@ def history_is_shown(execution: ExecutionView, request: RequestView) -> bool:
 KEPT_BY_ITSELF = of_kept(kept_locally)
 """What must be so of a run whose turn its thread keeps."""
 
-ELSEWHERE = of_kept(contradicting, after_a_contradiction, under_a_conversation, after_tampering)
+ELSEWHERE = of_kept(contradicting, after_a_contradiction, under_a_conversation)
 """Where somebody else may keep the turn, or nobody knows what the thread shows."""
 
 
@@ -97,7 +95,7 @@ def a_success_is_stored_whole(execution: ExecutionView, run: RunView) -> Iterato
 @clause(
     each=request,
     when=[*of_run(kept_locally), history_is_shown],
-    leaves_alone=of_run(under_a_conversation, bounded_history, after_another_history, after_tampering),
+    leaves_alone=of_run(under_a_conversation, bounded_history, after_another_history),
 )
 def a_request_is_the_conversation_so_far(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
     """Each request is the conversation so far: what is stored when the run begins, then what came of the run."""
@@ -184,7 +182,7 @@ def the_thread_is_well_formed(_: ExecutionView, kept: KeptRun) -> Iterator[Findi
 @clause(
     each=kept_run,
     when=[*KEPT_BY_ITSELF, *of_kept(next_after(failed_after_a_request), succeeded)],
-    leaves_alone=of_kept(after_a_contradiction, under_a_conversation, after_tampering, callers_history),
+    leaves_alone=of_kept(after_a_contradiction, under_a_conversation, callers_history),
 )
 def the_thread_keeps_what_follows_a_failure(_: ExecutionView, kept: KeptRun) -> Iterator[Finding]:
     """PER-22: a run after a failed one adds its own messages to the thread, once; trailing results need not be among them."""
@@ -219,7 +217,7 @@ def a_failed_run_leaves_no_message_on_the_thread(_: ExecutionView, kept: KeptRun
 @clause(
     each=kept_run,
     when=[*KEPT_BY_ITSELF, *of_kept(kept_in_steps)],
-    leaves_alone=of_kept(contradicting, under_a_conversation, after_tampering),
+    leaves_alone=of_kept(contradicting, under_a_conversation),
 )
 def the_thread_shows_how_the_conversation_begins(_: ExecutionView, kept: KeptRun) -> Iterator[Finding]:
     """PER-57: in steps of the implementation's own, what the run added to the thread is how its conversation begins."""
