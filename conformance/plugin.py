@@ -40,6 +40,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--no-conformance-baseline", action="store_true", help="leave out all declared deviations")
     group.addoption("--conformance-json", metavar="FILE", help="write the results as JSON")
     group.addoption("--conformance-report", metavar="FILE", help="write the report as Markdown")
+    group.addoption(
+        "--conformance-show-output", action="store_true", help="with each failure, what the implementation prints and logs in it"
+    )
     parser.addini("conformance", "implementations under test: built-in names or package.module:Name", type="linelist", default=[])
     parser.addini("conformance_baseline", "file with declared deviations, beside this configuration", default="")
     parser.addini("conformance_require", "capabilities to be declared, areas to be exercised", type="linelist", default=[])

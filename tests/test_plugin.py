@@ -19,6 +19,14 @@ class Sound(Reference):
 class Faulty(StoreLeftUnset):
     name = "faulty"
 """
+NOISY = """
+class Noisy(Faulty):
+    name = "noisy"
+
+    async def run(self, agent, thread, turn):
+        print("noise of a run")
+        return await super().run(agent, thread, turn)
+"""
 NO_STACK = """
 from conformance.adapter import NotSupported
 
@@ -148,18 +156,31 @@ def test_a_violation_fails_with_a_story_and_no_traceback(project):
     assert (result.ret, outcomes(result)) == (1, {"failed": 1})
     text = result.stdout.str()
     for part in (
-        "THR-05 (MUST) on faulty",
-        "Scenario:",
-        "What happened:",
+        "THR-05 (MUST): Every request of a run",
+        "Scenario ",
         ">>",
         "Expected: ",
         "Got: ",
+        "Replay: agent-tck replay '{",
+        " my_agents:Faulty --rule THR-05\n",
         "the gate is broken: 1 violation",
     ):
         assert part in text
     assert "Traceback" not in text
     assert "items.py" not in text
     result.stdout.fnmatch_lines(["FAILED conformance/threads/THR-05[[]faulty[]] - fail: got*"])
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+def test_what_a_counterexample_prints_is_shown_where_that_is_asked_for(project, pytester, workers):
+    if workers:
+        pytest.importorskip("xdist")
+    pytester.makepyfile(my_agents=MINE + NOISY)
+    run = project("Noisy")
+    assert "noise" not in run("--conformance", "--conformance-rule", "THR-05", *workers).stdout.str()
+    result = run("--conformance", "--conformance-rule", "THR-05", "--conformance-show-output", *workers)
+    result.stdout.fnmatch_lines(["*- Output of the scenario -*", "noise of a run"])
+    assert result.stdout.str().count("noise of a run") == 1
 
 
 def test_a_declared_deviation_is_an_expected_failure_unless_xfail_or_baseline_is_off(project, pytester, monkeypatch):

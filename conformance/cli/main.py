@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from conformance import __version__
-from conformance.cli import corpus, mutants, rules, run, schema
+from conformance.cli import corpus, mutants, replay, rules, run, schema
 from conformance.errors import UsageError
 
 
@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="agent-tck", description="The conformance kit for agent frameworks.")
     made.add_argument("--version", action="version", version=f"agent-tck {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, rules, mutants, corpus, schema):
+    for command in (run, replay, rules, mutants, corpus, schema):
         command.add(commands)
     return made
 

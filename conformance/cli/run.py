@@ -45,6 +45,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
     parser.add_argument("--baseline-prune", action="store_true", help="take out of the baseline what is not so any more")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as Markdown")
+    parser.add_argument("--show-output", action="store_true", help="with each story, what was printed and logged")
     parser.add_argument("--explain-coverage", action="store_true", help="show what exercised each rule, and how often")
     parser.set_defaults(do=run)
 
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from conformance.judging.verdicts import exit_code
     from conformance.report.coverage import explain
     from conformance.report.files import check_folder
-    from conformance.report.terminal import console, show
+    from conformance.report.terminal import apart, console, show, stories
     from conformance.suite.embedded import judge_all
 
     if os.getcwd() not in sys.path:
@@ -79,19 +80,23 @@ def run(arguments: argparse.Namespace) -> int:
     request.judges()  # mistakes show here, before anything is started
     request.floor()
     json, report = (check_folder(path.absolute()) if path else None for path in (arguments.json, arguments.report))
-    with console(sys.stderr).status("") as status:
-        results = judge_all(
+    with apart(sys.stderr) as stderr, console(stderr).status("") as status:
+        judged = judge_all(
             request,
             json=json,
             report=report,
+            show_output=arguments.show_output,
             progress=lambda name, place, of: status.update(f"{place + 1}/{of} {name}"),
         )
+    results = judged.results
     if results is None or not results.implementations:
         print("agent-tck: the run came to no end of its own; see above", file=sys.stderr)
         return 3
-    show(results, console(sys.stdout))
+    to = console(sys.stdout)
+    stories(results, {rule.id: rule.title for rule in request.selected()}, to, judged.outputs)
+    show(results, to)
     if arguments.explain_coverage:
-        explain(results, console(sys.stdout))
+        explain(results, to)
     for path in (arguments.json, arguments.report):
         if path is not None:
             print(f"written: {path}")

@@ -1,32 +1,47 @@
-"""A counterexample as a story: the rule, the scenario step by step, and the events that matter, with the wrong one marked."""
+"""A counterexample as a story: the rule, what happened in each step of the scenario, the wrong event marked, how to replay it."""
 
 from __future__ import annotations
 
+import shlex
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from conformance.judging.verdicts import Counterexample, RuleVerdict
 from conformance.report.event_text import event_line
 from conformance.report.scenario_text import cast_lines, step_lines
+from conformance.scenario.files import compact
+from conformance.scenario.identity import scenario_id
 from conformance.scenario.scenario import Scenario
+from conformance.trace.trace import Trace
 
 WIDTH = 100
+WRONG, PROOF = ">>", " >"
+"""The marks of events: the one that a rule says is wrong, and others that belong to the proof."""
 
 
-def story(title: str, implementation: str, verdict: RuleVerdict) -> str:
-    """Everything about one verdict, as text of at most WIDTH columns. The first line is what it comes down to."""
-    gist = f"{'stale deviation' if verdict.stale else verdict.verdict}: {brief(verdict)}"
-    lines = [gist if len(gist) <= WIDTH else f"{gist[: WIDTH - 1]}…"]
-    lines += wrapped(f"{verdict.rule} ({verdict.level}) on {implementation}: {title}")
+def story(title: str, asked: str, verdict: RuleVerdict, width: int = WIDTH) -> str:
+    """Everything about one verdict, in lines of at most `width` columns, but for the command that replays it.
+
+    title: the rule in a sentence. asked: the words by which the command finds the implementation.
+    """
+    lines = [*wrapped(f"{verdict.rule} ({verdict.level}): {title}", width=width)]
     found = verdict.counterexample
     if found is not None and found.aspect:
-        lines += wrapped(f"Aspect: {found.aspect}")
+        lines += wrapped(f"Aspect: {found.aspect}", width=width)
     if verdict.reason and (found is None or verdict.verdict != "fail"):
-        lines += wrapped(f"Reason: {verdict.reason}")
+        lines += wrapped(f"Reason: {verdict.reason}", width=width)
     if found is not None:
-        lines += ["", *scenario_lines(found.scenario), "", *trace_lines(found)]
-        lines += ["", *wrapped(f"Expected: {found.expected}"), *wrapped(f"Got: {found.got}")]
+        lines += ["", *counterexample_lines(found, width), ""]
+        lines += [*wrapped(f"Expected: {found.expected}", width=width), *wrapped(f"Got: {found.got}", width=width)]
+        rule = verdict.rule if verdict.verdict != "error" else None
+        lines += ["", f"Replay: {replay_command(found.scenario, asked, rule)}"]
     return "\n".join(lines)
+
+
+def gist(verdict: RuleVerdict) -> str:
+    """What a verdict comes down to, in one line of at most WIDTH columns."""
+    line = f"{'stale deviation' if verdict.stale else verdict.verdict}: {brief(verdict)}"
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
 def brief(verdict: RuleVerdict) -> str:
@@ -40,32 +55,64 @@ def brief(verdict: RuleVerdict) -> str:
     return " ".join(reason.split())
 
 
-def scenario_lines(scenario: Scenario) -> list[str]:
+def replay_command(scenario: Scenario, asked: str, rule: str | None = None) -> str:
+    """The command that performs a scenario again, in one line that a shell takes. rule: the one in question."""
+    words = ["agent-tck", "replay", compact(scenario), asked, *(["--rule", rule] if rule else [])]
+    return shlex.join(words)
+
+
+def scenario_lines(scenario: Scenario, width: int = WIDTH) -> list[str]:
     """The scenario, step by step."""
-    lines = [f"Scenario: {scenario.title}" if scenario.title else "Scenario:"]
-    for line in cast_lines(scenario):
-        lines += wrapped(line, "  ", "    ")
+    lines = _head(scenario, width)
     for number, line in enumerate(step_lines(scenario), 1):
-        lines += wrapped(line, f"  {number}. ", "     ")
+        lines += _step(number, line, width)
     return lines
 
 
-def trace_lines(found: Counterexample) -> list[str]:
-    """The events of the run that went wrong, and others that belong to the proof; `>>` marks the wrong one, ` >` these others."""
-    lines = ["What happened:"]
+def counterexample_lines(found: Counterexample, width: int = WIDTH) -> list[str]:
+    """The scenario with the events of the run that went wrong, and others that belong to the proof."""
+    shown = [at for at in range(len(found.trace.events)) if _matters(found, at)]
+    return told(found.scenario, found.trace, dict.fromkeys(found.also, PROOF) | {found.at: WRONG}, shown, width)
+
+
+def told(
+    scenario: Scenario, trace: Trace, marks: Mapping[int, str], shown: Collection[int] | None = None, width: int = WIDTH
+) -> list[str]:
+    """The scenario, with what happened below each step. marks: in the margin of these events. shown: only these events."""
+    lines = _head(scenario, width)
+    broken = trace.broken
+    for number, line in enumerate(step_lines(scenario)):
+        performed = broken is None or number <= broken.step
+        lines += _step(number + 1, line if performed else f"{line} (was not performed)", width)
+        lines += _events(trace, number, marks, shown, width)
+    return lines
+
+
+def _head(scenario: Scenario, width: int) -> list[str]:
+    lines = [*wrapped(f"Scenario {scenario_id(scenario)}" + (f": {scenario.title}" if scenario.title else ""), width=width)]
+    for line in cast_lines(scenario):
+        lines += wrapped(line, "  ", "    ", width)
+    return lines
+
+
+def _step(number: int, line: str, width: int) -> Iterator[str]:
+    return wrapped(line, f"  {number}. ", "     ", width)
+
+
+def _events(trace: Trace, step: int, marks: Mapping[int, str], shown: Collection[int] | None, width: int) -> Iterator[str]:
     skipped = 0
-    for at, event in enumerate(found.trace.events):
-        if not _matters(found, at):
+    for at, event in enumerate(trace.events):
+        if event.step != step:
+            continue
+        if shown is not None and at not in shown:
             skipped += 1
             continue
         if skipped:
-            lines.append(f"     … {_events(skipped)}")
+            yield _left_out(skipped)
             skipped = 0
-        mark = ">>" if at == found.at else " >" if at in found.also else "  "
-        lines += wrapped(f"step {event.step + 1}: {event_line(event)}", f"{mark} {at:>3}  ", " " * 12)
+        yield from wrapped(event_line(event), f"{marks.get(at, '  ')} {at:>5}  ", " " * 12, width)
     if skipped:
-        lines.append(f"     … {_events(skipped)}")
-    return lines
+        yield _left_out(skipped)
 
 
 def _matters(found: Counterexample, at: int) -> bool:
@@ -76,12 +123,12 @@ def _matters(found: Counterexample, at: int) -> bool:
     return event.run == wrong.run if wrong.run is not None else event.step == wrong.step
 
 
-def _events(number: int) -> str:
-    return f"{number} more event{'s' if number > 1 else ''}"
+def _left_out(number: int) -> str:
+    return f"       … {number} event{'s' if number > 1 else ''}"
 
 
-def wrapped(text: str, first: str = "", rest: str = "  ") -> Iterator[str]:
-    """A text in lines of at most WIDTH columns."""
+def wrapped(text: str, first: str = "", rest: str = "  ", width: int = WIDTH) -> Iterator[str]:
+    """A text in lines of at most `width` columns."""
     yield from textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     ) or [first]

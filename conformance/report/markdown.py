@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from conformance.judging.kills import Matrix
 from conformance.judging.results import ImplementationResults, Results
 from conformance.judging.verdicts import Counterexample, RuleVerdict, Violation
-from conformance.report.counterexample import scenario_lines, trace_lines
+from conformance.report.counterexample import counterexample_lines, replay_command
 from conformance.report.counts import WORDS, area_of, areas, counted, gate, rules, word
 from conformance.report.markup import fenced, foreign, own, table
 from conformance.report.matrix import both_ways, cells
-from conformance.scenario.files import encode
 from conformance.vocabulary import AREAS, plain
 
 _SIGNS = {
@@ -110,7 +109,7 @@ def _details(implementation: ImplementationResults, titles: Mapping[str, str]) -
             yield f"## {heading}: {foreign(implementation.name)} {foreign(implementation.version)}"
             yield ""
             for verdict in verdicts:
-                yield from _detail(verdict, titles)
+                yield from _detail(verdict, titles, implementation.asked or implementation.name)
     asked = [verdict for verdict in implementation.rules if word(verdict) == "not supported"]
     if asked:
         yield f"## Not supported: {foreign(implementation.name)}"
@@ -119,7 +118,7 @@ def _details(implementation: ImplementationResults, titles: Mapping[str, str]) -
         yield ""
 
 
-def _detail(verdict: RuleVerdict, titles: Mapping[str, str]) -> Iterator[str]:
+def _detail(verdict: RuleVerdict, titles: Mapping[str, str], asked: str) -> Iterator[str]:
     yield f"### {verdict.rule} ({verdict.level}): {word(verdict)}"
     yield ""
     yield f"> {own(titles.get(verdict.rule, ''))}"
@@ -128,15 +127,15 @@ def _detail(verdict: RuleVerdict, titles: Mapping[str, str]) -> Iterator[str]:
         yield f"✗ {foreign(fault.text)}."
         yield ""
     for violation in verdict.violations:
-        yield from _violation(violation)
+        yield from _violation(violation, verdict.rule, asked)
     if not verdict.violations and verdict.reason:
         yield foreign(verdict.reason)
         yield ""
     if verdict.broke is not None:
-        yield from _counterexample(verdict.broke)
+        yield from _counterexample(verdict.broke, None, asked)
 
 
-def _violation(violation: Violation) -> Iterator[str]:
+def _violation(violation: Violation, rule: str, asked: str) -> Iterator[str]:
     """One way in which the rule is broken: the aspect, why that is accepted where it is, and what shows it."""
     remarks = [foreign(violation.kind)] if violation.kind else ["**new**"]
     remarks += ["flaky: not each time that it was performed"] if violation.flaky else []
@@ -146,16 +145,16 @@ def _violation(violation: Violation) -> Iterator[str]:
         f": {foreign(violation.reason)}" if violation.declared else ""
     )
     yield ""
-    yield from _counterexample(violation.counterexample)
+    yield from _counterexample(violation.counterexample, rule, asked)
 
 
-def _counterexample(found: Counterexample) -> Iterator[str]:
+def _counterexample(found: Counterexample, rule: str | None, asked: str) -> Iterator[str]:
     yield f"Expected {foreign(found.expected)}; got {foreign(found.got)}."
     yield ""
-    yield from fenced([*scenario_lines(found.scenario), "", *trace_lines(found)], "text")
-    yield "<details><summary>The scenario as JSON</summary>"
+    yield from fenced(counterexample_lines(found), "text")
+    yield "<details><summary>Replay it: the command, with the scenario as JSON</summary>"
     yield ""
-    yield from fenced(encode(found.scenario).rstrip().split("\n"), "json")
+    yield from fenced([replay_command(found.scenario, asked, rule)], "sh")
     yield "</details>"
     yield ""
 

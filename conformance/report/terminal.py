@@ -1,22 +1,31 @@
-"""Results on a terminal: counts, what needs attention with a line each, and the gate. Readable in 100 columns without colours."""
+"""Results on a terminal: the story of each violation, then counts, what needs attention with a line each, and the gate.
+
+Where nobody looks at a terminal, no line is cut: whoever searches them finds everything.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from io import StringIO
 from typing import TextIO
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from conformance.judging.results import ImplementationResults, Results
-from conformance.report.counterexample import brief
+from conformance.judging.verdicts import RuleVerdict
+from conformance.report.counterexample import PROOF, WRONG, brief, story
 from conformance.report.counts import WORDS, areas, counted, gate, rules, word
 from conformance.report.matrix import SHOWN, compared, counts, difference, gaps
 
 WIDTH = 100
+WIDEST = 120
+"""So long may a line of a story be: longer ones are hard to read."""
 _STYLES = {
     "pass": "green",
     "fail": "bold red",
@@ -31,41 +40,113 @@ _STYLES = {
 def console(file: TextIO | None = None) -> Console:
     """A console as wide as the terminal; where there is none, WIDTH. It respects NO_COLOR."""
     made = Console(file=file, highlight=False, markup=False, emoji=False)
-    if not made.is_terminal:
+    if not _looked_at(made):  # also where FORCE_COLOR lets rich take a file for a terminal
         made.width = WIDTH
     return made
 
 
+@contextmanager
+def apart(stream: TextIO) -> Generator[TextIO]:
+    """The same stream by a descriptor of its own, which goes on where everything else that is written to it is caught."""
+    try:
+        own = os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding, errors=stream.errors)
+    except (OSError, ValueError):  # a stream of no file
+        yield stream
+        return
+    with own:
+        yield own
+
+
+def _looked_at(to: Console) -> bool:
+    return to.file.isatty()
+
+
 def summary(results: Results) -> str:
-    """The results as plain text."""
+    """The results as plain text, without stories."""
     text = StringIO()
     show(results, Console(file=text, width=WIDTH, no_color=True, highlight=False, markup=False, emoji=False))
     return text.getvalue()
 
 
 def show(results: Results, to: Console) -> None:
-    """Print everything."""
-    to.print(_counts(results))
+    """Print everything but stories."""
+    _table(_counts(results), to)
     if len(results.implementations) > 1:
-        to.print(_side_by_side(results))
+        _table(_side_by_side(results), to)
     for implementation in results.implementations:
         for line in _attention(implementation):
-            to.print(line, overflow="ellipsis", no_wrap=bool(line.no_wrap))  # printing forgets what the text says of itself
+            _line(line, to)
         for part in (_shortfalls, _unexpected, _cells, _both_ways, _snapshots):
             for line in part(implementation):
-                to.print(line)
+                _line(line, to)
     scenarios = sum(implementation.scenarios for implementation in results.implementations)
     took = sum(implementation.seconds for implementation in results.implementations)
     speed = scenarios / max(took, 0.001)
-    to.print(Text(f"rules: {len(rules(results))}; scenarios performed: {scenarios} in {took:.1f} s, {speed:.0f} a second"))
+    _line(Text(f"rules: {len(rules(results))}; scenarios performed: {scenarios} in {took:.1f} s, {speed:.0f} a second"), to)
     sentence = gate(results)
-    to.print(Text(sentence, style="bold green" if sentence.endswith("holds") else "bold red"))
+    _line(Text(sentence, style="bold green" if sentence.endswith("holds") else "bold red"), to)
+
+
+def stories(results: Results, titles: Mapping[str, str], to: Console, outputs: Mapping[tuple[str, str], str] | None = None) -> None:
+    """Print the story of each new violation, and of each error: one for all rules that the same thing keeps from being judged.
+
+    titles: each rule in a sentence. outputs: what was printed and logged in the counterexample, by implementation and rule.
+    """
+    for implementation in results.implementations:
+        told: dict[str, list[RuleVerdict]] = {}
+        for verdict in implementation.rules:
+            if verdict.trouble in ("violation", "error") and verdict.counterexample is not None:
+                told.setdefault(brief(verdict) if verdict.verdict == "error" else verdict.rule, []).append(verdict)
+        for alike in told.values():
+            first = alike[0]
+            heading = f"{_listed([each.rule for each in alike])} {first.verdict} on {implementation.name}"
+            to.rule(Text(heading, style=_STYLES[first.verdict]), align="left")
+            text = story(titles[first.rule], implementation.asked or implementation.name, first, min(to.width, WIDEST))
+            story_lines(text.split("\n"), to)
+            printed = (outputs or {}).get((implementation.name, first.rule))
+            if printed is not None:
+                to.print()
+                output_lines(printed, to)
+            to.print()
+
+
+def story_lines(lines: Iterable[str], to: Console) -> None:
+    """Print lines that are wrapped already; a command in one of them stays whole, so that it can be copied."""
+    style = ""
+    for line in lines:
+        if not line.startswith("            "):  # the rest of an event looks like its beginning
+            style = "bold red" if line.startswith(WRONG) else "bold" if line.startswith(PROOF) else ""
+        to.print(Text(line, style=style), soft_wrap=True)
+
+
+def output_lines(output: str, to: Console) -> None:
+    """Print what an implementation printed and logged while a scenario was performed, set apart from what is ours."""
+    to.print(Text("Output:" if output else "Output: none", style="bold"))
+    for line in output.splitlines():
+        to.print(Text.assemble("  | ", Text.from_ansi(line)), soft_wrap=True)
+
+
+def _line(line: Text, to: Console) -> None:
+    """Print a line: as long as it is where nobody looks at a terminal, else wrapped; where it says so, cut."""
+    if not _looked_at(to):
+        to.print(line, soft_wrap=True)
+    else:
+        to.print(line, overflow="ellipsis", no_wrap=bool(line.no_wrap))  # printing forgets what the text says of itself
+
+
+def _table(table: Table, to: Console) -> None:
+    """Print a table: as wide as it is where nobody looks at a terminal."""
+    width = to.width
+    if not _looked_at(to):
+        to.width = max(width, Measurement.get(to, to.options.update(width=1000), table).maximum)
+    to.print(table)
+    to.width = width
 
 
 def _counts(results: Results) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("implementation", overflow="fold")
-    table.add_column("area")
+    table.add_column("area", no_wrap=True)
     found_at_all = {word(verdict) for implementation in results.implementations for verdict in implementation.rules}
     shown = [name for name in WORDS if name in found_at_all or name in ("pass", "fail", "deviates")]
     for name in shown:
@@ -107,8 +188,8 @@ def _attention(implementation: ImplementationResults) -> Iterator[Text]:
     for verdict in noted:
         groups.setdefault((word(verdict), brief(verdict)), []).append(verdict.rule)
     for (name, reason), ids in groups.items():
-        # an error is what nobody could foresee: all of it is shown, such as the address that was tried
-        line = Text("  ", no_wrap=name != "error")
+        # a violation has a story and a deviation stands in the baseline; of all others everything is shown
+        line = Text("  ", no_wrap=name in ("fail", "deviates"))
         line.append(f"{_listed(ids)} {name}", style=_STYLES[name])
         yield line.append(f": {reason}")
 

@@ -63,6 +63,11 @@ def encode(scenario: Scenario) -> str:
     return _pretty(sparse(scenario), 0) + "\n"
 
 
+def compact(scenario: Scenario) -> str:
+    """The JSON text of a scenario in one line of ASCII, without defaults: what a shell takes and a terminal shows."""
+    return json.dumps(sparse(scenario), separators=(",", ":"))
+
+
 def sparse(value: Any, *, ordered: bool = False) -> Any:
     """The JSON form of a scenario, or of a part of one, without what equals its default, also where that is a whole object.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ class _Observer:
 
     def __init__(self, progress: Progress | None) -> None:
         self.results: Results | None = None
+        self.outputs: dict[tuple[str, str], str] = {}
         self._progress = progress
 
     @pytest.hookimpl(tryfirst=True)
@@ -41,16 +43,36 @@ class _Observer:
         found = session.config.pluginmanager.get_plugin(NAME)
         if isinstance(found, ConformanceSession):
             self.results = found.ledger.results
+        for item in session.items:
+            if isinstance(item, JudgeItem) and item.output is not None:
+                self.outputs[item.judge.subject.label, item.about] = item.output
+
+
+@dataclass(frozen=True)
+class Judged:
+    """results: None where pytest did not come to an end of its own.
+
+    outputs: what was printed and logged in counterexamples, by implementation and rule, where that was asked for.
+    """
+
+    results: Results | None
+    outputs: Mapping[tuple[str, str], str]
 
 
 def judge_all(
-    request: Request, *, json: Path | None = None, report: Path | None = None, progress: Progress | None = None
-) -> Results | None:
-    """Judge everything that is asked for. None where pytest did not come to an end of its own."""
+    request: Request,
+    *,
+    json: Path | None = None,
+    report: Path | None = None,
+    show_output: bool = False,
+    progress: Progress | None = None,
+) -> Judged:
+    """Judge everything that is asked for."""
     observer = _Observer(progress)
+    more = ["--conformance-show-output"] if show_output else []
     with _without_user_options():
-        pytest.main([*_ISOLATED, *_arguments(request, json, report)], plugins=[observer])
-    return observer.results
+        pytest.main([*_ISOLATED, *more, *_arguments(request, json, report)], plugins=[observer])
+    return Judged(observer.results, observer.outputs)
 
 
 _ISOLATED = (
@@ -64,7 +86,7 @@ _ISOLATED = (
     "conformance.plugin",
     *(part for name in ("cacheprovider", "terminal", "faulthandler", "junitxml") for part in ("-p", f"no:{name}")),
     "--assert=plain",
-    "--capture=sys",
+    "--capture=fd",
     "--conformance",
 )
 

@@ -13,7 +13,8 @@ import pytest
 
 from conformance.judging.judge import Judge
 from conformance.judging.ledger import MATRIX, Entry, charted, judged
-from conformance.report.counterexample import story
+from conformance.judging.replay import output_of
+from conformance.report.counterexample import gist, story
 from conformance.report.matrix import counts, gaps
 from conformance.rules.rule import Rule
 from conformance.suite.options import wanted
@@ -51,12 +52,16 @@ class AreaNode(pytest.Collector):
 
 
 class JudgeItem(pytest.Item):
-    """Something that one judge is asked. about: a rule's id, or the matrix. entry: what the judge said."""
+    """Something that one judge is asked. about: a rule's id, or the matrix. entry: what the judge said.
+
+    output: what the implementation printed and logged in the counterexample, where that is asked for.
+    """
 
     judge: Judge
     about: str
     area: Area
     entry: Entry | None = None
+    output: str | None = None
 
     @classmethod
     def made(cls, parent: AreaNode, judge: Judge, rule: Rule | None, level: Level) -> Any:
@@ -104,7 +109,9 @@ class RuleItem(JudgeItem):
         assert verdict is not None
         self.user_properties += [("conformance_verdict", verdict.verdict), ("conformance_exercised", verdict.exercised)]
         if verdict.trouble or (verdict.verdict == "deviates" and self.config.option.runxfail):
-            raise Unmet(story(self.rule.title, self.judge.subject.label, verdict))
+            if self.config.option.conformance_show_output and verdict.counterexample is not None:
+                self.output = output_of(verdict.counterexample.scenario, self.judge.subject)
+            raise Unmet(f"{gist(verdict)}\n{story(self.rule.title, self.judge.subject.asked, verdict)}")
         if verdict.verdict == "deviates":
             pytest.xfail(verdict.reason)
         if verdict.verdict != "pass":

@@ -95,7 +95,9 @@ class ConformanceSession:
         report = yield
         if isinstance(item, JudgeItem) and call.when == "call" and item.entry is not None:
             setattr(report, ENTRY, msgspec.json.encode(item.entry).decode())
-            report.sections.clear()  # what hundreds of scenarios printed and logged; the trace holds what matters of it
+            report.sections.clear()  # what hundreds of scenarios printed and logged
+            if item.output is not None:
+                report.sections.append(("Output of the scenario", item.output or "none"))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

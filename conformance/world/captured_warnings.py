@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TextIO
 
 from conformance.trace.harness_events import Warned
 from conformance.world.event_log import EventLog, stable
@@ -24,6 +25,14 @@ class _Handler(logging.Handler):
         self._log.record(Warned, text=stable(text), source=record.name)
 
 
+class LogPrinter(logging.StreamHandler[TextIO]):
+    """Writes log records to a stream, also those that are caught."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+
 @contextmanager
 def catch_warnings(log: EventLog) -> Generator[None]:
     """Record every warning and every log record of level warning or above while this is open."""
@@ -37,7 +46,8 @@ def catch_warnings(log: EventLog) -> Generator[None]:
         warnings.simplefilter("always")
         warnings.showwarning = show
         others = root.handlers
-        root.handlers = [handler]  # pytest's own raises what `getMessage` does into the framework
+        # of the others only what prints: pytest's own raises what `getMessage` does into the framework
+        root.handlers = [handler, *(each for each in others if isinstance(each, LogPrinter))]
         try:
             yield
         finally:

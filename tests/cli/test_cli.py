@@ -18,6 +18,8 @@ from conformance.scenario.scenario import Scenario
 from conformance.vocabulary import AREAS
 
 MINE = """
+import logging
+import os
 from conformance.mutants.threads.requests import StoreLeftUnset
 from conformance.reference import Reference
 
@@ -32,6 +34,14 @@ class Leaving(Reference):
     async def create_thread(self, agent, kind):
         print("noise")
         raise SystemExit("gone")
+
+class Noisy(Faulty):
+    name = "noisy"
+    async def run(self, agent, thread, turn):
+        print("noise of a run")
+        os.write(1, b"noise to the descriptor\\n")
+        logging.getLogger("noisy").warning("noise in a log")
+        return await super().run(agent, thread, turn)
 
 class Idle(Reference):
     name = "idle"
@@ -82,9 +92,22 @@ def test_a_gate_that_holds_exits_0_and_shows_counts_and_speed(capsys, here):
     assert [verdict.rule for verdict in results.verdicts] == [rule.id for rule in CATALOGUE.values() if rule.area == "threads"]
 
 
-def test_a_violation_exits_1_and_is_shown_in_a_line(capsys):
+def test_a_violation_exits_1_and_is_shown_in_a_line_and_a_story(capsys):
     assert main(["run", "my_agents:Faulty", *ONE]) == 1
-    assert "THR-05 fail: got store" in output(capsys)[0]
+    out, _ = output(capsys)
+    assert "THR-05 fail: got store" in out
+    assert out.index("Expected: store off") < out.index("Replay: agent-tck replay ") < out.index("the gate is broken")
+
+
+def test_what_an_implementation_prints_is_hidden_and_shown_where_that_is_asked_for(capfd):
+    command = ["run", "my_agents:Noisy", "--rule", "THR-05", "--profile", "quick"]
+    assert main(command) == 1
+    out, err = output(capfd)
+    assert ("noise of a run" in out, "noise to the" in out, err) == (False, False, "")  # what is logged as a warning is an event
+    assert main([*command, "--show-output"]) == 1
+    out, err = output(capfd)
+    assert "Output:\n  | noise of a run\n  | noise to the descriptor\n  | WARNING noisy: noise in a log\n" in out
+    assert ("noise" in out.partition("the gate is")[2], err) == (False, "")
 
 
 def test_a_declared_deviation_exits_0_and_a_stale_one_1(capsys, monkeypatch):
@@ -280,7 +303,7 @@ def test_the_command_works_as_a_process_and_shows_no_colour_where_none_is_wanted
     done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     assert "\x1b" not in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert "…" not in done.stdout.partition("faulty:")[2]
 
 
 def test_an_implementation_behind_the_rules_is_one(capsys):

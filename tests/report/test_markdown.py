@@ -1,9 +1,11 @@
 import json
+import shlex
 from io import StringIO
 
 import msgspec
 import pytest
 from rich.console import Console
+from rich.text import Text
 from samples import Shouting, conversation, faulty, material, never_asked, sample_rule
 
 from conformance.implementation.subject import subject
@@ -16,16 +18,17 @@ from conformance.judging.search import Profile
 from conformance.judging.verdicts import BothWays, CellResult, Difference
 from conformance.matrix.cells import CELLS
 from conformance.reference.implementation import Reference
-from conformance.report.counterexample import story
+from conformance.report.counterexample import WRONG, gist, story, told
 from conformance.report.coverage import explain
 from conformance.report.event_text import event_line
 from conformance.report.markdown import report
 from conformance.report.matrix import gaps
 from conformance.report.scenario_text import cast_lines, step_lines
-from conformance.report.terminal import WIDTH, console, summary
+from conformance.report.terminal import WIDTH, console, show, stories, summary
 from conformance.scenario.files import decode, encode
-from conformance.trace.harness_events import ServiceCalled, Warned
+from conformance.trace.harness_events import Broke, ServiceCalled, Warned
 from conformance.trace.messages import Message
+from conformance.trace.trace import Trace
 
 RULES = [
     sample_rule(),
@@ -63,13 +66,31 @@ def results():
 
 def test_the_story_tells_the_steps_and_marks_the_wrong_event(results):
     verdict = results.implementations[0].rules[0]
-    text = story("Nobody ever shouts.", "shouting", verdict)
-    lines = text.splitlines()
-    assert lines[0] == "fail: got a shout; expected an answer in a normal voice"
-    assert "  2. run t with 'please shout'" in lines
-    (wrong,) = [line for line in lines if line.startswith(">>")]
-    assert "run returned (messages: [assistant: 'HELLO'])" in wrong
+    lines = story("Nobody ever shouts.", "my_agents:Shouting?volume=it's loud", verdict).splitlines()
+    assert gist(verdict) == "fail: got a shout; expected an answer in a normal voice"
+    assert lines[:2] == ["THR-05 (MUST): Nobody ever shouts.", "Aspect: loud"]
+    assert lines[3] == f"Scenario {verdict.counterexample.id}"
+    run = lines.index("  2. run t with 'please shout'")
+    assert "       … 2 events" in lines[:run]  # of another run
+    assert ">>     5  run returned (messages: [assistant: 'HELLO'])" in lines[run:]
+    assert lines[-4:-1] == ["Expected: an answer in a normal voice", "Got: a shout", ""]
+    command = shlex.split(lines.pop().removeprefix("Replay: "))
     assert max(map(len, lines)) <= WIDTH
+    assert decode(command[2]) == verdict.counterexample.scenario
+    assert command[:2] + command[3:] == ["agent-tck", "replay", "my_agents:Shouting?volume=it's loud", "--rule", "THR-05"]
+    narrow = story("Nobody ever shouts.", "x", verdict, 60).splitlines()[:-1]
+    assert max(map(len, narrow)) <= 60
+
+
+def test_steps_that_a_break_left_out_are_said_to_be():
+    scenario = conversation("one", "two")
+    events = (Broke(step=1, cause="exit", text="gone"),)
+    lines = told(scenario, Trace(implementation="x", events=events), {0: WRONG})
+    assert lines[3:] == [
+        "  2. run t with 'one'",
+        ">>     0  broke (cause: 'exit'; text: 'gone')",
+        "  3. run t with 'two' (was not performed)",
+    ]
 
 
 def test_scenarios_and_events_read_in_plain_words():
@@ -122,9 +143,55 @@ def test_scenarios_and_events_read_in_plain_words():
     assert event_line(called) == "service called (agent: 'a'; call: 0; messages: [user: 'x\\x1b[31m']; store: no)"
 
 
-def test_the_terminal_fits_in_a_hundred_columns_and_shows_every_verdict(results):
+class Terminal(StringIO):
+    """Somebody looks at it."""
+
+    def isatty(self):
+        return True
+
+
+def shown(results, file, width, **more):
+    show(results, Console(file=file, width=width, no_color=True, highlight=False, markup=False, emoji=False, **more))
+    return Text.from_ansi(file.getvalue()).plain
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_lines_fit_a_terminal_and_only_those_are_cut_that_stand_elsewhere_too(results, width):
+    text = shown(results, Terminal(), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "PER-02 error: the rule itself raised KeyError: 'a bug in the rule' (on " in " ".join(text.split())
+    assert [line.split()[0] for line in text.splitlines() if line.endswith("…")] == ["THR-05"] * (width == 60)
+
+
+def test_no_line_is_cut_or_wrapped_where_nobody_looks(results):
+    implementation = results.implementations[0]
+    (first, *others), name = implementation.rules, "a-rather-long-name-of-an-implementation"
+    long = msgspec.structs.replace(first.counterexample, got="very loud " * 50 + "indeed")
+    verdicts = (msgspec.structs.replace(first, counterexample=long), *others)
+    many = [msgspec.structs.replace(implementation, name=f"{name}-{number}", rules=verdicts) for number in range(4)]
+    for more in ({}, {"force_terminal": True}):  # FORCE_COLOR makes no terminal of a file
+        text = shown(msgspec.structs.replace(results, implementations=tuple(many)), StringIO(), WIDTH, **more)
+        assert "very loud indeed; expected an answer in a normal voice\n" in text
+        assert f"{name}-3" in next(line for line in text.splitlines() if line.lstrip().startswith("rule "))
+        assert "…" not in text
+
+
+def test_each_violation_and_each_error_has_its_story_once(results):
+    text = StringIO()
+    outputs = {("shouting", "THR-05"): "one\n\x1b[31mtwo\x1b[0m\x1b[2J\n"}
+    titles = TITLES | {"PER-02": "A rule with a bug."}
+    stories(results, titles, Console(file=text, width=WIDTH, no_color=True, highlight=False, markup=False), outputs)
+    lines = text.getvalue().splitlines()
+    headings = [line.rstrip(" ─") for line in lines if "───" in line]
+    assert headings == ["THR-05 fail on shouting", "PER-02 error on shouting", "PER-02 error on reference"]
+    assert lines.count("Output:") == 1
+    assert lines[lines.index("Output:") + 1 :][:2] == ["  | one", "  | two"]
+    assert sum(line.startswith("Replay: agent-tck replay '{") for line in lines) == 3
+    assert any(line.endswith(" reference") for line in lines if line.startswith("Replay: "))  # an error is no rule's
+
+
+def test_a_summary_shows_every_verdict(results):
     text = summary(results)
-    assert max(map(len, text.splitlines())) <= WIDTH
     assert "\x1b" not in text
     assert "THR-05 fail: got a shout; expected an answer in a normal voice" in text
     assert "THR-06 deviates: we like to <shout>" in text
@@ -176,7 +243,6 @@ def with_cells(results, *, broke=False, differing=0):
 def test_the_terminal_counts_cells_and_lists_those_that_nothing_reached_with_what_to_do(results):
     text = summary(with_cells(results))
     lines = [line.rstrip() for line in text.splitlines()]
-    assert max(map(len, lines)) <= WIDTH
     assert "  matrix of reference: 28 held, 16 violated, 8 refused, 22 not supported, 22 not reached" in lines
     assert "  Cells that reference supports and nothing reached:" in lines
     flat = " ".join(text.split())
