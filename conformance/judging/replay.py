@@ -17,7 +17,7 @@ from conformance.scenario.identity import scenario_id
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
-from conformance.vocabulary import Data
+from conformance.vocabulary import Data, lacking
 
 State = Literal["violated", "held", "left alone", "not exercised", "not supported", "error"]
 """What a rule says of one scenario. left alone: its exclusions took away all that it looks at."""
@@ -68,9 +68,10 @@ class Replay(Data, frozen=True, kw_only=True, omit_defaults=False):
 def replay(recorded: Recorded, subject: Subject, timeout: float = STEP_TIMEOUT) -> Replay:
     """Perform a scenario and let every rule judge. Raises UsageError where the subject cannot be asked for it."""
     scenario = recorded.scenario
-    lacking = sorted(needs(scenario) - subject.capabilities)
-    if lacking:
-        raise UsageError(f"{subject.label} cannot be asked to perform this scenario: it does not declare {', '.join(lacking)}")
+    undeclared = lacking(needs(scenario), subject.capabilities)
+    if undeclared:
+        words = ", ".join(map(str, undeclared))
+        raise UsageError(f"{subject.label} cannot be asked to perform this scenario: it does not declare {words}")
     trace, output = _performed(scenario, subject, timeout)
     missing = {id: rule.missing(subject.capabilities, subject.policies) for id, rule in CATALOGUE.items()}
     judgements, raised = _judged(Performed("replay", scenario, trace), missing)

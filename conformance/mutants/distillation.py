@@ -31,7 +31,7 @@ from conformance.scenario.identity import scenario_id
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import Scenario
 from conformance.strategies import scenarios
-from conformance.vocabulary import CAPABILITIES, Area, Capability, lacking
+from conformance.vocabulary import Area, Capability, lacking, lacking
 
 SLICE = 500
 """Scenarios that one process draws at once, at most."""
@@ -57,6 +57,7 @@ SMALL_SETS: Mapping[str, frozenset[Capability]] = {
     "approvals": _with("tools", "tools.approval", also=_LOCAL),
     "in steps": _with("service.stateless", "history.provider", "history.incremental", "tools"),
     "no provider": _with("service.stateless", "tools", "runs.streaming"),
+    "in steps": _with("service.stateless", "history.provider", "history.incremental", "tools", "runs.streaming"),
     "hosted": _with("threads.with_id", "tools", also=_HOSTED),
     "per service call": _with("history.per_service_call", "tools", also=_LOCAL | _HOSTED),
     "handoff": _with("workflows.handoff", "runs.streaming", also=_WORKFLOWS),
@@ -157,7 +158,7 @@ def _unique(measured: Iterable[Iterable[tuple[bytes, frozenset[str]]]]) -> list[
 def _drawn(job: tuple[Area, str, int, int]) -> list[tuple[bytes, frozenset[str]]]:
     """What one process draws, and what of it meets something that a smaller one does not."""
     area, small, count, seed = job
-    allowed = SMALL_SETS.get(small, frozenset(CAPABILITIES))
+    allowed = SMALL_SETS.get(small, resolve("reference").capabilities)
     pool: list[Scenario] = []
     draw(scenarios(area, allowed), count, pool.append, seed=seed)
     found = [Candidate(scenario, meets) for scenario in pool if (meets := _meets(area, scenario))]
@@ -170,7 +171,8 @@ def _measured(area: Area, encoded: bytes) -> list[tuple[bytes, frozenset[str]]]:
 
 def _meets(area: Area, scenario: Scenario) -> frozenset[str]:
     """The demands that a scenario meets on the reference: nothing where it cannot be judged."""
-    reference = resolve("reference")
+    in_steps = lacking(needs(scenario), resolve("reference").capabilities)
+    reference = resolve("reference?history=incremental" if in_steps else "reference")
     shown = Performed("drawn", scenario, performed(scenario, reference, STEP_TIMEOUT))
     if shown.trace.broken is not None:
         return frozenset()

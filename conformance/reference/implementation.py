@@ -73,8 +73,8 @@ class Reference(Implementation[Runnable, Thread, Workflow]):
     """Everything that the rules ask for, under any combination of policies: `Reference(store_conflict="ignore")`.
 
     conduct: what it does where the records leave a choice; policies: what it declares of that, all of it. history: `modes`, the two
-    of the configuration matrix, or `incremental`, in steps of its own. provider: `pluggable`, or `none`: then its threads keep every
-    local history. Raises UsageError for another value.
+    of the configuration matrix, or `incremental`, in steps of its own. provider: `pluggable`, or `none`: then its threads keep all
+    local histories. Raises UsageError for another value.
     """
 
     name = "reference"

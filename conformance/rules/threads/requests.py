@@ -268,8 +268,7 @@ def the_model_sees_every_earlier_turn(execution: ExecutionView, request: Request
     required = but_for_empty([part for other in done for part in other.happened(trailing=False)] + now)
     earlier = [other for other in execution.earlier(run) if other.calls]
     allowed = Counter(now) + Counter(part for other in earlier for part in other.happened())
-    # a history that failed with its run may have lost the result of any of its calls
-    kept = [part for other in earlier for part in other.happened(trailing=False) if other.succeeded or part[0] != "result"]
+    kept = _surely_kept(earlier)
 
     def right(seen: list[Part]) -> bool:
         return once_in_order(seen, required, allowed)
@@ -283,6 +282,11 @@ def the_model_sees_every_earlier_turn(execution: ExecutionView, request: Request
         got=f"the model sees {show(seen)}",
         also=[other.at for other in done],
     )
+
+
+def _surely_kept(runs: list[RunView]) -> list[Part]:
+    """What runs left in a history. One that failed with its run may have lost the result of any of its calls."""
+    return [part for run in runs for part in run.happened(trailing=False) if run.succeeded or part[0] != "result"]
 
 
 @rule(
