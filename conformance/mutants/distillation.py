@@ -31,7 +31,7 @@ from conformance.scenario.identity import scenario_id
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import Scenario
 from conformance.strategies import scenarios
-from conformance.vocabulary import Area, Capability, lacking, lacking
+from conformance.vocabulary import Area, Capability, lacking
 
 SLICE = 500
 """Scenarios that one process draws at once, at most."""
@@ -57,7 +57,6 @@ SMALL_SETS: Mapping[str, frozenset[Capability]] = {
     "approvals": _with("tools", "tools.approval", also=_LOCAL),
     "in steps": _with("service.stateless", "history.provider", "history.incremental", "tools"),
     "no provider": _with("service.stateless", "tools", "runs.streaming"),
-    "in steps": _with("service.stateless", "history.provider", "history.incremental", "tools", "runs.streaming"),
     "hosted": _with("threads.with_id", "tools", also=_HOSTED),
     "per service call": _with("history.per_service_call", "tools", also=_LOCAL | _HOSTED),
     "handoff": _with("workflows.handoff", "runs.streaming", also=_WORKFLOWS),
