@@ -36,7 +36,7 @@ def test_the_reference_can_be_read_in_one_sitting():
     lines = sum(
         len(path.read_text(encoding="utf-8").splitlines()) for path in files(reference).iterdir() if path.name.endswith(".py")
     )
-    assert lines <= 2500
+    assert lines <= 2600
 
 
 def _traced(agents: dict[str, AgentSpec], *steps: Step) -> Trace:

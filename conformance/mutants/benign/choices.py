@@ -20,19 +20,19 @@ from conformance.reference.threads import Threads
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import Response, ThreadState, Turn
 from conformance.trace.messages import Message
-from conformance.vocabulary import CAPABILITIES, Policies
+from conformance.vocabulary import ANY_TIMING, CAPABILITIES, Policies
 
 
 class SaysNotWhenItPersists(Benign):
     """It does not declare when local history is persisted."""
 
-    capabilities = frozenset(CAPABILITIES) - {"history.per_run", "history.per_service_call"}
+    capabilities = frozenset(CAPABILITIES) - set(ANY_TIMING.capabilities)
 
 
 class PersistsAtOtherTimes(Benign):
     """It does not declare when local history is persisted: where a run's end is asked for after each call, and the reverse."""
 
-    capabilities = frozenset(CAPABILITIES) - {"history.per_run", "history.per_service_call"}
+    capabilities = frozenset(CAPABILITIES) - set(ANY_TIMING.capabilities)
 
     async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent:
         """Build it the other way."""

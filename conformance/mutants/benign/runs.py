@@ -22,7 +22,6 @@ from conformance.reference.threads import Threads
 from conformance.reference.tools import Tools
 from conformance.trace.exchange import Response, ThreadState, Turn
 from conformance.trace.messages import Call, Message, Result
-from conformance.vocabulary import ANY_TIMING, CAPABILITIES
 from conformance.world.chat_service import Reply, Request
 from conformance.world.errors import ServiceError
 
@@ -218,12 +217,6 @@ class AppendsMessageByMessage(Benign):
 
     def __init__(self) -> None:
         super().__init__(history="incremental")
-
-
-class SaysNotWhenItPersists(Benign):
-    """It does not declare when local history is persisted."""
-
-    capabilities = frozenset(CAPABILITIES) - set(ANY_TIMING.capabilities)
 
 
 class FinishesWhatIsLeft(Benign):

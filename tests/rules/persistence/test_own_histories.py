@@ -10,9 +10,8 @@ from talks import NEW_IDS, run, talk
 from written import ALL, Said, Written, broken, calls, holds, left_alone, results, taken_away
 
 from conformance.rules.catalogue import CATALOGUE
-from conformance.scenario.scenario import CreateThread, Respond, Run, Scenario, Tamper
+from conformance.scenario.scenario import CreateThread, Respond, Run, Scenario
 from conformance.scenario.specs import AgentSpec, ReplySpec, ToolSpec
-from conformance.trace.harness_events import Tampered
 from conformance.vocabulary import Capability, Policies
 
 BOTH, RAIN = calls("c1", "c2", weather={}, map={}), results(c2="rain")
@@ -141,16 +140,6 @@ def test_per_57_leaves_alone_what_a_service_may_keep():
         (
             steps(kept(run("one"), run("two", agent="b"), b=OTHER)).run("t").called("one").replied("1").appended("one", "=1"),
             "after another history",
-        ),
-        (
-            steps(kept(run("one"), Tamper(thread="t"), run("two")))
-            .run("t")
-            .called("one")
-            .replied("1")
-            .appended("one", "=1")
-            .step(2)
-            .event(Tampered, thread="t", text="changed"),
-            "after tampering",
         ),
     ],
 )
@@ -296,13 +285,6 @@ def test_per_62_leaves_alone_what_follows_a_contradiction():
     written = Written(talk("local", run("one", store=True), run("two"))).created("t", "local")
     gone = written.run("t").called("one").replied("1").returned("1").run("t").called("two").replied("2").returned("2")
     assert "after a contradiction" in taken_away(gone.described("t", "local", "two", "two", "=2"), "PER-62")
-
-
-def test_per_62_leaves_alone_what_the_caller_changed():
-    written = Written(talk("local", run("one"), Tamper(thread="t"), run("two"))).created("t", "local")
-    written = written.run("t").called("one").replied("1").returned("1").described("t", "local", "one", "=1").step(2)
-    gone = written.event(Tampered, thread="t", text="changed").run("t").called("two").replied("2").returned("2")
-    assert "after tampering" in taken_away(gone.described("t", "local", "two", "two", "=2"), "PER-62")
 
 
 def test_per_62_lets_what_trails_a_loop_that_a_tool_ended_be_kept_or_not():
