@@ -232,7 +232,7 @@ def test_a_real_client_continues_a_hosted_thread_over_the_wire(stream, keeps):
     )
     ids = [event.conversation_id for event in events if isinstance(event, ServiceReplied)]
     assert ids == (["a-1", "a-2", "a-3"] if keeps == "new_ids" else ["a-1"] * 3)
-    assert [(event.store, event.conversation_id) for event in requests(events)] == [(True, id) for id in (None, *ids[:2])]
+    assert [(event.store, event.conversation_id) for event in requests(events)] == [(None, id) for id in (None, *ids[:2])]
     assert parts(requests(events)[2].messages) == [("user", "two")]
     described = [event.conversation_id for event in events if isinstance(event, ThreadDescribed)]
     assert described == [None, ids[1], ids[2]]
