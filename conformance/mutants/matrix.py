@@ -7,13 +7,11 @@ from functools import partial
 from itertools import chain
 
 from conformance.implementation.subject import subject
-from conformance.judging.kills import Kill, Matrix, matrix
+from conformance.judging.kills import Kill
 from conformance.judging.material import Material
-from conformance.judging.results import Results
-from conformance.mutants.mutant import Mutant, mutants, rules_of
+from conformance.mutants.mutant import Mutant, rules_of
 from conformance.mutants.trial import Trial
 from conformance.mutants.workers import tried
-from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.rule import Rule
 from conformance.vocabulary import AREAS
 
@@ -30,15 +28,6 @@ def rows(
 ) -> Iterator[Kill]:
     """Judge one mutant after the other by every rule. Raises ValueError for a mutant that does not say what it has to say."""
     return tried(partial(_row, pool=pool), chosen, rules, material)
-
-
-def matrix_for(results: Results, rules: Sequence[Rule]) -> Matrix | None:
-    """The matrix that belongs to results: of every mutant that these rules should kill, where the reference was judged."""
-    if not any(implementation.name == "reference" for implementation in results.implementations):
-        return None
-    chosen = {rule.id for rule in rules}
-    concerned = {name: kind for name, kind in mutants().items() if kind.expected & chosen}
-    return matrix(list(rows(concerned, list(CATALOGUE.values()))), [rule.id for rule in rules])
 
 
 def _row(mutant: type[Mutant], trial: Trial, pool: int) -> Kill:

@@ -14,7 +14,6 @@ from conformance.judging.cell_outcomes import Outcomes
 from conformance.judging.judge import Judge
 from conformance.judging.ledger import Entry, Ledger
 from conformance.judging.verdicts import RuleVerdict
-from conformance.mutants.matrix import matrix_for
 from conformance.report.files import check_folder, write_report
 from conformance.report.terminal import summary
 from conformance.rules.rule import Rule
@@ -118,7 +117,7 @@ class ConformanceSession:
         self.ledger.finish(complete=self._expected <= self._seen and bool(self._expected))
         if self._report is not None and self._seen:
             titles = {rule.id: rule.title for rule in self.rules}
-            write_report(self.ledger.results, titles, matrix_for(self.ledger.results, self.rules), self._report)
+            write_report(self.ledger.results, titles, None, self._report)
 
         if any(each.shortfalls for each in self.ledger.results.implementations) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
