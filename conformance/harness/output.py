@@ -35,7 +35,7 @@ def kept_output() -> Generator[Output]:
     with TemporaryFile() as file:
         with _into(file):
             yield found
-        found.text = _bounded(file)
+        found.text = bounded(file)
 
 
 @contextmanager
@@ -69,7 +69,8 @@ def _writer(descriptor: int) -> TextIO:
     return io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
-def _bounded(file: IO[bytes]) -> str:
+def bounded(file: IO[bytes]) -> str:
+    """What a file holds as text, without its middle where that is more than LIMIT bytes."""
     size, half = file.seek(0, os.SEEK_END), LIMIT // 2
     file.seek(0)
     if size <= LIMIT:

@@ -15,7 +15,9 @@ from conformance.vocabulary import Capability, Policies
 
 
 class Performer(ABC):
-    """What performs scenarios on an implementation that is not in this process."""
+    """What performs scenarios on an implementation that is not in this process. output: what that printed in the latest one."""
+
+    output: str = ""
 
     @abstractmethod
     def perform(self, scenario: Scenario, timeout: float) -> Trace:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from conformance.errors import UsageError
 from conformance.harness.execution import Performed, performed
 from conformance.harness.output import kept_output
 from conformance.harness.runner import STEP_TIMEOUT
-from conformance.implementation.subject import Subject
+from conformance.implementation.subject import Performer, Subject
 from conformance.judging.recorded import Record, Recorded
 from conformance.rules.catalogue import CATALOGUE
-from conformance.rules.rule import Judgement
+from conformance.rules.rule import Finding, Judgement
 from conformance.scenario.identity import scenario_id
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import Scenario
@@ -50,19 +50,27 @@ class Replay(Data, frozen=True, kw_only=True, omit_defaults=False):
             return "violated"
         return "held" if found.exercised else "left alone" if found.left_alone else "not exercised"
 
+    def violations(self, way: str | None = None) -> dict[str, tuple[Finding, ...]]:
+        """What is violated, by rule: everything, or only a rule or `RULE/aspect`."""
+        rule, _, aspect = (way or "").partition("/")
+        found = {id: _in(each.violations, aspect) for id, each in self.judgements.items() if rule in ("", id)}
+        return {id: violations for id, violations in found.items() if violations}
+
     def changed(self, record: Record) -> bool:
         """Whether a rule no longer says what is recorded of it."""
-        if record.error:
+        if not record.aspect:
             return self.state(record.rule) != "error"
-        found = self.judgements.get(record.rule)
-        aspects = {violation.aspect for violation in found.violations} if found else set[str]()
-        return record.aspect not in aspects if record.aspect else not aspects
+        return not self.violations(f"{record.rule}/{record.aspect}")
 
-    def exit_code(self, rule: str | None = None) -> int:
+    def exit_code(self, way: str | None = None) -> int:
         """0: no rule is violated, or not the one that is asked about; 1: it is; 3: something could not be judged."""
-        if self.trace.broken or (rule in self.raised if rule else self.raised):
+        if self.trace.broken or (way.partition("/")[0] in self.raised if way else self.raised):
             return 3
-        return int(any(self.state(each) == "violated" for each in ([rule] if rule else self.judgements)))
+        return int(bool(self.violations(way)))
+
+
+def _in(violations: Sequence[Finding], aspect: str) -> tuple[Finding, ...]:
+    return tuple(each for each in violations if aspect in ("", each.aspect))
 
 
 def replay(recorded: Recorded, subject: Subject, timeout: float = STEP_TIMEOUT) -> Replay:
@@ -95,7 +103,7 @@ def output_of(scenario: Scenario, subject: Subject, timeout: float = STEP_TIMEOU
 def _performed(scenario: Scenario, subject: Subject, timeout: float) -> tuple[Trace, str]:
     with kept_output() as output:
         trace = performed(scenario, subject, timeout)
-    return trace, output.text
+    return trace, subject.origin.output if isinstance(subject.origin, Performer) else output.text
 
 
 def _judged(performed: Performed, missing: Mapping[str, list[str]]) -> tuple[dict[str, Judgement], dict[str, str]]:

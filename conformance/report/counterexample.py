@@ -6,7 +6,7 @@ import shlex
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
 
-from conformance.judging.verdicts import Counterexample, RuleVerdict
+from conformance.judging.verdicts import Counterexample, RuleVerdict, Violation
 from conformance.report.event_text import event_line
 from conformance.report.scenario_text import cast_lines, step_lines
 from conformance.scenario.files import compact
@@ -17,25 +17,64 @@ from conformance.trace.trace import Trace
 WIDTH = 100
 WRONG, PROOF = ">>", " >"
 """The marks of events: the one that a rule says is wrong, and others that belong to the proof."""
+OUTPUT = "  | "
+"""What stands before each line that is not ours."""
 
 
-def story(title: str, asked: str, verdict: RuleVerdict, width: int = WIDTH) -> str:
-    """Everything about one verdict, in lines of at most `width` columns, but for the command that replays it.
+def story(title: str, asked: str, verdict: RuleVerdict, width: int = WIDTH, outputs: Mapping[str, str] | None = None) -> str:
+    """Everything about one verdict, in lines of at most `width` columns, but for commands and output.
 
-    title: the rule in a sentence. asked: the words by which the command finds the implementation.
+    title: the rule in a sentence. asked: the words by which the command finds the implementation. outputs: what was printed and
+    logged in counterexamples, by their ids.
     """
     lines = [*wrapped(f"{verdict.rule} ({verdict.level}): {title}", width=width)]
-    found = verdict.counterexample
-    if found is not None and found.aspect:
-        lines += wrapped(f"Aspect: {found.aspect}", width=width)
-    if verdict.reason and (found is None or verdict.verdict != "fail"):
+    for fault in verdict.faults:
+        lines += wrapped(f"Fault: {fault.text}", width=width)
+    shown = _told(verdict)
+    if verdict.reason and not shown:
         lines += wrapped(f"Reason: {verdict.reason}", width=width)
-    if found is not None:
-        lines += ["", *counterexample_lines(found, width), ""]
-        lines += [*wrapped(f"Expected: {found.expected}", width=width), *wrapped(f"Got: {found.got}", width=width)]
-        rule = verdict.rule if verdict.verdict != "error" else None
-        lines += ["", f"Replay: {replay_command(found.scenario, asked, rule)}"]
+    for violation in shown:
+        lines += ["", *_remarks(violation, width), *_proof(violation.counterexample, asked, verdict.rule, width, outputs)]
+    if verdict.broke is not None:
+        lines += _proof(verdict.broke, asked, None, width, outputs)
     return "\n".join(lines)
+
+
+def shown_in_story(verdict: RuleVerdict) -> list[Counterexample]:
+    """The counterexamples that a story shows."""
+    return [each.counterexample for each in _told(verdict)] + ([verdict.broke] if verdict.broke else [])
+
+
+def _told(verdict: RuleVerdict) -> list[Violation]:
+    """The new violations; where there is none, those that are declared."""
+    return [each for each in verdict.violations if not each.declared] or list(verdict.violations)
+
+
+def _remarks(violation: Violation, width: int) -> Iterator[str]:
+    yield from wrapped(f"Aspect: {violation.aspect}", width=width)
+    if violation.declared:
+        yield from wrapped(f"Declared ({violation.kind}): {violation.reason}", width=width)
+    if violation.flaky:
+        yield "Flaky: not each time that it was performed"
+
+
+def _proof(found: Counterexample, asked: str, rule: str | None, width: int, outputs: Mapping[str, str] | None) -> Iterator[str]:
+    yield ""
+    yield from counterexample_lines(found, width)
+    yield ""
+    yield from wrapped(f"Expected: {found.expected}", width=width)
+    yield from wrapped(f"Got: {found.got}", width=width)
+    yield ""
+    yield f"Replay: {replay_command(found.scenario, asked, rule)}"
+    if outputs is not None and found.id in outputs:
+        yield ""
+        yield from output_lines(outputs[found.id])
+
+
+def output_lines(output: str) -> Iterator[str]:
+    """What an implementation printed and logged while a scenario was performed, set apart from what is ours."""
+    yield "Output:" if output else "Output: none"
+    yield from (f"{OUTPUT}{line}" for line in output.splitlines())
 
 
 def gist(verdict: RuleVerdict) -> str:

@@ -127,15 +127,15 @@ def _detail(verdict: RuleVerdict, titles: Mapping[str, str], asked: str) -> Iter
         yield f"✗ {foreign(fault.text)}."
         yield ""
     for violation in verdict.violations:
-        yield from _violation(violation, verdict.rule, asked)
+        yield from _violation(verdict.rule, violation, asked)
     if not verdict.violations and verdict.reason:
         yield foreign(verdict.reason)
         yield ""
     if verdict.broke is not None:
-        yield from _counterexample(verdict.broke, None, asked)
+        yield from _counterexample(verdict.broke, asked)
 
 
-def _violation(violation: Violation, rule: str, asked: str) -> Iterator[str]:
+def _violation(rule: str, violation: Violation, asked: str) -> Iterator[str]:
     """One way in which the rule is broken: the aspect, why that is accepted where it is, and what shows it."""
     remarks = [foreign(violation.kind)] if violation.kind else ["**new**"]
     remarks += ["flaky: not each time that it was performed"] if violation.flaky else []
@@ -145,10 +145,10 @@ def _violation(violation: Violation, rule: str, asked: str) -> Iterator[str]:
         f": {foreign(violation.reason)}" if violation.declared else ""
     )
     yield ""
-    yield from _counterexample(violation.counterexample, rule, asked)
+    yield from _counterexample(violation.counterexample, asked, rule)
 
 
-def _counterexample(found: Counterexample, rule: str | None, asked: str) -> Iterator[str]:
+def _counterexample(found: Counterexample, asked: str, rule: str | None = None) -> Iterator[str]:
     yield f"Expected {foreign(found.expected)}; got {foreign(found.got)}."
     yield ""
     yield from fenced(counterexample_lines(found), "text")

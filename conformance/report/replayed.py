@@ -9,13 +9,13 @@ from conformance.judging.replay import Replay, State
 from conformance.report.counterexample import PROOF, WIDTH, WRONG, told, wrapped
 
 
-def replay_lines(replay: Replay, titles: Mapping[str, str], rule: str | None = None, width: int = WIDTH) -> list[str]:
+def replay_lines(replay: Replay, titles: Mapping[str, str], way: str | None = None, width: int = WIDTH) -> list[str]:
     """Everything that happened, and the rules that have something to say of it.
 
-    titles: each rule in a sentence. rule: the one in question, whose violations alone are marked and which stands first.
+    titles: each rule in a sentence. way: a rule or `RULE/aspect`, whose violations alone are marked, and the rule stands first.
     """
     marks: dict[int, str] = {}
-    for violation in (each for id in _violated(replay) if rule in (None, id) for each in replay.judgements[id].violations):
+    for violation in (each for violations in replay.violations(way).values() for each in violations):
         marks = dict.fromkeys(violation.also, PROOF) | marks | {violation.at: WRONG}
     version = f" {replay.trace.version}" if replay.trace.version else ""
     return [
@@ -23,14 +23,10 @@ def replay_lines(replay: Replay, titles: Mapping[str, str], rule: str | None = N
         "",
         *wrapped(f"On {replay.trace.implementation}{version}:", width=width),
         *_broken(replay, width),
-        *_violations(replay, titles, rule, width),
+        *_violations(replay, titles, way, width),
         *_others(replay, width),
         *_records(replay, width),
     ]
-
-
-def _violated(replay: Replay) -> list[str]:
-    return [id for id, found in replay.judgements.items() if found.violations]
 
 
 def _broken(replay: Replay, width: int) -> Iterator[str]:
@@ -42,10 +38,11 @@ def _broken(replay: Replay, width: int) -> Iterator[str]:
         yield from wrapped(f"{id} error: the rule itself raised {error}", "  ", "    ", width)
 
 
-def _violations(replay: Replay, titles: Mapping[str, str], rule: str | None, width: int) -> Iterator[str]:
-    for id in sorted(_violated(replay), key=lambda id: id != rule):
+def _violations(replay: Replay, titles: Mapping[str, str], way: str | None, width: int) -> Iterator[str]:
+    first = (way or "").partition("/")[0]
+    for id, violations in sorted(replay.violations().items(), key=lambda each: each[0] != first):
         yield from wrapped(f"{id} is violated: {titles[id]}", "  ", "    ", width)
-        for each in replay.judgements[id].violations:
+        for each in violations:
             yield from wrapped(f"event {each.at}, {each.aspect}: expected {each.expected}; got {each.got}", "    ", "      ", width)
 
 
@@ -66,7 +63,7 @@ def _records(replay: Replay, width: int) -> Iterator[str]:
     if replay.records:
         yield ""
     for record in replay.records:
-        then = "error" if record.error else f"violated, {record.aspect}" if record.aspect else "violated"
+        then = f"violated, {record.aspect}" if record.aspect else "error"
         text = f"{record.rule}, recorded in {record.where}: {then}; now: {_now(replay, record)}"
         yield from wrapped(text, width=width)
 

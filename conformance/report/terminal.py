@@ -19,7 +19,7 @@ from rich.text import Text
 
 from conformance.judging.results import ImplementationResults, Results
 from conformance.judging.verdicts import RuleVerdict
-from conformance.report.counterexample import PROOF, WRONG, brief, story
+from conformance.report.counterexample import OUTPUT, PROOF, WRONG, brief, story
 from conformance.report.counts import WORDS, areas, counted, gate, rules, word
 from conformance.report.matrix import SHOWN, compared, counts, difference, gaps
 
@@ -87,26 +87,26 @@ def show(results: Results, to: Console) -> None:
     _line(Text(sentence, style="bold green" if sentence.endswith("holds") else "bold red"), to)
 
 
-def stories(results: Results, titles: Mapping[str, str], to: Console, outputs: Mapping[tuple[str, str], str] | None = None) -> None:
+def stories(
+    results: Results, titles: Mapping[str, str], to: Console, outputs: Mapping[str, Mapping[str, str]] | None = None
+) -> None:
     """Print the story of each new violation, and of each error: one for all rules that the same thing keeps from being judged.
 
-    titles: each rule in a sentence. outputs: what was printed and logged in the counterexample, by implementation and rule.
+    titles: each rule in a sentence. outputs: by implementation and id, what was printed and logged in counterexamples.
     """
     for implementation in results.implementations:
         told: dict[str, list[RuleVerdict]] = {}
         for verdict in implementation.rules:
-            if verdict.trouble in ("violation", "error") and verdict.counterexample is not None:
-                told.setdefault(brief(verdict) if verdict.verdict == "error" else verdict.rule, []).append(verdict)
+            if verdict.verdict == "error" and verdict.broke is not None:
+                told.setdefault(verdict.reason, []).append(verdict)
+            elif verdict.verdict == "fail":
+                told[verdict.rule] = [verdict]
         for alike in told.values():
             first = alike[0]
             heading = f"{_listed([each.rule for each in alike])} {first.verdict} on {implementation.name}"
             to.rule(Text(heading, style=_STYLES[first.verdict]), align="left")
-            text = story(titles[first.rule], implementation.asked or implementation.name, first, min(to.width, WIDEST))
-            story_lines(text.split("\n"), to)
-            printed = (outputs or {}).get((implementation.name, first.rule))
-            if printed is not None:
-                to.print()
-                output_lines(printed, to)
+            asked, kept = implementation.asked or implementation.name, (outputs or {}).get(implementation.name)
+            story_lines(story(titles[first.rule], asked, first, min(to.width, WIDEST), kept).split("\n"), to)
             to.print()
 
 
@@ -114,16 +114,12 @@ def story_lines(lines: Iterable[str], to: Console) -> None:
     """Print lines that are wrapped already; a command in one of them stays whole, so that it can be copied."""
     style = ""
     for line in lines:
+        if line.startswith(OUTPUT):
+            to.print(Text.from_ansi(line), soft_wrap=True)
+            continue
         if not line.startswith("            "):  # the rest of an event looks like its beginning
             style = "bold red" if line.startswith(WRONG) else "bold" if line.startswith(PROOF) else ""
         to.print(Text(line, style=style), soft_wrap=True)
-
-
-def output_lines(output: str, to: Console) -> None:
-    """Print what an implementation printed and logged while a scenario was performed, set apart from what is ours."""
-    to.print(Text("Output:" if output else "Output: none", style="bold"))
-    for line in output.splitlines():
-        to.print(Text.assemble("  | ", Text.from_ansi(line)), soft_wrap=True)
 
 
 def _line(line: Text, to: Console) -> None:

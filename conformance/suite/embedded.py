@@ -26,7 +26,7 @@ class _Observer:
 
     def __init__(self, progress: Progress | None) -> None:
         self.results: Results | None = None
-        self.outputs: dict[tuple[str, str], str] = {}
+        self.outputs: dict[str, dict[str, str]] = {}
         self._progress = progress
 
     @pytest.hookimpl(tryfirst=True)
@@ -44,19 +44,19 @@ class _Observer:
         if isinstance(found, ConformanceSession):
             self.results = found.ledger.results
         for item in session.items:
-            if isinstance(item, JudgeItem) and item.output is not None:
-                self.outputs[item.judge.subject.label, item.about] = item.output
+            if isinstance(item, JudgeItem):
+                self.outputs.setdefault(item.judge.subject.label, {}).update(item.outputs)
 
 
 @dataclass(frozen=True)
 class Judged:
     """results: None where pytest did not come to an end of its own.
 
-    outputs: what was printed and logged in counterexamples, by implementation and rule, where that was asked for.
+    outputs: by implementation and id, what was printed and logged in counterexamples, where that was asked for.
     """
 
     results: Results | None
-    outputs: Mapping[tuple[str, str], str]
+    outputs: Mapping[str, Mapping[str, str]]
 
 
 def judge_all(

@@ -6,7 +6,7 @@ One more for the configuration matrix of each implementation: `conformance/persi
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from conformance.judging.judge import Judge
 from conformance.judging.ledger import MATRIX, Entry, charted, judged
 from conformance.judging.replay import output_of
-from conformance.report.counterexample import gist, story
+from conformance.report.counterexample import gist, shown_in_story, story
 from conformance.report.matrix import counts, gaps
 from conformance.rules.rule import Rule
 from conformance.suite.options import wanted
@@ -54,14 +54,14 @@ class AreaNode(pytest.Collector):
 class JudgeItem(pytest.Item):
     """Something that one judge is asked. about: a rule's id, or the matrix. entry: what the judge said.
 
-    output: what the implementation printed and logged in the counterexample, where that is asked for.
+    outputs: what the implementation printed and logged in counterexamples, by their ids, where that is asked for.
     """
 
     judge: Judge
     about: str
     area: Area
     entry: Entry | None = None
-    output: str | None = None
+    outputs: Mapping[str, str]
 
     @classmethod
     def made(cls, parent: AreaNode, judge: Judge, rule: Rule | None, level: Level) -> Any:
@@ -70,6 +70,7 @@ class JudgeItem(pytest.Item):
         id = nodeid(judge, rule)
         name = f"{about}[{judge.subject.label}]"
         item = cast("JudgeItem", cls.from_parent(parent, name=name, nodeid=id))  # pyright: ignore[reportUnknownMemberType]
+        item.outputs = {}
         item.judge, item.about, item.area = judge, about, rule.area if rule else "persistence"
         for mark in ("conformance", level.lower(), item.area):
             item.add_marker(mark)
@@ -109,8 +110,8 @@ class RuleItem(JudgeItem):
         assert verdict is not None
         self.user_properties += [("conformance_verdict", verdict.verdict), ("conformance_exercised", verdict.exercised)]
         if verdict.trouble or (verdict.verdict == "deviates" and self.config.option.runxfail):
-            if self.config.option.conformance_show_output and verdict.counterexample is not None:
-                self.output = output_of(verdict.counterexample.scenario, self.judge.subject)
+            if self.config.option.conformance_show_output:
+                self.outputs = {found.id: output_of(found.scenario, self.judge.subject) for found in shown_in_story(verdict)}
             raise Unmet(f"{gist(verdict)}\n{story(self.rule.title, self.judge.subject.asked, verdict)}")
         if verdict.verdict == "deviates":
             pytest.xfail(verdict.reason)

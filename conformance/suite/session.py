@@ -95,8 +95,7 @@ class ConformanceSession:
         if isinstance(item, JudgeItem) and call.when == "call" and item.entry is not None:
             setattr(report, ENTRY, msgspec.json.encode(item.entry).decode())
             report.sections.clear()  # what hundreds of scenarios printed and logged
-            if item.output is not None:
-                report.sections.append(("Output of the scenario", item.output or "none"))
+            report.sections += [(f"Output of scenario {id}", output or "none") for id, output in item.outputs.items()]
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

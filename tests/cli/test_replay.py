@@ -50,6 +50,13 @@ STORING = compact(
 )
 """A scenario in which a thread that does not say `store` is kept twice."""
 
+
+def declared(rule, aspect, scenario):
+    """A table of a baseline."""
+    text = scenario.replace("'", " ")
+    return f"[[deviation]]\nrule = \"{rule}\"\naspect = \"{aspect}\"\nreason = \"x\"\nscenario = '''{text}'''\n"
+
+
 PLAIN = '{"agents": {"a": {}}, "steps": [{"do": "create_thread", "thread": "t", "agent": "a"}]}'
 
 
@@ -126,7 +133,9 @@ def test_a_counterexample_in_results_is_compared_with_what_is_found_now(capsys, 
     code, text = replayed(capsys, "r.json", "my_agents:Faulty?", "--rule", "THR-09")
     assert (code, "THR-09, recorded in r.json, faulty 0.1.0: violated, twice; now: the same" in text) == (1, True)
     found = json.loads((here / "r.json").read_text())
-    id = next(rule["counterexample"]["id"] for rule in found["implementations"][0]["rules"] if rule["rule"] == "THR-05")
+    id = next(
+        rule["violations"][0]["counterexample"]["id"] for rule in found["implementations"][0]["rules"] if rule["rule"] == "THR-05"
+    )
     code, text = replayed(capsys, "r.json", "my_agents:Sound", "--id", id)  # that of another implementation
     assert code == 0
     assert "THR-05, recorded in r.json, faulty 0.1.0: violated, stores; now: holds" in text
@@ -138,7 +147,7 @@ def test_a_counterexample_in_results_is_compared_with_what_is_found_now(capsys, 
 def test_another_aspect_is_not_the_recorded_verdict(capsys, here):
     main(["run", "my_agents:Faulty", "--rule", "THR-05", "--profile", "quick", "--json", "r.json"])
     data = json.loads((here / "r.json").read_text())
-    data["implementations"][0]["rules"][0]["counterexample"]["aspect"] = "order"
+    data["implementations"][0]["rules"][0]["violations"][0]["aspect"] = "order"
     (here / "r.json").write_text(json.dumps(data))
     capsys.readouterr()
     code, text = replayed(capsys, "r.json", "my_agents:Faulty")
@@ -148,16 +157,28 @@ def test_another_aspect_is_not_the_recorded_verdict(capsys, here):
 
 def test_a_rule_of_the_implementations_own_baseline_is_replayed_and_so_is_any_other_baseline(capsys, here, monkeypatch):
     monkeypatch.setattr(loading, "BASELINES", here)
-    table = f"[[deviation]]\nrule = \"THR-05\"\nreason = \"x\"\nscenario = '''{STORING.replace(chr(39), ' ')}'''\n"
-    (here / "reference.toml").write_text(table)
+    (here / "reference.toml").write_text(declared("THR-05", "stores", STORING) + declared("THR-09", "twice", PLAIN))
     code, text = replayed(capsys, "THR-05", "reference")
     assert code == 0
-    assert "THR-05, recorded in reference.toml: violated; now: holds" in text
-    code, text = replayed(capsys, "reference.toml", "my_agents:Faulty")
-    assert code == 1
-    assert "THR-05, recorded in reference.toml: violated; now: the same" in text
-    id = scenario_id(decode(STORING.replace("'", " ")))
-    assert "recorded in reference.toml" in replayed(capsys, id, "reference")[1]
+    assert "THR-05, recorded in reference.toml: violated, stores; now: holds" in text
+    for rule in ("THR-05", "THR-05/stores"):
+        code, text = replayed(capsys, "reference.toml", "my_agents:Faulty", "--rule", rule)
+        assert code == 1
+        assert "THR-05, recorded in reference.toml: violated, stores; now: the same" in text
+    assert replayed(capsys, "reference.toml", "my_agents:Faulty", "--rule", "THR-09")[0] == 0  # nothing runs in its scenario
+    assert "recorded in reference.toml" in replayed(capsys, scenario_id(decode(PLAIN)), "reference")[1]
+
+
+def test_known_failures_of_a_frozen_scenario_are_records_too(capsys, here, monkeypatch):
+    monkeypatch.setattr(loading, "BASELINES", here)
+    (here / "reference.toml").touch()
+    id = scenario_id(load("threads")[0][1])
+    failures = {"format": "agent-tck-failures/1", "implementations": {"reference": {"THR-05/stores": [id]}}}
+    (here / "reference.failures.json").write_text(json.dumps(failures))
+    code, text = replayed(capsys, id, "reference")
+    assert code == 0
+    assert "THR-05, recorded in reference.failures.json: violated, stores; now: " in text
+    assert "now: the same" not in text
 
 
 def test_a_frozen_scenario_is_found_by_its_id(capsys):
@@ -219,13 +240,15 @@ def test_output_is_shown_where_it_is_asked_for(capsys):
         (("{", "reference"), "scenario: line 1, column 2: not JSON"),
         (("broken.json", "reference"), "broken.json: line 1, column 1: not JSON"),
         (("THR-05", "my_agents:Sound"), "my_agents:Sound has no baseline of its own: name the file and the rule"),
-        (("THR-01", "agent-framework"), "agent-framework.toml records no scenario of THR-01; it has some of THR-04, "),
+        (("THR-5/stores", "reference"), "there is no rule 'THR-5'; did you mean 'THR-05'?"),
+        (("storing.json", "reference", "--rule", "THR-05/store"), "there is no aspect of THR-05 'store'; did you mean 'stores'?"),
+        (("THR-01", "agent-framework"), "agent-framework.toml records no scenario of THR-01; it has THR-04/"),
         (("0123456789ab", "reference"), "no frozen scenario has the id 0123456789ab"),
-        (("known.toml", "reference"), "known.toml records several scenarios: choose one with --rule: THR-01, THR-05"),
         (
-            ("known.toml", "reference", "--rule", "THR-09"),
-            "known.toml records no scenario of THR-09; it has some of THR-01, THR-05",
+            ("known.toml", "reference"),
+            "several scenarios: choose one with --rule or --id: THR-05/stores (5ee05128e23a), THR-09/twice (",
         ),
+        (("known.toml", "reference", "--rule", "THR-01"), "known.toml records no scenario of THR-01; it has THR-05/stores ("),
         (("empty.toml", "reference"), "empty.toml records no scenario"),
         (("storing.json", "my_agents:Small"), "it does not declare service.one_id, service.stores_by_default"),
         ((PLAIN, "my_agents:Small", "--rule", "THR-06"), "small cannot be judged by THR-06, which needs capability threads.hosted"),
@@ -234,11 +257,7 @@ def test_output_is_shown_where_it_is_asked_for(capsys):
 def test_mistakes_exit_2_and_say_what_to_do(capsys, here, arguments, says):
     (here / "broken.json").write_text("no")
     (here / "empty.toml").write_text("")
-    tables = [
-        f"[[deviation]]\nrule = \"{rule}\"\nreason = \"x\"\nscenario = '''{text}'''\n"
-        for rule, text in (("THR-01", PLAIN), ("THR-05", STORING.replace("'", " ")))
-    ]
-    (here / "known.toml").write_text("".join(tables))
+    (here / "known.toml").write_text(declared("THR-05", "stores", STORING) + declared("THR-09", "twice", PLAIN))
     assert main(["replay", *arguments]) == 2
     text = capsys.readouterr()
     assert says in text.err

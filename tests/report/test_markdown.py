@@ -68,8 +68,8 @@ def test_the_story_tells_the_steps_and_marks_the_wrong_event(results):
     verdict = results.implementations[0].rules[0]
     lines = story("Nobody ever shouts.", "my_agents:Shouting?volume=it's loud", verdict).splitlines()
     assert gist(verdict) == "fail: got a shout; expected an answer in a normal voice"
-    assert lines[:2] == ["THR-05 (MUST): Nobody ever shouts.", "Aspect: loud"]
-    assert lines[3] == f"Scenario {verdict.counterexample.id}"
+    assert lines[:4] == ["THR-05 (MUST): Nobody ever shouts.", "", "Aspect: loud", ""]
+    assert lines[4] == f"Scenario {verdict.counterexample.id}"
     run = lines.index("  2. run t with 'please shout'")
     assert "       … 2 events" in lines[:run]  # of another run
     assert ">>     5  run returned (messages: [assistant: 'HELLO'])" in lines[run:]
@@ -167,7 +167,8 @@ def test_no_line_is_cut_or_wrapped_where_nobody_looks(results):
     implementation = results.implementations[0]
     (first, *others), name = implementation.rules, "a-rather-long-name-of-an-implementation"
     long = msgspec.structs.replace(first.counterexample, got="very loud " * 50 + "indeed")
-    verdicts = (msgspec.structs.replace(first, counterexample=long), *others)
+    violation = msgspec.structs.replace(first.violations[0], counterexample=long)
+    verdicts = (msgspec.structs.replace(first, violations=(violation,)), *others)
     many = [msgspec.structs.replace(implementation, name=f"{name}-{number}", rules=verdicts) for number in range(4)]
     for more in ({}, {"force_terminal": True}):  # FORCE_COLOR makes no terminal of a file
         text = shown(msgspec.structs.replace(results, implementations=tuple(many)), StringIO(), WIDTH, **more)
@@ -178,7 +179,8 @@ def test_no_line_is_cut_or_wrapped_where_nobody_looks(results):
 
 def test_each_violation_and_each_error_has_its_story_once(results):
     text = StringIO()
-    outputs = {("shouting", "THR-05"): "one\n\x1b[31mtwo\x1b[0m\x1b[2J\n"}
+    id = results.implementations[0].rules[0].counterexample.id
+    outputs = {"shouting": {id: "one\n\x1b[31mtwo\x1b[0m\x1b[2J\n"}}
     titles = TITLES | {"PER-02": "A rule with a bug."}
     stories(results, titles, Console(file=text, width=WIDTH, no_color=True, highlight=False, markup=False), outputs)
     lines = text.getvalue().splitlines()

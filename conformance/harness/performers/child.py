@@ -6,6 +6,7 @@ implementation is imported: what that prints goes to standard error, and what it
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from conformance.harness.performers.messages import Describe, Description, Initi
 from conformance.implementation.loading import resolve
 from conformance.implementation.subject import Subject
 from conformance.trace.trace import Trace
+from conformance.world.captured_warnings import LogPrinter
 
 
 class Child:
@@ -75,6 +77,7 @@ class Child:
 def main() -> None:
     """Answer until the other side closes its end."""
     child = Child()
+    logging.getLogger().addHandler(LogPrinter(sys.stderr))
     with open(_taken(0, os.open(os.devnull, os.O_RDONLY)), "rb") as requests, open(_taken(1, 2), "wb") as responses:
         for line in requests:
             responses.write(json_rpc.line(child.answer(line)))

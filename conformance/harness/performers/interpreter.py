@@ -69,8 +69,10 @@ class Interpreter(Performer):
                 self._process, _ = self._start()
             seconds = (len(scenario.steps) + 2) * (timeout + 1) + _SPARE  # opening and closing take a step's time each
             told = self._process.ask("perform", Perform(scenario=scenario, timeout=timeout), seconds=seconds)
+            self.output = self._process.noise
             trace = msgspec.json.decode(told, type=Trace)
         except Gone as gone:
+            self.output = self._process.noise if self._process else ""
             return self._lost(Broke(step=0, cause=gone.cause, text=stable(str(gone))))
         except (Failed, UsageError, msgspec.MsgspecError) as error:
             return self._lost(Broke(step=0, cause="crash", text=stable(str(error)), blame="harness"))

@@ -16,6 +16,7 @@ from typing import IO, Any, Literal
 
 import msgspec
 
+from conformance.harness.output import bounded
 from conformance.harness.performers import json_rpc
 from conformance.harness.performers.json_rpc import Error, Request, Response
 
@@ -46,10 +47,14 @@ class Failed(Exception):
 
 
 class Process:
-    """One that runs, and answers requests. It ends with this object, at the latest with the interpreter."""
+    """One that runs, and answers requests. It ends with this object, at the latest with the interpreter.
+
+    noise: what it printed since the request before the latest one, bounded.
+    """
 
     def __init__(self, command: Sequence[str]) -> None:
         """Start it. Raises OSError."""
+        self.noise = ""
         self._asked = 0
         self._noise: IO[bytes] = tempfile.TemporaryFile("ab+", buffering=0)  # noqa: SIM115 (appending: it can be emptied meanwhile)
         try:
@@ -75,6 +80,7 @@ class Process:
         except (OSError, ValueError):  # it ended, or was ended here
             raise self._dead() from None
         response = self._response(seconds)
+        self.noise = bounded(self._noise)
         self._noise.truncate(0)
         if isinstance(response.error, Error):
             raise Failed(response.error)
@@ -129,9 +135,8 @@ class Process:
 
     def _last_words(self) -> str:
         with suppress(OSError, ValueError):
-            self._noise.seek(0)
-            lines = self._noise.read().decode(errors="replace").split("\n")
-            last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            self.noise = bounded(self._noise)
+            last = next((line.strip() for line in reversed(self.noise.split("\n")) if line.strip()), "")
             return f"; it printed last: {last[-300:]!r}" if last else ""
         return ""
 
