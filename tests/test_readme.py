@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from conformance import adapter
 from conformance.adapter import Implementation
+from conformance.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 AREAS = ("threads", "persistence", "orchestration")
@@ -107,6 +109,13 @@ def test_the_guide_says_truly_how_long_an_adapter_is():
     assert said is not None
     assert abs(int(said[1].replace(",", "")) - lines) < 100
     assert said[2] == {11: "eleven", 12: "twelve", 13: "thirteen"}[len(modules)]
+
+
+def test_the_command_in_the_guide_to_failures_works(capsys: pytest.CaptureFixture[str]):
+    guide = (ROOT / "docs" / "failures.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"```sh\nagent-tck (.*)\n```", guide)
+    assert main(shlex.split(command)) == 0
+    assert "On reference " in capsys.readouterr().out
 
 
 def test_the_guide_names_everything_that_an_adapter_can_import():
