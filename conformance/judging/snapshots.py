@@ -10,7 +10,7 @@ from conformance.reference.implementation import Reference
 from conformance.scenario.files import folder
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
-from conformance.vocabulary import Area, Data, Policies, plain
+from conformance.vocabulary import Area, Data, plain
 
 _WORDING: Mapping[str, tuple[str, ...]] = {
     "raised": ("text", "native", "where"),
@@ -26,7 +26,7 @@ class Snapshots(Data, frozen=True, kw_only=True, omit_defaults=False):
     """How an implementation's traces of the fixtures compare. differing: the fixtures, as `area/name`.
 
     Not comparable is a fixture that demands what is not declared, that could not be performed to its end, or any one where the
-    policies differ.
+    policies differ or the history is kept in steps of the implementation's own.
     """
 
     equal: int = 0
@@ -48,9 +48,9 @@ def stored(area: Area, fixture: str) -> str | None:
     return found.read_text(encoding="utf-8") if found else None
 
 
-def comparable(policies: Policies) -> bool:
-    """Whether an implementation with these policies must reproduce the snapshots at all."""
-    return policies == Reference().policies
+def comparable(trace: Trace) -> bool:
+    """Whether the implementation must reproduce the snapshots at all: with the reference's policies, and as it persists."""
+    return trace.policies == Reference().policies and "history.incremental" not in trace.capabilities
 
 
 def compare(area: Area, fixtures: int, performed: Mapping[str, tuple[Scenario, Trace]]) -> Snapshots:
@@ -58,7 +58,7 @@ def compare(area: Area, fixtures: int, performed: Mapping[str, tuple[Scenario, T
     equal, differing = 0, list[str]()
     for name, (scenario, trace) in performed.items():
         snapshot = stored(area, name)
-        if snapshot is None or not comparable(trace.policies) or _unfinished(trace):
+        if snapshot is None or not comparable(trace) or _unfinished(trace):
             continue
         if canonical(scenario, trace) == snapshot:
             equal += 1

@@ -87,6 +87,8 @@ def test_an_implementation_is_compared_where_its_policies_are_the_reference_s():
     assert compare("threads", 3, same) == Snapshots(equal=1, not_comparable=2)
     other = {name: (scenario, msgspec.structs.replace(same[name][1], policies=Policies()))}
     assert compare("threads", 3, other) == Snapshots(not_comparable=3)
+    in_steps = {name: (scenario, msgspec.structs.replace(same[name][1], capabilities=("history.incremental",)))}
+    assert compare("threads", 3, in_steps) == Snapshots(not_comparable=3)
     silent = {name: (scenario, msgspec.structs.replace(same[name][1], events=()))}
     assert compare("threads", 3, silent) == Snapshots(differing=(f"threads/{name}",), not_comparable=2)
     unfinished = {name: (scenario, perform(scenario, lambda: Shouting(volume="no such policy")))}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView, alike, change, same_data
-from conformance.rules.model import timing_of
+from conformance.rules.model import persistence_of, timing_of
 from conformance.rules.preconditions import (
     failed_after_a_request,
     failed_at_an_undeclared_time,
@@ -78,8 +78,8 @@ def shows_what_was_given(_: ExecutionView, run: RunView) -> bool:
 
 @condition
 def set_to_persist_per_run(_: ExecutionView, run: RunView) -> bool:
-    """The agent's history is appended once, at the end of a run."""
-    return timing_of(run) == "per run" and not run.agent.per_service_call
+    """The agent's history is appended once, at the end of a run, or as the implementation does it by itself."""
+    return persistence_of(run.agent) == "per run"
 
 
 # --- the rules ---
@@ -324,10 +324,12 @@ def streaming_changes_nothing(execution: ExecutionView, pair: StreamingPair) -> 
 def a_failed_run_leaves_a_local_thread_as_it_was(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A run that fails or is cancelled leaves a local thread as it was.
 
-    What per-service-call persistence keeps of it is in PER-19; what context providers make of it, in THR-31.
+    What per-service-call persistence keeps of it is in PER-19, what is kept in steps of the implementation's own, in PER-57 and
+    PER-62; what context providers make of it, in THR-31.
     """
-    stored = [at for at, _ in run.stored]
-    facts = {"kind": "wrong kind", "conversation_id": "another id", "messages": "turn kept"}
+    in_steps = timing_of(run) == "incremental"
+    stored = [] if in_steps else [at for at, _ in run.stored]
+    facts = {"kind": "wrong kind", "conversation_id": "another id", **({} if in_steps else {"messages": "turn kept"})}
     wrong = [*change(execution, run, run.thread or "", tuple(facts)), *stored]
     aspects = [aspect for fact, aspect in facts.items() if change(execution, run, run.thread or "", (fact,))]
     yield finding(

@@ -11,7 +11,7 @@ from written import ALL, Said, Written, broken, calls, holds, left_alone, result
 
 from conformance.rules.catalogue import CATALOGUE
 from conformance.scenario.scenario import CreateThread, Respond, Run, Scenario
-from conformance.scenario.specs import AgentSpec, ReplySpec, ToolSpec
+from conformance.scenario.specs import AgentSpec, ReplySpec, ServiceSpec, ToolSpec
 from conformance.vocabulary import Capability, Policies
 
 BOTH, RAIN = calls("c1", "c2", weather={}, map={}), results(c2="rain")
@@ -126,6 +126,7 @@ def test_per_57_says_nothing_of_requests_where_a_thread_hides_its_messages():
 
 
 OTHER = AgentSpec(history="default")
+ANEW = ServiceSpec(repeats_call_ids=True)
 
 
 def test_per_57_leaves_alone_what_a_service_may_keep():
@@ -137,6 +138,7 @@ def test_per_57_leaves_alone_what_a_service_may_keep():
     ("written", "name"),
     [
         (steps(kept(reduces_to=1)).run("t").called("one").replied("1").appended("one", "=1").returned("1"), "bounded history"),
+        (steps(kept(service=ANEW)).run("t").called("one").replied("1").appended("one", "=1").returned("1"), "recurring call ids"),
         (
             steps(kept(run("one"), run("two", agent="b"), b=OTHER)).run("t").called("one").replied("1").appended("one", "=1"),
             "after another history",
