@@ -16,7 +16,7 @@ from conformance.scenario.requirements import can_perform
 from conformance.vocabulary import AREAS
 
 TIMEOUT = 20.0
-MOST = 5
+MOST = 6
 """So many rules were listed when this was written: whoever mends one takes it out here and there."""
 
 

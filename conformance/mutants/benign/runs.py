@@ -29,7 +29,7 @@ from conformance.world.errors import ServiceError
 class RetriesCleanly(Benign):
     """A service call that fails before anything came of it is made once more, unchanged."""
 
-    fires = frozenset({"PER-08", "PER-19", "PER-20", "PER-30"})
+    fires = frozenset({"PER-08", "PER-19", "PER-20", "PER-30", "PER-62"})
 
     class _Leaf(LeafClient):
         """Calls the service again."""

@@ -8,18 +8,18 @@ from contextlib import aclosing
 
 from conformance.mutants.benign.variant import Benign
 from conformance.reference.errors import UnknownParticipant
+from conformance.reference.implementation import Reference
 from conformance.reference.patterns import PATTERNS, Custom, Managed
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
 from conformance.trace.exchange import OutputSeen, Response, Turn, WorkflowSeen
 from conformance.trace.messages import Message
-from conformance.vocabulary import CAPABILITIES
 
 
 class CompletesAtOnce(Benign):
     """An author's executor completes the run as soon as it says so, with a bare text. Nobody in a workflow can ask."""
 
-    capabilities = frozenset(CAPABILITIES) - {"workflows.requests"}
+    capabilities = Reference.capabilities - {"workflows.requests"}
 
     class _Custom(Custom):
         """Does not wait for others."""
@@ -51,7 +51,7 @@ class CompletesAtOnce(Benign):
 class ShowsStreamsAsChunks(Benign):
     """In a stream no response of a participant is output as a whole, but the answer. Nobody in a workflow can ask."""
 
-    capabilities = frozenset(CAPABILITIES) - {"workflows.requests"}
+    capabilities = Reference.capabilities - {"workflows.requests"}
 
     def run_workflow(self, workflow: Workflow, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Run a workflow."""

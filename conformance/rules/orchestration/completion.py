@@ -32,6 +32,7 @@ from conformance.rules.orchestration.workflow_run import (
     cut_off,
     direct_run,
     left_to_author,
+    others_output_beside,
     streams,
     succeeded,
     waited,
@@ -40,7 +41,6 @@ from conformance.rules.orchestration.workflow_run import (
 )
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.wording import outcome, quoted, show
-from conformance.scenario.specs import WorkflowSpec
 from conformance.trace.adapter_events import Chunk, Idle, Output, Raised, RequestPending
 from conformance.trace.harness_events import Warned
 
@@ -51,20 +51,6 @@ from conformance.trace.harness_events import Warned
 def shows_something(_: ExecutionView, each: WorkflowRun) -> bool:
     """The run has outputs or chunks."""
     return bool(each.run.of(Output) or each.run.of(Chunk))
-
-
-@condition
-def others_output_beside(_: ExecutionView, each: WorkflowRun) -> bool:
-    """The workflow's author lets others output in the superstep of the executor that completes, or later."""
-    names = completing(each.workflow)
-    others = [name for stage in _last_stages(each.workflow, names) for name in stage if name not in names]
-    return any(name in each.workflow.participants or each.workflow.executors[name].emits for name in others)
-
-
-def _last_stages(workflow: WorkflowSpec, names: list[str]) -> tuple[tuple[str, ...], ...]:
-    """The supersteps of a workflow from the one of the first of these executors on."""
-    first = next((place for place, stage in enumerate(workflow.stages) if names and names[0] in stage), len(workflow.stages))
-    return workflow.stages[first:]
 
 
 @condition

@@ -24,6 +24,7 @@ from conformance.rules.orchestration.workflow_run import (
     handoff,
     left_to_author,
     nests,
+    others_output_beside,
     shows_intermediates,
     succeeded,
 )
@@ -94,12 +95,13 @@ def with_intermediates_each_response_is_shown_once(execution: ExecutionView, eac
 
     In the order in which they were produced: of several that work side by side each one's in its own order. The answering
     participant's response is not also counted as a second completion. As the answer of a sequence is that response itself, an
-    implementation may show it as the answer alone.
+    implementation may show it as the answer alone. An author may let others output beside the completion, or after it.
     """
     run = each.run
     done, shown = [at for at, _ in completed(run)], intermediate(execution, run)
     got, expected = [part for _, said in shown for part in said], _shown(execution, each)
-    late, signed = [at for at, _ in shown if at > min(done, default=at)], _signed_by_others(execution, run)
+    latest = run.events[-1][0] if others_output_beside(execution, each) else min(done, default=run.events[-1][0])
+    late, signed = [at for at, _ in shown if at > latest], _signed_by_others(execution, run)
     how = _how_shown_otherwise(execution, each, got, expected) or _how_out_of_place(late, signed, done)
     yield finding(
         not how,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from conformance.rules import preconditions
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
+from conformance.rules.orchestration.expected import completing
 from conformance.rules.orchestration.outputs import completed
 from conformance.rules.orchestration.structure import children, completes_once
 from conformance.rules.run_view import RunView
@@ -122,6 +123,20 @@ def nests(execution: ExecutionView, each: WorkflowRun) -> bool:
 def left_to_author(execution: ExecutionView, each: WorkflowRun) -> bool:
     """An author-written workflow takes part in which not exactly one executor completes (ORC-07, ORC-08)."""
     return not completes_once(execution.scenario, each.spec.workflow)
+
+
+@condition
+def others_output_beside(_: ExecutionView, each: WorkflowRun) -> bool:
+    """The workflow's author lets others output in the superstep of the executor that completes, or later."""
+    names = completing(each.workflow)
+    others = [name for stage in _last_stages(each.workflow, names) for name in stage if name not in names]
+    return any(name in each.workflow.participants or each.workflow.executors[name].emits for name in others)
+
+
+def _last_stages(workflow: WorkflowSpec, names: list[str]) -> tuple[tuple[str, ...], ...]:
+    """The supersteps of a workflow from the one of the first of these executors on."""
+    first = next((place for place, stage in enumerate(workflow.stages) if names and names[0] in stage), len(workflow.stages))
+    return workflow.stages[first:]
 
 
 def of_pattern(pattern: Pattern) -> Condition[WorkflowRun]:

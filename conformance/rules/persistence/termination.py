@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
+from conformance.rules.model import persistence_of
 from conformance.rules.persistence.history import (
     copies_are_written,
     detached,
@@ -76,6 +77,12 @@ UNSURE = (recurring_call_ids, more_than_one_gone_wrong, cut_short, next_after(ca
 """Where nobody can say which calls and results there are to be found after such a run."""
 
 
+@condition
+def per_call_but_in_the_background(_: ExecutionView, run: RunView) -> bool:
+    """The agent persists after each call, and the run is in the background: it should persist at its end, but need not (PER-40)."""
+    return run.in_background and persistence_of(run.agent) == "per call"
+
+
 # --- the rules ---
 
 
@@ -109,7 +116,7 @@ def a_trailing_result_is_not_stored_per_call(execution: ExecutionView, run: RunV
     policies=("trailing_result",),
     each=thread_run,
     when=[with_provider, persisted_per_run, terminated, succeeded],
-    leaves_alone=[after_a_contradiction, under_a_conversation],
+    leaves_alone=[after_a_contradiction, under_a_conversation, per_call_but_in_the_background],
     aspects=["stored", "not stored"],
 )
 def a_trailing_result_is_a_policy_per_run(execution: ExecutionView, run: RunView) -> Iterator[Finding]:

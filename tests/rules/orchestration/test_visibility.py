@@ -93,6 +93,12 @@ def test_orc_21_breaks_where_what_is_shown_is_right():
     assert broken(in_turn(flow(**ON)).output("A", "B").completed("B").completed("B"), "ORC-21") == {"several completions"}
 
 
+def test_orc_21_lets_an_author_show_something_beside_the_completion():
+    executors = {"x": ExecutorSpec(completes="done"), "y": ExecutorSpec(emits=("beside",))}
+    beside = Written(flow("custom", stages=(("x", "y"),), executors=executors, **ON)).run().completed("done", executor="x")
+    assert holds(beside.output("beside", executor="y"), "ORC-21")
+
+
 @pytest.mark.parametrize(("pieces", "aspect"), [("B", "missing"), ("AABB", "repeated"), ("ABX", "foreign")])
 def test_orc_21_breaks_where_chunks_are_all_that_is_shown(pieces, aspect):
     streamed = in_turn(flow(runs=(run(stream=True),), **ON))

@@ -71,6 +71,8 @@ def test_per_15_leaves_alone():
     assert left_alone(let_through(), "PER-15") == {"after a contradiction"}
     hosted = stopped(begun(kept(kind="hosted", service=ONE_ID), "hosted", trailing_result="stored"), conversation_id="a-1")
     assert left_alone(hosted, "PER-15") == {"under a conversation"}
+    behind = stopped(begun(kept(run("one", background=True), **PER_CALL), trailing_result="stored"), "one", STOPS)
+    assert left_alone(behind, "PER-15") == {"per call but in the background"}
 
 
 # --- PER-16 ---
