@@ -295,7 +295,7 @@ class BackgroundRunStoredPerServiceCall(Mutant):
 
     breaks = "PER-40/several appends"
     imitates = "https://github.com/microsoft/agent-framework/pull/3808"
-    expected = frozenset({"PER-15", "PER-40"})
+    expected = frozenset({"PER-40"})
 
     class _Agent(Agent):
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:

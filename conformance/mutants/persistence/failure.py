@@ -186,7 +186,7 @@ class InputOfAFailedRunStored(Mutant):
 
     breaks = "PER-20/appended afterwards"
     imitates = "https://github.com/JeffOtano/roni/pull/158"
-    expected = frozenset({"PER-20", "PER-21", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
+    expected = frozenset({"PER-20", "PER-21", "PER-36", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
 
     class _End(RunEnd):
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Front, behind
-from conformance.mutants.persistence.ordinary_runs import FAILING, ORDINARY, PER_CALL, PER_RUN
+from conformance.mutants.persistence.ordinary_runs import ENDING, FAILING, ORDINARY, PER_CALL, PER_RUN, OrdinaryRuns
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client, Emit, PersistingClient
 from conformance.reference.errors import Unsupported
@@ -27,7 +27,7 @@ from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import Response, Turn
-from conformance.trace.messages import Message
+from conformance.trace.messages import Message, Result
 from conformance.world.chat_service import Reply, Request
 from conformance.world.errors import ServiceError
 
@@ -495,3 +495,34 @@ class AppendedWithTheNextCall(Mutant):
             await super().look(moment, thread)
 
     parts = Parts(decorator=_Decorator, home=_Home, listeners=_Listeners)
+
+
+class OpenCallsAnsweredByTheFramework(Mutant):
+    """Where a terminated run left calls open, the next run begins with made-up results, also where the caller supplies them."""
+
+    breaks = "PER-08/foreign"
+    imitates = "https://github.com/pydantic/pydantic-ai/issues/4728"
+    expected = frozenset({"PER-08"})
+
+    class _Front(Front):
+        """The store that repairs what it loads."""
+
+        made_up: tuple[Message, ...] | None = None
+        began = 0
+
+        async def load(self) -> tuple[Message, ...]:
+            """Answer calls that are open when the run begins."""
+            loaded = await super().load()
+            if self.made_up is None:
+                results = tuple(Result(id=call.id, value="no result") for call in loaded[-1].calls) if loaded else ()
+                self.made_up = (Message(role="tool", results=results),) if results else ()
+                self.began = len(loaded)
+            return (*loaded[: self.began], *self.made_up, *loaded[self.began :])
+
+    class _Runs(OrdinaryRuns):
+        def include(self, setting: Setting, thread: Thread) -> bool:
+            """Only where the caller supplies them."""
+            runs = list(setting.world.scenario.runs())
+            return super().include(setting, thread) and runs[setting.world.script.number].supplies
+
+    parts = behind(_Front, _Runs(ENDING.cells, ENDING.but))

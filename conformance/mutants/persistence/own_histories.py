@@ -363,7 +363,7 @@ class ThreadTakesUpAFailedRun(Mutant):
 
     breaks = "PER-62/after a failure (PER-22)"
     imitates = "https://github.com/google/adk-python/issues/4506"
-    expected = frozenset({"PER-62", "THR-05"})
+    expected = frozenset({"PER-62", "THR-05", "THR-35"})
 
     parts = replace(before_threads(MakingUp, _FAILING_AT_THE_END), end=NotesFailures)
 

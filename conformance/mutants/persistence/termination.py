@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Front, behind
-from conformance.mutants.persistence.ordinary_runs import ENDING, OrdinaryRuns
+from conformance.mutants.persistence.ordinary_runs import ENDING
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.history_home import HistoryHome
@@ -18,10 +18,9 @@ from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Terms
-from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
 from conformance.trace.exchange import Response
-from conformance.trace.messages import Message, Result
+from conformance.trace.messages import Message
 
 
 def _supplied(messages: Sequence[Message]) -> bool:
@@ -79,37 +78,6 @@ class SuppliedResultsRefused(Mutant):
             return await super()._run(thread, new, emit, stream=stream, terms=terms)
 
     agent_type = _Agent
-
-
-class OpenCallsAnsweredByTheFramework(Mutant):
-    """Where a terminated run left calls open, the next run begins with made-up results, also where the caller supplies them."""
-
-    breaks = "PER-16/not sent"
-    imitates = "https://github.com/pydantic/pydantic-ai/issues/4728"
-    expected = frozenset({"PER-08", "PER-16"})
-
-    class _Front(Front):
-        """The store that repairs what it loads."""
-
-        made_up: tuple[Message, ...] | None = None
-        began = 0
-
-        async def load(self) -> tuple[Message, ...]:
-            """Answer calls that are open when the run begins."""
-            loaded = await super().load()
-            if self.made_up is None:
-                results = tuple(Result(id=call.id, value="no result") for call in loaded[-1].calls) if loaded else ()
-                self.made_up = (Message(role="tool", results=results),) if results else ()
-                self.began = len(loaded)
-            return (*loaded[: self.began], *self.made_up, *loaded[self.began :])
-
-    class _Runs(OrdinaryRuns):
-        def include(self, setting: Setting, thread: Thread) -> bool:
-            """Only where the caller supplies them."""
-            runs = list(setting.world.scenario.runs())
-            return super().include(setting, thread) and runs[setting.world.script.number].supplies
-
-    parts = behind(_Front, _Runs(ENDING.cells, ENDING.but))
 
 
 class _Trimming(Reference):

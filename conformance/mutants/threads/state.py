@@ -180,7 +180,7 @@ class FailedInputKept(Mutant):
 
     breaks = "THR-28/turn kept"
     imitates = "https://github.com/microsoft/agent-framework/issues/7630"
-    expected = frozenset({"PER-20", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
+    expected = frozenset({"PER-20", "PER-36", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
 
     class _End(RunEnd):
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
