@@ -41,6 +41,7 @@ from conformance.rules.orchestration.workflow_run import (
 )
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.wording import outcome, quoted, show
+from conformance.scenario.scenario import RunWorkflow
 from conformance.trace.adapter_events import Chunk, Idle, Output, Raised, RequestPending
 from conformance.trace.harness_events import Warned
 
@@ -364,7 +365,12 @@ def _signalled_chunks(each: WorkflowRun) -> list[int]:
 
 def _completed_before(each: LaterRun) -> bool:
     """Whether an earlier run that was asked for in the same way came to a completion."""
-    return any(final_events(other.run, other.spec) for other in each.earlier if other.spec.stream == each.itself.spec.stream)
+    alike = [other for other in each.earlier if _asked(other.spec) == _asked(each.itself.spec)]
+    return any(final_events(other.run, other.spec) for other in alike)
+
+
+def _asked(spec: RunWorkflow) -> tuple[bool, bool]:
+    return spec.stream, spec.as_agent
 
 
 def _joined_otherwise(execution: ExecutionView, each: WorkflowRun) -> list[str]:

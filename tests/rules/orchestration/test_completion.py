@@ -238,6 +238,11 @@ def test_orc_06_holds_as_an_agent():
     assert holds(second(spoken(agents).returned("B")).returned("D"), "ORC-06")
 
 
+def test_orc_06_holds_where_the_first_run_came_back_as_an_agent_with_nothing():
+    mixed = Written(flow("custom", stages=(("x",),), executors={"x": ExecutorSpec()}, runs=(run(as_agent=True), run())))
+    assert holds(mixed.run().returned().run(), "ORC-06")
+
+
 def test_orc_06_breaks():
     assert broken(second().raised(), "ORC-06") == {"raised"}
     assert broken(second(), "ORC-06") == {"no completion"}
