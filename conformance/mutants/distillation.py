@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations, product
+from heapq import heapify, heappop, heappush
+from itertools import combinations, islice, product
 
 import msgspec
 
@@ -117,12 +118,20 @@ def chosen(kept: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[S
         take(candidate)
     taken = {scenario_id(scenario) for scenario in found}
     left = [candidate for candidate in candidates if scenario_id(candidate.scenario) not in taken]
-    while left:
-        gains = [sum(_weight(demand) for demand in each.meets if open_demands[demand] > 0) / each.cost for each in left]
-        best = max(range(len(left)), key=gains.__getitem__)
-        if not gains[best]:
-            break
-        take(left.pop(best))
+
+    def gain(place: int) -> float:
+        return sum(_weight(demand) for demand in left[place].meets if open_demands[demand] > 0) / left[place].cost
+
+    # A gain only shrinks: where the best of old figures is still the best after a new look, no other can be better.
+    best = [(-gain(place), place) for place in range(len(left))]
+    heapify(best)
+    while best:
+        _, place = heappop(best)
+        now = gain(place)
+        if now and best and best[0] < (-now, place):
+            heappush(best, (-now, place))
+        elif now:
+            take(left[place])
     return found
 
 
@@ -193,12 +202,13 @@ def _meets(area: Area, scenario: Scenario) -> frozenset[str]:
 
 
 def _killing(name: str, encoded: Sequence[bytes]) -> tuple[str, list[str]]:
-    """The ids of the scenarios that kill a mutant by rules that should."""
+    """The ids of the first scenarios that kill a mutant by rules that should."""
     mutant = mutants()[name]
     found = [(scenario_id(scenario), scenario) for scenario in (msgspec.json.decode(each, type=Scenario) for each in encoded)]
     judged = _trial().violated(mutant.area(), subject(mutant), iter(found))
-    # what breaks too often ends early
-    return name, [id for (id, _), (ways, _) in zip(found, judged, strict=False) if rules_of(ways) & mutant.expected]
+    # what breaks too often ends early; what is killed often enough demands no more
+    kills = (id for (id, _), (ways, _) in zip(found, judged, strict=False) if rules_of(ways) & mutant.expected)
+    return name, list(islice(kills, KILLED))
 
 
 @cache
