@@ -31,6 +31,7 @@ from conformance.rules.orchestration.workflow_run import (
     handoff,
     left_to_author,
     nests,
+    others_output_beside,
     raised,
     run_as_agent,
     shows_intermediates,
@@ -119,7 +120,8 @@ def as_an_agent_the_answer_is_the_response(execution: ExecutionView, each: Workf
 def as_an_agent_intermediates_come_before_the_answer(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """As an agent, not streaming, intermediates on: intermediates first, then the answer, each message once.
 
-    Where the answer is what participants said, their messages are both, and stand there once.
+    Where the answer is what participants said, their messages are both, and stand there once. An author may let others output
+    beside the executor that completes, or after it: then each one's messages are in its own order.
     """
     first, answer = _shown(execution, each)
     forms = answers(execution, each.run, each.workflow)
@@ -129,8 +131,9 @@ def as_an_agent_intermediates_come_before_the_answer(execution: ExecutionView, e
     for at, response in each.run.of(RunReturned):
         got = said(execution, response.messages)
         any_order = beside and got[len(got) - len(answer) :] in (answer, *forms)
+        in_place = others_output_beside(execution, each) and in_turns([[part] for part in got], _in_place(execution, each))
         yield finding(
-            got in together or (any_order and Counter(got) == Counter(together[0])),
+            got in together or in_place or (any_order and Counter(got) == Counter(together[0])),
             at,
             how_they_differ(got, together[0]),
             expected=f"intermediates, then the answer, each once: {show(together[0])}",
@@ -164,7 +167,7 @@ def as_an_agent_updates_join_to_the_response(execution: ExecutionView, each: Wor
     got = "".join(chunk.text for _, chunk in updates)
     pieces = [chunk.text for _, chunk in updates]
     yield finding(
-        got == wanted or any(in_turns(pieces, stages) for stages in (_stages(execution, each), _in_place(execution, each))),
+        got == wanted or any(in_turns(pieces, stages) for stages in _in_stages(execution, each)),
         updates[-1][0] if updates else each.end,
         how_texts_differ(got, expected),
         expected=f"updates that join to {wanted!r}",
@@ -343,13 +346,18 @@ def _stages(execution: ExecutionView, each: WorkflowRun) -> list[list[str]]:
     return [list(map(_text, stage)) for stage in (*shown, last)]
 
 
-def _in_place(execution: ExecutionView, each: WorkflowRun) -> list[list[str]]:
-    """The same of an author's stages, where an executor completes the run while others in its stage or after it still speak."""
-    if each.workflow.pattern != "custom" or not each.workflow.intermediate_outputs:
-        return _stages(execution, each)
+def _in_stages(execution: ExecutionView, each: WorkflowRun) -> Iterator[list[list[str]]]:
+    """The texts in the orders in which updates may bring them."""
+    yield _stages(execution, each)
+    if each.workflow.pattern == "custom" and each.workflow.intermediate_outputs:
+        yield [list(map(_text, stage)) for stage in _in_place(execution, each)]
+
+
+def _in_place(execution: ExecutionView, each: WorkflowRun) -> list[list[list[Part]]]:
+    """What is shown of an author's stages, where others still speak beside the executor that completes the run, or after it."""
     executors = {name: list(filter(None, (spec.completes, spec.again))) for name, spec in each.workflow.executors.items()}
     return [
-        ["".join((_text(_of_stage(execution, each, name)), *executors.get(name, ()))) for name in stage]
+        [[*_of_stage(execution, each, name), *(("assistant", text) for text in executors.get(name, ()))] for name in stage]
         for stage in each.workflow.stages
     ]
 

@@ -20,8 +20,8 @@ from conformance.rules.orchestration.outputs import (
     exactly_one,
     final_events,
     how_texts_differ,
+    in_no_output,
     intermediate,
-    intermediate_outputs,
     texts,
 )
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, completions_alike, pair_by
@@ -328,15 +328,14 @@ def streaming_changes_no_output(execution: ExecutionView, pair: Pair) -> Iterato
     """Streaming and non-streaming runs have the same run-completed payload and the same intermediate outputs.
 
     After chunks are joined. Judged on runs with the same script, one streaming and one not. Of intermediate outputs the letters
-    are compared: chunks of several that speak at once come in turns. Where chunks are all that a stream shows, those of what the
-    run-completed output says may be the answer's, and no intermediate outputs.
+    are compared: chunks of several that speak at once come in turns. Chunks of what the run-completed output says may be the
+    answer's, and no intermediate outputs.
     """
     yield completions_alike(execution, pair)
     first, second = (_shown(execution, each) for each in (pair.first, pair.second))
-    letters, streamed = Counter("".join(first)), Counter("".join(second))
-    answered = Counter("".join(_streamed_answer(execution, pair.second)))
+    plain, streamed = (_letters(execution, each) for each in (pair.first, pair.second))
     yield finding(
-        letters == streamed or (answered <= streamed and letters == streamed - answered),
+        any(letters in streamed for letters in plain),
         pair.second.end,
         f"{how_texts_differ(''.join(second), first)} intermediate",
         expected=f"the same intermediate outputs: {quoted(first)}",
@@ -386,9 +385,16 @@ def _text_of(execution: ExecutionView, each: WorkflowRun, name: str) -> str:
     return "".join(part[1] for part in response_of(execution, each.run, name) if part[0] == "assistant")
 
 
+def _letters(execution: ExecutionView, each: WorkflowRun) -> list[Counter[str]]:
+    """The letters of a run's intermediate outputs: all of them, or those that are not its answer's."""
+    every = Counter("".join(_shown(execution, each)))
+    answered = Counter("".join(_streamed_answer(execution, each)))
+    return [every, every - answered] if answered <= every else [every]
+
+
 def _streamed_answer(execution: ExecutionView, each: WorkflowRun) -> list[str]:
     """The texts of a run's answer, where its chunks may be among those that are taken for intermediate outputs."""
-    if intermediate_outputs(each.run) or belongs_to_the_answer(each.run):
+    if not in_no_output(each.run) or belongs_to_the_answer(each.run):
         return []
     said = [part for _, output in completed(each.run) for part in execution.heard(output.messages)]
     return list(texts(said).elements())

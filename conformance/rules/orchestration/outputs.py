@@ -27,11 +27,14 @@ def intermediate_outputs(run: RunView) -> list[tuple[int, Output]]:
 
 
 def intermediate(execution: ExecutionView, run: RunView) -> list[tuple[int, list[Part]]]:
-    """The intermediate outputs, what each says. Where a stream shows them as chunks only, the chunks of each in a row, joined.
+    """The intermediate outputs, what each says: whole ones, and of what is in none of them the chunks of each in a row, joined.
 
     Chunks of participants whose response is the answer are intermediate where intermediate outputs are asked for.
     """
-    return [(at, said(execution, output.messages)) for at, output in intermediate_outputs(run)] or _joined(run)
+    whole = [(at, said(execution, output.messages)) for at, output in intermediate_outputs(run)]
+    rows = [list(row) for _, row in groupby(in_no_output(run), key=lambda each: each[1].executor)]
+    joined = [(row[-1][0], [("assistant", "".join(chunk.text for _, chunk in row))]) for row in rows]
+    return sorted([*whole, *joined], key=lambda each: each[0])
 
 
 def belongs_to_the_answer(run: RunView) -> tuple[str, ...]:
@@ -41,12 +44,32 @@ def belongs_to_the_answer(run: RunView) -> tuple[str, ...]:
     return () if workflow.intermediate_outputs else answering(workflow)
 
 
-def _joined(run: RunView) -> list[tuple[int, list[Part]]]:
-    """The chunks of a run that are intermediate: those of each executor in a row, joined."""
+def in_no_output(run: RunView) -> list[tuple[int, Chunk]]:
+    """The chunks that are intermediate by themselves: no whole intermediate output of whoever spoke follows them.
+
+    A run may have both: it began without a stream and was answered in one, or shows one executor so and another otherwise.
+    """
     own = belongs_to_the_answer(run)
-    chunks = [(at, chunk) for at, chunk in run.of(Chunk) if not chunk.completed and chunk.executor not in own]
-    rows = [list(row) for _, row in groupby(chunks, key=lambda each: each[1].executor)]
-    return [(row[-1][0], [("assistant", "".join(chunk.text for _, chunk in row))]) for row in rows]
+    chunks = [(at, chunk) for at, chunk in run.of(Chunk) if chunk.text and not chunk.completed and chunk.executor not in own]
+    outputs = [(at, _speakers(output)) for at, output in intermediate_outputs(run)]
+    return [(at, chunk) for at, chunk in chunks if not any(at < later and chunk.executor in names for later, names in outputs)]
+
+
+def _speakers(output: Output) -> set[str | None]:
+    """Whose chunks an output may be made of; nobody knows of whom unsigned ones are."""
+    return {None, output.executor, *(message.author for message in output.messages)}
+
+
+def pieces(execution: ExecutionView, run: RunView) -> list[str]:
+    """The texts of the intermediate outputs in the pieces in which they came: chunks, and what whole ones say."""
+    whole = [
+        (at, part[1])
+        for at, output in intermediate_outputs(run)
+        for part in said(execution, output.messages)
+        if part[0] == "assistant"
+    ]
+    chunks = [(at, chunk.text) for at, chunk in in_no_output(run)]
+    return [text for _, text in sorted([*whole, *chunks], key=lambda each: each[0])]
 
 
 def returned(execution: ExecutionView, run: RunView) -> list[Part]:

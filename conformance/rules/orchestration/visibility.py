@@ -12,9 +12,11 @@ from conformance.rules.orchestration.outputs import (
     SIGNAL,
     completed,
     how_texts_differ,
+    in_no_output,
     intermediate,
     intermediate_outputs,
     misattributed,
+    pieces,
 )
 from conformance.rules.orchestration.pairs import BOTH_ENDED, INCOMPARABLE, PAYLOADS, Pair, completions_alike, pair_by
 from conformance.rules.orchestration.turns import in_turns
@@ -179,13 +181,8 @@ def _said_by(name: str, spoken: Sequence[Spell]) -> list[Part]:
 
 
 def _as_shown(each: WorkflowRun, said: list[Part]) -> list[Part]:
-    """What a consumer can see of responses: of a stream without whole intermediate outputs the texts alone."""
-    return said if _whole(each) else [part for part in said if part[0] == "assistant"]
-
-
-def _whole(each: WorkflowRun) -> bool:
-    """Whether the run has intermediate outputs that are more than chunks."""
-    return bool(intermediate_outputs(each.run))
+    """What a consumer can see of responses: where some are seen in pieces the texts alone."""
+    return said if not _in_pieces(each) else [part for part in said if part[0] == "assistant"]
 
 
 def _but_the_answer(execution: ExecutionView, each: WorkflowRun, shown: Shown) -> Shown:
@@ -198,24 +195,23 @@ def _but_the_answer(execution: ExecutionView, each: WorkflowRun, shown: Shown) -
 
 
 def _in_pieces(each: WorkflowRun) -> bool:
-    """Whether intermediates are seen as chunks only: those of several that speak at once come in turns."""
-    return each.spec.stream and not _whole(each)
+    """Whether intermediates are seen as chunks alone: those of several that speak at once come in turns."""
+    return bool(in_no_output(each.run)) or (each.spec.stream and not intermediate_outputs(each.run))
 
 
-def _alike(each: WorkflowRun, got: Sequence[Part], expected: Shown) -> bool:
+def _alike(execution: ExecutionView, each: WorkflowRun, got: Sequence[Part], expected: Shown) -> bool:
     """Whether intermediates, or the chunks of which they are made, are as expected."""
     if not _in_pieces(each):
         return in_turns([[part] for part in got], expected)
-    chunks = [chunk.text for _, chunk in each.run.of(Chunk) if not chunk.completed]
-    return in_turns(chunks, [["".join(part[1] for part in said) for said in stage] for stage in expected])
+    return in_turns(pieces(execution, each.run), [["".join(part[1] for part in said) for said in stage] for stage in expected])
 
 
 def _how_shown_otherwise(execution: ExecutionView, each: WorkflowRun, got: Sequence[Part], shown: Shown) -> str:
     """The aspect in which intermediates are not the expected ones; "" where they are."""
-    if any(_alike(each, got, form) for form in (shown, _but_the_answer(execution, each, shown))):
+    if any(_alike(execution, each, got, form) for form in (shown, _but_the_answer(execution, each, shown))):
         return ""
     if _in_pieces(each):
-        return how_texts_differ("".join(part[1] for part in got), [part[1] for part in _flat(shown)])
+        return how_texts_differ("".join(pieces(execution, each.run)), [part[1] for part in _flat(shown)])
     return how_they_differ(got, _flat(shown))
 
 

@@ -56,7 +56,7 @@ from conformance.rules.threads.looks import (
 from conformance.rules.threads.requests import after_another_agent
 from conformance.rules.wording import outcome, show
 from conformance.trace.adapter_events import Observed, Serialized, ThreadDescribed
-from conformance.trace.harness_events import HistoryAppended, HistoryLoaded, ServiceCalled, Tampered
+from conformance.trace.harness_events import ContextInvoking, HistoryAppended, HistoryLoaded, ServiceCalled, Tampered
 from conformance.trace.messages import Message, Part
 
 # --- what the rules of this section look at, and leave alone ---
@@ -172,8 +172,8 @@ def a_reducer_bounds_what_is_sent(execution: ExecutionView, run: RunView) -> Ite
     """A reducer on a local thread bounds what is sent, splits no call from its result and keeps the newest input.
 
     Where the new input alone is more than the declared size, it is sent alone; what fits is sent whole. On a hosted thread a
-    reducer is refused or has no effect. Judged at the first request of each run; what context providers add and instructions do
-    not count.
+    reducer is refused or has no effect. Judged at the first request of each run; whether what context providers add and
+    instructions count is left open.
     """
     first, size = run.calls[0], run.agent.reduces_to
     assert size is not None
@@ -188,7 +188,7 @@ def a_reducer_bounds_what_is_sent(execution: ExecutionView, run: RunView) -> Ite
     elif _split(sent, local_history(execution, run)):
         aspect = "call split"
     elif _settled(execution, run):
-        aspect = _how_it_is_cut(sent, local_history(execution, run) + run.inputs, size)
+        aspect = _how_it_is_cut(sent, local_history(execution, run) + run.inputs, size - _beside(execution, run))
     yield finding(
         not aspect,
         first.at,
@@ -370,6 +370,13 @@ def _settled(execution: ExecutionView, run: RunView) -> bool:
 def _least(run: RunView) -> int:
     """How many messages a request holds at least: the new input, and the calls whose results it brings."""
     return len(run.inputs) + bool(run.supplied)
+
+
+def _beside(execution: ExecutionView, run: RunView) -> int:
+    """How many messages a reducer may count beside the conversation: instructions, and what context providers add."""
+    runs = [*execution.earlier(run), run] if execution.policies.injected_messages == "stored" else [run]
+    added = sum(len(event.adds) for each in runs for _, event in each.own(ContextInvoking))
+    return added + sum(1 for message in run.calls[0].request.messages if message.role == "system")
 
 
 def _split(sent: Sequence[Part], history: Sequence[Part]) -> bool:

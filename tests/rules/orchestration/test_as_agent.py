@@ -80,6 +80,36 @@ def test_orc_24_breaks(answer, aspect):
     assert broken(wrapped(**ON).returned(*answer), "ORC-24") == {aspect}
 
 
+def completed_beside(*answer: str) -> Written:
+    """An executor completes beside a participant, after another one; what the run as an agent returned."""
+    executors = {"x": ExecutorSpec(emits=("draft",), completes="done")}
+    stages = (("a",), ("x", "b"))
+    scenario = flow("custom", "a", "b", runs=(run(as_agent=True),), stages=stages, executors=executors, **ON)
+    return in_turn(scenario).returned(*answer)
+
+
+@pytest.mark.parametrize("answer", [("A", "draft", "done", "B"), ("A", "draft", "B", "done"), ("A", "B", "draft", "done")])
+def test_orc_24_lets_an_author_show_something_beside_the_completion(answer):
+    assert holds(completed_beside(*answer), "ORC-24")
+
+
+@pytest.mark.parametrize(
+    ("answer", "aspect"),
+    [
+        (("A", "done", "draft", "B"), "order"),
+        (("draft", "done", "A", "B"), "order"),
+        (("A", "draft", "done"), "missing"),
+        (("A", "draft", "done", "B", "B"), "repeated"),
+    ],
+)
+def test_orc_24_breaks_where_an_author_shows_something_beside_the_completion(answer, aspect):
+    assert broken(completed_beside(*answer), "ORC-24") == {aspect}
+
+
+def test_orc_24_keeps_the_answer_last_where_nobody_speaks_beside_it():
+    assert broken(custom(**ON).returned("A", "done", "draft"), "ORC-24") == {"order"}
+
+
 def test_orc_24_is_asked_of_handoffs_too():
     assert broken(wrapped("handoff", **ON).returned("B"), "ORC-24") == {"missing"}
 

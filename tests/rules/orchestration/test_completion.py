@@ -417,6 +417,45 @@ def test_orc_10_holds_where_chunks_of_the_answer_are_all_that_is_streamed_of_it(
     }
 
 
+def half_streamed(first: bool, second: bool) -> Written:
+    """The first of two runs is asked whole and the second streams; both wait once, and are answered streaming or not."""
+    steps = (run(), Respond(stream=first), run(stream=True), Respond(stream=second))
+    return Written(flow(runs=steps, **ON)).run().spoke("a", "A", "go").output("A", executor="a").pending(tool="pay", id="r")
+
+
+def asked_again(written: Written) -> Written:
+    """The second run shows a's work in chunks and as a whole, and waits."""
+    streamed = written.run(step=2).spoke("a", "A", "go").chunk("A", "a").output("A", executor="a")
+    return streamed.pending(tool="pay", id="s")
+
+
+def test_orc_10_joins_chunks_beside_whole_outputs():
+    shown_so = half_streamed(True, True).answered(0).spoke("b", "B", "go").chunk("B", "b").completed("B", executor="b")
+    assert holds(asked_again(shown_so).answered(1).spoke("b", "B", "go").chunk("B", "b").completed("B", executor="b"), "ORC-10")
+    unsigned = half_streamed(True, True).answered(0).spoke("b", "B", "go").chunk("B", "b")
+    assert holds(asked_again(unsigned).answered(1).spoke("b", "B", "go").chunk("B", "b"), "ORC-10")
+    more = half_streamed(True, True).answered(0).spoke("b", "B", "go").completed("B", executor="b")
+    more = asked_again(more).answered(1).spoke("b", "B", "go").chunk("X", "b").completed("B", executor="b")
+    assert broken(more, "ORC-10") == {"foreign intermediate"}
+
+
+def test_orc_10_takes_chunks_of_the_answer_for_no_intermediates_whichever_run_streams_them():
+    streamed = half_streamed(True, False).answered(0).spoke("b", "B", "go").chunk("B", "b").completed("B", executor="b")
+    assert holds(asked_again(streamed).answered(1).spoke("b", "B", "go").completed("B", executor="b"), "ORC-10")
+
+
+def test_orc_10_counts_no_chunk_that_a_whole_output_says_again():
+    author = again().chunk("A", "a").output(by("a", "A"), executor="w").chunk("B", "b").completed("B", executor="b")
+    assert holds(author, "ORC-10")
+    nobody = again().chunk("A").output("A", executor="a").completed("B", executor="b")
+    assert holds(nobody, "ORC-10")
+
+
+def test_orc_10_misses_what_chunks_show_of_one_alone():
+    both = again(shown=("A", "C")).chunk("A", "a").output("A", executor="a").completed("B", executor="b")
+    assert broken(both, "ORC-10") == {"missing intermediate"}
+
+
 def test_orc_10_takes_nothing_hidden_for_the_answer():
     equal = in_turn(flow(runs=(run(), run(stream=True)))).completed("B", executor="b")
     assert broken(spoken(equal).chunk("B", "a").chunk("B", "b").completed("B", executor="b"), "ORC-10") == {"foreign intermediate"}

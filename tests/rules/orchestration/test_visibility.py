@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from flows import by, faulty, flow, in_turn, left_to_author, run, spoken
-from written import Written, broken, holds, left_alone
+from written import Written, broken, calls, holds, left_alone, results
 
+from conformance.scenario.scenario import Respond
 from conformance.scenario.specs import ExecutorSpec, WorkflowSpec
 
 ON = {"intermediate_outputs": True}
@@ -105,6 +106,21 @@ def test_orc_21_breaks_where_chunks_are_all_that_is_shown(pieces, aspect):
     for piece in pieces:
         streamed.chunk(piece, "a")
     assert broken(streamed.completed("B"), "ORC-21") == {aspect}
+
+
+@pytest.mark.parametrize(("pieces", "aspect"), [("B", ""), ("BB", "repeated"), ("X", "missing"), ("BX", "foreign")])
+def test_orc_21_joins_chunks_beside_whole_outputs(pieces, aspect):
+    """What is whole may have calls in it; of chunks nobody can see them."""
+    asks = calls("c1", weather={}, text="looking")
+    written = Written(flow(runs=(run(), Respond(stream=True)), **ON)).run().spoke("a", asks, "go")
+    written.tool("c1", agent="a").spoke("a", "A", "go", asks, results(c1="sunny")).output(
+        asks, results(c1="sunny"), "A", executor="a"
+    )
+    written.pending(tool="pay", id="r").answered(0).spoke("b", "B", "go")
+    for piece in pieces:
+        written.chunk(piece, "b")
+    written.completed("B", executor="b")
+    assert broken(written, "ORC-21") == {aspect} if aspect else holds(written, "ORC-21")
 
 
 def test_orc_21_leaves_alone():

@@ -9,7 +9,7 @@ from written import Written, broken, calls, holds, left_alone, message, results,
 from conformance.scenario.scenario import Respond, Restore, Run, Scenario, Serialize, Tamper
 from conformance.scenario.specs import AgentSpec, ContextSpec, ToolSpec
 from conformance.trace.adapter_events import Observed, RequestPending, Restored, Serialized
-from conformance.trace.harness_events import Abandoned, Observing, Tampered
+from conformance.trace.harness_events import Abandoned, ContextInvoking, Observing, Tampered
 from conformance.trace.messages import Message, Result
 from conformance.vocabulary import Policies
 
@@ -148,6 +148,30 @@ def test_thr_34_breaks():
     assert broken(reduced("=1", "one", "two"), "THR-34") == {"order"}
     fits = local_turn(talk(reduces_to=3)).run("t")
     assert broken(fits.called("=1", "two"), "THR-34") == {"cut though it fits"}
+
+
+def adding(*sent, size: int, earlier: int = 0, **policies) -> Written:
+    """A turn, and another in which a context provider adds a message; what is sent is to be said."""
+    scenario = talk(reduces_to=size, context={"memory": ContextSpec(adds=("hint",))})
+    written = Written(scenario, **policies).created("t", "local").run("t")
+    for _ in range(earlier):
+        written.event(ContextInvoking, agent="a", provider="memory", state={}, adds=(message("hint"),))
+    written.called("one").replied("1").returned("1").run("t")
+    return written.event(ContextInvoking, agent="a", provider="memory", state={}, adds=(message("hint"),)).called(*sent)
+
+
+def test_thr_34_lets_a_reducer_count_what_context_providers_add():
+    assert holds(adding("hint", "=1", "two", size=3), "THR-34")
+    assert holds(adding("hint", "one", "=1", "two", size=3), "THR-34")
+    assert broken(adding("hint", "=1", "two", size=4), "THR-34") == {"cut though it fits"}
+    assert broken(adding("hint", "=1", "one", "two", size=3), "THR-34") == {"order"}
+    assert holds(adding("hint", "=1", "hint", "two", size=4, earlier=1, injected_messages="stored"), "THR-34")
+    assert broken(adding("hint", "=1", "two", size=4, earlier=1), "THR-34") == {"cut though it fits"}
+
+
+def test_thr_34_lets_a_reducer_count_instructions():
+    assert holds(adding("^be kind", "hint", "=1", "two", size=4), "THR-34")
+    assert broken(adding("^be kind", "hint", "=1", "two", size=5), "THR-34") == {"cut though it fits"}
 
 
 def test_thr_34_asks_only_for_the_bound_where_nobody_knows_the_whole():
