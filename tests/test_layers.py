@@ -58,6 +58,7 @@ NOUNS = {
     "implementation.methods": "whether methods fit the protocol and what is declared",
     "matrix.conflict_switches": "the combinations of the conflict switches",
     "matrix.finishing_orders": "the orders in which participants finish",
+    "rules.records": "the decision records that rules come from",
     "report.coverage": "what exercised each rule",
     "report.markdown": "the report as Markdown",
     "report.replayed": "a replay as text",

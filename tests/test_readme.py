@@ -7,6 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,24 +19,42 @@ from conformance.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 AREAS = ("threads", "persistence", "orchestration")
-VERDICTS = ("pass", "fail", "deviates", "not supported", "not exercised", "error")
 
 
 def compatibility(report: str) -> str:
     """README's table, made from the summary of REPORT.md."""
     versions = dict(re.findall(r"^\| ([\w-]+) \| (\d[\w.]*) \|", report, re.M))
-    totals: dict[tuple[str, str], list[int]] = {}
+    (head,) = re.findall(r"^\| implementation \| area \| level \| (.*) \|$", report, re.M)
+    totals: dict[tuple[str, str], Counter[str]] = {}
     for name, area, counts in re.findall(r"^\| ([\w-]+) \| (\w+) \| (?:MUST|SHOULD) \|(.*)\|$", report, re.M):
-        numbers = [int(cell.strip() or 0) for cell in counts.split("|")]
-        totals[name, area] = [sum(pair) for pair in zip(totals.get((name, area), [0] * len(numbers)), numbers, strict=True)]
-    cells = {
-        name: {area: [f"{n} {verdict}" for n, verdict in zip(totals[name, area], VERDICTS, strict=False) if n] for area in AREAS}
-        for name in versions
-    }
+        numbers = {column: int(cell.strip() or 0) for column, cell in zip(head.split(" | "), counts.split("|"), strict=True)}
+        totals.setdefault((name, area), Counter()).update(numbers)
     lines = [f"| implementation | {' | '.join(AREAS)} |", "| --- | --- | --- | --- |"]
     for name, version in versions.items():
-        lines.append(f"| {name} {version} | " + " | ".join(", ".join(cells[name][area]) for area in AREAS) + " |")
+        lines.append(f"| {name} {version} | " + " | ".join(", ".join(counted(totals[name, area])) for area in AREAS) + " |")
     return "\n".join(lines)
+
+
+def counted(totals: Counter[str]) -> Iterator[str]:
+    """What README says of an area: the columns of the summary, of deviations how many are no bugs."""
+    words: dict[str, list[str]] = {}
+    for column in totals:
+        words.setdefault(column.partition(":")[0], []).append(column)
+    for word, columns in words.items():
+        number = sum(totals[column] for column in columns)
+        no_bugs = [f"{totals[column]} {column.partition(': ')[2]}" for column in columns[1:] if totals[column]]
+        if number and word != "stale":
+            yield f"{number} {word}" + (f" ({', '.join(no_bugs)})" if no_bugs else "")
+
+
+def test_the_table_tells_deviations_by_design_from_bugs():
+    head = "| implementation | area | level | pass | fail | deviates: bug | deviates: by design | deviates: disputed | stale |"
+    areas = [f"| tiny | {area} | MUST | 4 |  | 2 | 3 |  |  |" for area in AREAS] + [
+        "| tiny | threads | SHOULD |  | 1 |  |  | 1 |  |"
+    ]
+    table = compatibility("\n".join(["| tiny | 1.0 | 3 |", head, *areas]))
+    same = "4 pass, 5 deviates (3 by design)"
+    assert table.splitlines()[2] == f"| tiny 1.0 | 4 pass, 1 fail, 6 deviates (3 by design, 1 disputed) | {same} | {same} |"
 
 
 def test_the_compatibility_table_is_that_of_the_report():

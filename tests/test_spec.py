@@ -87,6 +87,12 @@ def test_the_source_of_a_rule_is_a_file_that_ships_and_holds_it():
         assert f"**{id}**" in read(path.removeprefix("conformance/spec/")), f"{path} does not hold {id}, although it is its source"
 
 
+def test_each_rule_says_what_became_of_its_record():
+    said = {area: re.findall(r"^Status of the record: (.+)$", read(f"{area}.md"), re.M) for area in AREAS}
+    assert {area: [rule.record for rule in CATALOGUE.values() if rule.area == area][:1] for area in AREAS} == said
+    assert len({rule.record for rule in CATALOGUE.values()}) > 1  # else it would say nothing
+
+
 @pytest.mark.parametrize("name", ["README.md", *(f"{area}.md" for area in AREAS)])
 def test_no_rule_is_named_that_does_not_exist(name):
     unknown = set(re.findall(r"\b(?:THR|PER|ORC)-\d\d\b", read(name))) - set(CATALOGUE)

@@ -63,6 +63,7 @@ def _as_json(rule: Rule, section: str) -> dict[str, object]:
         "aspects": list(rule.aspects),
         "clauses": [_clause_as_json(clause) for clause in rule.clauses],
         "source": rule.source,
+        "record": rule.record,
     }
 
 
@@ -85,3 +86,4 @@ def _told(rule: Rule) -> Iterator[str]:
         yield f"  looks at: {clause.each.text}{when}"
         yield from (f"  leaves alone: {condition.text}" for condition in clause.leaves_alone)
     yield f"  can break: {', '.join(rule.aspects)}"
+    yield f"  status of its record: {rule.record}"

@@ -15,7 +15,7 @@ import msgspec
 from conformance.errors import UsageError
 from conformance.implementation.imports import named, shown
 from conformance.implementation.methods import check_declared, check_methods
-from conformance.implementation.protocol import AnyImplementation, Implementation
+from conformance.implementation.protocol import AnyImplementation, Choice, Implementation
 from conformance.implementation.subject import Subject, subject
 from conformance.json_errors import misfit
 from conformance.vocabulary import CAPABILITIES, EITHER_MODE, Capability, Policies, nearest
@@ -142,6 +142,7 @@ def _created(text: str, kind: type[AnyImplementation], arguments: dict[str, str]
             )
     _check_timing(text, found.capabilities)
     _check_policies(text, found.policies)
+    _check_choices(text, found.choices)
     check_declared(text, kind, found.capabilities)
     return replace(found, asked=text)
 
@@ -153,6 +154,12 @@ def _check_timing(text: str, capabilities: Collection[Capability]) -> None:
             f"{text}: it declares 'history.incremental' and {' and '.join(map(repr, modes))}; declare the first only for a history "
             f"that is kept neither per run nor per service call, and without {'these' if modes[1:] else 'that'}"
         )
+
+
+def _check_choices(text: str, choices: Collection[object]) -> None:
+    for choice in choices:
+        if not isinstance(choice, Choice):
+            raise UsageError(f"{text}: among its choices is {choice!r}, expected a conformance.adapter.Choice")
 
 
 def _check_policies(text: str, policies: object) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from conformance.implementation.protocol import AnyImplementation
+from conformance.implementation.protocol import AnyImplementation, Choice
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Capability, Policies
@@ -29,7 +29,7 @@ class Subject:
     """label: its name in reports, with the arguments that it was given.
 
     origin: what creates a fresh instance in this process, or what performs scenarios on one elsewhere. asked: the words by which a
-    command finds it. version, capabilities, policies: as a fresh instance declares them.
+    command finds it. version, capabilities, policies, choices: as a fresh instance declares them.
     """
 
     label: str
@@ -37,6 +37,7 @@ class Subject:
     version: str = ""
     capabilities: frozenset[Capability] = field(default_factory=frozenset[Capability])
     policies: Policies = field(default_factory=Policies)
+    choices: tuple[Choice, ...] = ()
     asked: str = ""
 
     @property
@@ -61,4 +62,5 @@ def subject(kind: type[AnyImplementation], arguments: Mapping[str, Any] | None =
         version=str(instance.version),
         capabilities=frozenset(instance.capabilities),
         policies=instance.policies,
+        choices=tuple(instance.choices),
     )

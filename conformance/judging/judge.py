@@ -84,7 +84,9 @@ class Judge:
         if missing:
             reason = f"needs {', '.join(missing)}"
             stale = tuple(_not_so(each, declared, f"the rule {reason}") for each in declared.deviations)
-            return RuleVerdict(rule=rule.id, level=rule.level, verdict="not supported", reason=reason, faults=stale)
+            return RuleVerdict(
+                rule=rule.id, level=rule.level, record=rule.record, verdict="not supported", reason=reason, faults=stale
+            )
         survey = self.survey(rule.area)
         tally = survey.tallies[rule.id]
         found = self._judged(rule, survey, tally, Comparison(survey, rule, declared))
@@ -116,6 +118,7 @@ class Judge:
         verdict = RuleVerdict(
             rule=rule.id,
             level=rule.level,
+            record=rule.record,
             verdict="pass",
             exercised=max(tally.exercised, len(new) + len(shown)),
             violations=(*new, *shown),

@@ -129,6 +129,7 @@ class Ledger:
             version=subject.version,
             capabilities=tuple(sorted(subject.capabilities)),
             policies=subject.policies,
+            choices=subject.choices,
             rules=verdicts,
             cells=tuple(cell for entry in entries for cell in entry.cells),
             both_ways=_all_ways(list(both_ways.values())),

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from conformance.errors import UsageError
+from conformance.implementation.protocol import Choice
 from conformance.json_errors import misfit
 from conformance.judging.floor import Shortfall
 from conformance.judging.search import ProfileName
@@ -43,6 +44,8 @@ class Suite(Data, frozen=True, kw_only=True, omit_defaults=False):
 class ImplementationResults(Data, frozen=True, kw_only=True, omit_defaults=False):
     """One implementation: what it declares, and what every rule says of it. asked: the words by which a command finds it.
 
+    choices: what its adapter does not leave to its framework.
+
     cells: what came of the configuration matrix, where the whole persistence area was asked for. both_ways: with the profile
     `thorough`. unexpected: the commonest errors that no neutral kind fits. shortfalls: what the gate asks for beside the rules and
     was not reached.
@@ -53,6 +56,7 @@ class ImplementationResults(Data, frozen=True, kw_only=True, omit_defaults=False
     version: str = ""
     capabilities: tuple[Capability, ...] = ()
     policies: Policies = Policies()
+    choices: tuple[Choice, ...] = ()
     rules: tuple[RuleVerdict, ...] = ()
     cells: tuple[CellResult, ...] = ()
     both_ways: BothWays | None = None

@@ -34,6 +34,8 @@ FaultTrouble = Literal["stale deviation", "expired deviation", "deviation withou
 DeviationKind = Literal["bug", "by design", "disputed"]
 """bug: the implementation contradicts what it means to do. by design: it decided otherwise. disputed: which of the two is open."""
 
+_WORST_FIRST: tuple[DeviationKind, ...] = ("bug", "disputed", "by design")
+
 CellOutcome = Literal["held", "violated", "refused", "not supported", "not reached"]
 
 
@@ -103,7 +105,7 @@ class Fault(Data, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class RuleVerdict(Data, frozen=True, kw_only=True, omit_defaults=False):
-    """What one rule says of one implementation.
+    """What one rule says of one implementation. record: what became of the decision record that the rule comes from.
 
     exercised: how often the rule's precondition was met. coverage: in how many scenarios; None where the rule does not apply.
     reason: why the verdict is not a plain pass; of deviations, the declared ones. violations: new ones first. failing: for each
@@ -112,6 +114,7 @@ class RuleVerdict(Data, frozen=True, kw_only=True, omit_defaults=False):
 
     rule: str
     level: Level
+    record: str = ""
     verdict: Verdict
     exercised: int = 0
     coverage: Coverage | None = None
@@ -125,6 +128,14 @@ class RuleVerdict(Data, frozen=True, kw_only=True, omit_defaults=False):
     def counterexample(self) -> Counterexample | None:
         """What proves the verdict: the first of its violations, or what broke."""
         return self.violations[0].counterexample if self.violations else self.broke
+
+    @property
+    def kind(self) -> DeviationKind | None:
+        """What kind of deviation it is, where all of it is declared: a bug if any is one, by design if all are."""
+        if self.verdict != "deviates":
+            return None
+        kinds = {violation.kind or "bug" for violation in self.violations}
+        return next(kind for kind in _WORST_FIRST if kind in kinds)
 
     @property
     def stale(self) -> bool:

@@ -28,6 +28,8 @@ def story(title: str, asked: str, verdict: RuleVerdict, width: int = WIDTH, outp
     logged in counterexamples, by their ids.
     """
     lines = [*wrapped(f"{verdict.rule} ({verdict.level}): {title}", width=width)]
+    if verdict.record:
+        lines += wrapped(f"Status of its record: {verdict.record}", width=width)
     for fault in verdict.faults:
         lines += wrapped(f"Fault: {fault.text}", width=width)
     shown = _told(verdict)

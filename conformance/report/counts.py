@@ -1,4 +1,4 @@
-"""What terminal and Markdown count: verdicts by the word under which they are shown."""
+"""What terminal and Markdown count: verdicts by their words, deviations by their kinds."""
 
 from __future__ import annotations
 
@@ -9,13 +9,29 @@ from conformance.judging.results import ImplementationResults, Results
 from conformance.judging.verdicts import RuleVerdict, Trouble
 from conformance.vocabulary import AREAS, Area
 
-WORDS = ("pass", "fail", "deviates", "not supported", "not exercised", "error", "stale")
+COLUMNS = (
+    "pass",
+    "fail",
+    "deviates: bug",
+    "deviates: by design",
+    "deviates: disputed",
+    "not supported",
+    "not exercised",
+    "error",
+    "stale",
+)
 _AREA_OF: Mapping[str, Area] = dict(zip(("THR", "PER", "ORC"), AREAS, strict=True))
 
 
 def word(verdict: RuleVerdict) -> str:
-    """The word under which a verdict is counted: a stale deviation is no plain pass, but a new violation is worse."""
+    """The word under which a verdict is told: a stale deviation is no plain pass, but a new violation is worse."""
     return "stale" if verdict.stale and verdict.verdict != "fail" else verdict.verdict
+
+
+def column(verdict: RuleVerdict) -> str:
+    """Where a verdict is counted: by its word, and a deviation by its kind."""
+    found = word(verdict)
+    return f"{found}: {verdict.kind}" if found == "deviates" else found
 
 
 def area_of(rule: str) -> Area:
@@ -24,8 +40,8 @@ def area_of(rule: str) -> Area:
 
 
 def counted(verdicts: Iterable[RuleVerdict]) -> Counter[str]:
-    """How many verdicts there are under each word."""
-    return Counter(word(verdict) for verdict in verdicts)
+    """How many verdicts there are in each column."""
+    return Counter(column(verdict) for verdict in verdicts)
 
 
 def areas(implementation: ImplementationResults) -> dict[Area, list[RuleVerdict]]:

@@ -8,8 +8,8 @@ from conformance.judging.kills import Matrix
 from conformance.judging.results import ImplementationResults, Results
 from conformance.judging.verdicts import Counterexample, RuleVerdict, Violation
 from conformance.report.counterexample import counterexample_lines, replay_command
-from conformance.report.counts import WORDS, area_of, areas, counted, gate, rules, word
-from conformance.report.markup import fenced, foreign, own, table
+from conformance.report.counts import COLUMNS, area_of, areas, column, counted, gate, rules, word
+from conformance.report.markup import fenced, foreign, foreign_with_code, own, table
 from conformance.report.matrix import both_ways, cells
 from conformance.vocabulary import AREAS, plain
 
@@ -27,6 +27,7 @@ def report(results: Results, titles: Mapping[str, str], matrix: Matrix | None = 
     sections: list[Iterable[str]] = [
         _head(results),
         _summary(results),
+        _judged(results),
         _rules(results, titles),
         *(cells(implementation) for implementation in results.implementations),
         *(both_ways(implementation) for implementation in results.implementations),
@@ -64,8 +65,14 @@ def _summary(results: Results) -> Iterator[str]:
                 of_level = [verdict for verdict in verdicts if verdict.level == level]
                 if of_level:
                     found = counted(of_level)
-                    rows.append([foreign(implementation.name), area, level, *(str(found[name] or "") for name in WORDS)])
-    yield from table(["implementation", "area", "level", *WORDS], rows)
+                    rows.append([foreign(implementation.name), area, level, *(str(found[name] or "") for name in COLUMNS)])
+    yield from table(["implementation", "area", "level", *COLUMNS], rows)
+    yield (
+        "A deviation is declared with its reason. *Bug*: the implementation contradicts what it means to do; *by design*: it "
+        "decided otherwise; *disputed*: which of the two is open. A rule with deviations of several kinds counts as a bug if any "
+        "is one, and as by design if all are."
+    )
+    yield ""
     for implementation in results.implementations:
         found = implementation.snapshots
         if found is not None and (found.equal or found.differing):
@@ -77,6 +84,22 @@ def _summary(results: Results) -> Iterator[str]:
             yield ""
 
 
+def _judged(results: Results) -> Iterator[str]:
+    """What adapters do not leave to their frameworks."""
+    chosen = [each for each in results.implementations if each.choices]
+    if not chosen:
+        return
+    yield "## What was judged"
+    yield ""
+    yield "Each implementation as it is by default, but for what its adapter chose."
+    yield ""
+    for implementation in chosen:
+        yield f"### {foreign(implementation.name)} {foreign(implementation.version)}"
+        yield ""
+        rows = [list(map(foreign_with_code, (each.of, each.chosen, each.why, each.default))) for each in implementation.choices]
+        yield from table(["what", "chosen", "why", "by default"], rows)
+
+
 def _rules(results: Results, titles: Mapping[str, str]) -> Iterator[str]:
     yield "## Rules"
     yield ""
@@ -86,13 +109,20 @@ def _rules(results: Results, titles: Mapping[str, str]) -> Iterator[str]:
             continue
         yield f"### {area.capitalize()}"
         yield ""
+        yield f"Status of the decision record: {own(_record(results, ids[0]))}."
+        yield ""
         rows: list[list[str]] = []
         for rule in ids:
             verdicts = [implementation.verdict(rule) for implementation in results.implementations]
             level = next(verdict.level for verdict in verdicts if verdict)
-            cells = [_SIGNS.get(word(verdict), word(verdict)) if verdict else "" for verdict in verdicts]
+            cells = [_SIGNS.get(word(verdict), column(verdict)) if verdict else "" for verdict in verdicts]
             rows.append([rule, level, own(titles.get(rule, "")), *cells])
         yield from table(["rule", "level", "what it says", *(foreign(each.name) for each in results.implementations)], rows)
+
+
+def _record(results: Results, rule: str) -> str:
+    """What became of the record that a rule comes from."""
+    return next(verdict.record for verdict in results.verdicts if verdict.rule == rule)
 
 
 def _details(implementation: ImplementationResults, titles: Mapping[str, str]) -> Iterator[str]:
@@ -119,9 +149,12 @@ def _details(implementation: ImplementationResults, titles: Mapping[str, str]) -
 
 
 def _detail(verdict: RuleVerdict, titles: Mapping[str, str], asked: str) -> Iterator[str]:
-    yield f"### {verdict.rule} ({verdict.level}): {word(verdict)}"
+    yield f"### {verdict.rule} ({verdict.level}): {column(verdict)}"
     yield ""
     yield f"> {own(titles.get(verdict.rule, ''))}"
+    if verdict.record:
+        yield ">"
+        yield f"> Status of its record: {own(verdict.record)}."
     yield ""
     for fault in verdict.faults:
         yield f"✗ {foreign(fault.text)}."

@@ -33,7 +33,19 @@ def own(text: str) -> str:
 
 def foreign(text: str) -> str:
     """Text that is not ours, in one line and without effect as markup."""
-    escaped = " ".join(text.split())
+    return _escaped(" ".join(text.split()))
+
+
+def foreign_with_code(text: str) -> str:
+    """The same, but what stands between two backticks stays code."""
+    parts = " ".join(text.split()).split("`")
+    if len(parts) % 2 == 0:  # one of them has no partner
+        return foreign(text)
+    shown = [f"`{own(part)}`" if place % 2 else _escaped(part) for place, part in enumerate(parts)]
+    return "".join(shown)
+
+
+def _escaped(text: str) -> str:
     for sign in "\\`*_[]<>|#":
-        escaped = escaped.replace(sign, f"\\{sign}")
-    return escaped
+        text = text.replace(sign, f"\\{sign}")
+    return text

@@ -20,7 +20,7 @@ from rich.text import Text
 from conformance.judging.results import ImplementationResults, Results
 from conformance.judging.verdicts import RuleVerdict
 from conformance.report.counterexample import OUTPUT, PROOF, WRONG, brief, story
-from conformance.report.counts import WORDS, areas, counted, gate, rules, word
+from conformance.report.counts import COLUMNS, areas, column, counted, gate, rules, word
 from conformance.report.matrix import SHOWN, compared, counts, difference, gaps
 
 WIDTH = 100
@@ -143,8 +143,8 @@ def _counts(results: Results) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("implementation", overflow="fold")
     table.add_column("area", no_wrap=True)
-    found_at_all = {word(verdict) for implementation in results.implementations for verdict in implementation.rules}
-    shown = [name for name in WORDS if name in found_at_all or name in ("pass", "fail", "deviates")]
+    found_at_all = {column(verdict) for implementation in results.implementations for verdict in implementation.rules}
+    shown = [name for name in COLUMNS if name in found_at_all or name in ("pass", "fail")]
     for name in shown:
         table.add_column(name.replace(" ", "\n"), justify="right")
     for implementation in results.implementations:
@@ -153,9 +153,13 @@ def _counts(results: Results) -> Table:
         labels = [name, version, ""] if len(by_area) > 1 else [f"{name} {version}"]
         for label, (area, verdicts) in zip(labels, by_area.items(), strict=False):
             found = counted(verdicts)
-            cells = [Text(str(found[name]) if found[name] else "", style=_STYLES[name]) for name in shown]
+            cells = [Text(str(found[name]) if found[name] else "", style=_style(name)) for name in shown]
             table.add_row(label, area, *cells)
     return table
+
+
+def _style(column: str) -> str:
+    return _STYLES.get(column.partition(":")[0], "")
 
 
 def _side_by_side(results: Results) -> Table:
@@ -166,9 +170,9 @@ def _side_by_side(results: Results) -> Table:
         table.add_column(implementation.name, overflow="fold")
     for rule in rules(results):
         verdicts = [implementation.verdict(rule) for implementation in results.implementations]
-        words = [word(verdict) if verdict else "" for verdict in verdicts]
+        words = [column(verdict) if verdict else "" for verdict in verdicts]
         if set(words) != {"pass"}:
-            table.add_row(rule, *(Text(each, style=_STYLES.get(each, "")) for each in words))
+            table.add_row(rule, *(Text(each, style=_style(each)) for each in words))
     if not table.row_count:
         table.add_row("all", *("pass" for _ in results.implementations))
     return table

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from conformance.rules.condition import Condition, Selection
 from conformance.rules.execution_view import ExecutionView
+from conformance.rules.records import status
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Area, Capability, Data, Level, Need, Policies, lacking
@@ -114,6 +115,11 @@ class Rule:
     def area(self) -> Area:
         """The area that the id belongs to."""
         return _AREAS[self.id[:3]]
+
+    @property
+    def record(self) -> str:
+        """What became of the decision record that it comes from."""
+        return status(self.area)
 
     @property
     def title(self) -> str:

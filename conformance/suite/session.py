@@ -143,4 +143,5 @@ def _broken(judge: Judge, rule: Rule | None, text: str) -> Entry:
     label = judge.subject.label
     if rule is None:
         return Entry(implementation=label, cells=Outcomes().results(judge.subject.capabilities, judge.subject.policies, reason))
-    return Entry(implementation=label, verdict=RuleVerdict(rule=rule.id, level=rule.level, verdict="error", reason=reason))
+    verdict = RuleVerdict(rule=rule.id, level=rule.level, record=rule.record, verdict="error", reason=reason)
+    return Entry(implementation=label, verdict=verdict)

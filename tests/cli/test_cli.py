@@ -194,7 +194,9 @@ def test_rules_lists_every_rule(capsys):
     assert main(["rules", "--json"]) == 0
     rows = json.loads(output(capsys)[0])
     assert [row["id"] for row in rows] == list(CATALOGUE)
-    assert all(row.keys() == {"id", "area", "section", "level", "title", "needs", "aspects", "clauses", "source"} for row in rows)
+    assert all(
+        row.keys() == {"id", "area", "section", "level", "title", "needs", "aspects", "clauses", "source", "record"} for row in rows
+    )
     assert {row["area"] for row in rows} == set(AREAS)
     assert main(["rules"]) == 0
     out, _ = output(capsys)

@@ -34,10 +34,12 @@ TIMEOUT = 5.0
 
 ADAPTERS = """
 import ctypes, os, signal, sys, threading, time
+from conformance.adapter import Choice
 from conformance.reference import Reference
 
 class Asked(Reference):
     name = "asked"
+    choices = [Choice(of="streams", chosen="none", why="there are none", default="none")]
     def __init__(self):
         super().__init__()
         self.version = ""
@@ -106,6 +108,10 @@ def asked(here: Path):
 def broke(trace: Trace) -> Broke:
     assert trace.broken is not None
     return trace.broken
+
+
+def test_what_an_adapter_chose_in_another_process_is_told(asked: Subject):
+    assert [choice.of for choice in asked.choices] == ["streams"]
 
 
 def test_the_reference_leaves_the_same_traces_in_another_process_as_in_this_one():

@@ -8,7 +8,7 @@ from conformance.implementation.loading import own_baseline, resolve
 
 ADAPTER = """
 from conformance.reference import Reference
-from conformance.adapter import Implementation
+from conformance.adapter import Choice, Implementation
 from conformance.errors import UsageError
 from conformance.vocabulary import Policies
 
@@ -50,6 +50,14 @@ class Loose(Reference):
     def __init__(self):
         super().__init__()
         self.policies = {"store_conflict": "raise"}
+
+class Chooses(Reference):
+    name = "chooses"
+    choices = ("streams",)
+
+class Chose(Reference):
+    name = "chose"
+    choices = [Choice(of="streams", chosen="none", why="there are none", default="none")]
 
 class Nameless(Reference):
     name = ""
@@ -130,6 +138,7 @@ def _a_package_of_the_user(tmp_path, monkeypatch):
 def test_built_in_and_own_implementations_are_found():
     assert resolve("reference").label == "reference"
     assert resolve("users_adapter:Good").label == "good"
+    assert [choice.of for choice in resolve("users_adapter:Chose").choices] == ["streams"]
 
 
 def test_arguments_reach_the_constructor_and_the_name():
@@ -167,6 +176,7 @@ def test_arguments_reach_the_constructor_and_the_name():
         ("users_adapter:Boasts", "'threads.hostd', which does not exist; did you mean 'threads.hosted'?"),
         ("users_adapter:Wavers", "store_conflict='rais'; did you mean 'raise'?"),
         ("users_adapter:Loose", "expected a conformance.vocabulary.Policies"),
+        ("users_adapter:Chooses", "among its choices is 'streams', expected a conformance.adapter.Choice"),
         ("users_adapter:Nameless", "the class has no name"),
         ("users_adapter:Speechless", "no kind of chat service that its agents can talk to; declare at least 'service.stateless'"),
         ("users_adapter:Lacks", "it declares the capability 'runs.streaming', but has no method stream; write it, or do not"),

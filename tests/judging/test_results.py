@@ -58,9 +58,9 @@ def test_the_file_has_the_fields_that_it_promises(ledger):
     assert data["format"] == "conformance-results/2"
     assert data["suite"].keys() >= {"name", "version", "profile"}
     (implementation,) = data["implementations"]
-    assert implementation.keys() >= {"name", "version", "capabilities", "policies", "rules"}
+    assert implementation.keys() >= {"name", "version", "capabilities", "policies", "choices", "rules"}
     (verdict,) = implementation["rules"]
-    assert verdict.keys() >= {"rule", "level", "verdict", "exercised", "reason", "violations", "failing", "faults"}
+    assert verdict.keys() >= {"rule", "level", "record", "verdict", "exercised", "reason", "violations", "failing", "faults"}
     assert verdict["verdict"] == "fail"
     (violation,) = verdict["violations"]
     found = violation["counterexample"]

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 from samples import Shouting, conversation, faulty, material, never_asked, sample_rule
 
+from conformance.implementation.protocol import Choice
 from conformance.implementation.subject import subject
 from conformance.judging.baseline import Baseline, Deviation, Table
 from conformance.judging.judge import Judge
@@ -68,8 +69,9 @@ def test_the_story_tells_the_steps_and_marks_the_wrong_event(results):
     verdict = results.implementations[0].rules[0]
     lines = story("Nobody ever shouts.", "my_agents:Shouting?volume=it's loud", verdict).splitlines()
     assert gist(verdict) == "fail: got a shout; expected an answer in a normal voice"
-    assert lines[:4] == ["THR-05 (MUST): Nobody ever shouts.", "", "Aspect: loud", ""]
-    assert lines[4] == f"Scenario {verdict.counterexample.id}"
+    assert lines[:2] == ["THR-05 (MUST): Nobody ever shouts.", "Status of its record: proposed, decision open"]
+    assert lines[2:5] == ["", "Aspect: loud", ""]
+    assert lines[5] == f"Scenario {verdict.counterexample.id}"
     run = lines.index("  2. run t with 'please shout'")
     assert "       … 2 events" in lines[:run]  # of another run
     assert ">>     5  run returned (messages: [assistant: 'HELLO'])" in lines[run:]
@@ -314,10 +316,13 @@ def test_the_report_holds_what_it_must(results):
     )
     text = report(results, TITLES, Matrix((kill,), ("THR-06",)))
     for line in (
-        "| shouting | threads | MUST |  | 1 | 1 |  |  |  |  |",
+        "| shouting | threads | MUST |  | 1 | 1 |  |  |  |  |  |  |",
+        "Status of the decision record: proposed, decision open.",
+        "Status of the decision record: accepted.",
         "| THR-05 | MUST | Nobody \\| ever shouts. | ✗ **fail** | ✓ pass |",
         "| ORC-01 | SHOULD | Nothing exercises this. | ? not exercised | ? not exercised |",
-        "### THR-06 (MUST): deviates",
+        "### THR-06 (MUST): deviates: bug",
+        "> Status of its record: proposed, decision open.",
         "**loud** (bug): we like to \\<shout\\>",
         "- ORC-02: needs capability magic",
         "| `m` | Wrong. | <https://example.org/1> | THR-05 | as expected |",
@@ -325,6 +330,46 @@ def test_the_report_holds_what_it_must(results):
     ):
         assert line in text.splitlines()
     assert "## Mutants" not in report(results, TITLES)
+
+
+def of_kinds(results, *kinds):
+    """The results, with deviations of these kinds from THR-06."""
+    first = results.implementations[0]
+    verdict = first.verdict("THR-06")
+    violations = tuple(msgspec.structs.replace(verdict.violations[0], kind=kind) for kind in kinds)
+    changed = msgspec.structs.replace(verdict, violations=violations)
+    rules = tuple(changed if each is verdict else each for each in first.rules)
+    return msgspec.structs.replace(results, implementations=(msgspec.structs.replace(first, rules=rules),))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "column", "row"),
+    [
+        (("by design",), "deviates: by design", "|  | 1 |  | 1 |  |  |  |  |  |"),
+        (("by design", "disputed"), "deviates: disputed", "|  | 1 |  |  | 1 |  |  |  |  |"),
+        (("by design", "disputed", "bug"), "deviates: bug", "|  | 1 | 1 |  |  |  |  |  |  |"),
+    ],
+)
+def test_deviations_are_counted_by_their_kinds(results, kinds, column, row):
+    changed = of_kinds(results, *kinds)
+    text = report(changed, TITLES).splitlines()
+    assert f"| shouting | threads | MUST {row}" in text
+    assert f"### THR-06 (MUST): {column}" in text
+    assert any(line.startswith("| THR-06 ") and line.endswith(f"| {column} |") for line in text)
+    heads = summary(changed).partition("shouting")[0].split()
+    assert heads.count("deviates:") == 1
+    assert column.split()[-1] in heads
+
+
+def test_the_report_shows_what_adapters_chose(results):
+    assert "What was judged" not in report(results, TITLES)
+    chosen = Choice(of="`a|b`", chosen="<b>", why="it's a [must]", default="none`")
+    first, *others = results.implementations
+    changed = msgspec.structs.replace(first, choices=(chosen,))
+    text = report(msgspec.structs.replace(results, implementations=(changed, *others)), TITLES)
+    section = text.partition("## What was judged\n")[2].partition("\n## ")[0].splitlines()
+    assert [line for line in section if line.startswith("### ")] == ["### shouting 0.1.0"]
+    assert "| `a\\|b` | \\<b\\> | it's a \\[must\\] | none\\` |" in section
 
 
 def test_the_report_is_the_same_however_long_it_took(results):

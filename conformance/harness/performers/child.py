@@ -66,6 +66,7 @@ class Child:
             version=found.version,
             capabilities=tuple(sorted(found.capabilities)),
             policies=found.policies,
+            choices=found.choices,
         )
 
     def _perform(self, asked: Perform) -> Trace:

@@ -43,6 +43,7 @@ def subject_in(interpreter: str, name: str, asked: str = "") -> Subject:
         version=told.version,
         capabilities=frozenset(told.capabilities),
         policies=told.policies,
+        choices=told.choices,
         asked=named,
     )
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 import conformance
+from conformance.implementation.protocol import Choice
 from conformance.scenario.scenario import Scenario
 from conformance.vocabulary import Capability, Policies
 
@@ -62,6 +63,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     capabilities: tuple[Capability, ...] = ()
     policies: Policies = Policies()
+    choices: tuple[Choice, ...] = ()
 
 
 class Perform(msgspec.Struct, frozen=True, kw_only=True):
