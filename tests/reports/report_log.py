@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 import reported_histories
+import reported_inner_agents
 import reported_interruptions
 import reported_threads
 import reported_workflows
@@ -33,7 +34,7 @@ from conformance.vocabulary import AREAS, Area, Capability, Data, Policies
 
 HERE = Path(__file__).parent
 TIMEOUT = 20.0
-FAULTS = (reported_histories, reported_interruptions, reported_threads, reported_workflows)
+FAULTS = (reported_histories, reported_interruptions, reported_inner_agents, reported_threads, reported_workflows)
 
 Outcome = Literal["the right rule", "another rule", "an error", "no rule", "cannot be said", "allowed"]
 

@@ -246,38 +246,3 @@ class ResultsAsProse(Imitation):
             return [*sent, Message(role="assistant", text=told)]
 
     parts = Parts(loop=_Loop)
-
-
-class FailureAbortsAgents(Imitation):
-    """Where one of several agents that are called as tools in one reply fails, the answers of the others are thrown away."""
-
-    reports = ("https://github.com/anomalyco/opencode/issues/37315",)
-
-    class _Loop(Loop):
-        async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
-            message, terminated = await super().call_tools(calls)
-            agents = {call.id for call in calls if call.tool in self._tools.named and self._tools.named[call.tool].spec.agent}
-            if not any(result.error and result.id in agents for result in message.results):
-                return message, terminated
-            aborted = [Result(id=each.id, value="aborted", error=True) if each.id in agents else each for each in message.results]
-            return msgspec.structs.replace(message, results=tuple(aborted)), terminated
-
-    parts = Parts(loop=_Loop)
-
-
-class SecondAgentIsIgnored(Imitation):
-    """Of two agents that are called as tools in one reply the answer of the second is replaced by an error."""
-
-    reports = ("https://github.com/nicobailon/pi-subagents/issues/277",)
-
-    class _Loop(Loop):
-        async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
-            message, terminated = await super().call_tools(calls)
-            agents = [call.id for call in calls if call.tool in self._tools.named and self._tools.named[call.tool].spec.agent]
-            results = [
-                Result(id=each.id, value="ended without a result", error=True) if each.id in agents[1:] else each
-                for each in message.results
-            ]
-            return msgspec.structs.replace(message, results=tuple(results)), terminated
-
-    parts = Parts(loop=_Loop)
