@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from conformance.judging.kills import Matrix
 from conformance.judging.results import ImplementationResults, Results
@@ -138,6 +138,7 @@ def _details(implementation: ImplementationResults, titles: Mapping[str, str]) -
         if verdicts:
             yield f"## {heading}: {foreign(implementation.name)} {foreign(implementation.version)}"
             yield ""
+            yield from _roots(verdicts)
             for verdict in verdicts:
                 yield from _detail(verdict, titles, implementation.asked or implementation.name)
     asked = [verdict for verdict in implementation.rules if word(verdict) == "not supported"]
@@ -145,6 +146,22 @@ def _details(implementation: ImplementationResults, titles: Mapping[str, str]) -
         yield f"## Not supported: {foreign(implementation.name)}"
         yield ""
         yield from (f"- {verdict.rule}: {foreign(verdict.reason)}" for verdict in asked)
+        yield ""
+
+
+def _roots(verdicts: Sequence[RuleVerdict]) -> Iterator[str]:
+    """What follows from what, by the deviation that all of it comes down to."""
+    follows = {f"{verdict.rule}/{each.aspect}": each.follows for verdict in verdicts for each in verdict.violations if each.follows}
+    grouped: dict[str, list[str]] = {}
+    for way in follows:
+        passed = [way]
+        while passed[-1] in follows and follows[passed[-1]] not in passed:  # whoever writes a baseline may write a circle
+            passed.append(follows[passed[-1]])
+        grouped.setdefault(passed[-1], []).append(way)
+    if grouped:
+        yield "What comes down to one cause, by the deviation that shows it most directly:"
+        yield ""
+        yield from (f"- **{foreign(root)}**: {', '.join(map(foreign, ways))}" for root, ways in grouped.items())
         yield ""
 
 

@@ -361,6 +361,27 @@ def test_deviations_are_counted_by_their_kinds(results, kinds, column, row):
     assert column.split()[-1] in heads
 
 
+def following(results, **follows):
+    """The results, with deviations from THR-06 in these aspects."""
+    (first,) = of_kinds(results, "bug").implementations
+    verdict = first.verdict("THR-06")
+    violations = tuple(
+        msgspec.structs.replace(verdict.violations[0], aspect=aspect, follows=cause) for aspect, cause in follows.items()
+    )
+    changed = msgspec.structs.replace(verdict, violations=violations)
+    rules = tuple(changed if each is verdict else each for each in first.rules)
+    return msgspec.structs.replace(results, implementations=(msgspec.structs.replace(first, rules=rules),))
+
+
+def test_deviations_of_one_cause_stand_together(results):
+    heading = "What comes down to one cause, by the deviation that shows it most directly:"
+    assert heading not in report(results, TITLES)
+    text = report(following(results, a="", b="THR-06/a", c="THR-06/b", d="PER-01/x"), TITLES).splitlines()
+    start = text.index(heading)
+    assert text[start + 2 : start + 5] == ["- **THR-06/a**: THR-06/b, THR-06/c", "- **PER-01/x**: THR-06/d", ""]
+    assert heading in report(following(results, a="THR-06/b", b="THR-06/a"), TITLES)
+
+
 def test_the_report_shows_what_adapters_chose(results):
     assert "What was judged" not in report(results, TITLES)
     chosen = Choice(of="`a|b`", chosen="<b>", why="it's a [must]", default="none`")
