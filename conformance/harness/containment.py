@@ -21,6 +21,10 @@ class Stop(Exception):
     """The performance cannot go on; the reason is recorded."""
 
 
+class Absent(NotSupported):
+    """What the step needs is not there, because of what became of earlier steps: the harness says so, not the adapter."""
+
+
 def malformed(world: World, implementation: AnyImplementation, method: str, got: object, expected: str) -> NoReturn:
     """Record that the adapter handed over something that it must not. Raises Stop."""
     text = stable(f"{method} of the adapter: got {got}, expected {expected}")
@@ -92,7 +96,7 @@ async def attempt(
     except Endless:
         raise Stop from None
     except NotSupported as why:
-        world.record(Refused, text=str(why), run=run)
+        world.record(Refused, text=str(why), absent=isinstance(why, Absent), run=run)
     except asyncio.CancelledError:
         if script is None or not script.cancelled:
             raise

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import msgspec
 
-from conformance.harness.containment import Stop, Watch, crashed, malformed
+from conformance.harness.containment import Absent, Stop, Watch, crashed, malformed
 from conformance.harness.serialization import Archive, damaged
-from conformance.implementation.protocol import AnyImplementation, NotSupported
+from conformance.implementation.protocol import AnyImplementation
 from conformance.scenario.scenario import CreateThread, Restore, Run, Scenario, Serialize, Step, Tamper, Together
 from conformance.trace.adapter_events import AgentCreated, Restored, ThreadDescribed
 from conformance.trace.exchange import ThreadState
@@ -85,9 +85,9 @@ class Ensemble:
         return self._workflow_threads[workflow, name]
 
     def thread(self, name: str) -> tuple[Any, Any]:
-        """A thread, with the agent that it was made on. Raises NotSupported where it does not exist."""
+        """A thread, with the agent that it was made on. Raises Absent where it does not exist."""
         if name not in self._threads:
-            raise NotSupported(f"there is no thread {name!r}")
+            raise Absent(f"there is no thread {name!r}")
         return self._threads[name]
 
     def conversation_id(self, thread: str) -> str | None:
@@ -135,13 +135,13 @@ class Ensemble:
         """Make a thread from data: always from the very same object, so that whatever shares state with it shows."""
         filed = self._archive.get(step.data)
         if filed is None:
-            raise NotSupported(f"thread {step.data!r} was not serialized")
+            raise Absent(f"thread {step.data!r} was not serialized")
         agent, data = await self.agent(step.agent or self._scenario.agent_name(step.data)), filed.data
         if step.damage is not None:
             providers = [provider.id for name in self._scenario.agents for provider in self._world.contexts(name)]
             found = damaged(data, step.damage, filed.state, providers)
             if found is None:
-                raise NotSupported(f"the data of thread {step.data!r} has no place for this damage")
+                raise Absent(f"the data of thread {step.data!r} has no place for this damage")
             self._world.record(Damaged, source=step.data, how=step.damage.how, path=found.path, fields=found.fields)
             data = found.data
         thread = await self._implementation.restore_thread(agent, data)

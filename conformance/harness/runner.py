@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from conformance.harness.containment import DEADLOCK, Stop, Watch, attempt, crashed, malformed
+from conformance.harness.containment import DEADLOCK, Absent, Stop, Watch, attempt, crashed, malformed
 from conformance.harness.event_loop import WatchedLoop
 from conformance.harness.handles import Ensemble
 from conformance.harness.recorder import Witness
-from conformance.implementation.protocol import AnyImplementation, NotSupported
+from conformance.implementation.protocol import AnyImplementation
 from conformance.scenario.scenario import (
     CreateThread,
     Respond,
@@ -154,8 +154,8 @@ class Stage:
     async def _run(self, step: Run, order: Order, place: int | None) -> None:
         try:
             agent, thread = self._ensemble.thread(step.thread)
-        except NotSupported as why:
-            self.world.record(Refused, text=str(why))
+        except Absent as why:
+            self.world.record(Refused, text=str(why), absent=True)
             return
         name = step.agent or self.scenario.agent_name(step.thread)
         script = self._script({name: step.replies, **step.inner}, order=order, label=place, run=step)
@@ -207,7 +207,7 @@ class Stage:
 
     async def _respond(self, step: Respond) -> None:
         if step.request >= len(self._witness.waiting):
-            self.world.record(Refused, text=f"there is no pending request {step.request}")
+            self.world.record(Refused, text=f"there is no pending request {step.request}", absent=True)
             return
         waiting = self._witness.waiting.pop(step.request)
         answer = Answer(id=waiting.pending.id, approve=step.approve)

@@ -2,11 +2,13 @@
 
 In this order, the first that applies:
 
-- `not supported`: the implementation does not declare what the rule needs; the reason names it.
+- `not supported`: the implementation does not declare what the rule needs; the reason names it. Nothing is performed for it.
 - `fail`: something performed violates the rule in a way that the baseline does not declare, whatever else broke.
 - `deviates`: something performed violates it, and all of that is declared.
 - `error`: the rule itself raised, or a performance of its area broke (crash, hang, exit, a connection to the outside, malformed
   trace). What would have happened after that is unknown, so no other rule of the area can claim that it holds.
+- `not supported`: no performance met the rule's precondition, and no frozen scenario could have: the reference, declaring the
+  same, meets it in none that the implementation can be asked to perform and its adapter can express; the reason says what it takes.
 - `not exercised`: no performance met the rule's precondition.
 - `pass`.
 
@@ -29,6 +31,7 @@ from conformance.judging.baseline import Baseline, Declared, Deviation
 from conformance.judging.cell_outcomes import Outcomes
 from conformance.judging.comparison import Comparison
 from conformance.judging.material import Material, shipped
+from conformance.judging.reach import Reach
 from conformance.judging.search import Profile, profile
 from conformance.judging.survey import Survey, breakage
 from conformance.judging.tally import Tally
@@ -36,7 +39,7 @@ from conformance.judging.verdicts import CellResult, Counterexample, Coverage, F
 from conformance.matrix.cells import CELLS
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.rule import Rule
-from conformance.vocabulary import Area, lacking
+from conformance.vocabulary import Area
 
 
 class Judge:
@@ -59,6 +62,7 @@ class Judge:
         self._material = material
         self._timeout = timeout
         self._surveys: dict[Area, Survey] = {}
+        self._reaches: dict[Area, Reach] = {}
 
     @property
     def performed(self) -> int:
@@ -93,7 +97,8 @@ class Judge:
         today = date.today()
         faults = (*found.faults, *(fault for each in declared.deviations for fault in each.faults(today)))
         failing = {aspect: tuple(sorted(tally.broken[aspect].frozen)) for aspect in rule.aspects if aspect in tally.broken}
-        return msgspec.structs.replace(found, coverage=_coverage(survey, tally), failing=failing, faults=faults)
+        coverage = None if found.verdict == "not supported" else _coverage(survey, tally)
+        return msgspec.structs.replace(found, coverage=coverage, failing=failing, faults=faults)
 
     @property
     def knows_cells(self) -> bool:
@@ -130,9 +135,18 @@ class Judge:
         error = _error(survey, tally)
         if error is not None:
             return msgspec.structs.replace(verdict, verdict="error", reason=error[0], broke=error[1], faults=())
-        if not tally.exercised:
-            return msgspec.structs.replace(verdict, verdict="not exercised", reason=_not_exercised(rule, survey, tally))
-        return verdict
+        return verdict if tally.exercised else self._unexercised(verdict, rule, survey, tally)
+
+    def _unexercised(self, verdict: RuleVerdict, rule: Rule, survey: Survey, tally: Tally) -> RuleVerdict:
+        """The verdict where nothing exercised a rule."""
+        if survey.area not in self._reaches:
+            self._reaches[survey.area] = Reach(survey)
+        reach = self._reaches[survey.area]
+        why_not = reach.why_not(rule)
+        if why_not is not None:
+            return msgspec.structs.replace(verdict, verdict="not supported", reason=why_not)
+        reason = _not_exercised(rule, survey, tally, list(reach.exercising(rule)))
+        return msgspec.structs.replace(verdict, verdict="not exercised", reason=reason)
 
     def _missing(self, rule: Rule) -> list[str]:
         return rule.missing(self.subject.capabilities, self.subject.policies)
@@ -143,22 +157,22 @@ def _not_so(deviation: Deviation, declared: Declared, why: str) -> Fault:
     return Fault(trouble="stale deviation", text=text)
 
 
-def _not_exercised(rule: Rule, survey: Survey, tally: Tally) -> str:
+def _not_exercised(rule: Rule, survey: Survey, tally: Tally, exercising: Sequence[str]) -> str:
     counts = [f"{survey.scenarios['fixture']} fixtures"]
     counts += [f"{survey.scenarios['matrix']} of the matrix"] if survey.scenarios["matrix"] else []
     counts += [f"{survey.scenarios['corpus']} of the corpus"] if survey.scenarios["corpus"] else []
     counts += [f"{survey.scenarios['explored']} drawn scenarios"] if survey.scenarios["explored"] else []
     reason = f"was exercised by none of {', none of '.join(counts)}"
-    return "; ".join([reason, *_why_not(rule, survey, tally)])
+    return "; ".join([reason, *_why_not(rule, survey, tally, exercising)])
 
 
-def _why_not(rule: Rule, survey: Survey, tally: Tally) -> Iterator[str]:
-    """Why nothing exercised a rule: what its own fixtures need or came to, what was nearest, and the commonest error."""
-    for scenario in (each for _, each in survey.material.fixtures(survey.area) if rule.id in each.shows):
-        undeclared = lacking(survey.material.needs(scenario), survey.subject.capabilities)
-        if undeclared:
-            yield f"its fixture {scenario.title!r} needs {', '.join(undeclared)}, which is not declared"
-            break
+def _why_not(rule: Rule, survey: Survey, tally: Tally, exercising: Sequence[str]) -> Iterator[str]:
+    """Why nothing exercised a rule: what does on the reference, what was nearest, and the commonest error."""
+    tried = [id for id in exercising if id in survey.judged]
+    if tried:
+        yield f"on the reference {tried[0]} exercises it, one of {len(exercising)} frozen scenarios"
+    else:
+        yield f"on the reference {exercising[0]} exercises it, which the profile {survey.effort.name} leaves out"
     if tally.nearest is None:
         yield f"no scenario had {rule.clauses[0].each.text}"
     else:

@@ -35,10 +35,14 @@ class Material:
     matrix: Callable[[Area, frozenset[Capability], Policies], Iterable[Scenario]] = _no_matrix
     corpus: Callable[[Area], Sequence[Scenario]] = _no_corpus
 
-    def frozen(self, area: Area, capabilities: frozenset[Capability], policies: Policies) -> frozenset[str]:
-        """The ids of all frozen scenarios of an area, whatever they demand; of the matrix those for these declarations."""
+    def everything(self, area: Area, capabilities: frozenset[Capability], policies: Policies) -> Sequence[Scenario]:
+        """All frozen scenarios of an area, whatever they demand; of the matrix those for these declarations."""
         written = [scenario for _, scenario in self.fixtures(area)]
-        return frozenset(map(scenario_id, (*written, *self.matrix(area, capabilities, policies), *self.corpus(area))))
+        return (*written, *self.matrix(area, capabilities, policies), *self.corpus(area))
+
+    def frozen(self, area: Area, capabilities: frozenset[Capability], policies: Policies) -> frozenset[str]:
+        """The ids of the same."""
+        return frozenset(map(scenario_id, self.everything(area, capabilities, policies)))
 
     @property
     def digest(self) -> str:

@@ -26,7 +26,7 @@ from conformance.judging.verdicts import BothWays, Difference
 from conformance.rules.rule import Rule
 from conformance.scenario.identity import scenario_id
 from conformance.scenario.scenario import Respond, Run, RunWorkflow, Scenario, Step, Together, runs_of, workflow_runs_of
-from conformance.trace.harness_events import Broke
+from conformance.trace.harness_events import Broke, Refused
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Area, lacking
 
@@ -41,7 +41,7 @@ class Survey:
     fixtures: every fixture that was performed, out of `known_fixtures`. judged: the ids of the frozen scenarios that were.
     scenarios: how many of each sort were. outcomes: what came of the configuration matrix, in the persistence area. both_ways:
     where the effort asks for it. broken: what cannot be judged. unexpected: errors of no neutral kind, and steps that the adapter
-    refused.
+    refused. refused: of the frozen scenarios, by id, the first such step.
     """
 
     subject: Subject
@@ -60,6 +60,7 @@ class Survey:
     broken: list[Performed] = field(default_factory=list[Performed])
     performed: int = 0
     unexpected: Unexpected = field(default_factory=Unexpected)
+    refused: dict[str, Refused] = field(default_factory=dict[str, Refused])
     _free: list[Scenario] = field(default_factory=list[Scenario])
     _violated: dict[bytes, frozenset[str]] = field(default_factory=dict[bytes, frozenset[str]])
     _tried: dict[tuple[bytes, str], bool] = field(default_factory=dict[tuple[bytes, str], bool])
@@ -176,7 +177,9 @@ class Survey:
                 raise Enough
             return performed
         id = scenario_id(scenario) if sort in FROZEN else None
-        self.judged |= {id} if id else set()
+        if id is not None:
+            self.judged.add(id)
+            self.refused.update({id: performed.trace.inexpressible} if performed.trace.inexpressible else {})
         judged = [self.tallies[rule.id].add(rule, performed, sort, id) for rule in self.rules]
         judgements = [judgement for judgement in judged if judgement is not None]
         if self.area == "persistence":

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from conformance.trace.adapter_events import Raised
-from conformance.trace.harness_events import Refused, RunStarted
+from conformance.trace.harness_events import RunStarted
 from conformance.trace.trace import Trace
 from conformance.vocabulary import Data
 
@@ -41,9 +41,7 @@ class Unexpected:
 
     def add(self, trace: Trace) -> None:
         """Take in one performance. Of refusals the first counts: the others mostly follow from it."""
-        first = next((event.text for event in trace.events if isinstance(event, Refused)), None)
-        if first is not None:
-            self.refused[first] += 1
+        self.refused.update([trace.inexpressible.text] if trace.inexpressible else [])
         for event in trace.events:
             match event:
                 case RunStarted():

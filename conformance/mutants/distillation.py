@@ -32,7 +32,7 @@ from conformance.scenario.identity import scenario_id
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import Scenario
 from conformance.strategies import scenarios
-from conformance.vocabulary import Area, Capability, lacking
+from conformance.vocabulary import PATTERN_CAPABILITIES, Area, Capability, lacking
 
 SLICE = 500
 """Scenarios that one process draws at once, at most."""
@@ -53,14 +53,19 @@ _HOSTED = _with("threads.hosted", "service.one_id", "service.new_ids", "service.
 _WORKFLOWS = _with("service.stateless", "workflows")
 
 SMALL_SETS: Mapping[str, frozenset[Capability]] = {
+    "stateless": _with("service.stateless"),
     "local": _LOCAL,
     "local with tools": _with("tools", "runs.streaming", "threads.serialize", also=_LOCAL),
     "approvals": _with("tools", "tools.approval", also=_LOCAL),
     "in steps": _with("service.stateless", "history.provider", "history.incremental", "tools"),
     "no provider": _with("service.stateless", "tools", "runs.streaming"),
     "hosted": _with("threads.with_id", "tools", also=_HOSTED),
+    "hosted by default": _with("threads.hosted", "service.one_id", "service.stores_by_default"),
+    "per service call, local": _with("service.stateless", "history.provider", "history.per_service_call", "tools"),
     "per service call": _with("history.per_service_call", "tools", also=_LOCAL | _HOSTED),
+    **{f"{pattern} alone": _with(capability, also=_WORKFLOWS) for pattern, capability in PATTERN_CAPABILITIES.items()},
     "handoff": _with("workflows.handoff", "runs.streaming", also=_WORKFLOWS),
+    "handoff with tools": _with("workflows.handoff", "tools", "runs.streaming", "workflows.as_agent", also=_WORKFLOWS),
     "sequential": _with("workflows.sequential", "workflows.intermediate_outputs", "workflows.as_agent", also=_WORKFLOWS),
     "concurrent": _with("workflows.concurrent", "runs.streaming", also=_WORKFLOWS),
     "group chat": _with("workflows.group_chat", "workflows.limits", also=_WORKFLOWS),

@@ -196,9 +196,13 @@ class Abandoned(Event, frozen=True, kw_only=True, tag="abandoned"):
 
 
 class Refused(Event, frozen=True, kw_only=True, tag="refused"):
-    """The adapter cannot express the step, or what the step needs is not there: neither a violation nor an exercise."""
+    """The adapter cannot express the step, or what the step needs is not there: neither a violation nor an exercise.
+
+    absent: the latter, such as a thread that could not be created, or a request that nobody made: the harness says so.
+    """
 
     text: str
+    absent: bool = False
 
 
 Blame = Literal["adapter", "implementation", "harness", "network"]

@@ -95,3 +95,8 @@ class Trace(Data, frozen=True, kw_only=True):
     def broken(self) -> Broke | None:
         """The event that makes this trace unfit to judge, if there is one."""
         return next((event for event in self.events if isinstance(event, Broke)), None)
+
+    @property
+    def inexpressible(self) -> Refused | None:
+        """The first step that the adapter could not express, if there is one."""
+        return next((event for event in self.events if isinstance(event, Refused) and not event.absent), None)

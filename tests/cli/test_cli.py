@@ -43,9 +43,19 @@ class Noisy(Faulty):
         logging.getLogger("noisy").warning("noise in a log")
         return await super().run(agent, thread, turn)
 
+class Tired(Exception):
+    pass
+
 class Idle(Reference):
     name = "idle"
-    capabilities = frozenset({"runs.store", "threads.hosted", "service.stateless"})
+    async def create_thread(self, agent, kind):
+        raise Tired
+    async def continue_conversation(self, agent, conversation_id):
+        raise Tired
+
+class HandoffOnly(Reference):
+    name = "handoff-only"
+    capabilities = frozenset({"workflows", "workflows.handoff", "service.stateless"})
 """
 KNOWN = '''
 [[deviation]]
@@ -144,6 +154,15 @@ def test_an_error_verdict_exits_3_and_hides_no_violation(capsys, here):
 def test_a_supported_must_rule_that_is_not_exercised_exits_1(capsys):
     assert main(["run", "my_agents:Idle", "--rule", "THR-13", "--profile", "quick"]) == 1
     assert "THR-13 not exercised" in output(capsys)[0]
+
+
+def test_what_handoff_alone_cannot_exercise_is_not_supported_with_the_reason_in_the_report(capsys, here):
+    assert main(["run", "my_agents:HandoffOnly", "--area", "orchestration", "--report", "REPORT.md"]) == 0
+    assert "the gate holds" in output(capsys)[0]
+    reason = "- ORC-20: no scenario that can be performed as declared exercises it; the nearest needs capability "
+    assert reason in (here / "REPORT.md").read_text()
+    assert main(["run", "my_agents:HandoffOnly", "--rule", "ORC-20"]) == 1
+    assert "1 area in which nothing was exercised" in output(capsys)[0]
 
 
 def test_results_of_several_implementations_stand_side_by_side(capsys, here):

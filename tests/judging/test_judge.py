@@ -35,6 +35,21 @@ from conformance.trace.adapter_events import RunReturned
 from conformance.trace.messages import Message
 
 FEW = Profile("quick", explore=40, shrink=200)
+
+
+class Silent(Exception):
+    """Of this implementation alone."""
+
+
+class Mute(Reference):
+    """Gives no answer to anything."""
+
+    name = "mute"
+
+    async def run(self, agent, thread, turn):
+        raise Silent("nothing to say")
+
+
 LONG = conversation("hello", "please shout", "bye", title="long")
 SHOUT = conversation("please shout")
 
@@ -77,7 +92,7 @@ def test_scenarios_of_the_matrix_are_performed_and_counted_apart():
         fixtures=1, of_fixtures=1, matrix=2, of_matrix=2, explored=1, of_explored=1
     )
     assert judged(Shouting, stuff=stuff).verdict == "fail"
-    unmet = judged(Reference, sample_rule(never_asked), stuff=stuff)
+    unmet = judged(Mute, stuff=stuff)
     assert unmet.reason.startswith("was exercised by none of 1 fixtures, none of 2 of the matrix, none of 1 drawn scenarios; ")
 
 
@@ -102,9 +117,10 @@ def test_judging_twice_gives_the_same():
 
 
 def test_a_rule_that_nothing_exercised_is_no_pass():
-    verdict = judged(Reference, sample_rule(never_asked))
+    stuff = material(("one", conversation("x")))
+    verdict = judged(Mute, stuff=stuff)
     assert (verdict.verdict, verdict.trouble) == ("not exercised", "not exercised")
-    assert judged(Reference, sample_rule(never_asked, level="SHOULD")).trouble is None
+    assert judged(Mute, sample_rule(level="SHOULD"), stuff=stuff).trouble is None
 
 
 def test_an_undeclared_need_is_not_supported_and_nothing_is_performed():
@@ -119,7 +135,7 @@ def test_scenarios_that_demand_undeclared_features_are_not_performed():
     demanding = materials.Material(
         lambda _: [("one", conversation("x"))], material().scenarios, lambda _: frozenset({"tools", "magic"})
     )  # type: ignore[arg-type]
-    assert judged(Reference, stuff=demanding).verdict == "not exercised"
+    assert judged(Reference, stuff=demanding).verdict == "not supported"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import Any
 from hypothesis import strategies as st
 from samples import conversation, material
 
-from conformance.implementation.protocol import NotSupported
 from conformance.implementation.subject import subject
 from conformance.judging.judge import Judge
 from conformance.judging.ledger import Ledger, judged
@@ -18,6 +17,7 @@ from conformance.reference.implementation import Reference
 from conformance.report.terminal import summary
 from conformance.rules.catalogue import CATALOGUE
 from conformance.rules.rule import Rule
+from conformance.scenario.identity import scenario_id
 from conformance.scenario.requirements import needs
 from conformance.scenario.scenario import CreateThread, Run, Scenario
 from conformance.scenario.specs import AgentSpec, ServiceSpec
@@ -47,41 +47,36 @@ class Overloaded(Exception):
     """What only this implementation raises."""
 
 
-class Fails(Reference):
+class NeverGoesOn(Reference):
+    async def continue_conversation(self, agent: Any, conversation_id: str) -> Any:
+        raise Overloaded("not now")
+
+
+class Fails(NeverGoesOn):
     async def run(self, agent: Any, thread: Any, turn: Any) -> Any:
         raise Overloaded("try again")
 
 
-class CannotGoOn(Reference):
-    async def continue_conversation(self, agent: Any, conversation_id: str) -> Any:
-        raise NotSupported("ids are the caller's")
-
-
-class WithoutIds(Reference):
-    capabilities = Reference.capabilities - {"service.one_id"}
-
-
 def test_what_was_nearest_and_what_it_lacks_is_said() -> None:
-    said = reason(Reference, conversation("hello"))
+    said = reason(NeverGoesOn, ON_AN_ID, conversation("hello"))
+    assert f"on the reference {scenario_id(ON_AN_ID)} exercises it, one of 1 frozen scenarios" in said
     assert "nearest was a run on a thread" in said
     assert "which lacks: the thread was created with the id of a conversation" in said
 
 
 def test_where_nothing_comes_near_that_is_said() -> None:
-    assert "no scenario had " in reason(Reference, Scenario(agents=ON_AN_ID.agents, title="empty"))
+    assert "no scenario had " in reason(NeverGoesOn, ON_AN_ID)
 
 
-def test_what_the_adapter_could_not_express_is_said() -> None:
-    assert 'in 1 scenarios the adapter could not express a step: "ids are the caller\'s"' in reason(CannotGoOn, ON_AN_ID)
-
-
-def test_what_the_rule_s_own_fixture_needs_is_said() -> None:
-    said = reason(WithoutIds, ON_AN_ID, conversation("hello", title="plain"))
-    assert "its fixture 'A conversation goes on by its id' needs service.one_id, which is not declared" in said
+def test_what_the_profile_left_out_is_said() -> None:
+    stuff = replace(material(("plain", conversation("hello")), corpus=[conversation("x"), ON_AN_ID]), needs=needs)
+    verdict = Judge(subject(Reference), [RULE], effort=Profile("quick", corpus=1), material=stuff).verdict(RULE)
+    assert verdict.verdict == "not exercised"
+    assert f"{scenario_id(ON_AN_ID)} exercises it, which the profile quick leaves out" in verdict.reason
 
 
 def test_the_commonest_error_is_said() -> None:
-    said = reason(Fails, conversation("one", "two"))
+    said = reason(Fails, ON_AN_ID, conversation("one", "two"))
     assert "2 of 2 runs ended in Overloaded at tests/judging/test_unexpected.py:" in said
     assert said.endswith(": try again")
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 from rich.text import Text
-from samples import Shouting, conversation, faulty, material, never_asked, sample_rule
+from samples import Shouting, conversation, faulty, material, sample_rule
 
 from conformance.implementation.protocol import Choice
 from conformance.implementation.subject import subject
@@ -26,17 +26,27 @@ from conformance.report.markdown import report
 from conformance.report.matrix import gaps
 from conformance.report.scenario_text import cast_lines, step_lines
 from conformance.report.terminal import WIDTH, console, show, stories, summary
+from conformance.rules.rule import finding
 from conformance.scenario.files import decode, encode
 from conformance.trace.harness_events import Broke, ServiceCalled, Warned
 from conformance.trace.messages import Message
 from conformance.trace.trace import Trace
 
+LEFT_OUT = conversation("what the profile leaves out")
+
+
+def left_out(execution):
+    """Nothing exercises this."""
+    if execution.scenario == LEFT_OUT:
+        yield finding(True, 0, "loud", expected="this", got="that")
+
+
 RULES = [
     sample_rule(),
     sample_rule(id="THR-06"),
-    sample_rule(never_asked, id="PER-01"),
+    sample_rule(left_out, id="PER-01"),
     sample_rule(faulty, id="PER-02"),
-    sample_rule(never_asked, id="ORC-01", level="SHOULD"),
+    sample_rule(left_out, id="ORC-01", level="SHOULD"),
     sample_rule(id="ORC-02", needs=frozenset({"magic"})),
 ]
 TITLES = {rule.id: rule.title for rule in RULES} | {"THR-05": "Nobody | ever shouts."}
@@ -52,10 +62,11 @@ KNOWN = Baseline("known.toml", (deviation("THR-06", "we like to <shout>"), devia
 
 @pytest.fixture(scope="module")
 def results():
-    stuff = material(("one", conversation("hello", "please shout")))
+    stuff = material(("one", conversation("hello", "please shout")), corpus=[LEFT_OUT])
+    effort = Profile("quick", corpus=0, explore=20, shrink=50)
     judges = [
-        Judge(subject(Shouting), RULES, effort=Profile("quick", explore=20, shrink=50), material=stuff, baseline=KNOWN),
-        Judge(subject(Reference), RULES, effort=Profile("quick", explore=20, shrink=50), material=stuff),
+        Judge(subject(Shouting), RULES, effort=effort, material=stuff, baseline=KNOWN),
+        Judge(subject(Reference), RULES, effort=effort, material=stuff),
     ]
     ledger = Ledger(judges, Suite(version="0", profile="quick"))
     for judge in judges:
