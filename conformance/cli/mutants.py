@@ -7,7 +7,8 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conformance.vocabulary import AREAS
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from conformance.judging.kills import Kill, Matrix
     from conformance.mutants.generated import Hunt
-
-    T = TypeVar("T", Kill, Hunt)
+    from conformance.mutants.mutant import Mutant
+    from conformance.rules.rule import Rule
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:  # pyright: ignore[reportPrivateUsage]
@@ -37,6 +38,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
         help="without fixtures: how many generated scenarios it takes until an expected rule kills each mutant",
     )
     parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what kills every mutant as Markdown")
     parser.set_defaults(do=show_mutants)
 
 
@@ -45,8 +47,9 @@ def show_mutants(arguments: argparse.Namespace) -> int:
     from conformance.errors import UsageError, known
     from conformance.judging.kills import matrix
     from conformance.mutants import generated
-    from conformance.mutants.matrix import rows
     from conformance.mutants.mutant import mutants
+    from conformance.report.files import check_folder, write_text
+    from conformance.report.mutants import mutants_report
     from conformance.rules.catalogue import CATALOGUE
 
     every, rules = mutants(), list(CATALOGUE.values())
@@ -61,12 +64,17 @@ def show_mutants(arguments: argparse.Namespace) -> int:
         chosen = {name: kind for name, kind in named.items() if not kind.expected.isdisjoint(asked)}
     if arguments.mutants and not chosen:
         raise UsageError(f"no mutant is left: {', '.join(named)} in {', '.join(areas)}; leave out --area or the names")
+    if arguments.report and arguments.generated_only:
+        raise UsageError("--report writes what kills every mutant, which --generated-only does not find out; leave out one of them")
+    path = check_folder(arguments.report.absolute()) if arguments.report else None
     if arguments.generated_only:
         hunted = _followed(generated.hunts(chosen, rules), len(chosen))
         (_hunts_as_json if arguments.json else _print_hunts)(hunted)
         return 0 if generated.hold(hunted) else 1
     # where only some mutants are tried, a rule that kills none of them may well kill another
-    made = matrix(_followed(rows(chosen, rules), len(chosen)), () if arguments.mutants else asked)
+    made = matrix(_judged(chosen, rules), () if arguments.mutants else asked)
+    if path:
+        write_text(mutants_report(made), path)
     if arguments.json:
         _matrix_as_json(made)
     else:
@@ -74,11 +82,22 @@ def show_mutants(arguments: argparse.Namespace) -> int:
     return 0 if made.holds else 1
 
 
-def _followed(found: Iterable[T], of: int) -> list[T]:
+def _judged(chosen: Mapping[str, type[Mutant]], rules: Sequence[Rule]) -> list[Kill]:
+    """All rows, with a line that says how much of the material is done."""
+    from conformance.mutants.matrix import rows
+    from conformance.report.terminal import console
+
+    with console(sys.stderr).status("") as status:
+        return list(
+            rows(chosen, rules, told=lambda done, of: status.update(f"{_counted(len(chosen))}: {done}/{of} of the material"))
+        )
+
+
+def _followed(found: Iterable[Hunt], of: int) -> list[Hunt]:
     """All of them, with a line that says how far it is."""
     from conformance.report.terminal import console
 
-    every: list[T] = []
+    every: list[Hunt] = []
     with console(sys.stderr).status("") as status:
         for each in found:
             every.append(each)
@@ -105,6 +124,8 @@ def _print_matrix(made: Matrix, *, unkilled: bool) -> None:
     to = console(sys.stdout)
     to.print(table)
     differing = sum(not row.equal for row in made.rows)
+    performed, taken_over = sum(row.performed for row in made.rows), sum(row.taken_over for row in made.rows)
+    to.print(f"{performed + taken_over} executions, of which {taken_over} cannot differ from the reference's")
     to.print(f"{_counted(len(made.rows))}, {differing} not killed as expected")
     if unkilled:
         to.print(f"rules that no mutant kills: {', '.join(made.unkilled) or 'none'}")

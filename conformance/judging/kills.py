@@ -12,7 +12,8 @@ class Kill(Data, frozen=True, kw_only=True, omit_defaults=False):
     """One row of the matrix: a mutant, the rules that should kill it, and those that did.
 
     breaks: the way in which it is the first to break a rule, and ways: all in which it breaks rules, as `RULE/aspect`. broke: why
-    it could not be judged.
+    it could not be judged. performed: how many executions there were; taken_over: and how many more in which it cannot differ from
+    the reference, whose judgement counts.
     """
 
     mutant: str
@@ -23,6 +24,8 @@ class Kill(Data, frozen=True, kw_only=True, omit_defaults=False):
     killed_by: tuple[str, ...]
     ways: tuple[str, ...]
     broke: str | None = None
+    performed: int = 0
+    taken_over: int = 0
 
     @property
     def equal(self) -> bool:

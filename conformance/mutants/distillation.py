@@ -22,11 +22,11 @@ import msgspec
 from conformance.harness.execution import Performed, performed
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.loading import resolve
-from conformance.implementation.subject import subject
 from conformance.judging.search import draw, key
-from conformance.mutants.mutant import mutants, rules_of
-from conformance.mutants.trial import Trial, trial
+from conformance.mutants.mutant import mutants
+from conformance.mutants.trial import Broken, Suspect, Trial, broken_ways, trial
 from conformance.rules.catalogue import CATALOGUE
+from conformance.rules.rule import Rule
 from conformance.scenario.features import features
 from conformance.scenario.identity import scenario_id
 from conformance.scenario.requirements import needs
@@ -98,7 +98,7 @@ def distill(area: Area, present: Sequence[Scenario], count: int, seed: int) -> l
         drawn = _unique(pool.map(_drawn, jobs))
         known = {scenario_id(each.scenario) for each in kept}
         short = [*kept, *(each for each in _short_list([*kept, *drawn]) if scenario_id(each.scenario) not in known)]
-        encoded = [msgspec.json.encode(candidate.scenario) for candidate in short]
+        encoded = msgspec.json.encode([candidate.scenario for candidate in short])
         names = [name for name, kind in mutants().items() if kind.area() == area]
         killed: dict[str, set[str]] = {}
         for name, ids in pool.map(_killing, names, [encoded] * len(names)):
@@ -206,20 +206,36 @@ def _meets(area: Area, scenario: Scenario) -> frozenset[str]:
     )
 
 
-def _killing(name: str, encoded: Sequence[bytes]) -> tuple[str, list[str]]:
+def _killing(name: str, encoded: bytes) -> tuple[str, list[str]]:
     """The ids of the first scenarios that kill a mutant by rules that should."""
-    mutant = mutants()[name]
-    found = [(scenario_id(scenario), scenario) for scenario in (msgspec.json.decode(each, type=Scenario) for each in encoded)]
-    judged = _trial().violated(mutant.area(), subject(mutant), iter(found))
-    # what breaks too often ends early; what is killed often enough demands no more
-    kills = (id for (id, _), (ways, _) in zip(found, judged, strict=False) if rules_of(ways) & mutant.expected)
-    return name, list(islice(kills, KILLED))
+    suspect = Suspect(mutants()[name])
+    here, declares = suspect.mutant.area(), suspect.subject
+    expected = [CATALOGUE[id] for id in sorted(suspect.mutant.expected)]
+    judging = [rule for rule in expected if rule.area == here and not rule.missing(declares.capabilities, declares.policies)]
+    # what is killed often enough demands no more
+    return name, list(islice((id for id, scenario in _decoded(encoded) if _kills(suspect, id, scenario, judging)), KILLED))
+
+
+def _kills(suspect: Suspect, id: str, scenario: Scenario, judging: Sequence[Rule]) -> bool:
+    shown = _trial().shown(suspect, id, scenario)
+    if shown.trace.broken is not None or not _trial().differs(suspect, shown):
+        return False
+    try:
+        return bool(broken_ways(shown, judging))
+    except Broken:
+        return False
+
+
+@cache
+def _decoded(encoded: bytes) -> list[tuple[str, Scenario]]:
+    """The scenarios that are tried, with their ids: the same for every mutant."""
+    return [(scenario_id(scenario), scenario) for scenario in msgspec.json.decode(encoded, type=list[Scenario])]
 
 
 @cache
 def _trial() -> Trial:
     """What the reference makes of each scenario is found out once in a process."""
-    return trial([], list(CATALOGUE.values()), None)
+    return trial(mutants().values(), list(CATALOGUE.values()), None)
 
 
 def lines(before: Sequence[Scenario], after: Sequence[Scenario]) -> Iterator[str]:

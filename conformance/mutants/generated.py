@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from statistics import median
 
-from conformance.implementation.subject import subject
 from conformance.judging.material import Material
 from conformance.mutants.mutant import Mutant, rules_of
-from conformance.mutants.trial import Trial
+from conformance.mutants.trial import Suspect, Trial
 from conformance.mutants.workers import tried
 from conformance.rules.rule import Rule
 from conformance.vocabulary import AREAS, Area, Data
@@ -63,11 +62,11 @@ def hold(found: Sequence[Hunt]) -> bool:
 
 
 def _hunt(mutant: type[Mutant], trial: Trial, within: int) -> Hunt:
-    under_test, area = subject(mutant), mutant.area()
+    suspect, area = Suspect(mutant), mutant.area()
     after, broke = None, None
     kills: frozenset[str] = frozenset()
     unexpected: dict[str, int] = {}
-    judged = trial.violated(area, under_test, trial.pool(area, under_test, within))
+    judged = trial.violated(area, suspect, trial.pool(area, suspect.subject, within))
     for number, (violated, broken) in enumerate(judged, start=1):
         if broken is not None:
             broke = str(broken)

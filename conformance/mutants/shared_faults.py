@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conformance.mutants.difference import nowhere
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.history_home import HistoryHome
@@ -11,6 +12,8 @@ from conformance.trace.exchange import Response, Turn
 
 class CurrentThreadAgent(Agent):
     """An agent that keeps "the current thread" on itself, although runs may interleave: that of the run that began first."""
+
+    differs = nowhere
 
     async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
         """Keep the thread while nobody else keeps one."""
@@ -29,6 +32,8 @@ def current(home: HistoryHome, thread: Thread) -> Thread:
 
 class StreamNotingAgent(Agent):
     """An agent that notes on the thread whether its latest run streams."""
+
+    differs = nowhere
 
     async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
         """Note how the run is made."""

@@ -1,26 +1,33 @@
-"""What mutants are tried with: fixtures, the configuration matrix, generated scenarios, and what the reference makes of them.
+"""What mutants are tried with: what is frozen, what is generated, and what the reference makes of it.
 
-Most mutants do on most scenarios just what the reference does. Such a trace is not judged again: the same events, scenario,
-capabilities and policies give the same judgement.
+Mutants do on most scenarios just what the reference does. Where one cannot differ it does not perform; where it performs and does
+not differ, its trace is not judged again: the same events, scenario, capabilities and policies give the same judgement.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
 
 from conformance.harness.execution import Performed, performed
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.subject import Subject, subject
 from conformance.judging.material import Material, shipped
-from conformance.judging.search import draw, key
+from conformance.judging.search import draw
 from conformance.judging.survey import GIVE_UP
+from conformance.mutants.difference import Doubt, Point, points, stand_in, watching
 from conformance.mutants.mutant import Mutant, check
-from conformance.reference.implementation import Reference
 from conformance.rules.rule import Rule
+from conformance.scenario.identity import scenario_id
 from conformance.scenario.scenario import Scenario
-from conformance.trace.trace import AnyEvent
-from conformance.vocabulary import Area, Capability, Policies, lacking, plain
+from conformance.trace.trace import AnyEvent, Trace
+from conformance.vocabulary import Area, Capability, Policies, lacking
 
 SEED = 20_251
 
@@ -35,36 +42,75 @@ class Broken(Exception):
 
 def trial(mutants: Iterable[type[Mutant]], rules: Sequence[Rule], material: Material | None) -> Trial:
     """What these mutants are tried with. Raises ValueError for a mutant that does not say what it has to say."""
-    for mutant in mutants:
+    chosen = tuple(mutants)
+    for mutant in chosen:
         check(mutant, rules)
-    return Trial(rules, material or shipped())
+    return Trial(rules, material or shipped(), frozenset(point for mutant in chosen for point in Suspect(mutant).points or ()))
+
+
+class Suspect:
+    """A mutant made ready. reference: what stands in for it where it cannot differ, which is where none of its points is called.
+
+    reference is None, and so is points, where that cannot be told.
+    """
+
+    def __init__(self, mutant: type[Mutant]) -> None:
+        self.mutant = mutant
+        self.subject = subject(mutant)
+        self.reference: Subject | None = None
+        self.points: frozenset[Point] | None = None
+        with suppress(Doubt):
+            self.reference, self.points = stand_in(mutant), points(mutant)
+
+
+@dataclass
+class Known:
+    """What the reference did in a scenario.
+
+    called: of the points that were `asked` for. judged: the ways in which rules are broken by events that were seen, in each area:
+    several mutants may come to the same.
+    """
+
+    scenario: Scenario
+    trace: Trace
+    asked: frozenset[Point]
+    called: frozenset[Point]
+    judged: dict[tuple[Area, bytes], frozenset[str]] = field(default_factory=dict[tuple[Area, bytes], frozenset[str]])
 
 
 @dataclass
 class Trial:
-    """Tries subjects by the rules of one area at a time."""
+    """Tries mutants by the rules of one area at a time. points: all that the mutants replace which will be tried.
+
+    done: how many executions there were: those that were performed, and those that were the reference's.
+    """
 
     rules: Sequence[Rule]
     material: Material
+    points: frozenset[Point] = frozenset()
+    done: Counter[Literal["performed", "taken over"]] = field(default_factory=Counter[Literal["performed", "taken over"]])
     _pools: dict[tuple[Area, frozenset[Capability], int], list[Scenario]] = field(
         default_factory=dict[tuple[Area, frozenset[Capability], int], list[Scenario]]
     )
-    _references: dict[Policies, Subject] = field(default_factory=dict[Policies, Subject])
-    _known: dict[tuple[Sort, bytes, Area], tuple[Events, frozenset[str]]] = field(
-        default_factory=dict[tuple[Sort, bytes, Area], tuple[Events, frozenset[str]]]
+    _frozen: dict[tuple[Area, Sort, bool], list[tuple[str, Scenario]]] = field(
+        default_factory=dict[tuple[Area, Sort, bool], list[tuple[str, Scenario]]]
     )
+    _known: dict[tuple[Sort, int], Known] = field(default_factory=dict[tuple[Sort, int], Known])
 
-    def fixtures(self, area: Area, under_test: Subject) -> Iterator[tuple[str, Scenario]]:
-        """The fixtures of an area that the subject can be asked to perform, by name."""
-        for name, scenario in self.material.fixtures(area):
-            if not lacking(self.material.needs(scenario), under_test.capabilities):
-                yield f"fixture {name}", scenario
+    def frozen(self, area: Area, under_test: Subject, *, all: bool) -> Sequence[tuple[str, Scenario]]:
+        """What is frozen of an area, as far as the subject can be asked to perform it, by name. all: not only the fixtures."""
+        place = area, (under_test.capabilities, under_test.policies), all
+        if place not in self._frozen:
+            self._frozen[place] = list(self._find_frozen(area, under_test, all=all))
+        return self._frozen[place]
 
-    def matrix(self, area: Area, under_test: Subject) -> Iterator[tuple[str, Scenario]]:
-        """The scenarios of the configuration matrix, where an area has one."""
-        for scenario in self.material.matrix(area, under_test.capabilities, under_test.policies):
-            if not lacking(self.material.needs(scenario), under_test.capabilities):
-                yield f"the scenario {scenario.title!r}", scenario
+    def _find_frozen(self, area: Area, under_test: Subject, *, all: bool) -> Iterator[tuple[str, Scenario]]:
+        found = [(f"fixture {name}", scenario) for name, scenario in self.material.fixtures(area)]
+        if all:
+            matrix = self.material.matrix(area, under_test.capabilities, under_test.policies)
+            found += [(f"the scenario {scenario.title!r}", scenario) for scenario in matrix]
+            found += [(f"the scenario {scenario_id(scenario)} of the corpus", scenario) for scenario in self.material.corpus(area)]
+        return ((name, each) for name, each in found if not lacking(self.material.needs(each), under_test.capabilities))
 
     def pool(self, area: Area, under_test: Subject, count: int) -> Iterator[tuple[str, Scenario]]:
         """The generated scenarios, in the order in which they are drawn."""
@@ -76,19 +122,18 @@ class Trial:
             yield f"generated scenario {number}", scenario
 
     def violated(
-        self, area: Area, under_test: Subject, scenarios: Iterator[tuple[str, Scenario]]
+        self, area: Area, suspect: Suspect, scenarios: Iterable[tuple[str, Scenario]]
     ) -> Iterator[tuple[frozenset[str], Broken | None]]:
         """For one scenario after another in which ways rules are broken, and what broke else. Ends early where too much does."""
-        judging = [
-            rule for rule in self.rules if rule.area == area and not rule.missing(under_test.capabilities, under_test.policies)
-        ]
+        declares = suspect.subject
+        judging = [rule for rule in self.rules if rule.area == area and not rule.missing(declares.capabilities, declares.policies)]
         broken = 0
         for name, scenario in scenarios if judging else ():
-            shown = Performed(name, scenario, performed(scenario, under_test, STEP_TIMEOUT))
+            shown = self.shown(suspect, name, scenario)
             broke = shown.trace.broken
             if broke is None:
                 try:
-                    yield self._judged(area, under_test, shown, judging), None
+                    yield self._judged(area, suspect, shown, judging), None
                 except Broken as error:
                     yield frozenset(), error
                 continue
@@ -97,27 +142,55 @@ class Trial:
             if broken == GIVE_UP:
                 return
 
-    def _judged(self, area: Area, under_test: Subject, shown: Performed, judging: Sequence[Rule]) -> frozenset[str]:
-        sort = under_test.capabilities, under_test.policies
-        place = sort, key(shown.scenario), area
-        if place not in self._known:
-            reference = self._reference(under_test)
-            trace = performed(shown.scenario, reference, STEP_TIMEOUT)
-            same = trace.capabilities == shown.trace.capabilities and trace.policies == shown.trace.policies
-            if same and trace.broken is None:
-                self._known[place] = trace.events, _violated(Performed("the reference", shown.scenario, trace), judging)
-            else:
-                self._known[place] = (), frozenset()
-        events, violated = self._known[place]
-        return violated if events and events == shown.trace.events else _violated(shown, judging)
+    def shown(self, suspect: Suspect, name: str, scenario: Scenario) -> Performed:
+        """What a mutant does in a scenario: where it cannot differ, what the reference does."""
+        known = self.reference(suspect, scenario)
+        if known is not None and self.takes_over(suspect, scenario):
+            self.done["taken over"] += 1
+            return Performed(name, scenario, known.trace)
+        self.done["performed"] += 1
+        return Performed(name, scenario, performed(scenario, suspect.subject, STEP_TIMEOUT))
 
-    def _reference(self, under_test: Subject) -> Subject:
-        if under_test.policies not in self._references:
-            self._references[under_test.policies] = subject(Reference, plain(under_test.policies))
-        return self._references[under_test.policies]
+    def takes_over(self, suspect: Suspect, scenario: Scenario) -> bool:
+        """Whether a mutant cannot differ in a scenario."""
+        known = self.reference(suspect, scenario)
+        return known is not None and known.called.isdisjoint(suspect.points or ())
+
+    def differs(self, suspect: Suspect, shown: Performed) -> bool:
+        """Whether that is not what the reference does; so it is taken to be where there is none to compare it with."""
+        known = self.reference(suspect, shown.scenario)
+        return known is None or known.trace.events != shown.trace.events
+
+    def _judged(self, area: Area, suspect: Suspect, shown: Performed, judging: Sequence[Rule]) -> frozenset[str]:
+        known = self.reference(suspect, shown.scenario)
+        if known is None:
+            return broken_ways(shown, judging)
+        place = area, b"" if known.trace.events == shown.trace.events else _digest(shown.trace.events)
+        if place not in known.judged:
+            known.judged[place] = broken_ways(shown, judging)
+        return known.judged[place]
+
+    def reference(self, suspect: Suspect, scenario: Scenario) -> Known | None:
+        """What the reference does in a scenario, found out once; None where it does not stand in for the mutant."""
+        if suspect.reference is None or suspect.points is None:
+            return None
+        # what is known keeps its scenario, so that no other gets the same id
+        place = (suspect.reference.capabilities, suspect.reference.policies), id(scenario)
+        known = self._known.get(place)
+        if known is None or not suspect.points <= known.asked:
+            asked = self.points | suspect.points
+            with watching(asked) as called:
+                trace = performed(scenario, suspect.reference, STEP_TIMEOUT)
+            known = self._known[place] = Known(scenario, trace, asked, frozenset(called))
+        return known if known.trace.broken is None else None
 
 
-def _violated(shown: Performed, judging: Sequence[Rule]) -> frozenset[str]:
+def _digest(events: Events) -> bytes:
+    return hashlib.blake2b(msgspec.json.encode(events), digest_size=16).digest()
+
+
+def broken_ways(shown: Performed, judging: Sequence[Rule]) -> frozenset[str]:
+    """The ways in which rules are broken, each as `RULE/aspect`. Raises Broken where a rule fails."""
     found: set[str] = set()
     for rule in judging:
         try:

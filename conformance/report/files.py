@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from conformance.errors import UsageError
-from conformance.judging.kills import Matrix
 from conformance.judging.results import Results
 from conformance.report.markdown import report
 
@@ -20,9 +19,14 @@ def check_folder(path: Path) -> Path:
     return path
 
 
-def write_report(results: Results, titles: Mapping[str, str], kills: Matrix | None, path: Path) -> None:
-    """Render the results and write them. titles: each rule in a sentence. kills: of the mutants, where they were tried."""
+def write_report(results: Results, titles: Mapping[str, str], path: Path) -> None:
+    """Render the results and write them. titles: each rule in a sentence."""
+    write_text(report(results, titles), path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text. Raises UsageError where that is not possible."""
     try:
-        path.write_text(report(results, titles, kills), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from None

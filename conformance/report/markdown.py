@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from conformance.judging.kills import Matrix
 from conformance.judging.results import ImplementationResults, Results
 from conformance.judging.verdicts import Counterexample, RuleVerdict, Violation
 from conformance.report.counterexample import counterexample_lines, replay_command
@@ -22,8 +21,8 @@ _SIGNS = {
 }
 
 
-def report(results: Results, titles: Mapping[str, str], matrix: Matrix | None = None) -> str:
-    """The whole report. titles: each rule in a sentence. matrix: of the mutants, where they were tried."""
+def report(results: Results, titles: Mapping[str, str]) -> str:
+    """The whole report. titles: each rule in a sentence."""
     sections: list[Iterable[str]] = [
         _head(results),
         _summary(results),
@@ -32,7 +31,6 @@ def report(results: Results, titles: Mapping[str, str], matrix: Matrix | None = 
         *(cells(implementation) for implementation in results.implementations),
         *(both_ways(implementation) for implementation in results.implementations),
         *(_details(implementation, titles) for implementation in results.implementations),
-        _mutants(matrix) if matrix else (),
     ]
     return "\n".join(line for section in sections for line in section).rstrip() + "\n"
 
@@ -207,22 +205,3 @@ def _counterexample(found: Counterexample, asked: str, rule: str | None = None) 
     yield from fenced([replay_command(found.scenario, asked, rule)], "sh")
     yield "</details>"
     yield ""
-
-
-def _mutants(matrix: Matrix) -> Iterator[str]:
-    yield "## Mutants"
-    yield ""
-    yield "Deliberate faults in the reference, and the rules that kill them: proof that these rules can fail."
-    yield ""
-    rows = [
-        [
-            f"`{row.mutant}`",
-            own(row.fault),
-            f"<{row.imitates}>" if row.imitates.startswith("https://") else foreign(row.imitates),
-            ", ".join(row.killed_by),
-            "as expected" if row.equal else f"**expected {', '.join(row.expected)}**",
-        ]
-        for row in matrix.rows
-    ]
-    yield from table(["mutant", "fault", "imitates", "killed by", ""], rows)
-    yield f"Rules that no mutant kills: {', '.join(matrix.unkilled) or 'none'}."

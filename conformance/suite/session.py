@@ -116,7 +116,7 @@ class ConformanceSession:
         self.ledger.finish(complete=self._expected <= self._seen and bool(self._expected))
         if self._report is not None and self._seen:
             titles = {rule.id: rule.title for rule in self.rules}
-            write_report(self.ledger.results, titles, None, self._report)
+            write_report(self.ledger.results, titles, self._report)
 
         if any(each.shortfalls for each in self.ledger.results.implementations) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

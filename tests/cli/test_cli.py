@@ -190,6 +190,7 @@ def test_results_of_several_implementations_stand_side_by_side(capsys, here):
         (["rules", "THR-5"], "there is no rule 'THR-5'; did you mean 'THR-05'?"),
         (["mutants", "store-left-unse"], "there is no mutant 'store-left-unse'; did you mean 'store-left-unset'?"),
         (["mutants", "StoreLeftUnset"], "did you mean 'store-left-unset'?"),
+        (["mutants", "--generated-only", "--report", "x.md"], "leave out one of them"),
         (["mutants", "x"], "there is no mutant 'x'; the nearest are: "),
         (["mutants", "--area", "orchestration", "store-left-unset"], "no mutant is left: store-left-unset in orchestration"),
     ],
@@ -255,8 +256,10 @@ def test_mutants_exit_1_where_something_survives_and_0_where_all_is_as_expected(
     assert "rules that no mutant kills: THR-01" in output(capsys)[0]
 
 
-def test_mutants_that_are_named_are_the_only_ones(capsys):
-    assert main(["mutants", "store-left-unset", "--json"]) == 0
+def test_mutants_that_are_named_are_the_only_ones(capsys, tmp_path):
+    report = tmp_path / "mutants.md"
+    assert main(["mutants", "store-left-unset", "--json", "--report", str(report)]) == 0
+    assert "| `store-left-unset` |" in report.read_text("utf-8")
     out, err = output(capsys)
     assert [row["name"] for row in json.loads(out)] == ["store-left-unset"]
     assert err == ""  # other rules kill other mutants
@@ -278,7 +281,7 @@ def test_a_mutant_that_is_not_killed_as_expected_says_how(capsys, monkeypatch):
     )
     more = replace(kill, expected=("PER-09", "PER-10"), killed_by=("PER-09", "THR-05"), ways=("PER-09/across runs", "THR-05/store"))
     silent = replace(kill, killed_by=(), ways=(), broke="exit")
-    monkeypatch.setattr("conformance.mutants.matrix.rows", lambda *_: [kill, more, silent])
+    monkeypatch.setattr("conformance.mutants.matrix.rows", lambda *_, **__: [kill, more, silent])
     assert main(["mutants", "store-left-unset"]) == 1
     out, _ = output(capsys)
     assert "breaks PER-09/across runs, but is caught as PER-09/other" in out

@@ -8,6 +8,7 @@ from typing import cast
 
 import msgspec
 
+from conformance.mutants.difference import nowhere
 from conformance.reference.agent import Agent
 from conformance.reference.patterns import PATTERNS, Concurrent
 from conformance.reference.workflow import Workflow
@@ -34,6 +35,7 @@ class Default(Concurrent):
 class Direct(Workflow):
     """A workflow that knows how it is run. direct: not wrapped as an agent, and nobody was asked so far."""
 
+    differs = nowhere
     direct = False
 
     async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:

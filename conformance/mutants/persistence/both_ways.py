@@ -355,6 +355,8 @@ class HistoryLostAfterASwitch(Mutant):
 
 
 class _StreamedRuns(OrdinaryRuns):
+    noted = True
+
     def include(self, setting: Setting, thread: Thread) -> bool:
         """Only those that stream."""
         return streams(thread) and super().include(setting, thread)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from conformance.mutants.difference import Condition, nowhere
 from conformance.mutants.persistence.ordinary_runs import ASKING, AnyRuns
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
@@ -39,6 +41,18 @@ class Front:
             await self.inner.append(messages)
 
 
+@dataclass(frozen=True)
+class Fronted:
+    """Whether a home has a front: where its history is kept so, in these runs."""
+
+    history: str
+    runs: AnyRuns
+
+    def __call__(self, home: HistoryHome, arguments: Mapping[str, Any]) -> bool:
+        """Of a home that is asked for the store of a thread."""
+        return home.setting.spec.history == self.history and self.runs.include(home.setting, arguments["thread"])
+
+
 class FrontedHome(HistoryHome):
     """A home with a front before its history provider, in some runs. history: `default` for one before the thread itself."""
 
@@ -46,11 +60,16 @@ class FrontedHome(HistoryHome):
     runs: ClassVar[AnyRuns] = AnyRuns()
     history: ClassVar[str] = "provider"
 
+    @classmethod
+    def differs(cls) -> Mapping[str, Condition | None]:
+        """Where the front is."""
+        return {"store": None if cls.runs.noted else Fronted(cls.history, cls.runs)}
+
     def store(self, thread: Thread) -> Store:
         """Put the front before it."""
         store = super().store(thread)
-        concerned = self.setting.spec.history == self.history and self.runs.include(self.setting, thread)
-        return self.front(store, self, thread) if concerned else store
+        fronted = Fronted(self.history, self.runs)(self, {"thread": thread})
+        return self.front(store, self, thread) if fronted else store
 
 
 def behind(front: type[Front], runs: AnyRuns) -> Parts:
@@ -88,6 +107,8 @@ class MakingUp(Front):
 class NotesFailures(RunEnd):
     """An end that notes on the thread what a failed call did not get through."""
 
+    differs = nowhere
+
     async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
         """Note what did not get through."""
         if isinstance(error, ServiceError):
@@ -99,6 +120,11 @@ class ResumingAgent(Agent):
     """An agent that is faulty in what a run goes on with after an approval. runs: those in which it is."""
 
     runs: ClassVar[AnyRuns] = ASKING
+
+    @classmethod
+    def differs(cls) -> Mapping[str, Condition | None]:
+        """Where there is something to go on with."""
+        return {"resume": None}
 
     def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
         """What it goes on with, given the results and the calls that waited for them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from conformance.matrix.cells import SETTINGS
 from conformance.reference.setting import Setting
@@ -22,8 +22,12 @@ Special = Literal["approvals", "ending tools", "failing tools", "failures", "sup
 
 @dataclass(frozen=True)
 class AnyRuns:
-    """All runs in some cells of the configuration matrix. cells: their names."""
+    """All runs in some cells of the configuration matrix. cells: their names.
 
+    noted: whether it takes a note that a mutant made to tell which runs these are; the reference makes none.
+    """
+
+    noted: ClassVar[bool] = False
     cells: Sequence[str] = ("M1", "M2", "M3", "M4")
 
     def include(self, setting: Setting, thread: Thread) -> bool:

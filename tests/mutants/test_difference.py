@@ -1,0 +1,157 @@
+"""What a mutant can differ in is told from its classes; a sample of what is concluded from that is performed in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from samples import conversation
+
+from conformance.harness.execution import performed
+from conformance.harness.runner import STEP_TIMEOUT
+from conformance.implementation.subject import subject
+from conformance.judging.material import shipped
+from conformance.mutants.difference import Doubt, Point, nowhere, points, stand_in, watching
+from conformance.mutants.mutant import Mutant, mutants
+from conformance.mutants.persistence.faulty_homes import Front, Fronted, behind
+from conformance.mutants.persistence.ordinary_runs import PER_RUN
+from conformance.mutants.trial import Suspect, Trial
+from conformance.reference.agent import Agent
+from conformance.reference.history_home import HistoryHome
+from conformance.reference.implementation import Reference
+from conformance.reference.parts import Parts
+from conformance.reference.patterns import PATTERNS, Sequential
+from conformance.reference.tools import Tools
+from conformance.reference.workflow_run import WorkflowRun
+from conformance.scenario.scenario import Scenario
+from conformance.vocabulary import AREAS
+
+SCENARIOS, MUTANTS = 80, 12
+"""So many scenarios are sampled, and so many mutants for each of them."""
+
+
+def mutant(**members: object) -> type[Mutant]:
+    return type("Sample", (Mutant,), members)
+
+
+class _Home(HistoryHome):
+    extra = 1
+
+    def persist(self, *_):
+        """Nothing."""
+
+    def helps(self):
+        """Nothing that the reference knows."""
+
+
+class _Tools(Tools):
+    ends = None
+
+
+class _Run(WorkflowRun):
+    def start(self, *_):
+        """Nothing."""
+
+
+class _Sequential(Sequential):
+    run_type = _Run
+
+
+class _Noting(Agent):
+    differs = nowhere
+
+    def run(self, *_, **__):
+        """Nothing."""
+
+
+class _Anew:
+    """No agent's home."""
+
+
+def test_a_mutant_replaces_what_its_parts_define_anew():
+    assert points(mutant(parts=Parts(home=_Home))) == {Point(HistoryHome, "persist")}
+    assert points(mutant(patterns={**PATTERNS, "sequential": _Sequential})) == {Point(Sequential, "start")}
+    assert points(mutant(stream=lambda self: None)) == {Point(Reference, "stream")}
+    assert points(mutant()) == frozenset()
+
+
+def test_what_only_notes_something_replaces_nothing_but_what_stands_in_front_of_it_does():
+    assert points(mutant(agent_type=_Noting)) == frozenset()
+    further = type("_Further", (_Noting,), {"taken": lambda self, messages: ()})
+    assert points(mutant(agent_type=further)) == {Point(Agent, "taken")}
+
+
+def test_a_front_counts_in_its_runs_only_where_the_reference_can_tell_them():
+    assert points(mutants()["streamed-answer-not-stored"]) == {Point(HistoryHome, "store")}
+    assert points(mutant(parts=behind(Front, PER_RUN))) == {Point(HistoryHome, "store", Fronted("provider", PER_RUN))}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        mutant(parts=Parts(tools=_Tools)),
+        mutant(parts=Parts(home=_Anew)),
+        mutant(errors={}),
+        mutant(patterns={}),
+        mutant(__getattribute__=object.__getattribute__),
+        mutant(agent_type=type("_Falsy", (Agent,), {"__bool__": lambda self: False})),
+    ],
+)
+def test_nothing_is_concluded_of_what_cannot_be_told(kind):
+    with pytest.raises(Doubt):
+        points(kind)
+    assert Suspect(kind).points is None
+
+
+def test_no_reference_stands_in_for_a_mutant_that_is_made_otherwise():
+    def conducts(self):
+        Reference.__init__(self)
+        self.conduct = Reference(provider_copy="written").policies
+
+    with pytest.raises(Doubt):
+        stand_in(mutant(__init__=conducts))
+    declared = stand_in(mutant(__init__=lambda self: Reference.__init__(self, history="incremental", provider_copy="written")))
+    assert "history.incremental" in declared.capabilities
+    assert declared.policies.provider_copy == "written"
+
+
+def test_points_are_called_where_the_reference_calls_them():
+    asked = {Point(Agent, "run"), Point(Agent, "resume"), Point(HistoryHome, "store"), Point(Sequential, "start")}
+    never = Point(HistoryHome, "store", lambda home, arguments: arguments["thread"].kind == "hosted")
+    wrong = Point(HistoryHome, "store", lambda home, arguments: arguments["nothing"])
+    with watching([*asked, never, wrong]) as called:
+        performed(conversation("hello"), subject(Reference), STEP_TIMEOUT)
+    assert called == {Point(Agent, "run"), Point(HistoryHome, "store"), wrong}, "what cannot be told counts"
+    with watching(asked) as called:
+        pass
+    performed(conversation("hello"), subject(Reference), STEP_TIMEOUT)
+    assert not called, "it looks no longer"
+
+
+def _sample(draw: Random) -> Iterator[tuple[Suspect, Trial, str, Scenario]]:
+    """Scenarios, each with mutants that cannot differ in it; some of them for mutants that declare something rare."""
+    every = [Suspect(kind) for kind in mutants().values()]
+    trial = Trial((), shipped(), frozenset(point for each in every for point in each.points or ()))
+    alike: dict[object, list[Suspect]] = {}
+    for each in every:
+        alike.setdefault((each.subject.capabilities, each.subject.policies), []).append(each)
+    common, *rare = sorted(alike.values(), key=len, reverse=True)
+    for number in range(SCENARIOS):
+        group = draw.choice(rare) if number % 4 == 0 else common
+        name, scenario = draw.choice(trial.frozen(draw.choice(AREAS), group[0].subject, all=True))
+        same = [each for each in group if trial.takes_over(each, scenario)]
+        yield from ((each, trial, name, scenario) for each in draw.sample(same, min(MUTANTS, len(same))))
+
+
+def test_what_a_mutant_cannot_differ_in_it_performs_as_the_reference_does():
+    seed = Random().getrandbits(32)
+    print("seed", seed)  # shown where it fails: with it the same is drawn again
+    compared, differing = 0, list[str]()
+    for suspect, trial, name, scenario in _sample(Random(seed)):
+        compared += 1
+        known = trial.reference(suspect, scenario)
+        if known is None or performed(scenario, suspect.subject, STEP_TIMEOUT).events != known.trace.events:
+            differing.append(f"{suspect.mutant.name} in {name}")
+    assert compared > SCENARIOS
+    assert differing == [], f"seed {seed}"
