@@ -423,7 +423,7 @@ class StreamedHandoffIsSilent(Mutant):
 
     breaks = "ORC-15/missing"
     imitates = "a streaming path of its own"
-    expected = frozenset({"ORC-05", "ORC-10", "ORC-15", "ORC-19", "ORC-25", "ORC-26", "ORC-27"})
+    expected = frozenset({"ORC-05", "ORC-10", "ORC-15", "ORC-19", "ORC-21", "ORC-25", "ORC-26", "ORC-27"})
 
     class _Handoff(Handoff):
         class run_type(WorkflowRun):
@@ -490,7 +490,7 @@ class FiledUnderTheWrongName(Mutant):
 
     breaks = "ORC-14/order"
     imitates = "https://github.com/kyegomez/swarms/issues/1788"
-    expected = frozenset({"ORC-11", "ORC-14", "ORC-32"})
+    expected = frozenset({"ORC-11", "ORC-14", "ORC-19", "ORC-32"})
 
     class _Concurrent(Direct, Concurrent):
         def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:

@@ -131,7 +131,7 @@ class SecondTurnHidden(Mutant):
 
     breaks = "ORC-21/missing"
     imitates = "https://github.com/mastra-ai/mastra/issues/20163"
-    expected = frozenset({"ORC-21", "ORC-24", "ORC-25"})
+    expected = frozenset({"ORC-05", "ORC-21", "ORC-24", "ORC-25"})
     patterns = {**PATTERNS, "group_chat": _FirstTurnsOnly, "magentic": _FirstTurnsOnly}
 
 

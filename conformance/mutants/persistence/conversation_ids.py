@@ -185,7 +185,7 @@ class SentinelSerialized(Mutant):
 
     breaks = "PER-27/restored"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
-    expected = frozenset({"PER-08", "PER-26", "PER-27", "THR-05", "THR-22"})
+    expected = frozenset({"PER-08", "PER-26", "PER-27", "THR-05", "THR-19", "THR-22"})
 
     class _Threads(Threads):
         def serialize(self, thread: Thread) -> Any:

@@ -373,7 +373,7 @@ class CallsNotStored(Mutant):
 
     breaks = "PER-13/result without a call"
     imitates = "https://github.com/Cloudgeni-ai/opengeni/pull/61"
-    expected = frozenset({"PER-01", "PER-10", "PER-13", "PER-18", "THR-09"})
+    expected = frozenset({"PER-01", "PER-10", "PER-13", "PER-18", "THR-05", "THR-09", "THR-10"})
 
     class _Front(Front):
         """The store that takes a message for its text."""
@@ -390,7 +390,7 @@ class TextBesideCallsLost(Mutant):
 
     breaks = "PER-10/missing reply"
     imitates = "https://github.com/pydantic/pydantic-ai/issues/2914"
-    expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-09"})
+    expected = frozenset({"PER-01", "PER-10", "PER-18", "THR-05", "THR-09", "THR-10"})
 
     class _Front(Front):
         """The store that takes a message for its calls."""
@@ -540,7 +540,7 @@ class TerminatedRunNotStored(Mutant):
 
     breaks = "PER-10/no append"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/12864"
-    expected = frozenset({"PER-10", "PER-15", "PER-16", "PER-37", "THR-09", "THR-10", "THR-33", "THR-35"})
+    expected = frozenset({"PER-10", "PER-15", "PER-16", "PER-37", "PER-62", "THR-09", "THR-10", "THR-33", "THR-35"})
 
     class _Home(HistoryHome):
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:

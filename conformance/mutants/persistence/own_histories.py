@@ -328,7 +328,7 @@ class ThreadLosesResultsPerCall(Mutant):
 
     breaks = "PER-62/modes (PER-18)"
     imitates = "a second way of persisting that was added for replies alone"
-    expected = frozenset({"PER-62", "THR-05", "THR-09", "THR-10", "THR-18", "THR-34", "THR-35"})
+    expected = frozenset({"PER-62", "THR-05", "THR-09", "THR-10", "THR-18", "THR-33", "THR-34", "THR-35"})
 
     class _Front(Front):
         """Appends less."""
@@ -363,7 +363,7 @@ class ThreadTakesUpAFailedRun(Mutant):
 
     breaks = "PER-62/after a failure (PER-22)"
     imitates = "https://github.com/google/adk-python/issues/4506"
-    expected = frozenset({"PER-62", "THR-05", "THR-35"})
+    expected = frozenset({"PER-62", "THR-05", "THR-33", "THR-35"})
 
     parts = replace(before_threads(MakingUp, _FAILING_AT_THE_END), end=NotesFailures)
 
@@ -373,7 +373,7 @@ class ThreadLosesErrors(Mutant):
 
     breaks = "PER-62/a tool's error (PER-23)"
     imitates = "errors that are shown to the model once and not kept"
-    expected = frozenset({"PER-62", "THR-05", "THR-09"})
+    expected = frozenset({"PER-62", "THR-05", "THR-09", "THR-10", "THR-18", "THR-33", "THR-35"})
 
     class _Front(Front):
         """Appends less."""
@@ -391,7 +391,7 @@ class ThreadStaysBehindAStream(Mutant):
 
     breaks = "PER-62/streaming (PER-38)"
     imitates = "a stream that is joined from its texts"
-    expected = frozenset({"PER-62", "THR-05", "THR-09", "THR-10", "THR-27", "THR-33", "THR-34", "THR-35"})
+    expected = frozenset({"PER-62", "THR-05", "THR-09", "THR-10", "THR-18", "THR-27", "THR-33", "THR-34", "THR-35"})
 
     class _Front(Front):
         """Appends less."""

@@ -68,7 +68,7 @@ class SuppliedResultsRefused(Mutant):
 
     breaks = "PER-16/refused"
     imitates = "a check of the roles of an input"
-    expected = frozenset({"PER-16"})
+    expected = frozenset({"PER-16", "PER-17"})
 
     class _Agent(Agent):
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:

@@ -101,7 +101,7 @@ class StoreLeftUnset(Mutant):
 
     breaks = "THR-05/stores"
     imitates = "https://github.com/microsoft/agent-framework/pull/5111"
-    expected = frozenset({"PER-06", "THR-05", "THR-09"})
+    expected = frozenset({"PER-06", "PER-36", "THR-05", "THR-09"})
 
     class _Options(Options):
         def store_option(self, *, local: bool) -> bool | None:
@@ -160,7 +160,7 @@ class FirstIdKept(Mutant):
 
     breaks = "THR-07/not taken"
     imitates = "a session that takes an id only where it has none"
-    expected = frozenset({"PER-16", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10", "THR-35"})
+    expected = frozenset({"PER-16", "PER-17", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10", "THR-35"})
 
     class _Home(HistoryHome):
         def become_hosted(self, thread: Thread, id: str) -> None:
@@ -175,7 +175,7 @@ class LoopKeepsItsFirstId(Mutant):
 
     breaks = "THR-07/not sent"
     imitates = "https://github.com/microsoft/agent-framework/pull/3664"
-    expected = frozenset({"PER-30", "PER-31", "PER-34", "THR-07", "THR-10"})
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10"})
 
     class _Loop(Loop):
         def request(self, first: Any, sent: Sequence[Message], outcome: Outcome) -> Any:

@@ -57,7 +57,7 @@ class OwnTurnsOnly(Mutant):
 
     breaks = "THR-33/missing"
     imitates = "a history that is filtered by the agent that it belongs to"
-    expected = frozenset({"THR-05", "THR-33"})
+    expected = frozenset({"THR-05", "THR-22", "THR-33"})
 
     class _Home(HistoryHome):
         def store_in(self, place: str | None, thread: Thread) -> Store:

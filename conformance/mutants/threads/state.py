@@ -507,7 +507,7 @@ class StreamedToolMessagesForgotten(Mutant):
 
     breaks = "THR-27/other thread"
     imitates = "https://github.com/openai/openai-agents-python/pull/2433"
-    expected = frozenset({"PER-62", "THR-05", "THR-09", "THR-10", "THR-27", "THR-33", "THR-35"})
+    expected = frozenset({"PER-16", "PER-31", "PER-62", "THR-05", "THR-09", "THR-10", "THR-27", "THR-33", "THR-35"})
 
     class _Home(HistoryHome):
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
