@@ -61,6 +61,7 @@ NOUNS = {
     "rules.records": "the decision records that rules come from",
     "report.coverage": "what exercised each rule",
     "report.markdown": "the report as Markdown",
+    "report.mutants": "what killed the mutants as Markdown",
     "report.replayed": "a replay as text",
     "report.scenario_text": "scenarios and events as a person reads them",
     "scenario.minimize": "smaller scenarios that still prove something",

@@ -26,7 +26,7 @@ class _Completing(Nested):
 
 
 class ChildCompletesTheParent(Mutant):
-    """What completes the one child of an author-written workflow goes out as the parent's completion; the parent completes too."""
+    """What completes the one, flat child of an author-written workflow goes out as the parent's; the parent completes too."""
 
     breaks = "ORC-29/several completions"
     imitates = "https://github.com/run-llama/create-llama/pull/319"
@@ -41,7 +41,10 @@ class ChildCompletesTheParent(Mutant):
                 parent = self.workflow
                 only = sum(isinstance(each, Workflow) for each in parent.participants.values()) == 1
                 direct = isinstance(parent, Direct) and parent.direct
-                return _Completing(self, workflow) if only and direct else super().inside(workflow)
+                flat = isinstance(workflow, Workflow) and not any(
+                    isinstance(each, Workflow) for each in workflow.participants.values()
+                )
+                return _Completing(self, workflow) if only and direct and flat else super().inside(workflow)
 
     patterns = {**PATTERNS, "custom": _Custom}
 
