@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from functools import cache
 from heapq import heapify, heappop, heappush
 from itertools import combinations, islice, product
+from sys import intern
 
 import msgspec
 
 from conformance.harness.execution import Performed, performed
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.loading import resolve
+from conformance.implementation.subject import Subject
+from conformance.judging.reach import as_declared
 from conformance.judging.search import draw, key
 from conformance.mutants.mutant import mutants
 from conformance.mutants.trial import Broken, Suspect, Trial, broken_ways, trial
@@ -91,13 +94,11 @@ class Candidate:
 def distill(area: Area, present: Sequence[Scenario], count: int, seed: int) -> list[Scenario]:
     """The corpus of an area: what is present, and what is chosen of `count` scenarios drawn anew from a seed."""
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        kept = _unique(pool.map(_measured, [area] * len(present), map(msgspec.json.encode, present)))
+        kept = list(_unique(pool.map(_measured, [area] * len(present), map(msgspec.json.encode, present))))
         sets = [""] * 2 * len(SMALL_SETS) + list(SMALL_SETS)  # what demands much is drawn twice as often
         each = min(SLICE, max(count // len(sets), 1))
         jobs = [(area, sets[place % len(sets)], each, seed + place) for place in range(max(count // each, len(sets)))]
-        drawn = _unique(pool.map(_drawn, jobs))
-        known = {scenario_id(each.scenario) for each in kept}
-        short = [*kept, *(each for each in _short_list([*kept, *drawn]) if scenario_id(each.scenario) not in known)]
+        short = [*kept, *_telling(_unique(pool.map(_drawn, jobs)), kept)]
         encoded = msgspec.json.encode([candidate.scenario for candidate in short])
         names = [name for name, kind in mutants().items() if kind.area() == area]
         killed: dict[str, set[str]] = {}
@@ -149,61 +150,76 @@ def _weight(demand: str) -> float:
     return 10 if demand.startswith("mutant ") else 5 if demand.startswith(("rule ", "set ")) else 1
 
 
-def _short_list(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that meet something that smaller ones do not meet often enough; mutants perform these alone."""
-    met: Counter[str] = Counter()
-    found: list[Candidate] = []
-    for candidate in sorted(candidates, key=lambda each: each.cost):
-        if any(met[demand] < _times(demand) for demand in candidate.meets):
+def _telling(candidates: Iterable[Candidate], kept: Sequence[Candidate] = ()) -> Iterator[Candidate]:
+    """Those that meet something that what is kept and those before do not meet often enough; mutants perform these alone."""
+    met = Counter(demand for each in kept for demand in each.meets)
+    known = {scenario_id(each.scenario) for each in kept}
+    for candidate in candidates:
+        if scenario_id(candidate.scenario) not in known and any(met[demand] < _times(demand) for demand in candidate.meets):
             met.update(candidate.meets)
-            found.append(candidate)
-    return found
+            yield candidate
 
 
-def _unique(measured: Iterable[Iterable[tuple[bytes, frozenset[str]]]]) -> list[Candidate]:
-    found: dict[str, Candidate] = {}
+Measured = tuple[bytes, frozenset[str]]
+"""A scenario as JSON, and the demands that it meets."""
+
+
+def _unique(measured: Iterable[Iterable[Measured]]) -> Iterator[Candidate]:
+    known: set[str] = set()
     for encoded, meets in (each for some in measured for each in some):
         scenario = msgspec.json.decode(encoded, type=Scenario)
-        found.setdefault(scenario_id(scenario), Candidate(scenario, meets))
-    return list(found.values())
+        if (id := scenario_id(scenario)) not in known:
+            known.add(id)
+            # there are thousands of scenarios, each with a thousand demands: each demand is kept once
+            yield Candidate(scenario, frozenset(map(intern, meets)))
 
 
-def _drawn(job: tuple[Area, str, int, int]) -> list[tuple[bytes, frozenset[str]]]:
+def _drawn(job: tuple[Area, str, int, int]) -> list[Measured]:
     """What one process draws, and what of it meets something that a smaller one does not."""
     area, small, count, seed = job
     allowed = SMALL_SETS.get(small, resolve("reference").capabilities)
     pool: list[Scenario] = []
     draw(scenarios(area, allowed), count, pool.append, seed=seed)
-    found = [Candidate(scenario, meets) for scenario in pool if (meets := _meets(area, scenario))]
-    return [(msgspec.json.encode(each.scenario), each.meets) for each in _short_list(found)]
+    found = [Candidate(scenario, meets) for scenario in pool if (meets := _meets(area, scenario, [small] if small else []))]
+    telling = _telling(sorted(found, key=lambda each: each.cost))
+    return [(msgspec.json.encode(each.scenario), each.meets) for each in telling]
 
 
-def _measured(area: Area, encoded: bytes) -> list[tuple[bytes, frozenset[str]]]:
-    return [(encoded, _meets(area, msgspec.json.decode(encoded, type=Scenario)))]
+def _measured(area: Area, encoded: bytes) -> list[Measured]:
+    return [(encoded, _meets(area, msgspec.json.decode(encoded, type=Scenario), SMALL_SETS))]
 
 
-def _meets(area: Area, scenario: Scenario) -> frozenset[str]:
-    """The demands that a scenario meets on the reference: nothing where it cannot be judged."""
-    in_steps = lacking(needs(scenario), resolve("reference").capabilities)
-    reference = resolve("reference?history=incremental" if in_steps else "reference")
-    shown = Performed("drawn", scenario, performed(scenario, reference, STEP_TIMEOUT))
-    if shown.trace.broken is not None:
-        return frozenset()
-    exercised = [rule.id for rule in CATALOGUE.values() if rule.area == area and next(rule.findings(shown.view), None) is not None]
+def _meets(area: Area, scenario: Scenario, sets: Iterable[str]) -> frozenset[str]:
+    """The demands that a scenario meets on the reference, and as far as it declares small sets: none where it cannot be judged."""
     demanded, has = needs(scenario), sorted(features(scenario))
+    in_steps = lacking(demanded, resolve("reference").capabilities)
+    exercised = _exercised(area, scenario, resolve("reference?history=incremental" if in_steps else "reference"))
+    if exercised is None:
+        return frozenset()
+    possible = [name for name in sets if not lacking(demanded, SMALL_SETS[name])]
+    declaring = {name: as_declared(SMALL_SETS[name], resolve("reference").policies) for name in possible}
     return frozenset(
         [
             *(f"rule {rule}" for rule in exercised),
-            *(
-                f"set {name}: {rule}"
-                for name, allowed in SMALL_SETS.items()
-                if not lacking(demanded, allowed)
-                for rule in exercised
-            ),
+            *(f"set {name}: {rule}" for name, small in declaring.items() for rule in _exercised(area, scenario, small) or ()),
             *(f"{rule} with {feature}" for rule, feature in product(exercised, has)),
             *(f"{one} with {other}" for one, other in combinations(has, 2)),
         ]
     )
+
+
+def _exercised(area: Area, scenario: Scenario, reference: Subject) -> list[str] | None:
+    """The rules that a scenario exercises on the reference as it declares itself; None where it cannot be judged."""
+    shown = Performed("drawn", scenario, performed(scenario, reference, STEP_TIMEOUT))
+    if shown.trace.broken is not None:
+        return None
+    return [
+        rule.id
+        for rule in CATALOGUE.values()
+        if rule.area == area
+        and not rule.missing(reference.capabilities, reference.policies)
+        and next(rule.findings(shown.view), None) is not None
+    ]
 
 
 def _killing(name: str, encoded: bytes) -> tuple[str, list[str]]:
