@@ -19,6 +19,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: 
     )
     distill.add_argument("--area", action="append", default=[], metavar="|".join(AREAS), help="only this area; repeatable")
     distill.add_argument("--draw", type=int, default=20_000, metavar="N", help="how many scenarios an area; default: 20,000")
+    distill.add_argument("--most", type=int, metavar="N", help="add so many an area at most, the most telling ones; default: all")
     distill.add_argument("--seed", type=int, default=1, metavar="N", help="what they are drawn from; default: 1")
     distill.set_defaults(do=run)
 
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     known(arguments.area, AREAS, "area")
     for area in arguments.area or AREAS:
         before = corpus.load(area)
-        after = distill(area, before, arguments.draw, arguments.seed)
+        after = distill(area, before, arguments.draw, arguments.seed, arguments.most)
         corpus.write(area, after)
         for line in lines(before, after):
             print(f"{area}: {line}", flush=True)

@@ -22,6 +22,7 @@ from conformance.judging.known_failures import KnownFailures, encode, file_besid
 from conformance.judging.results import ImplementationResults
 from conformance.judging.verdicts import Counterexample, RuleVerdict
 from conformance.rules.rule import Rule
+from conformance.scenario.features import features
 from conformance.scenario.files import encode as scenario_text
 from conformance.scenario.identity import scenario_id
 
@@ -77,7 +78,7 @@ def change(
     if update:
         for verdict in judged:
             for violation in verdict.violations:
-                if not violation.declared and not _has(known, verdict, violation.counterexample):
+                if not violation.declared and not _explained(known, name, verdict, violation.counterexample):
                     _put_in(document, verdict, violation.counterexample, name if shared else None)
                     told.accepted.append(f"{verdict.rule}/{violation.aspect}")
     failures = _failures(known.failures, name, judged, told, update=update, prune=prune)
@@ -103,10 +104,11 @@ def _gone(deviation: Deviation, judged: Collection[RuleVerdict]) -> bool:
     )
 
 
-def _has(known: Baseline, verdict: RuleVerdict, shown: Counterexample) -> bool:
-    """Whether the very same deviation is declared: then only the list of known failures lacks something."""
-    ways = {(each.way, scenario_id(each.scenario)) for each in known.deviations}
-    return (f"{verdict.rule}/{shown.aspect}", shown.id) in ways
+def _explained(known: Baseline, name: str, verdict: RuleVerdict, shown: Counterexample) -> bool:
+    """Whether a declared deviation explains this one, by all that its own scenario contains: then only the list lacks something."""
+    own = features(shown.scenario)
+    same = [each for each in known.deviations if each.way == f"{verdict.rule}/{shown.aspect}"]
+    return any(features(each.scenario) <= own for each in same if each.table.implementation in ("", name))
 
 
 def _tables(document: TOMLDocument) -> AoT:

@@ -91,8 +91,8 @@ class Candidate:
         return 200 + len(key(self.scenario))
 
 
-def distill(area: Area, present: Sequence[Scenario], count: int, seed: int) -> list[Scenario]:
-    """The corpus of an area: what is present, and what is chosen of `count` scenarios drawn anew from a seed."""
+def distill(area: Area, present: Sequence[Scenario], count: int, seed: int, most: int | None = None) -> list[Scenario]:
+    """The corpus of an area: what is present, and what is chosen of `count` scenarios drawn anew from a seed; so many at most."""
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
         kept = list(_unique(pool.map(_measured, [area] * len(present), map(msgspec.json.encode, present))))
         sets = [""] * 2 * len(SMALL_SETS) + list(SMALL_SETS)  # what demands much is drawn twice as often
@@ -106,7 +106,7 @@ def distill(area: Area, present: Sequence[Scenario], count: int, seed: int) -> l
             for id in ids:
                 killed.setdefault(id, set()).add(f"mutant {name}")
     every = [Candidate(each.scenario, each.meets | killed.get(scenario_id(each.scenario), set())) for each in short]
-    return chosen(every[: len(kept)], every)
+    return chosen(every[: len(kept)], every)[: None if most is None else len(kept) + most]
 
 
 def chosen(kept: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[Scenario]:
