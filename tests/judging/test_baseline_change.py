@@ -66,6 +66,14 @@ def test_what_people_wrote_stays_as_it_is(file):
     assert found(Shouting, file, LONG, SHOUT).rules[0].troubles == ()
 
 
+def test_what_a_declared_deviation_explains_needs_no_entry_of_its_own(file):
+    change(file, found(Shouting, file, SHOUT), RULES, update=True, prune=False)
+    text = file.read_text()
+    told = change(file, found(Shouting, file, SHOUT, LONG), RULES, update=True, prune=False)
+    assert (told.accepted, told.failing) == ([], {"THR-05/loud": 1})
+    assert file.read_text() == text
+
+
 def test_what_holds_is_taken_out_only_where_that_is_asked_for(file):
     change(file, found(Shouting, file, LONG, SHOUT), RULES, update=True, prune=False)
     calm = found(Calm, file, LONG, SHOUT)
