@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from conformance.rules.orchestration import answer, as_agent, completion, concurrency, nested, visibility
+from conformance.rules.orchestration import answer, as_agent, completion, concurrency, nested, participation, visibility
 from conformance.rules.orchestration import threads as workflow_threads
 from conformance.rules.persistence import (
     both_ways,
@@ -198,6 +198,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             workflow_threads.participants_are_sent_new_messages_or_all,
             workflow_threads.an_abandoned_workflow_can_be_used_again,
         ),
+        "participation": (participation.everyone_who_is_due_is_asked,),
     },
 }
 

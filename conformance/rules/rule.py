@@ -100,8 +100,8 @@ class Rule:
     """A rule of the specification.
 
     needs: all of them; for some, one of several capabilities is enough. policies: those it is written against. aspects: the ways in
-    which it can break, short phrases.
-    clauses: what it looks at and what it asks there; most rules have one. The first one's docstring is the rule's text.
+    which it can break, short phrases. clauses: what it looks at and what it asks there; most rules have one. The first one's
+    docstring is the rule's text. edition: of the specification, the one that brought it.
     """
 
     id: str
@@ -110,6 +110,7 @@ class Rule:
     policies: tuple[str, ...]
     aspects: tuple[str, ...]
     clauses: tuple[Clause, ...]
+    edition: int = 1
 
     @property
     def area(self) -> Area:
@@ -194,6 +195,7 @@ def rule(
     level: Level = "MUST",
     needs: Iterable[Need] = (),
     policies: tuple[str, ...] = (),
+    edition: int = 1,
 ) -> Callable[[Check[S]], Rule]:
     """Make a rule of a check. Its place in `conformance.rules.catalogue` makes it one of the specification's.
 
@@ -202,7 +204,7 @@ def rule(
 
     def made(check: Check[S]) -> Rule:
         first = Clause(each, tuple(when), tuple(leaves_alone), check)
-        return Rule(id, level, frozenset(needs), policies, tuple(aspects), (first, *also))
+        return Rule(id, level, frozenset(needs), policies, tuple(aspects), (first, *also), edition)
 
     return made
 
