@@ -15,6 +15,7 @@ from conformance.rules.persistence import (
     conversation_ids,
     deduplication,
     equivalence,
+    execution,
     failure,
     matrix,
     own_histories,
@@ -144,6 +145,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             own_histories.what_is_stored_is_how_the_conversation_begins,
             own_histories.threads_keep_histories_as_providers_do,
         ),
+        "execution": (execution.the_loop_ends_when_it_has_to,),
     },
     "orchestration": {
         "completion": (

@@ -103,6 +103,26 @@ def goes_on_while_a_call_waits() -> Written:
     return written.described("t", "local", "one", "=1", "two", "three", "=3", asks, paid, "=2")
 
 
+# --- persistence ---
+
+
+def asks_again_after_an_empty_reply() -> Written:
+    """A reply that holds nothing may be sent back: the model is asked once more."""
+    written = Written(talk("local", run("one"))).created("t", "local").run("t").called("one", store=False).replied("")
+    return written.called("one", "=", store=False).replied("1").returned("", "1").described("t", "local", "one", "=", "=1")
+
+
+def leaves_a_late_answer_aside() -> Written:
+    """New input answers the call that waits as not approved; who answers it later is told nothing, and nothing comes of it."""
+    scenario = talk("local", run("one"), run("two"), Respond(), tools={"pay": ToolSpec(approval=True)})
+    asks, refused = calls("c1", pay={}), results(c1="not approved")
+    written = Written(scenario).created("t", "local").run("t").called("one", store=False).replied(asks)
+    written.pending(tool="pay", call="c1", id="r").returned(asks).described("t", "local", "one", asks)
+    written.run("t").called("one", asks, refused, "two", store=False).replied("2").returned("2")
+    written.described("t", "local", "one", asks, refused, "two", "=2").answered(0).returned()
+    return written.described("t", "local", "one", asks, refused, "two", "=2")
+
+
 # --- orchestration ---
 
 PICKS = ManagerSpec(picks=("a", "b"))
@@ -174,6 +194,8 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     sends_what_is_new_where_history_is_the_callers: (("THR-34", 0, "callers history"),),
     goes_on_while_a_call_waits: (("THR-05", 0, "overtaken"), ("THR-10", 0, "overtaken")),
     keeps_no_more_than_it_sends: (("THR-35", 4, "bounded history"),),
+    asks_again_after_an_empty_reply: (("PER-48", 0, "holds nothing"),),
+    leaves_a_late_answer_aside: (("PER-48", 3, "overtaken"),),
     says_that_a_run_was_left: (
         ("ORC-06", 0, "after one cut off"),
         ("ORC-19", 1, "later run that raised"),
