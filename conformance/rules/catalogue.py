@@ -19,6 +19,7 @@ from conformance.rules.persistence import (
     failure,
     matrix,
     own_histories,
+    results,
     termination,
 )
 from conformance.rules.rule import Rule
@@ -146,6 +147,10 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             own_histories.threads_keep_histories_as_providers_do,
         ),
         "execution": (execution.the_loop_ends_when_it_has_to,),
+        "results": (
+            results.results_have_one_order,
+            results.results_have_the_order_of_their_calls,
+        ),
     },
     "orchestration": {
         "completion": (

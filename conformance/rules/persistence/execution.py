@@ -189,12 +189,11 @@ def _shown(run: RunView) -> Iterator[tuple[int, list[Result]]]:
 
 def _siblings_gone_wrong(request: RequestView, results: Sequence[Result]) -> tuple[list[str], list[str]]:
     """Of the calls of a reply those that ran and have no result, where others have theirs, and those that only seem to have run."""
-    ran = {id for _, id in _ended(request)}
+    calls, ran = _calls(request), {id for _, id in _ended(request)}
     shown = {result.id: result for result in results}
-    began, skipped = ([call for call in _calls(request) if (call.id in ran) == so] for so in (True, False))
-    some = any(call.id in shown for call in (*began, *skipped))
-    lost = [call.id for call in began if some and call.id not in shown]
-    return lost, [call.id for call in skipped if _as_if_it_ran(request.run, call, shown.get(call.id))]
+    lost = [call.id for call in calls if call.id in ran - shown.keys()]
+    unreal = [call.id for call in calls if call.id not in ran and _as_if_it_ran(request.run, call, shown.get(call.id))]
+    return lost if len(lost) < len(ran) else [], unreal
 
 
 def _calls(request: RequestView) -> Sequence[Call]:
