@@ -85,12 +85,14 @@ class Trial:
         broken = 0
         for name, scenario in scenarios if judging else ():
             shown = Performed(name, scenario, performed(scenario, under_test, STEP_TIMEOUT))
+            try:
+                violated = self._judged(area, under_test, shown, judging)
+            except Broken as error:
+                yield frozenset(), error
+                continue
             broke = shown.trace.broken
-            if broke is None:
-                try:
-                    yield self._judged(area, under_test, shown, judging), None
-                except Broken as error:
-                    yield frozenset(), error
+            if broke is None or violated:  # a deadlock that violates a rule is no more than that
+                yield violated, None
                 continue
             broken += 1
             yield frozenset(), Broken(f"{name}: {broke.text}")
@@ -119,7 +121,7 @@ class Trial:
 
 def _violated(shown: Performed, judging: Sequence[Rule]) -> frozenset[str]:
     found: set[str] = set()
-    for rule in judging:
+    for rule in (each for each in judging if each.judges(shown.trace)):
         try:
             found |= {f"{rule.id}/{violation.aspect}" for violation in rule.examine(shown.view).violations}
         except Exception as error:

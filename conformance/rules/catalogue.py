@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from conformance.rules.orchestration import answer, as_agent, completion, concurrency, nested, participation, visibility
+from conformance.rules.orchestration import (
+    answer,
+    as_agent,
+    coming_to_rest,
+    completion,
+    concurrency,
+    nested,
+    participation,
+    visibility,
+)
 from conformance.rules.orchestration import threads as workflow_threads
 from conformance.rules.persistence import (
     both_ways,
@@ -206,6 +215,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             workflow_threads.an_abandoned_workflow_can_be_used_again,
         ),
         "participation": (participation.everyone_who_is_due_is_asked,),
+        "coming_to_rest": (coming_to_rest.every_run_comes_back,),
     },
 }
 
