@@ -45,6 +45,14 @@ def test_each_section_of_the_specification_has_the_rules_of_the_code(area):
     assert told == held, "; ".join(wrong) or f"a rule of {area}.md stands twice, or in another order than in catalogue.py"
 
 
+@pytest.mark.parametrize("area", AREAS)
+def test_rules_say_which_edition_brought_them(area):
+    for heading in read(f"{area}.md").split("\n## ")[1:]:
+        edition = 2 if "(second edition)" in heading.splitlines()[0] else 1
+        for id in re.findall(r"^- \*\*([A-Z]{3}-\d\d)\*\*", heading, re.M):
+            assert CATALOGUE[id].edition == edition, f"{id} stands in a section of edition {edition}"
+
+
 def differing(section: str, told: dict[str, str], held: dict[str, str]) -> Iterator[str]:
     """In which rules, or levels of rules, the specification and the catalogue differ in a section, a sentence each."""
     for id in sorted(told.keys() | held.keys()):

@@ -58,6 +58,7 @@ def _as_json(rule: Rule, section: str) -> dict[str, object]:
         "area": rule.area,
         "section": section,
         "level": rule.level,
+        "edition": rule.edition,
         "title": rule.title,
         "needs": _needs(rule),
         "aspects": list(rule.aspects),
@@ -76,7 +77,7 @@ def _clause_as_json(clause: Clause) -> dict[str, object]:
 
 
 def _told(rule: Rule) -> Iterator[str]:
-    yield rule.title
+    yield rule.title if rule.edition == 1 else f"{rule.title} (edition {rule.edition})"
     if rule.notes:
         yield f"  {rule.notes}"
     if _needs(rule):

@@ -48,7 +48,7 @@ class Watch:
     def __init__(self, world: World, implementation: AnyImplementation) -> None:
         self._world = world
         self._implementation = implementation
-        self._open: list[asyncio.Timeout] = []
+        self._open: dict[asyncio.Timeout, int | None] = {}
         self._cause: Literal["deadlock", "timeout"] = "timeout"
         self._text = ""
 
@@ -60,6 +60,11 @@ class Watch:
             limit.reschedule(asyncio.get_running_loop().time())
         return bool(uncut)
 
+    @property
+    def run(self) -> int | None:
+        """The run that is under way, the first of several; None where what is under way is no run."""
+        return next(iter(self._open.values()), None)
+
     @asynccontextmanager
     async def over(self, what: str = "", run: int | None = None) -> AsyncGenerator[None]:
         """Let what happens in here be cut off, and record it where it was. Raises Stop then, whatever was made of it in here."""
@@ -67,11 +72,11 @@ class Watch:
         caught: BaseException | None = None
         try:
             async with limit:
-                self._open.append(limit)
+                self._open[limit] = run
                 try:
                     yield
                 finally:
-                    self._open.remove(limit)
+                    del self._open[limit]
         except BaseException as error:
             if not limit.expired() or isinstance(error, GeneratorExit):  # thrown away with its event loop
                 raise

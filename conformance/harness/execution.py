@@ -45,8 +45,8 @@ def performed(scenario: Scenario, subject: Subject, timeout: float) -> Trace:
 
 
 def violation(rule: Rule, performed: Performed, aspect: str) -> Finding | None:
-    """The first violation of a rule in one aspect in one performance; None where it broke, or where the rule itself fails."""
-    if performed.trace.broken:
+    """The first violation of a rule in one aspect in one performance; None where it cannot judge, or itself fails."""
+    if not rule.judges(performed.trace):
         return None
     try:
         return next((each for each in rule.examine(performed.view).violations if each.aspect == aspect), None)

@@ -265,7 +265,8 @@ def perform(scenario: Scenario, implementation: Callable[[], AnyImplementation],
         except _Stuck:
             _left_behind.extend(asyncio.all_tasks(loops[0]))
             if not any(isinstance(event, Broke) for event in world.events):
-                world.record(Broke, cause="deadlock", text="what was cancelled waits on, and nothing is left to end it", run=None)
+                text = "what was cancelled waits on, and nothing is left to end it"
+                world.record(Broke, cause="deadlock", text=text, run=stage.watch.run)
         except Exception as error:  # nothing of an implementation reaches this
             world.record(Broke, cause="crash", text=stable(repr(error)), run=None, blame="harness")
         except BaseException as error:

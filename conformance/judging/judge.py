@@ -6,7 +6,8 @@ In this order, the first that applies:
 - `fail`: something performed violates the rule in a way that the baseline does not declare, whatever else broke.
 - `deviates`: something performed violates it, and all of that is declared.
 - `error`: the rule itself raised, or a performance of its area broke (crash, hang, exit, a connection to the outside, malformed
-  trace). What would have happened after that is unknown, so no other rule of the area can claim that it holds.
+  trace), and that violates no rule by itself. What would have happened after that is unknown, so no other rule of the area can
+  claim that it holds.
 - `not supported`: no performance met the rule's precondition, and no frozen scenario could have: the reference, declaring the
   same, meets it in none that the implementation can be asked to perform and its adapter can express; the reason says what it takes.
 - `not exercised`: no performance met the rule's precondition.

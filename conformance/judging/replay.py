@@ -64,7 +64,9 @@ class Replay(Data, frozen=True, kw_only=True, omit_defaults=False):
 
     def exit_code(self, way: str | None = None) -> int:
         """0: no rule is violated, or not the one that is asked about; 1: it is; 3: something could not be judged."""
-        if self.trace.broken or (way.partition("/")[0] in self.raised if way else self.raised):
+        if way.partition("/")[0] in self.raised if way else self.raised:
+            return 3
+        if self.trace.broken and not self.violations(way):
             return 3
         return int(bool(self.violations(way)))
 
@@ -107,13 +109,11 @@ def _performed(scenario: Scenario, subject: Subject, timeout: float) -> tuple[Tr
 
 
 def _judged(performed: Performed, missing: Mapping[str, list[str]]) -> tuple[dict[str, Judgement], dict[str, str]]:
-    """What each supported rule says, and the errors of rules that failed; nothing of a trace that broke."""
+    """What each supported rule says, and the errors of rules that failed; of a trace that broke hardly any says anything."""
     judgements: dict[str, Judgement] = {}
     raised: dict[str, str] = {}
-    if performed.trace.broken:
-        return judgements, raised
     for id, rule in CATALOGUE.items():
-        if missing[id]:
+        if missing[id] or not rule.judges(performed.trace):
             continue
         try:
             judgements[id] = rule.examine(performed.view)

@@ -23,7 +23,7 @@ from conformance.judging.search import Enough, Profile, draw, key, size
 from conformance.judging.tally import FROZEN, Proof, Sort, Tally
 from conformance.judging.unexpected import Unexpected
 from conformance.judging.verdicts import BothWays, Difference
-from conformance.rules.rule import Rule
+from conformance.rules.rule import Judgement, Rule
 from conformance.scenario.identity import scenario_id
 from conformance.scenario.scenario import Respond, Run, RunWorkflow, Scenario, Step, Together, runs_of, workflow_runs_of
 from conformance.trace.harness_events import Broke, Refused
@@ -40,7 +40,7 @@ class Survey:
 
     fixtures: every fixture that was performed, out of `known_fixtures`. judged: the ids of the frozen scenarios that were.
     scenarios: how many of each sort were. outcomes: what came of the configuration matrix, in the persistence area. both_ways:
-    where the effort asks for it. broken: what cannot be judged. unexpected: errors of no neutral kind, and steps that the adapter
+    where the effort asks for it. broken: what no rule can judge. unexpected: errors of no neutral kind, and steps that the adapter
     refused. refused: of the frozen scenarios, by id, the first such step.
     """
 
@@ -64,6 +64,7 @@ class Survey:
     _free: list[Scenario] = field(default_factory=list[Scenario])
     _violated: dict[bytes, frozenset[str]] = field(default_factory=dict[bytes, frozenset[str]])
     _tried: dict[tuple[bytes, str], bool] = field(default_factory=dict[tuple[bytes, str], bool])
+    _cut_off: set[bytes] = field(default_factory=set[bytes])
     _broken_in_search: int = 0
 
     def __post_init__(self) -> None:
@@ -127,7 +128,7 @@ class Survey:
         if place not in self._tried:
             performed = self.performance("found in a search", scenario)
             self._tried[place] = performed is not None and violation(rule, performed, aspect) is not None
-            self._broken_in_search += performed is not None and performed.trace.broken is not None
+            self._broken_in_search += performed is not None and performed.trace.broken is not None and not self._tried[place]
         if self._broken_in_search >= GIVE_UP:
             raise Enough
         return self._tried[place]
@@ -154,8 +155,7 @@ class Survey:
             if key(other) not in self._violated:
                 self._judge("a scenario with streaming flipped", other, "flipped")
             violated, instead = self._violated[key(drawn)], self._violated[key(other)]
-            broken = {key(each.scenario) for each in self.broken}
-            if not {key(drawn), key(other)} & broken:
+            if not {key(drawn), key(other)} & self._cut_off:
                 compared += 1
                 if violated != instead:
                     found = tuple(sorted(violated)), tuple(sorted(instead))
@@ -171,21 +171,40 @@ class Survey:
         self.scenarios[sort] += 1
         self.unexpected.add(performed.trace)
         if performed.trace.broken:
-            self._violated[key(scenario)] = frozenset()
-            self.broken.append(performed)
-            if self.gave_up:
-                raise Enough
+            self._judge_broken(performed, scenario, sort)
             return performed
         id = scenario_id(scenario) if sort in FROZEN else None
         if id is not None:
             self.judged.add(id)
             self.refused.update({id: performed.trace.inexpressible} if performed.trace.inexpressible else {})
-        judged = [self.tallies[rule.id].add(rule, performed, sort, id) for rule in self.rules]
-        judgements = [judgement for judgement in judged if judgement is not None]
+        judgements = self._judgements(performed, sort, id)
         if self.area == "persistence":
             self.outcomes.add(performed.view, judgements)
-        self._violated[key(scenario)] = frozenset(judgement.rule for judgement in judgements if judgement.violations)
+        self._violated[key(scenario)] = _violated(judgements)
         return performed
+
+    def _judge_broken(self, performed: Performed, scenario: Scenario, sort: Sort) -> None:
+        """Judge what came to no end: where that violates a rule, it is no more than that. Raises Enough where too much breaks.
+
+        Such a scenario is none of those that are judged: what the other rules would have said of it is unknown.
+        """
+        id = scenario_id(scenario) if sort in FROZEN else None
+        self._cut_off.add(key(scenario))
+        violated = self._violated[key(scenario)] = _violated(self._judgements(performed, sort, id))
+        if not violated:
+            self.broken.append(performed)
+            if self.gave_up:
+                raise Enough
+
+    def _judgements(self, performed: Performed, sort: Sort, id: str | None) -> list[Judgement]:
+        """What the rules say that can say anything."""
+        rules = [rule for rule in self.rules if rule.judges(performed.trace)]
+        judged = [self.tallies[rule.id].add(rule, performed, sort, id) for rule in rules]
+        return [judgement for judgement in judged if judgement is not None]
+
+
+def _violated(judgements: Sequence[Judgement]) -> frozenset[str]:
+    return frozenset(judgement.rule for judgement in judgements if judgement.violations)
 
 
 def flipped(scenario: Scenario) -> Scenario | None:

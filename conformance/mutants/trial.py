@@ -130,12 +130,14 @@ class Trial:
         broken = 0
         for name, scenario in scenarios if judging else ():
             shown = self.shown(suspect, name, scenario)
+            try:
+                violated = self._judged(area, suspect, shown, judging)
+            except Broken as error:
+                yield frozenset(), error
+                continue
             broke = shown.trace.broken
-            if broke is None:
-                try:
-                    yield self._judged(area, suspect, shown, judging), None
-                except Broken as error:
-                    yield frozenset(), error
+            if broke is None or violated:  # a deadlock that violates a rule is no more than that
+                yield violated, None
                 continue
             broken += 1
             yield frozenset(), Broken(f"{name}: {broke.text}")
@@ -192,7 +194,7 @@ def _digest(events: Events) -> bytes:
 def broken_ways(shown: Performed, judging: Sequence[Rule]) -> frozenset[str]:
     """The ways in which rules are broken, each as `RULE/aspect`. Raises Broken where a rule fails."""
     found: set[str] = set()
-    for rule in judging:
+    for rule in (each for each in judging if each.judges(shown.trace)):
         try:
             found |= {f"{rule.id}/{violation.aspect}" for violation in rule.examine(shown.view).violations}
         except Exception as error:

@@ -33,9 +33,14 @@ def _broken(replay: Replay, width: int) -> Iterator[str]:
     broke = replay.trace.broken
     if broke is not None:
         at = f" at {broke.where}" if broke.where else ""
-        yield from wrapped(f"error, so no rule can judge: {broke.cause} ({broke.blame}){at}: {broke.text}", "  ", "    ", width)
+        yield from wrapped(f"{_said(replay)}: {broke.cause} ({broke.blame}){at}: {broke.text}", "  ", "    ", width)
     for id, error in replay.raised.items():
         yield from wrapped(f"{id} error: the rule itself raised {error}", "  ", "    ", width)
+
+
+def _said(replay: Replay) -> str:
+    """What an end means that is none."""
+    return "no end, which violates a rule, and no other rule can judge" if replay.violations() else "error, so no rule can judge"
 
 
 def _violations(replay: Replay, titles: Mapping[str, str], way: str | None, width: int) -> Iterator[str]:

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from conformance.rules.orchestration import answer, as_agent, completion, concurrency, nested, visibility
+from conformance.rules.orchestration import (
+    answer,
+    as_agent,
+    coming_to_rest,
+    completion,
+    concurrency,
+    nested,
+    participation,
+    visibility,
+)
 from conformance.rules.orchestration import threads as workflow_threads
 from conformance.rules.persistence import (
     both_ways,
@@ -15,9 +24,11 @@ from conformance.rules.persistence import (
     conversation_ids,
     deduplication,
     equivalence,
+    execution,
     failure,
     matrix,
     own_histories,
+    results,
     termination,
 )
 from conformance.rules.rule import Rule
@@ -144,6 +155,11 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             own_histories.what_is_stored_is_how_the_conversation_begins,
             own_histories.threads_keep_histories_as_providers_do,
         ),
+        "execution": (execution.the_loop_ends_when_it_has_to,),
+        "results": (
+            results.results_have_one_order,
+            results.results_have_the_order_of_their_calls,
+        ),
     },
     "orchestration": {
         "completion": (
@@ -198,6 +214,8 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             workflow_threads.participants_are_sent_new_messages_or_all,
             workflow_threads.an_abandoned_workflow_can_be_used_again,
         ),
+        "participation": (participation.everyone_who_is_due_is_asked,),
+        "coming_to_rest": (coming_to_rest.every_run_comes_back,),
     },
 }
 

@@ -100,8 +100,9 @@ class Rule:
     """A rule of the specification.
 
     needs: all of them; for some, one of several capabilities is enough. policies: those it is written against. aspects: the ways in
-    which it can break, short phrases.
-    clauses: what it looks at and what it asks there; most rules have one. The first one's docstring is the rule's text.
+    which it can break, short phrases. clauses: what it looks at and what it asks there; most rules have one. The first one's
+    docstring is the rule's text. edition: of the specification, the one that brought it. of_deadlocks: it also says something of a
+    performance that came to no end, where the harness saw that nothing could end it.
     """
 
     id: str
@@ -110,6 +111,8 @@ class Rule:
     policies: tuple[str, ...]
     aspects: tuple[str, ...]
     clauses: tuple[Clause, ...]
+    edition: int = 1
+    of_deadlocks: bool = False
 
     @property
     def area(self) -> Area:
@@ -140,6 +143,11 @@ class Rule:
     def source(self) -> str:
         """Where the specification states it: a file of the package, and the id there."""
         return f"conformance/spec/{self.area}.md, {self.id}"
+
+    def judges(self, trace: Trace) -> bool:
+        """Whether it can say anything of a trace: of one that broke hardly any rule can."""
+        broke = trace.broken
+        return broke is None or (self.of_deadlocks and broke.cause == "deadlock")
 
     def judge(self, scenario: Scenario, trace: Trace) -> Judgement:
         """Apply the rule to one performed scenario. Never raises on a trace that the harness made."""
@@ -194,6 +202,8 @@ def rule(
     level: Level = "MUST",
     needs: Iterable[Need] = (),
     policies: tuple[str, ...] = (),
+    edition: int = 1,
+    of_deadlocks: bool = False,
 ) -> Callable[[Check[S]], Rule]:
     """Make a rule of a check. Its place in `conformance.rules.catalogue` makes it one of the specification's.
 
@@ -202,7 +212,7 @@ def rule(
 
     def made(check: Check[S]) -> Rule:
         first = Clause(each, tuple(when), tuple(leaves_alone), check)
-        return Rule(id, level, frozenset(needs), policies, tuple(aspects), (first, *also))
+        return Rule(id, level, frozenset(needs), policies, tuple(aspects), (first, *also), edition, of_deadlocks)
 
     return made
 

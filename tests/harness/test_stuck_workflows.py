@@ -7,17 +7,21 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from conformance.harness.containment import DEADLOCK
 from conformance.harness.runner import perform
 from conformance.implementation.protocol import Implementation
 from conformance.implementation.subject import subject
+from conformance.judging.baseline import Baseline, Deviation, KnownFailures, Table
 from conformance.judging.judge import Judge
 from conformance.judging.material import shipped
 from conformance.judging.search import Profile
+from conformance.judging.survey import GIVE_UP
 from conformance.reference.implementation import Reference
 from conformance.rules.catalogue import CATALOGUE
+from conformance.scenario.files import encode
 from conformance.scenario.scenario import RunWorkflow, Scenario
 from conformance.scenario.specs import AgentSpec, ManagerSpec, ReplySpec, WorkflowSpec
 from conformance.trace.adapter_events import Chunk, Output, Raised
@@ -116,6 +120,36 @@ def test_it_ends_in_error_verdicts_and_the_other_areas_are_judged(implementation
     assert verdicts["ORC-16"].verdict == verdicts["ORC-01"].verdict == "error"
     assert (DEADLOCK if implementation in (NeverIdle, NeverAnswers) else COUNTED) in (verdicts["ORC-16"].reason or "")
     assert verdicts["THR-01"].verdict == "pass"
+
+
+class NeverEndsAlone(Reference):
+    """A workflow that never ends where it is told to wait."""
+
+    name = "never-ends-alone"
+
+    async def run_workflow(self, workflow: Any, turn: Turn, *, stream: bool) -> AsyncIterator[WorkflowSeen]:
+        if turn.messages[-1].text == "wait":
+            await asyncio.Event().wait()
+        async for item in super().run_workflow(workflow, turn, stream=stream):
+            yield item
+
+
+def test_a_deadlock_violates_one_rule_and_the_others_judge_the_rest():
+    stuck = msgspec.structs.replace(CHAT, steps=(*CHAT.steps[:1], RunWorkflow(workflow="w", say=("wait",))))
+    rules = [CATALOGUE[id] for id in ("ORC-50", "ORC-16")]
+    fixtures = [*((f"stuck {number}", stuck) for number in range(GIVE_UP + 1)), ("chat", CHAT)]
+    material = replace(shipped(), fixtures=lambda _: fixtures)
+    effort = Profile("quick", corpus=0, shrink=20)
+    judge = Judge(subject(NeverEndsAlone), rules, effort=effort, material=material)
+    verdicts = {rule.id: judge.verdict(rule) for rule in rules}
+    (violation,) = verdicts["ORC-50"].violations
+    assert (verdicts["ORC-50"].verdict, violation.aspect) == ("fail", "deadlock")
+    assert isinstance(violation.counterexample.trace.events[violation.counterexample.at], Broke)
+    assert (verdicts["ORC-16"].verdict, verdicts["ORC-16"].exercised) == ("pass", 2), "the run before the deadlock is not judged"
+    table = Table(rule="ORC-50", aspect="deadlock", reason="it is told to", scenario=encode(stuck))
+    declared = Baseline("known.toml", (Deviation(table, stuck),), KnownFailures())
+    accepted = Judge(subject(NeverEndsAlone), rules, effort=effort, material=material, baseline=declared)
+    assert accepted.verdict(rules[0]).verdict == "deviates"
 
 
 def test_a_manager_that_picks_somebody_unknown_is_judged_and_the_next_run_goes_on():

@@ -141,13 +141,12 @@ class InSteps(Incremental):
 
 
 def ways(scenario: Scenario, trace: Trace, rules: Iterable[Rule] | None = None) -> set[str]:
-    """How these rules, or all, are broken."""
-    if trace.broken is not None:
-        return {f"{BROKE}/{trace.broken.cause}"}
+    """How these rules, or all, are broken; where no rule can judge, what broke."""
     shown = Performed("a scenario", scenario, trace)
-    judging = CATALOGUE.values() if rules is None else rules
+    judging = [rule for rule in (CATALOGUE.values() if rules is None else rules) if rule.judges(trace)]
     applying = [rule for rule in judging if not rule.missing(trace.capabilities, trace.policies)]
-    return {f"{rule.id}/{violation.aspect}" for rule in applying for violation in rule.examine(shown.view).violations}
+    found = {f"{rule.id}/{violation.aspect}" for rule in applying for violation in rule.examine(shown.view).violations}
+    return found or ({f"{BROKE}/{trace.broken.cause}"} if trace.broken else set())
 
 
 def of_area(area: Area) -> list[Rule]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from flows import by, flow
 from flows import run as runs
@@ -10,10 +11,11 @@ from talks import NEW_IDS, ONE_ID, SURPRISING, hosted_turn, local_turn, run, tal
 from written import Written, calls, message, results
 
 from conformance.judging.exclusions import Place
-from conformance.scenario.scenario import Respond, Scenario
-from conformance.scenario.specs import AgentSpec, ContextSpec, ExecutorSpec, ManagerSpec, ToolSpec, WorkflowSpec
+from conformance.scenario.scenario import Respond, Run, Scenario
+from conformance.scenario.specs import AgentSpec, ContextSpec, ExecutorSpec, ManagerSpec, ServiceSpec, ToolSpec, WorkflowSpec
 from conformance.trace.adapter_events import AgentCreated, Observed
 from conformance.trace.harness_events import Abandoned, ContextInvoked, ContextInvoking, Moment, Observing
+from conformance.trace.messages import Message
 
 # --- threads ---
 
@@ -103,6 +105,63 @@ def goes_on_while_a_call_waits() -> Written:
     return written.described("t", "local", "one", "=1", "two", "three", "=3", asks, paid, "=2")
 
 
+# --- persistence ---
+
+
+def asks_again_after_an_empty_reply() -> Written:
+    """A reply that holds nothing may be sent back: the model is asked once more."""
+    written = Written(talk("local", run("one"))).created("t", "local").run("t").called("one", store=False).replied("")
+    return written.called("one", "=", store=False).replied("1").returned("", "1").described("t", "local", "one", "=", "=1")
+
+
+def leaves_a_late_answer_aside() -> Written:
+    """New input answers the call that waits as not approved; who answers it later is told nothing, and nothing comes of it."""
+    scenario = talk("local", run("one"), run("two"), Respond(), tools={"pay": ToolSpec(approval=True)})
+    asks, refused = calls("c1", pay={}), results(c1="not approved")
+    written = Written(scenario).created("t", "local").run("t").called("one", store=False).replied(asks)
+    written.pending(tool="pay", call="c1", id="r").returned(asks).described("t", "local", "one", asks)
+    written.run("t").called("one", asks, refused, "two", store=False).replied("2").returned("2")
+    written.described("t", "local", "one", asks, refused, "two", "=2").answered(0).returned()
+    return written.described("t", "local", "one", asks, refused, "two", "=2")
+
+
+STOPPING = {"weather": ToolSpec(returns="sunny"), "stop": ToolSpec(returns="stopped", terminates=True)}
+SEVERAL = Message(role="assistant", calls=(*calls("c1", weather={}).calls, *calls("c2", stop={}).calls))
+SUNNY, STOPPED = results(c1="sunny"), results(c2="stopped")
+
+
+def _stopped_before_its_sibling(*then: Run, **service: Any) -> Written:
+    """A tool ended a loop, and the call before it was not run."""
+    scenario = talk("local", run("one"), *then, tools=STOPPING, service=ServiceSpec(**service))
+    written = Written(scenario).created("t", "local").run("t").called("one", store=False).replied(SEVERAL)
+    written.tool("c2", "stop", "stopped", terminated=True).returned(SEVERAL, STOPPED)
+    return written.described("t", "local", "one", SEVERAL, STOPPED)
+
+
+def keeps_supplied_results_as_they_came() -> Written:
+    """A result that the caller supplies is kept after the one that was there, and sent before it, as its call was."""
+    written = _stopped_before_its_sibling(run("two", supplies=True)).run("t", supplied=SUNNY.results)
+    written.called("one", SEVERAL, SUNNY, STOPPED, "two", store=False).replied("2").returned("2")
+    return written.described("t", "local", "one", SEVERAL, STOPPED, SUNNY, "two", "=2")
+
+
+def sends_supplied_results_as_they_came() -> Written:
+    """A result that the caller supplies is sent after the one that was there."""
+    written = _stopped_before_its_sibling(run("two", supplies=True)).run("t", supplied=SUNNY.results)
+    written.called("one", SEVERAL, STOPPED, SUNNY, "two", store=False).replied("2").returned("2")
+    return written.described("t", "local", "one", SEVERAL, STOPPED, SUNNY, "two", "=2")
+
+
+def is_called_again_under_the_ids_of_a_call_left_open() -> Written:
+    """Of two calls whose ids come back one was left open: what is sent then has the results of both turns."""
+    again = Message(role="assistant", calls=(*calls("c1", weather={}).calls, *calls("c2", weather={}).calls))
+    both = results(c1="sunny", c2="sunny")
+    written = _stopped_before_its_sibling(run("two"), repeats_call_ids=True)
+    written.run("t").called("one", SEVERAL, STOPPED, "two", store=False).replied(again).tool("c1").tool("c2")
+    written.called("one", SEVERAL, STOPPED, "two", again, both, store=False).replied("2").returned(again, both, "2")
+    return written.described("t", "local", "one", SEVERAL, STOPPED, "two", again, both, "=2")
+
+
 # --- orchestration ---
 
 PICKS = ManagerSpec(picks=("a", "b"))
@@ -174,6 +233,14 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     sends_what_is_new_where_history_is_the_callers: (("THR-34", 0, "callers history"),),
     goes_on_while_a_call_waits: (("THR-05", 0, "overtaken"), ("THR-10", 0, "overtaken")),
     keeps_no_more_than_it_sends: (("THR-35", 4, "bounded history"),),
+    asks_again_after_an_empty_reply: (("PER-48", 0, "holds nothing"),),
+    leaves_a_late_answer_aside: (("PER-48", 3, "overtaken"),),
+    keeps_supplied_results_as_they_came: (("PER-50", 2, "supplied by the caller"),),
+    sends_supplied_results_as_they_came: (("PER-51", 0, "supplied by the caller"),),
+    is_called_again_under_the_ids_of_a_call_left_open: (
+        ("PER-50", 2, "recurring call ids"),
+        ("PER-51", 0, "recurring call ids"),
+    ),
     says_that_a_run_was_left: (
         ("ORC-06", 0, "after one cut off"),
         ("ORC-19", 1, "later run that raised"),

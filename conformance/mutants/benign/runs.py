@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 
 import msgspec
 
@@ -199,11 +200,36 @@ class HidesItsMessages(Benign):
     parts = Parts(threads=_Threads)
 
 
+class _InOrderOfCalls:
+    """A store that hands out results in the order of their calls, however they came."""
+
+    def __init__(self, inner: Store) -> None:
+        self._inner = inner
+
+    async def load(self) -> tuple[Message, ...]:
+        """Sort what stands together."""
+        history = await self._inner.load()
+        places = {call.id: place for place, call in enumerate(call for message in history for call in message.calls)}
+        found: list[Message] = []
+        for results, together in groupby(history, key=lambda each: bool(each.results)):
+            stretch = list(together)
+            found += sorted(stretch, key=lambda each: places.get(each.results[0].id, 0)) if results else stretch
+        return tuple(found)
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Append as it comes."""
+        await self._inner.append(messages)
+
+
 class AppendsMessageByMessage(Benign):
     """Histories are kept in steps: one message after another, and of the results of one reply the last one first."""
 
     class _Home(IncrementalHome):
         """Appends single messages."""
+
+        def store(self, thread: Thread) -> Store:
+            """Hand them out sorted."""
+            return _InOrderOfCalls(super().store(thread))
 
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Append what is not there yet."""

@@ -160,18 +160,27 @@ def is_handoff(scenario: Scenario, tool: str) -> bool:
     return not any(tool in agent.tools for agent in scenario.agents.values())
 
 
-def ended_by(manager: ManagerSpec, workflow: WorkflowSpec) -> Literal["answer", "limit", "either"]:
+End = Literal["answer", "limit", "either"]
+
+
+def ended_by(manager: ManagerSpec, workflow: WorkflowSpec) -> End:
     """What ends a group chat or a Magentic run: the manager's answer, or a limit; `either` after as many as it allows."""
-    spoken = stalls = resets = 0
-    for place in range(len(manager.picks)):
-        if spoken == workflow.max_rounds:
-            return "limit"
+    return course_of(manager, workflow)[1]
+
+
+def course_of(manager: ManagerSpec, workflow: WorkflowSpec) -> tuple[list[str], End]:
+    """Who speaks in a group chat or a Magentic run, round after round, and what ends it."""
+    stalls = resets = 0
+    spoken: list[str] = []
+    for place, name in enumerate(manager.picks):
+        if len(spoken) == workflow.max_rounds:
+            return spoken, "limit"
         if workflow.max_stalls is not None:
             stalls = stalls + 1 if place in manager.stalls else max(0, stalls - 1)
             if stalls > workflow.max_stalls:
                 stalls, resets = 0, resets + 1
                 if workflow.max_resets is not None and resets > workflow.max_resets:
-                    return "limit"
+                    return spoken, "limit"
                 continue
-        spoken += 1
-    return "either" if workflow.max_rounds == spoken or workflow.max_resets == resets else "answer"
+        spoken.append(name)
+    return spoken, "either" if workflow.max_rounds == len(spoken) or workflow.max_resets == resets else "answer"

@@ -124,6 +124,7 @@ def a_request_is_the_conversation_so_far(execution: ExecutionView, request: Requ
         *("gap", "repeated", "foreign", "order", "incomplete"),
         *("request missing", "request repeated", "request foreign", "request order"),
     ],
+    edition=2,
 )
 def what_is_stored_is_how_the_conversation_begins(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """With a history of steps of the implementation's own, what is stored is at any moment how the conversation begins.
@@ -262,6 +263,7 @@ def both_modes_leave_the_same_on_the_thread(_: ExecutionView, kept: KeptPair) ->
         *("failed run kept (PER-20)", "after a failure (PER-22)", "a tool's error (PER-23)", "streaming (PER-38)"),
         "no beginning (PER-57)",
     ],
+    edition=2,
 )
 def threads_keep_histories_as_providers_do(execution: ExecutionView, kept: KeptRun) -> Iterator[Finding]:
     """A history that the implementation keeps itself obeys the rules on stored history, as its thread shows it after every step.

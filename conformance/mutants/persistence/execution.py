@@ -1,0 +1,204 @@
+"""Persistence, execution: faults that the rules of this section are the first to name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import msgspec
+
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.persistence.ordinary_runs import AnyRuns
+from conformance.reference.agent import Agent
+from conformance.reference.client import Emit
+from conformance.reference.loop import Loop, Outcome
+from conformance.reference.parts import Parts
+from conformance.reference.run_terms import Terms
+from conformance.reference.setting import Setting
+from conformance.reference.thread import Thread
+from conformance.reference.tools import Tools
+from conformance.trace.exchange import Response
+from conformance.trace.messages import Call, Message, Result
+from conformance.world.chat_service import Request
+
+
+@dataclass(frozen=True)
+class _LocalRuns(AnyRuns):
+    """All runs on local threads of an agent that nothing is compared with, and whose service names no conversation."""
+
+    def include(self, setting: Setting, thread: Thread) -> bool:
+        """Whether the run that is under way is one of them."""
+        scenario = setting.world.scenario
+        alone = len(scenario.agents) == 1 and not scenario.workflows and not setting.service.spec.surprising
+        return super().include(setting, thread) and alone and thread.kind == "local"
+
+
+class _LoopsOtherwise(Agent):
+    """An agent with another loop in some runs."""
+
+    runs: ClassVar[AnyRuns] = _LocalRuns(("M1",))
+    loop: ClassVar[type[Loop]] = Loop
+
+    async def _work(
+        self, thread: Thread, adds: Sequence[Message], new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms
+    ) -> Outcome:
+        whole = self.parts
+        self.parts = replace(whole, loop=self.loop) if self.runs.include(self.setting, thread) else whole
+        try:
+            return await super()._work(thread, adds, new, emit, stream=stream, terms=terms)
+        finally:
+            self.parts = whole
+
+
+class TerminatedAndAskedOnceMore(Mutant):
+    """A tool that ends the loop is a tool like any other: its result is sent, and the model asked once more."""
+
+    breaks = "PER-48/after a terminating tool"
+    imitates = "https://github.com/microsoft/agent-framework/pull/2868"
+    expected = frozenset({"PER-48"})
+
+    class _Tools(Tools):
+        def ends(self, call: Call, result: Result) -> bool:
+            """Only a handoff does."""
+            return call.tool not in self.named
+
+    parts = Parts(tools=_Tools)
+
+
+class _AsksAgain(Loop):
+    """Asks once more when it is done."""
+
+    async def run(self, request: Request, emit: Emit) -> Outcome:
+        """Send the answer, and take what comes for the rest of it."""
+        outcome = await super().run(request, emit)
+        if outcome.conversation_id is None and self.asks_again(outcome):
+            sent = [*request.messages, *outcome.produced]
+            reply = await self._client.complete(self.request(request, sent, outcome), emit)
+            outcome.produced.append(reply.message)
+        return outcome
+
+    def asks_again(self, outcome: Outcome) -> bool:
+        """Whether it does."""
+        return not outcome.terminated and not outcome.waiting and not outcome.produced[0].calls
+
+
+class AnswerIsWrittenAgain(Mutant):
+    """A model that has answered without any tool is asked again, for its final answer."""
+
+    breaks = "PER-48/after an answer"
+    imitates = "https://github.com/jaseci-labs/jac/issues/6453"
+    expected = frozenset({"PER-48"})
+
+    class _Agent(_LoopsOtherwise):
+        loop = _AsksAgain
+
+    agent_type = _Agent
+
+
+class LastRequestAllowsTools(Mutant):
+    """The request after the last round of tools allows tools all the same, and what it asks for is thrown away."""
+
+    breaks = "PER-48/tools allowed at the limit"
+    imitates = "https://github.com/softwaremill/sttp-ai/pull/529"
+    expected = frozenset({"PER-44", "PER-48"})
+
+    class _Loop(Loop):
+        def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
+            """Forbid nothing."""
+            return msgspec.structs.replace(super().request(first, sent, outcome), forbids_tools=False)
+
+    parts = Parts(loop=_Loop)
+
+
+class LimitIsSummedUpTwice(Mutant):
+    """At its limit a loop asks for an answer without tools, and then for a summary of that."""
+
+    breaks = "PER-48/beyond the limit"
+    imitates = "https://github.com/agentscope-ai/QwenPaw/issues/7775"
+    expected = frozenset({"PER-48"})
+
+    class _Agent(_LoopsOtherwise):
+        class loop(_AsksAgain):
+            def asks_again(self, outcome: Outcome) -> bool:
+                """Where the limit is reached."""
+                return self.exhausted(outcome) and not outcome.terminated and not outcome.waiting
+
+    agent_type = _Agent
+
+
+class EndsAfterOneRoundOfTools(Mutant):
+    """A run ends with the results of the first round of tools, and the model never sees them in it."""
+
+    breaks = "PER-48/ends early"
+    imitates = "https://github.com/pydantic/pydantic-ai/issues/2308"
+    expected = frozenset({"PER-48"})
+
+    class _Agent(_LoopsOtherwise):
+        class loop(Loop):
+            async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+                """End with the results."""
+                results, _ = await super().call_tools(calls)
+                return results, True
+
+    agent_type = _Agent
+
+
+class ToolsAreForbiddenAfterOneRound(Mutant):
+    """Once tools have run, the model may not ask for any more."""
+
+    breaks = "PER-48/tools forbidden early"
+    imitates = "https://github.com/continuedev/continue/issues/13254"
+    expected = frozenset({"PER-48"})
+
+    class _Loop(Loop):
+        def exhausted(self, outcome: Outcome) -> bool:
+            """After one round."""
+            return any(each.calls for each in outcome.produced)
+
+    parts = Parts(loop=_Loop)
+
+
+class SiblingsOfATerminatingCallLost(Mutant):
+    """The response of a terminated run holds the result of the tool that ended it, and none of those that ran beside it."""
+
+    breaks = "PER-48/sibling without its result"
+    imitates = "https://github.com/langchain-ai/langchain/pull/39258"
+    expected = frozenset({"PER-48"})
+
+    class _Agent(Agent):
+        def response(self, thread: Thread, outcome: Outcome) -> Response:
+            """Leave them out."""
+            return super().response(thread, self.trimmed(outcome) if outcome.terminated else outcome)
+
+        def trimmed(self, outcome: Outcome) -> Outcome:
+            """The outcome with the results of tools that end the loop only, of its last reply."""
+            tools, last = self.setting.spec.tools, outcome.produced[-1]
+            ran = {call.id for call in outcome.produced[-2].calls if call.tool in tools and not tools[call.tool].terminates}
+            left = msgspec.structs.replace(last, results=tuple(each for each in last.results if each.id not in ran))
+            return replace(outcome, produced=[*outcome.produced[:-1], left])
+
+    agent_type = _Agent
+
+
+class SkippedSiblingsHaveResults(Mutant):
+    """Calls after one that ends the loop are not run, and get the result that their tool would have given."""
+
+    breaks = "PER-48/result of a sibling that did not run"
+    imitates = "results that are filled in to keep a history well formed"
+    expected = frozenset({"PER-48"})
+
+    class _Loop(Loop):
+        async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+            """Run them until one ends the loop."""
+            results: list[Result] = []
+            ended = False
+            for call in calls:
+                if ended:
+                    results.append(Result(id=call.id, value=self._tools.named[call.tool].spec.returns))
+                    continue
+                message, ended = await super().call_tools([call])
+                results += message.results
+            return Message(role="tool", results=tuple(results)), ended
+
+    parts = Parts(loop=_Loop)

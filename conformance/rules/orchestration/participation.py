@@ -1,0 +1,180 @@
+"""Orchestration, participation: everyone who is due is asked (ORC-39)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from conformance.rules.condition import Condition, condition, selection
+from conformance.rules.execution_view import ExecutionView
+from conformance.rules.orchestration import failures, workflow_run
+from conformance.rules.orchestration.expected import course_of, ended_by, spells
+from conformance.rules.orchestration.structure import MANAGED, children, inside
+from conformance.rules.orchestration.workflow_run import WorkflowRun
+from conformance.rules.rule import Finding, clause, finding, rule
+from conformance.rules.wording import quoted
+from conformance.scenario.scenario import agents_in
+from conformance.scenario.specs import ManagerSpec, WorkflowSpec
+from conformance.vocabulary import Pattern
+
+# --- what the rules of this section look at ---
+
+
+@dataclass(frozen=True)
+class Casting:
+    """A workflow that is due in a run so many times: the one that was run, or a child."""
+
+    each: WorkflowRun
+    workflow: WorkflowSpec
+    times: int
+
+
+@selection
+def casting(execution: ExecutionView) -> Iterator[Casting]:
+    """A workflow that is run, or a child that is due in its run."""
+    for each in workflow_run.workflow_run(execution):
+        times = Counter(_workflows_due(execution, each, each.spec.workflow))
+        yield from (Casting(each, execution.scenario.workflows[name], many) for name, many in times.items())
+
+
+def _workflows_due(execution: ExecutionView, each: WorkflowRun, name: str) -> Iterator[str]:
+    """A workflow and the children that are due in it, each as often as it is due."""
+    yield name
+    for inner in _due(each.spec.manager, execution.scenario.workflows[name]):
+        if inner in execution.scenario.workflows:
+            yield from _workflows_due(execution, each, inner)
+
+
+def _due(manager: ManagerSpec, workflow: WorkflowSpec) -> Sequence[str]:
+    """The participants that are surely asked in a run of a workflow; in the order in which they are, where there is one."""
+    match workflow.pattern:
+        case "sequential" | "concurrent":
+            return workflow.participants
+        case "handoff":
+            return workflow.participants[:1]
+        case "group_chat" | "magentic":
+            return course_of(manager, workflow)[0]
+        case "custom":
+            return [name for stage in workflow.stages for name in stage if name in workflow.participants]
+
+
+def of_the_run(asked: Condition[WorkflowRun]) -> Condition[Casting]:
+    """The same condition, asked of the run."""
+    return asked.of(lambda casting: casting.each)
+
+
+def of_pattern(*patterns: Pattern) -> Condition[Casting]:
+    """The condition that the workflow is of one of these patterns."""
+    told = " or ".join(pattern.replace("_", " ") for pattern in patterns)
+    return Condition(told, f"the workflow's pattern is {told}", lambda _, casting: casting.workflow.pattern in patterns)
+
+
+succeeded, faulty = of_the_run(workflow_run.succeeded), of_the_run(failures.faulty)
+
+
+@condition
+def shares_agents(execution: ExecutionView, casting: Casting) -> bool:
+    """An agent takes part in the run in two places: nobody can tell in which it was asked."""
+    held = inside(execution.scenario, casting.each.spec.workflow)
+    members = Counter(name for workflow in held for name in dict.fromkeys(workflow.participants))
+    return max(members.values(), default=0) > 1
+
+
+@condition
+def managers_share_a_script(execution: ExecutionView, casting: Casting) -> bool:
+    """Several workflows of the run have a manager, or one is due several times: who picks what of the one script is open."""
+    held = inside(execution.scenario, casting.each.spec.workflow)
+    return sum(workflow.pattern in MANAGED for workflow in held) > 1 or (casting.workflow.pattern in MANAGED and casting.times > 1)
+
+
+@condition
+def out_of_resets(_: ExecutionView, casting: Casting) -> bool:
+    """As many resets happened as are allowed: whether the next one or this one ends the run is open (ORC-18)."""
+    return casting.workflow.max_resets is not None and ended_by(casting.each.spec.manager, casting.workflow) == "either"
+
+
+LEFT_ALONE = (faulty, shares_agents, managers_share_a_script)
+
+
+# --- who was asked ---
+
+
+def _asked(execution: ExecutionView, casting: Casting) -> list[str]:
+    """The participants that were asked, in the order in which they began; a child once for all that its agents said in a row."""
+    inner = children(execution.scenario, casting.workflow)
+    known = {agent: name for name in inner for agent in agents_in(execution.scenario, name)}
+    known |= {name: name for name in casting.workflow.participants if name not in inner}
+    names = [known[spell.agent] for spell in spells(execution, casting.each.run) if spell.agent in known]
+    return [name for name, turns in groupby(names) for _ in ([name] if name in inner else turns)]
+
+
+def _seen(execution: ExecutionView, casting: Casting) -> list[str]:
+    """Of those who are due who can be seen; a child once where it is due several times in a row."""
+    inner = children(execution.scenario, casting.workflow)
+    due = [*_due(casting.each.spec.manager, casting.workflow)] * casting.times
+    speaking = [name for name in due if _speaks(execution, casting, name)]
+    return [name for name, turns in groupby(speaking) for _ in ([name] if name in inner else turns)]
+
+
+def _speaks(execution: ExecutionView, casting: Casting, name: str) -> bool:
+    """Whether it can be seen that a participant is asked: it is an agent, or a child in which one is asked."""
+    child = execution.scenario.workflows.get(name)
+    return child is None or any(_speaks(execution, casting, inner) for inner in _due(casting.each.spec.manager, child))
+
+
+def _in_order(execution: ExecutionView, casting: Casting) -> Finding:
+    asked, wanted = _asked(execution, casting), _seen(execution, casting)
+    missing, undue = Counter(wanted) - Counter(asked), Counter(asked) - Counter(wanted)
+    return finding(
+        asked == wanted,
+        casting.each.run.at,
+        "not asked" if missing else "not due" if undue else "order",
+        expected=f"asked, one after another: {quoted(wanted)}",
+        got=f"asked: {quoted(asked) or 'nobody'}",
+        also=[casting.each.end],
+    )
+
+
+# --- the rules ---
+
+
+@clause(each=casting, when=[of_pattern("concurrent"), succeeded], leaves_alone=LEFT_ALONE)
+def _everyone_at_once(execution: ExecutionView, casting: Casting) -> Iterator[Finding]:
+    """Concurrent: everyone is asked."""
+    asked, wanted = set(_asked(execution, casting)), _seen(execution, casting)
+    missing = [name for name in wanted if name not in asked]
+    yield finding(
+        not missing,
+        casting.each.run.at,
+        "not asked",
+        expected=f"asked, in whatever order: {quoted(wanted)}",
+        got=f"not asked: {quoted(missing)}",
+        also=[casting.each.end],
+    )
+
+
+@clause(each=casting, when=[of_pattern("group_chat", "magentic"), succeeded], leaves_alone=[*LEFT_ALONE, out_of_resets])
+def _whoever_is_picked(execution: ExecutionView, casting: Casting) -> Iterator[Finding]:
+    """Group chat and Magentic: whoever is picked is asked."""
+    yield _in_order(execution, casting)
+
+
+@rule(
+    "ORC-39",
+    needs=["workflows"],
+    each=casting,
+    when=[of_pattern("sequential"), succeeded],
+    leaves_alone=LEFT_ALONE,
+    also=[_everyone_at_once, _whoever_is_picked],
+    aspects=["not asked", "not due", "order"],
+    edition=2,
+)
+def everyone_who_is_due_is_asked(execution: ExecutionView, casting: Casting) -> Iterator[Finding]:
+    """In a run that completes everyone who is due is asked: all of a sequence or a concurrent run, and whoever the manager picks.
+
+    Those of a sequence in its order; those who are picked in the order of the picks, within the limits. A participant that is a
+    workflow is asked where its agents are.
+    """
+    yield _in_order(execution, casting)
