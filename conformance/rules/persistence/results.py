@@ -104,7 +104,11 @@ def supplied_by_the_caller(execution: ExecutionView, reply: SeveralCalls) -> boo
     return any(result.id in reply.ids for run in execution.runs for result in run.supplied)
 
 
-recurring = recurring_call_ids.of(lambda reply: reply.run)
+def _run(reply: SeveralCalls) -> RunView:
+    return reply.run
+
+
+recurring = recurring_call_ids.of(_run)
 
 # --- the rules ---
 
