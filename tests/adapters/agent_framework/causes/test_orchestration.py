@@ -62,8 +62,8 @@ def picks(*names: str | None, answer: str = "summary"):
 class Manager(MagenticManagerBase):
     """A Magentic manager that picks these, one after the other."""
 
-    def __init__(self, *names: str) -> None:
-        super().__init__()
+    def __init__(self, *names: str, resets: int | None = None) -> None:
+        super().__init__(max_reset_count=resets)
         self.names = list(names)
 
     async def plan(self, magentic_context):
@@ -165,6 +165,12 @@ async def test_a_dropped_request_stays_pending_behind_later_runs():
     later = await workflow.run("again")
     assert later.get_final_state() is WorkflowRunState.IDLE_WITH_PENDING_REQUESTS
     assert len(later.get_outputs()) == 1
+
+
+async def test_magentic_that_may_not_reset_ends_before_anybody_is_asked():
+    workflow = MagenticBuilder(participants=[talks("a", "1")], manager=Manager("a", resets=0)).build()
+    answer = "Workflow terminated due to reaching maximum reset count."
+    assert await outputs(workflow) == [("output", "magentic_orchestrator", answer)]
 
 
 async def test_magentic_refuses_a_second_run():
