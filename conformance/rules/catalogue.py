@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from conformance.rules.orchestration import (
     answer,
     as_agent,
+    as_agent_streamed,
     coming_to_rest,
     completion,
     concurrency,
@@ -215,6 +216,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             workflow_threads.an_abandoned_workflow_can_be_used_again,
         ),
         "participation": (participation.everyone_who_is_due_is_asked,),
+        "as_agent_streamed": (as_agent_streamed.streaming_changes_no_message,),
         "coming_to_rest": (coming_to_rest.every_run_comes_back,),
     },
 }

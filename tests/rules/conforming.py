@@ -216,6 +216,28 @@ def waits_for_others_before_it_fails() -> Written:
     return written.replied(calls("c1", pay={}), agent="b").pending(tool="pay", id="r", executor="b").idle(1)
 
 
+def answers_in_other_turns_where_it_streams() -> Written:
+    """Those who work side by side may stand in other turns in a stream (ORC-24, ORC-25)."""
+    both = (runs(as_agent=True), runs(as_agent=True, stream=True))
+    written = Written(flow("concurrent", intermediate_outputs=True, aggregates="both", runs=both))
+    for number, said in enumerate([(by("a", "A"), by("b", "B")), (by("b", "B"), by("a", "A"))]):
+        written.run().called("go").called("go", agent="b")
+        for each in said:
+            name = each.author or ""
+            written.replied(each.text, agent=name, call=2 * number + "ab".index(name))
+        if number:
+            written.chunk("B", "b").chunk("A", "a").chunk("both", "w")
+        written.returned(*said, by("w", "both"), author="w")
+    return written
+
+
+def shows_others_after_the_answer() -> Written:
+    """In an author-written workflow whoever outputs beside the executor that completes may stand after it (ORC-24)."""
+    parts = {"stages": (("x", "b"),), "executors": {"x": ExecutorSpec(completes="X")}, "intermediate_outputs": True}
+    written = Written(flow("custom", "b", runs=(runs(as_agent=True),), **parts)).run().spoke("b", "B", "go")
+    return written.returned(by("x", "X"), by("b", "B"), author="w")
+
+
 NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     store_false_is_honoured: (
         ("THR-03", 3, "contradicted otherwise"),
@@ -250,5 +272,7 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     fails_where_a_child_reaches_its_limit: (("ORC-19", 1, "limited"),),
     shows_what_is_said_beside_a_request: (("ORC-28", 1, "waited"),),
     waits_for_others_before_it_fails: (("ORC-33", 0, "waiting"),),
+    answers_in_other_turns_where_it_streams: (("ORC-44", 1, "either side by side"),),
+    shows_others_after_the_answer: (("ORC-44", 3, "others output beside"),),
 }
 """What an implementation does that conforms and is not here: the exclusions without which a rule would fire on it."""

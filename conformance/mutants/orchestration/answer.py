@@ -36,7 +36,7 @@ class AggregateAndAll(Mutant):
 
     breaks = "ORC-14/foreign"
     imitates = "two end executors, of which both are connected"
-    expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28"})
+    expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-44"})
 
     class _Concurrent(Concurrent):
         def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
@@ -93,7 +93,7 @@ class ToolTrafficLost(Mutant):
 
     breaks = "ORC-19/missing"
     imitates = "https://github.com/microsoft/autogen/issues/5045"
-    expected = frozenset({"ORC-13", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-31"})
+    expected = frozenset({"ORC-13", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-31", "ORC-44"})
     patterns = everywhere(_Dropping, but={"handoff", "group_chat", "magentic", "custom"})
 
 
@@ -556,7 +556,7 @@ class PromptInFront(Mutant):
 
     breaks = "ORC-12/prompt"
     imitates = "https://github.com/microsoft/agent-framework/pull/4799"
-    expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31", "ORC-35"})
+    expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-31", "ORC-35", "ORC-44"})
 
     class _Concurrent(Concurrent):
         async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:

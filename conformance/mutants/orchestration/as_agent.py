@@ -23,7 +23,7 @@ class MessagesGlued(Mutant):
 
     breaks = "ORC-23/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/3244"
-    expected = frozenset({"ORC-23", "ORC-24", "ORC-26", "ORC-27"})
+    expected = frozenset({"ORC-23", "ORC-24", "ORC-26", "ORC-27", "ORC-44"})
 
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
@@ -67,7 +67,7 @@ class UserInputEchoed(Mutant):
 
     breaks = "ORC-23/foreign"
     imitates = "https://github.com/microsoft/agent-framework/issues/4261"
-    expected = frozenset({"ORC-23", "ORC-24", "ORC-26"})
+    expected = frozenset({"ORC-23", "ORC-24", "ORC-26", "ORC-44"})
 
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
@@ -82,7 +82,7 @@ class EveryoneIsTheWorkflow(Mutant):
 
     breaks = "ORC-23/message author"
     imitates = "authors that are lost on the way out"
-    expected = frozenset({"ORC-23"})
+    expected = frozenset({"ORC-23", "ORC-44"})
 
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
@@ -195,7 +195,7 @@ class AnswerFirst(Mutant):
 
     breaks = "ORC-24/order"
     imitates = "https://github.com/microsoft/agent-framework/issues/5720"
-    expected = frozenset({"ORC-24"})
+    expected = frozenset({"ORC-24", "ORC-44"})
 
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
@@ -247,7 +247,7 @@ class EmptyMessageAtTheEnd(Mutant):
 
     breaks = "ORC-26/empty message"
     imitates = "https://github.com/microsoft/agent-framework/issues/5673"
-    expected = frozenset({"ORC-24", "ORC-26"})
+    expected = frozenset({"ORC-24", "ORC-26", "ORC-44"})
 
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
