@@ -68,7 +68,6 @@ NOUNS = {
     "scenario.validation": "the references within a scenario that must hold",
     "judging.baseline_change": "what a baseline gains and loses by what was found",
     "judging.comparison": "what is declared of a rule, compared with what was found",
-    "judging.reach": "what the frozen scenarios can exercise on what declares so much",
     "suite.embedded": "pytest underneath the command",
     "world.network_guard": "no connection leaves loopback",
     "world.http.responses_output": "replies in the wire's words",

@@ -238,6 +238,58 @@ def shows_others_after_the_answer() -> Written:
     return written.returned(by("x", "X"), by("b", "B"), author="w")
 
 
+def speaks_twice_for_a_sequence_in_a_sequence() -> Written:
+    """An agent takes part by itself and in a child: it is asked for both (ORC-39)."""
+    return _says(flow("sequential", "a", "x", others=_sequence("a", "b")), "a", "a", "b").completed(by("b", "B"))
+
+
+def speaks_twice_for_a_sequence_beside_it() -> Written:
+    """The same side by side."""
+    return _says(flow("concurrent", "a", "x", others=_sequence("a"), aggregates="both"), "a", "a").completed(by("w", "both"))
+
+
+def speaks_twice_for_a_sequence_that_is_picked() -> Written:
+    """The same where a manager picks both."""
+    picked = (runs(manager=ManagerSpec(picks=("a", "x"))),)
+    return _says(flow("group_chat", "a", "x", others=_sequence("a", "b"), runs=picked), "a", "a", "b").completed(ANSWER)
+
+
+def leaves_the_second_manager_without_a_pick() -> Written:
+    """Two managers share one script: the first one has used it up (ORC-39)."""
+    return _says(_two_chats("sequential"), "a").completed(ANSWER)
+
+
+def leaves_one_of_two_managers_without_a_pick() -> Written:
+    """The same side by side."""
+    return _says(_two_chats("concurrent"), "a").completed(ANSWER, ANSWER)
+
+
+def ends_with_the_last_reset_that_is_allowed() -> Written:
+    """As many resets as are allowed may end a Magentic run before anybody is asked (ORC-18)."""
+    stuck = ManagerSpec(picks=("a", "a"), stalls=(0,))
+    scenario = flow("magentic", "a", max_stalls=0, max_resets=1, runs=(runs(manager=stuck),))
+    return Written(scenario, completion_signal="flag").run().completed(by("manager", "out of resets"))
+
+
+ANSWER = by("manager", ManagerSpec().answer)
+
+
+def _sequence(*names: str) -> dict[str, WorkflowSpec]:
+    return {"x": WorkflowSpec(pattern="sequential", participants=names)}
+
+
+def _two_chats(pattern: str) -> Scenario:
+    chats = {name: WorkflowSpec(pattern="group_chat", participants=(agent,)) for name, agent in (("x", "a"), ("y", "b"))}
+    return flow(pattern, "x", "y", others=chats, runs=(runs(manager=ManagerSpec(picks=("a",))),))
+
+
+def _says(scenario: Scenario, *names: str) -> Written:
+    written = Written(scenario, completion_signal="flag").run()
+    for name in names:
+        written = written.spoke(name, name.upper(), "go")
+    return written
+
+
 NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     store_false_is_honoured: (
         ("THR-03", 3, "contradicted otherwise"),
@@ -272,6 +324,15 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     fails_where_a_child_reaches_its_limit: (("ORC-19", 1, "limited"),),
     shows_what_is_said_beside_a_request: (("ORC-28", 1, "waited"),),
     waits_for_others_before_it_fails: (("ORC-33", 0, "waiting"),),
+    speaks_twice_for_a_sequence_in_a_sequence: (("ORC-39", 0, "shares agents"),),
+    speaks_twice_for_a_sequence_beside_it: (("ORC-39", 1, "shares agents"),),
+    speaks_twice_for_a_sequence_that_is_picked: (("ORC-39", 2, "shares agents"),),
+    leaves_the_second_manager_without_a_pick: (
+        ("ORC-39", 0, "managers share a script"),
+        ("ORC-39", 2, "managers share a script"),
+    ),
+    leaves_one_of_two_managers_without_a_pick: (("ORC-39", 1, "managers share a script"),),
+    ends_with_the_last_reset_that_is_allowed: (("ORC-39", 2, "out of resets"),),
     answers_in_other_turns_where_it_streams: (("ORC-44", 1, "either side by side"),),
     shows_others_after_the_answer: (("ORC-44", 3, "others output beside"),),
 }

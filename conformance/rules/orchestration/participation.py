@@ -95,7 +95,8 @@ def out_of_resets(_: ExecutionView, casting: Casting) -> bool:
     return casting.workflow.max_resets is not None and ended_by(casting.each.spec.manager, casting.workflow) == "either"
 
 
-LEFT_ALONE = (faulty, shares_agents, managers_share_a_script)
+UNSURE = (shares_agents, managers_share_a_script)
+"""Where nobody can tell who was asked for whom."""
 
 
 # --- who was asked ---
@@ -140,7 +141,7 @@ def _in_order(execution: ExecutionView, casting: Casting) -> Finding:
 # --- the rules ---
 
 
-@clause(each=casting, when=[of_pattern("concurrent"), succeeded], leaves_alone=LEFT_ALONE)
+@clause(each=casting, when=[of_pattern("concurrent"), succeeded], leaves_alone=[faulty, *UNSURE])
 def _everyone_at_once(execution: ExecutionView, casting: Casting) -> Iterator[Finding]:
     """Concurrent: everyone is asked."""
     asked, wanted = set(_asked(execution, casting)), _seen(execution, casting)
@@ -155,7 +156,7 @@ def _everyone_at_once(execution: ExecutionView, casting: Casting) -> Iterator[Fi
     )
 
 
-@clause(each=casting, when=[of_pattern("group_chat", "magentic"), succeeded], leaves_alone=[*LEFT_ALONE, out_of_resets])
+@clause(each=casting, when=[of_pattern("group_chat", "magentic"), succeeded], leaves_alone=[*UNSURE, out_of_resets])
 def _whoever_is_picked(execution: ExecutionView, casting: Casting) -> Iterator[Finding]:
     """Group chat and Magentic: whoever is picked is asked."""
     yield _in_order(execution, casting)
@@ -166,7 +167,7 @@ def _whoever_is_picked(execution: ExecutionView, casting: Casting) -> Iterator[F
     needs=["workflows"],
     each=casting,
     when=[of_pattern("sequential"), succeeded],
-    leaves_alone=LEFT_ALONE,
+    leaves_alone=[faulty, *UNSURE],
     also=[_everyone_at_once, _whoever_is_picked],
     aspects=["not asked", "not due", "order"],
     edition=2,
