@@ -73,7 +73,7 @@ class EmptyTextIsNoAnswer(Mutant):
 
     breaks = "ORC-01/no completion"
     imitates = "https://github.com/langchain-ai/langgraph-supervisor-py/issues/201"
-    expected = frozenset({"ORC-01", "ORC-03", "ORC-09", "ORC-23", "ORC-25", "ORC-38"})
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-09", "ORC-23", "ORC-25", "ORC-38", "ORC-50"})
 
     class _Sequential(Sequential):
         def complete(self, run: WorkflowRun, answer: Response | None) -> None:
@@ -315,7 +315,7 @@ class ErrorSwallowed(Mutant):
 
     breaks = "ORC-05/not raised"
     imitates = "https://github.com/microsoft/autogen/pull/5716"
-    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-05", "ORC-15"})
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-05", "ORC-08", "ORC-15", "ORC-50"})
 
     class _Workflow(Workflow):
         class run_type(WorkflowRun):

@@ -130,7 +130,7 @@ class LatestRunTakesAll(Mutant):
 
     breaks = "ORC-34/answer"
     imitates = "https://github.com/dapr/dapr-agents/issues/196"
-    expected = frozenset({"ORC-01", "ORC-02", "ORC-03", "ORC-16", "ORC-18", "ORC-34"})
+    expected = frozenset({"ORC-01", "ORC-02", "ORC-03", "ORC-16", "ORC-18", "ORC-34", "ORC-50"})
 
     class _Workflow(_Current):
         class run_type(WorkflowRun):

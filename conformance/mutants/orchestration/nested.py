@@ -179,7 +179,7 @@ class ChildBeginsAnew(Mutant):
 
     breaks = "ORC-30/not executed"
     imitates = "https://github.com/langchain-ai/langgraph/issues/4796"
-    expected = frozenset({"ORC-04", "ORC-29", "ORC-30", "ORC-31"})
+    expected = frozenset({"ORC-04", "ORC-29", "ORC-30", "ORC-31", "ORC-39"})
 
     class _Workflow(Direct):
         run_type = _Restarting
@@ -260,7 +260,7 @@ class ChildStartsTheNextTwice(Mutant):
 
     breaks = "ORC-31/several completions"
     imitates = "a child's completion that is delivered as its output and as its message"
-    expected = frozenset({"ORC-09", "ORC-13", "ORC-19", "ORC-23", "ORC-25", "ORC-31"})
+    expected = frozenset({"ORC-09", "ORC-13", "ORC-19", "ORC-23", "ORC-25", "ORC-31", "ORC-39"})
 
     class _Sequential(Sequential):
         class run_type(WorkflowRun):

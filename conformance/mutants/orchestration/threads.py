@@ -79,7 +79,7 @@ class AbandonedIsBusyForEver(Mutant):
 
     breaks = "ORC-38/no completion"
     imitates = "https://github.com/run-llama/llama-agents/pull/199"
-    expected = frozenset({"ORC-01", "ORC-09", "ORC-38"})
+    expected = frozenset({"ORC-01", "ORC-09", "ORC-38", "ORC-39", "ORC-50"})
 
     class _Workflow(_Leaving):
         async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
@@ -99,7 +99,7 @@ class LateCleanup(Mutant):
 
     breaks = "ORC-38/no completion"
     imitates = "https://github.com/microsoft/agent-framework/pull/6407"
-    expected = frozenset({"ORC-01", "ORC-03", "ORC-09", "ORC-38"})
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-09", "ORC-38", "ORC-50"})
 
     class _Workflow(_Leaving):
         async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:

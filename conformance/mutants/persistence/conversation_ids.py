@@ -97,7 +97,7 @@ class RejectionNotSent(Mutant):
 
     breaks = "PER-31/not sent"
     imitates = "https://github.com/microsoft/agent-framework/issues/7125"
-    expected = frozenset({"PER-06", "PER-08", "PER-10", "PER-13", "PER-30", "PER-31"})
+    expected = frozenset({"PER-06", "PER-08", "PER-10", "PER-13", "PER-30", "PER-31", "PER-50", "PER-51", "PER-62"})
 
     class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
@@ -113,7 +113,7 @@ class RejectionStoredTwice(Mutant):
 
     breaks = "PER-31/stored again"
     imitates = "https://github.com/microsoft/agent-framework/pull/7345"
-    expected = frozenset({"PER-08", "PER-09", "PER-13", "PER-30", "PER-31"})
+    expected = frozenset({"PER-08", "PER-09", "PER-13", "PER-30", "PER-31", "PER-62"})
 
     class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
@@ -185,7 +185,7 @@ class SentinelSerialized(Mutant):
 
     breaks = "PER-27/restored"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
-    expected = frozenset({"PER-08", "PER-26", "PER-27", "THR-05", "THR-19", "THR-22"})
+    expected = frozenset({"PER-08", "PER-26", "PER-27", "PER-31", "THR-05", "THR-19", "THR-22", "THR-33"})
 
     class _Threads(Threads):
         def serialize(self, thread: Thread) -> Any:

@@ -277,7 +277,7 @@ class ThreadLosesParallelResults(Mutant):
 
     breaks = "PER-62/lost (PER-10)"
     imitates = "a thread that keeps results in a map by the reply that asked"
-    expected = frozenset({"PER-62", "THR-05", "THR-09", "THR-10", "THR-18", "THR-33", "THR-34", "THR-35"})
+    expected = frozenset({"PER-50", "PER-51", "PER-62", "THR-05", "THR-09", "THR-10", "THR-18", "THR-33", "THR-34", "THR-35"})
 
     class _Front(Front):
         """Appends less."""
@@ -345,7 +345,7 @@ class ThreadKeepsTheInputOfAFailedRun(Mutant):
 
     breaks = "PER-62/failed run kept (PER-20)"
     imitates = "a message list to which the input is added before the model is called"
-    expected = frozenset({"PER-20", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
+    expected = frozenset({"PER-20", "PER-36", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
 
     class _End(RunEnd):
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
@@ -373,7 +373,7 @@ class ThreadLosesErrors(Mutant):
 
     breaks = "PER-62/a tool's error (PER-23)"
     imitates = "errors that are shown to the model once and not kept"
-    expected = frozenset({"PER-62", "THR-05", "THR-09", "THR-10", "THR-18", "THR-33", "THR-35"})
+    expected = frozenset({"PER-50", "PER-51", "PER-62", "THR-05", "THR-09", "THR-10", "THR-18", "THR-33", "THR-34", "THR-35"})
 
     class _Front(Front):
         """Appends less."""

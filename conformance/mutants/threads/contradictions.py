@@ -152,7 +152,7 @@ class TurnStoredNowhere(Mutant):
 
     breaks = "THR-13/not refused"
     imitates = "https://github.com/microsoft/agent-framework/issues/4488"
-    expected = frozenset({"THR-09", "THR-10", "THR-13", "THR-17"})
+    expected = frozenset({"THR-09", "THR-10", "THR-13", "THR-17", "THR-32"})
 
     class _Options(Options):
         def check_store(self, thread: Thread, turn: Turn) -> bool:

@@ -192,7 +192,7 @@ class IdLostAfterAToolCall(Mutant):
 
     breaks = "THR-07/not sent"
     imitates = "options that the first request uses up"
-    expected = frozenset({"PER-16", "PER-30", "PER-31", "PER-34", "PER-45", "THR-06", "THR-07", "THR-10"})
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-45", "PER-50", "THR-06", "THR-07", "THR-10"})
 
     class _Loop(Loop):
         def request(self, first: Any, sent: Sequence[Message], outcome: Outcome) -> Any:
@@ -224,7 +224,7 @@ class ConversationPerRun(Mutant):
 
     breaks = "THR-07/not sent"
     imitates = "https://github.com/microsoft/agent-framework/issues/5285"
-    expected = frozenset({"PER-16", "PER-30", "PER-31", "PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-14"})
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-14"})
 
     class _Options(Options):
         def terms(self, thread: Thread, turn: Turn) -> Terms:
@@ -258,7 +258,7 @@ class IdOverwrittenWithNothing(Mutant):
 
     breaks = "THR-11/another id"
     imitates = "an assignment that does not look at what it assigns"
-    expected = frozenset({"PER-01", "PER-10", "THR-06", "THR-07", "THR-09", "THR-10", "THR-11", "THR-19"})
+    expected = frozenset({"PER-01", "PER-10", "THR-06", "THR-07", "THR-09", "THR-10", "THR-11", "THR-14", "THR-19"})
 
     class _Home(HistoryHome):
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
