@@ -21,7 +21,7 @@ class AggregatorNotAsked(Mutant):
 
     breaks = "ORC-14/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/1814"
-    expected = frozenset({"ORC-09", "ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28"})
+    expected = frozenset({"ORC-09", "ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28", "ORC-44"})
 
     class _Concurrent(Concurrent):
         def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
@@ -302,7 +302,7 @@ class GroupChatAnswersWithTheLastRound(Mutant):
 
     breaks = "ORC-16/missing"
     imitates = "an orchestrator without a word of its own"
-    expected = frozenset({"ORC-09", "ORC-12", "ORC-16", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28"})
+    expected = frozenset({"ORC-09", "ORC-12", "ORC-16", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28", "ORC-44"})
     patterns = {**PATTERNS, "group_chat": _LastSpeaker}
 
 

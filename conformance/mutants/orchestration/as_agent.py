@@ -23,7 +23,7 @@ class MessagesGlued(Mutant):
 
     breaks = "ORC-23/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/3244"
-    expected = frozenset({"ORC-23", "ORC-24", "ORC-26", "ORC-27", "ORC-44"})
+    expected = frozenset({"ORC-23", "ORC-24", "ORC-26", "ORC-27"})
 
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""

@@ -315,7 +315,7 @@ class ErrorSwallowed(Mutant):
 
     breaks = "ORC-05/not raised"
     imitates = "https://github.com/microsoft/autogen/pull/5716"
-    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-05", "ORC-08", "ORC-15", "ORC-50"})
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-05", "ORC-08", "ORC-15", "ORC-39", "ORC-50"})
 
     class _Workflow(Workflow):
         class run_type(WorkflowRun):
@@ -363,7 +363,7 @@ class FailedRunsAnswersStay(Mutant):
 
     breaks = "ORC-06/leaked"
     imitates = "https://github.com/microsoft/agent-framework/issues/7859"
-    expected = frozenset({"ORC-06", "ORC-11", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28"})
+    expected = frozenset({"ORC-06", "ORC-11", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-44"})
 
     class _Concurrent(Concurrent):
         left: tuple[Message, ...] = ()

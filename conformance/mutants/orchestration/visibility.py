@@ -79,7 +79,7 @@ class ChildShowsItself(Mutant):
 
     breaks = "ORC-20/output"
     imitates = "https://github.com/microsoft/autogen/issues/6123"
-    expected = frozenset({"ORC-20", "ORC-23", "ORC-25"})
+    expected = frozenset({"ORC-20", "ORC-23", "ORC-25", "ORC-44"})
 
     class _Workflow(Workflow):
         class run_type(WorkflowRun):
