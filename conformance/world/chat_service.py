@@ -184,7 +184,8 @@ def ill_formed(messages: Sequence[Message]) -> str | None:
             if result.id not in open_calls:
                 return f"result without a call: {result.id}"
             open_calls.remove(result.id)
-        if open_calls and message.role != "tool":
+        # instructions come with each request: where a service keeps the call, they stand between it and its result
+        if open_calls and message.role not in ("tool", "system"):
             return f"call without a result: {open_calls[0]}"
         open_calls.extend(call.id for call in message.calls)
     return f"call without a result: {open_calls[0]}" if open_calls else None

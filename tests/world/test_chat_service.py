@@ -92,6 +92,13 @@ async def test_a_strict_service_refuses_a_call_that_is_left_unanswered():
         await ask(world, "two", store=True, conversation_id=id)
 
 
+def test_instructions_may_stand_between_a_call_and_its_result():
+    asked = Message(role="assistant", calls=(Call(id="x", tool="weather"),))
+    answered = Message(role="tool", results=(Result(id="x"),))
+    assert ill_formed([user("one"), asked, Message(role="system", text="be kind"), answered]) is None
+    assert ill_formed([user("one"), asked, user("two"), answered]) == "call without a result: x"
+
+
 def test_a_result_without_its_call_is_ill_formed():
     from conformance.trace.messages import Result
 
