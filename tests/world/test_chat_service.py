@@ -7,7 +7,7 @@ import pytest
 from conformance.scenario.scenario import Scenario
 from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec
 from conformance.trace.harness_events import ServiceCalled, ServiceReplied
-from conformance.trace.messages import Message
+from conformance.trace.messages import Call, Message, Result
 from conformance.world.chat_service import Request, ill_formed
 from conformance.world.errors import ServiceError
 from conformance.world.script import Script
@@ -100,6 +100,4 @@ def test_instructions_may_stand_between_a_call_and_its_result():
 
 
 def test_a_result_without_its_call_is_ill_formed():
-    from conformance.trace.messages import Result
-
     assert ill_formed([user("one"), Message(role="tool", results=(Result(id="x"),))]) == "result without a call: x"
