@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -39,7 +40,7 @@ _PYTHON: dict[type[shapes.Type], type] = {
 
 def misfit(value: object, kind: type | shapes.Type, path: str = "$") -> str | None:
     """`"$.steps[1].kind: got 'remote', expected …"` for the first field that does not fit; None where nothing is found."""
-    shape = kind if isinstance(kind, shapes.Type) else shapes.type_info(kind)
+    shape = kind if isinstance(kind, shapes.Type) else _shape(kind)
     match shape:
         case shapes.UnionType():
             return _in_union(value, shape, path)
@@ -55,6 +56,11 @@ def misfit(value: object, kind: type | shapes.Type, path: str = "$") -> str | No
             return _first(misfit(item, shape.item_type, f"{path}[{place}]") for place, item in items)
         case _:
             return None if _fits(value, shape) else _unexpected(value, shape, path)
+
+
+@cache
+def _shape(kind: type) -> shapes.Type:
+    return shapes.type_info(kind)
 
 
 def flaw(item: msgspec.Struct) -> str | None:

@@ -38,7 +38,7 @@ def culprit(error: BaseException, implementation: AnyImplementation) -> Culprit:
     """
     own = _files(type(implementation))
     for frame, line in _frames(error):
-        file = Path(frame.f_code.co_filename)
+        file = _path(frame.f_code.co_filename)
         if file in own:
             return Culprit("adapter", f"{_shown(file)}:{line}")
         if not _passed_over(file):
@@ -68,6 +68,11 @@ def _frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:
 
 
 @cache
+def _path(name: str) -> Path:
+    return Path(name)
+
+
+@cache
 def _files(kind: type[AnyImplementation]) -> frozenset[Path]:
     """The files of an adapter: those of its classes, and for a built-in one its whole folder."""
     found: set[Path] = set()
@@ -80,6 +85,7 @@ def _files(kind: type[AnyImplementation]) -> frozenset[Path]:
     return frozenset(found)
 
 
+@cache
 def _passed_over(file: Path) -> bool:
     """Whether a file is the harness's own, or of the standard library."""
     if _KIT in file.parents:
