@@ -123,10 +123,12 @@ def _print_matrix(made: Matrix, *, unkilled: bool) -> None:
         table.add_row(told, ", ".join(row.expected), ", ".join(row.killed_by) or "none")
     to = console(sys.stdout)
     to.print(table)
-    differing = sum(not row.equal for row in made.rows)
+    differing = [row for row in made.rows if not row.equal]
     performed, taken_over = sum(row.performed for row in made.rows), sum(row.taken_over for row in made.rows)
     to.print(f"{performed + taken_over} executions, of which {taken_over} cannot differ from the reference's")
-    to.print(f"{_counted(len(made.rows))}, {differing} not killed as expected")
+    for row in differing:
+        to.print(f"{row.mutant}: {'; '.join(_remarks(row))}")
+    to.print(f"{_counted(len(made.rows))}, {len(differing)} not killed as expected")
     if unkilled:
         to.print(f"rules that no mutant kills: {', '.join(made.unkilled) or 'none'}")
 

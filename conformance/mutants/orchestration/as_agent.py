@@ -82,7 +82,7 @@ class EveryoneIsTheWorkflow(Mutant):
 
     breaks = "ORC-23/message author"
     imitates = "authors that are lost on the way out"
-    expected = frozenset({"ORC-23", "ORC-44"})
+    expected = frozenset({"ORC-23"})
 
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
