@@ -119,8 +119,7 @@ def _print_matrix(made: Matrix, *, unkilled: bool) -> None:
 
     table = _table("mutant, and what it imitates", "expected", "killed by")
     for row in made.rows:
-        told = "\n  ".join([row.mutant, row.imitates, *_remarks(row)])
-        table.add_row(told, ", ".join(row.expected), ", ".join(row.killed_by) or "none")
+        table.add_row(f"{row.mutant}\n  {row.imitates}", ", ".join(row.expected), ", ".join(row.killed_by) or "none")
     to = console(sys.stdout)
     to.print(table)
     differing = [row for row in made.rows if not row.equal]
