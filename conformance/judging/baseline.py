@@ -14,15 +14,18 @@ A TOML file with one table a deviation:
     versions = ">=1.15,<2"          # of the implementation: elsewhere the entry says nothing
     expires = 2027-06-30            # after that day it breaks the gate
 
-Beside it stands a file of the frozen scenarios that fail: see `known_failures`.
+Beside it stands a file of the frozen scenarios that fail: see `known_failures`. Of other scenarios a deviation explains those that
+contain what it needs: what all scenarios with its rule, aspect and reason have in common.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,6 +40,7 @@ from conformance.judging.known_failures import KnownFailures
 from conformance.judging.known_failures import read as read_failures
 from conformance.judging.verdicts import DeviationKind, Fault
 from conformance.rules.rule import Rule
+from conformance.scenario.features import circumstances
 from conformance.scenario.files import ScenarioError, decode
 from conformance.scenario.scenario import Scenario
 from conformance.vocabulary import Data, nearest
@@ -102,9 +106,29 @@ class Declared:
     deviations: Sequence[Deviation] = ()
     known: Mapping[str, frozenset[str]] | None = None
 
-    def of(self, aspect: str) -> list[Deviation]:
-        """The deviations in an aspect."""
-        return [each for each in self.deviations if each.table.aspect == aspect]
+    def known_in(self, aspect: str) -> frozenset[str]:
+        """The ids of the frozen scenarios that are known to fail in an aspect; none where no deviation is declared in it."""
+        declared = any(each.table.aspect == aspect for each in self.deviations)
+        return (self.known or {}).get(aspect, frozenset()) if declared else frozenset()
+
+    def explains(self, scenario: Scenario, aspect: str) -> bool:
+        """Whether a scenario that breaks the rule in this aspect contains what one of the deviations in it needs."""
+        own = circumstances(scenario)
+        return any(needed <= own for needed in self._needed.get(aspect, ()))
+
+    @cached_property
+    def _needed(self) -> Mapping[str, Sequence[frozenset[str]]]:
+        """By aspect what each deviation needs: the circumstances that all scenarios share which are declared with its reason.
+
+        What one of them lacks is not needed. Without a reason, each stands for itself.
+        """
+        found: defaultdict[tuple[str, str], list[frozenset[str]]] = defaultdict(list)
+        for place, each in enumerate(self.deviations):
+            found[each.table.aspect, each.table.reason or str(place)].append(circumstances(each.scenario))
+        needed: defaultdict[str, list[frozenset[str]]] = defaultdict(list)
+        for (aspect, _), shown in found.items():
+            needed[aspect].append(shown[0].intersection(*shown))
+        return needed
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,11 @@ from tomlkit.toml_document import TOMLDocument
 
 from conformance.errors import UsageError
 from conformance.implementation.subject import own_name
-from conformance.judging.baseline import Baseline, Deviation, read
+from conformance.judging.baseline import Baseline, Declared, Deviation, read
 from conformance.judging.known_failures import KnownFailures, encode, file_beside
 from conformance.judging.results import ImplementationResults
 from conformance.judging.verdicts import Counterexample, RuleVerdict
 from conformance.rules.rule import Rule
-from conformance.scenario.features import features
 from conformance.scenario.files import encode as scenario_text
 from conformance.scenario.identity import scenario_id
 
@@ -105,10 +104,9 @@ def _gone(deviation: Deviation, judged: Collection[RuleVerdict]) -> bool:
 
 
 def _explained(known: Baseline, name: str, verdict: RuleVerdict, shown: Counterexample) -> bool:
-    """Whether a declared deviation explains this one, by all that its own scenario contains: then only the list lacks something."""
-    own = features(shown.scenario)
-    same = [each for each in known.deviations if each.way == f"{verdict.rule}/{shown.aspect}"]
-    return any(features(each.scenario) <= own for each in same if each.table.implementation in ("", name))
+    """Whether a declared deviation explains this one, as far as scenarios tell: then only the list lacks something."""
+    mine = [each for each in known.deviations if each.table.rule == verdict.rule and each.table.implementation in ("", name)]
+    return Declared(known.name, mine).explains(shown.scenario, shown.aspect)
 
 
 def _tables(document: TOMLDocument) -> AoT:

@@ -1,7 +1,8 @@
 """Comparing what was found of a rule with what is declared of it: violations declared and new, and what is declared wrongly.
 
 A declared deviation is one fault, not one rule. It explains a violation in its own aspect: of a frozen scenario that is known to
-fail, and of any other scenario that contains all features of the deviation's own scenario. Everything else is new.
+fail, and of any other scenario that contains what the deviation needs: the circumstances that its own scenario shares
+with all others that are declared with the same reason. Everything else is new.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from conformance.judging.survey import Survey
 from conformance.judging.tally import Broken, Proof
 from conformance.judging.verdicts import Counterexample, Fault, Violation
 from conformance.rules.rule import Rule
-from conformance.scenario.features import features
 from conformance.scenario.minimize import reduced
 from conformance.scenario.scenario import Scenario
 from conformance.vocabulary import lacking
@@ -74,17 +74,16 @@ class Comparison:
                 )
 
     def _new(self, aspect: str, broken: Broken) -> Violation | None:
-        listed = self.declared.known or {}
-        known = listed.get(aspect, frozenset[str]()) if self.declared.of(aspect) else frozenset[str]()
+        known = self.declared.known_in(aspect)
         unknown = [scenario for id, scenario in broken.frozen.items() if id not in known]
         if self.declared.known is None:
-            unknown = [scenario for scenario in unknown if not self._explained(scenario, aspect)]
-        unknown += [scenario for scenario in broken.explored if not self._explained(scenario, aspect)]
+            unknown = [scenario for scenario in unknown if not self.declared.explains(scenario, aspect)]
+        unknown += [scenario for scenario in broken.explored if not self.declared.explains(scenario, aspect)]
         if not unknown:
             return None
-        foreign = [scenario for scenario in unknown if not self._explained(scenario, aspect)]
+        foreign = [scenario for scenario in unknown if not self.declared.explains(scenario, aspect)]
         smallest = min(foreign or unknown, key=size)
-        # what has all features of a declared deviation would only shrink to that one
+        # what contains all that a declared deviation needs would only shrink to that one
         found = self._smaller(smallest, aspect) if foreign else smallest
         proofs = list(self._again(found, aspect, 1 + AGAIN))
         proof = next((proof for proof in proofs if proof is not None), broken.smallest)
@@ -93,17 +92,14 @@ class Comparison:
     def _smaller(self, scenario: Scenario, aspect: str) -> Scenario:
         def proves(smaller: Scenario) -> bool:
             survey = self.survey
-            return survey.can(smaller) and not self._explained(smaller, aspect) and survey.violates(smaller, self.rule, aspect)
+            return (
+                survey.can(smaller) and not self.declared.explains(smaller, aspect) and survey.violates(smaller, self.rule, aspect)
+            )
 
         found = scenario
         with suppress(Enough):
             found = reduced(scenario, proves, tries=self.survey.effort.shrink)
         return found
-
-    def _explained(self, scenario: Scenario, aspect: str) -> bool:
-        """Whether a scenario contains all features of a declared deviation's own."""
-        own = features(scenario)
-        return any(features(deviation.scenario) <= own for deviation in self.declared.of(aspect))
 
     def _again(self, scenario: Scenario, aspect: str, times: int) -> Iterator[Proof | None]:
         return (self.survey.proof(scenario, self.rule, aspect) for _ in range(times))

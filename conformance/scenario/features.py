@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -17,6 +17,27 @@ CHOICES = frozenset({"do", "keeps", "kind", "history", "pattern", "how", "conver
 NAMED = frozenset({"agents", "workflows", "tools", "context", "executors", "arguments", "inner", "replies"})
 """Fields that may hold a mapping from names which the author of a scenario makes up."""
 
+SAME: Mapping[str, str] = {
+    "keeps=one_id": "keeps",
+    "keeps=new_ids": "keeps",
+    "kind=hosted": "kept by the service",
+    "with_id=True": "kept by the service",
+    "store=True": "kept by the service",
+    "stores_by_default=True": "kept by the service",
+    "surprising=True": "kept by the service",
+    "conversation_id=own": "kept by the service",
+    "conversation_id=other": "kept by the service",
+    "error": "fails",
+    "load_fails": "fails",
+    "append_fails": "fails",
+    "cancelled=True": "fails",
+    "per_service_call=True": "per service call",
+}
+"""Choices that are one circumstance, wherever they stand: each leads to the same."""
+
+NONE = frozenset({"service", "kind=adaptive", "text", "how=drop", "how=cut", "how=retype", "how=unknown", "how=extra"})
+"""What is no circumstance: an object that only holds others, a kind that is still open, what is said, how data is malformed."""
+
 MOST = 2
 """How many of a sort are told apart: a second run is a feature, a third one is none."""
 
@@ -26,6 +47,31 @@ def features(scenario: Scenario) -> frozenset[str]:
 
     Of agents and workflows only those that a step uses. What stands there more than once is one feature more: `steps.run (2)`.
     """
+    return frozenset(_numbered(_paths(scenario)))
+
+
+def circumstances(scenario: Scenario) -> frozenset[str]:
+    """The features, as coarse as the causes of deviations are.
+
+    In which of several ways a service came to keep a conversation, or a run to fail, makes no difference, and runs side by side are
+    runs like any other, besides being so.
+    """
+    alone = Counter(path.replace("together.runs.", "") for path in _paths(scenario).elements())
+    plain = {path: many for path, many in alone.items() if _chosen(path) not in (SAME.keys() | NONE)}
+    return frozenset((*_numbered(plain), *(SAME[_chosen(path)] for path in alone if _chosen(path) in SAME)))
+
+
+def _chosen(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _numbered(paths: Mapping[str, int]) -> Iterator[str]:
+    for path, many in paths.items():
+        yield from (path if number == 1 else f"{path} ({number})" for number in range(1, min(many, MOST) + 1))
+
+
+def _paths(scenario: Scenario) -> Counter[str]:
+    """How often each path is there."""
     used, running = set(agents_used(scenario)), set(workflows_used(scenario))
     bare = msgspec.structs.replace(
         scenario,
@@ -34,10 +80,7 @@ def features(scenario: Scenario) -> frozenset[str]:
         agents={name: spec for name, spec in scenario.agents.items() if name in used},
         workflows={name: spec for name, spec in scenario.workflows.items() if name in running},
     )
-    counted = Counter(_of_fields(sparse(bare), ()))
-    return frozenset(
-        path if number == 1 else f"{path} ({number})" for path, many in counted.items() for number in range(1, min(many, MOST) + 1)
-    )
+    return Counter(_of_fields(sparse(bare), ()))
 
 
 def _of_fields(fields: dict[str, Any], at: tuple[str, ...]) -> Iterator[str]:

@@ -73,6 +73,34 @@ def test_a_deviation_is_faulty_without_a_reason_and_after_its_day(tmp_path):
     assert [each.trouble for each in bare.faults(date(2027, 7, 1))] == ["deviation without a reason"]
 
 
+def declared_in(tmp_path, *agents_and_reasons):
+    create, run = '{"do": "create_thread", "thread": "t", "agent": "a"}', '{"do": "run", "thread": "t", "say": ["one"]}'
+    texts = [
+        f"[[deviation]]\nrule='PER-09'\naspect='loud'\nreason='{reason}'\n"
+        f'scenario=\'{{"agents": {{"a": {agent}}}, "steps": [{create}, {run}]}}\'\n'
+        for agent, reason in agents_and_reasons
+    ]
+    found = read(written(tmp_path, "".join(texts)), RULES).of(mine(), "PER-09")
+    return found, [each.scenario for each in found.deviations]
+
+
+PLAIN, OBSERVED, LIMITED, BOTH = "{}", '{"observed": true}', '{"limit": 2}', '{"observed": true, "limit": 2}'
+
+
+def test_what_scenarios_of_one_reason_do_not_share_the_deviation_does_not_need(tmp_path):
+    _, (plain, *_) = declared_in(tmp_path, (PLAIN, "x"))
+    found, scenarios = declared_in(tmp_path, (OBSERVED, "one fault"), (LIMITED, "one fault"))
+    assert [found.explains(each, "loud") for each in (*scenarios, plain)] == [True, True, True]
+    assert not found.explains(plain, "quiet"), "another aspect"
+
+
+@pytest.mark.parametrize("reasons", [("one fault", "another"), ("", "")])
+def test_of_deviations_with_other_reasons_or_none_each_needs_all_of_its_own(tmp_path, reasons):
+    _, (plain, both) = declared_in(tmp_path, (PLAIN, "x"), (BOTH, "y"))
+    found, scenarios = declared_in(tmp_path, *zip((OBSERVED, LIMITED), reasons, strict=True))
+    assert [found.explains(each, "loud") for each in (*scenarios, both, plain)] == [True, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
