@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import Condition, condition
@@ -139,10 +140,13 @@ def the_answer_is_a_response(execution: ExecutionView, each: WorkflowRun) -> Ite
 def the_answer_is_no_dump(execution: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """No dump: the answer does not hold the user's prompt, nor messages of participants that are not part of it.
 
-    A text that is said in the answer too is part of it. Messages: calls and their results too.
+    A text that is said in the answer too is part of it. Messages: calls and their results too. What a participant said as well is
+    the prompt only where the user says it.
     """
     answer = answer_of(execution, each.run, each.workflow)
-    strange = told(execution, each.run).keys() - texts(answer).keys()
+    everything, prompt = told(execution, each.run), Counter(each.spec.say)
+    strange = everything.keys() - texts(answer).keys()
+    unmistakable = {text for text in prompt if prompt[text] == everything[text]}
     for at, output in completed(each.run):
         asked = {message.text for message in output.messages if message.role == "user"}
         dumped = sorted(asked | (strange & heard_texts(execution, output.messages).keys()))
@@ -150,7 +154,7 @@ def the_answer_is_no_dump(execution: ExecutionView, each: WorkflowRun) -> Iterat
         yield finding(
             not dumped and not traffic,
             at,
-            "prompt" if set(each.spec.say).intersection(dumped) else "work as answer",
+            "prompt" if prompt.keys() & (asked | unmistakable & set(dumped)) else "work as answer",
             expected="the answer alone",
             got=f"also what is no part of it: {quoted(dumped)}, {show(traffic)}",
             also=[each.run.at],

@@ -65,6 +65,12 @@ def test_orc_12_breaks():
     assert broken(in_turn(flow()).completed("A", "B"), "ORC-12") == {"work as answer"}
 
 
+def test_orc_12_takes_what_a_participant_said_too_for_the_prompt_only_where_the_user_says_it():
+    asked_for_it = flow(runs=(run("A"),))
+    assert broken(in_turn(asked_for_it).completed("A", "B"), "ORC-12") == {"work as answer"}
+    assert broken(in_turn(asked_for_it).completed(message("A"), "B"), "ORC-12") == {"prompt"}
+
+
 def test_orc_12_sees_calls_and_results():
     scenario = flow("sequential", agents=WEATHER)
     written = Written(scenario).run().spoke("a", calls("1", weather={}), "go").tool("1").spoke("a", "A").spoke("b", "B", "=A")

@@ -18,6 +18,7 @@ from agent_framework import (
     WorkflowExecutor,
     WorkflowRunState,
     handler,
+    response_handler,
 )
 from agent_framework.exceptions import AgentException, AgentInvalidResponseException
 from agent_framework.orchestrations import (
@@ -167,6 +168,14 @@ async def test_a_dropped_request_stays_pending_behind_later_runs():
     assert len(later.get_outputs()) == 1
 
 
+async def test_behind_a_dropped_request_a_run_rests_without_an_answer_when_its_own_is_answered():
+    workflow = SequentialBuilder(participants=[talks("a", reply("", "pay"), reply("", "pay 2"), "done", tools=[pay])]).build()
+    await workflow.run("go")
+    (later,) = (await workflow.run("again")).get_request_info_events()
+    rests = await workflow.run(responses={later.request_id: later.data.to_function_approval_response(True)})
+    assert (rests.get_final_state(), rests.get_outputs()) == (WorkflowRunState.IDLE_WITH_PENDING_REQUESTS, [])
+
+
 async def test_magentic_that_may_not_reset_ends_before_anybody_is_asked():
     workflow = MagenticBuilder(participants=[talks("a", "1")], manager=Manager("a", resets=0)).build()
     answer = "Workflow terminated due to reaching maximum reset count."
@@ -232,6 +241,26 @@ async def test_nothing_warns_where_several_executors_output_or_none_does(caplog,
     none = WorkflowBuilder(start_executor=silent, output_from="all").add_edge(silent, also).build()
     assert await outputs(none, go()) == []
     assert ([record for record in caplog.records if record.levelname == "WARNING"], list(recwarn)) == ([], [])
+
+
+class Asks(Says):
+    """An executor that asks first."""
+
+    @handler
+    async def work(self, messages: list[Message], ctx: WorkflowContext[list[Message], AgentResponse]) -> None:
+        await ctx.request_info("may I go on?", bool, request_id="1")
+
+    @response_handler
+    async def allowed(self, question: str, yes: bool, ctx: WorkflowContext[list[Message], AgentResponse]) -> None:
+        await super().work([], ctx)
+
+
+async def test_what_an_executor_yields_is_an_output_although_another_one_waits():
+    first, second = Says("first", "1"), Asks("second")
+    workflow = WorkflowBuilder(start_executor=first, output_from=[first]).add_edge(first, second).build()
+    asked = await workflow.run(go())
+    assert (list(map(_text, asked.get_outputs())), len(asked.get_request_info_events())) == (["1"], 1)
+    assert (await workflow.run(responses={"1": True})).get_outputs() == []
 
 
 # --- what the answer is ---
@@ -365,6 +394,16 @@ async def test_such_an_answer_is_taken_all_the_same_and_the_parent_rests_without
         await parent.run(responses=approved("child"))
     rests = await parent.run(responses=approved("b"))
     assert (rests.get_final_state(), rests.get_outputs()) == (WorkflowRunState.IDLE, [])
+
+
+async def test_what_an_executor_asks_in_a_child_that_takes_part_as_an_agent_is_a_call_in_its_answer():
+    child = WorkflowBuilder(start_executor=Asks("asks")).build().as_agent(name="child")
+    result = await ConcurrentBuilder(participants=[talks("a", "1"), child]).build().run(go())
+    (answer,) = result.get_outputs()
+    assert [content.name for message in answer.messages for content in message.contents if content.type == "function_call"] == [
+        "request_info"
+    ]
+    assert (result.get_request_info_events(), result.get_final_state()) == ([], WorkflowRunState.IDLE)
 
 
 def nested(child: Workflow, after: Says, **options) -> Workflow:

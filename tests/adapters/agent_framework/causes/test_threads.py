@@ -147,10 +147,11 @@ async def test_of_a_service_that_keeps_nothing_although_it_is_asked_to_nothing_i
     assert (kept(session), session.service_session_id) == ([], None)
 
 
-async def test_a_reply_without_an_id_on_a_client_that_stores_by_default_leaves_the_turn_nowhere():
-    a = agent(Keeping("1"))
+@pytest.mark.parametrize(("service", "options"), [(Keeping("1"), None), (Service("1"), STORE)], ids=["by default", "asked to"])
+async def test_a_reply_without_an_id_where_the_service_is_to_store_leaves_the_turn_nowhere(service, options):
+    a = agent(service)
     session = a.create_session()
-    await a.run("one", session=session)
+    await a.run("one", session=session, options=options)
     assert (kept(session), session.service_session_id) == ([], None)
 
 
