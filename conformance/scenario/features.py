@@ -32,6 +32,7 @@ SAME: Mapping[str, str] = {
     "append_fails": "fails",
     "cancelled=True": "fails",
     "per_service_call=True": "per service call",
+    "stream=True": "streams",
 }
 """Choices that are one circumstance, wherever they stand: each leads to the same."""
 

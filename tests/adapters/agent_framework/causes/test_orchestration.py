@@ -329,6 +329,13 @@ async def test_a_workflow_as_an_agent_answers_in_the_order_of_the_events():
     assert said((await workflow.as_agent(name="w").run(go())).messages) == ["assistant: in short", "assistant: 1"]
 
 
+async def test_as_an_agent_a_workflow_takes_the_next_input_for_an_answer_to_a_request_that_nobody_answered():
+    workflow = WorkflowBuilder(start_executor=Asks("asks")).build()
+    await workflow.run(go())
+    with pytest.raises(AgentInvalidResponseException, match="Unexpected content type"):
+        await workflow.as_agent(name="w").run("again")
+
+
 async def test_on_a_session_no_request_of_a_workflow_as_an_agent_can_be_answered():
     wrapped = SequentialBuilder(participants=[talks("a", reply("", "pay"), "1", tools=[pay])]).build().as_agent(name="w")
     session = wrapped.create_session()
