@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is not installed")
 
-from agent_framework import ContextProvider, Message, MiddlewareTermination, function_middleware, tool
+from agent_framework import ContextProvider, Message, MiddlewareTermination, chat_middleware, function_middleware, tool
 from agent_framework.exceptions import ChatClientInvalidResponseException
 from agent_framework_alone import Keeping, Kept, Service, Unmiddled, agent, approvals, pay, per_call, reply, said, weather
 
@@ -65,6 +65,19 @@ async def test_it_is_the_same_where_the_tool_fails():
     a = per_call(Keeping(reply("", "broken"), "1"), context_providers=[history], tools=[broken])
     await a.run("one", session=a.create_session())
     assert history.said.count("user: one") == history.said.count("assistant: broken()") == 2
+
+
+async def test_after_three_rounds_of_failing_tools_the_next_call_forbids_tools():
+    choices = []
+
+    @chat_middleware
+    async def watches(context, call_next):
+        choices.append(context.options.get("tool_choice"))
+        await call_next()
+
+    service = Service(*(reply("", "broken") for _ in range(3)))
+    await agent(service, tools=[broken], middleware=[watches]).run("one")
+    assert [choice == "none" for choice in choices] == [False, False, False, True]
 
 
 async def test_a_copy_beside_the_service_keeps_a_last_result_and_takes_it_again_when_it_is_supplied():
