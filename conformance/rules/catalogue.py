@@ -156,7 +156,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             own_histories.what_is_stored_is_how_the_conversation_begins,
             own_histories.threads_keep_histories_as_providers_do,
         ),
-        "execution": (execution.the_loop_ends_when_it_has_to,),
+        "execution": (execution.a_call_is_executed_once, execution.the_loop_ends_when_it_has_to),
         "results": (
             results.results_have_one_order,
             results.results_have_the_order_of_their_calls,

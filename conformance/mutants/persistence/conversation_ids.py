@@ -82,7 +82,7 @@ class RejectedCallRun(Mutant):
 
     breaks = "PER-31/rejected call run"
     imitates = "https://github.com/microsoft/agent-framework/pull/8403"
-    expected = frozenset({"ORC-27", "ORC-30", "PER-31"})
+    expected = frozenset({"ORC-27", "ORC-30", "PER-31", "PER-47"})
 
     class _Approvals(Approvals):
         def decide(self, thread: Thread, answers: Sequence[Answer]) -> bool:

@@ -11,6 +11,8 @@ import msgspec
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.ordinary_runs import AnyRuns
 from conformance.reference.agent import Agent
+from conformance.reference.agent_tool import AgentTool, InnerAgent
+from conformance.reference.approvals import Approvals
 from conformance.reference.client import Emit
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.parts import Parts
@@ -20,7 +22,7 @@ from conformance.reference.thread import Thread
 from conformance.reference.tools import Tools
 from conformance.trace.exchange import Response
 from conformance.trace.messages import Call, Message, Result
-from conformance.world.chat_service import Request
+from conformance.world.chat_service import Request, open_calls
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,133 @@ class _LoopsOtherwise(Agent):
             return await super()._work(thread, adds, new, emit, stream=stream, terms=terms)
         finally:
             self.parts = whole
+
+
+class SafeSiblingsRunTwice(Mutant):
+    """Of a reply whose calls wait for approvals, those that need none run at once, and once more when all are decided."""
+
+    breaks = "PER-47/run again"
+    imitates = "safe calls that are run while others wait, and of which nobody notes that they were"
+    expected = frozenset({"PER-47"})
+
+    class _Agent(_LoopsOtherwise):
+        class loop(Loop):
+            async def run(self, request: Request, emit: Emit) -> Outcome:
+                """Run them, and keep nothing of it."""
+                outcome = await super().run(request, emit)
+                for call in outcome.waiting:
+                    if not self._needs_approval(call):
+                        await self._tools.call(call)
+                return outcome
+
+    agent_type = _Agent
+
+
+class RaisingToolTriedAgain(Mutant):
+    """A tool that raises is tried once more, and nothing says so."""
+
+    breaks = "PER-47/run again"
+    imitates = "https://github.com/MervinPraison/PraisonAI/issues/4256"
+    expected = frozenset({"PER-47"})
+
+    class _Tools(Tools):
+        async def call(self, call: Call) -> Result:
+            """Try again."""
+            result = await super().call(call)
+            named = self.named.get(call.tool)
+            own = named is not None and named.spec.agent is None
+            return await super().call(call) if own and result.error else result
+
+    parts = Parts(tools=_Tools)
+
+
+class OpenCallsRunInALaterRun(Mutant):
+    """Calls without a result that a run finds in the history are executed first, as if it had asked for them."""
+
+    breaks = "PER-47/in a later run"
+    imitates = "a run that picks up where the last one was cut off"
+    expected = frozenset({"PER-47"})
+
+    class _Agent(Agent):
+        async def _work(
+            self, thread: Thread, adds: Sequence[Message], new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms
+        ) -> Outcome:
+            history = await self.home.store(thread).load() if terms.local else ()
+            lost = set(open_calls([*history, *new]))
+            for call in [call for message in history for call in message.calls if call.id in lost]:
+                await self.parts.tools(self.tools_of(thread)).call(call)
+            return await super()._work(thread, adds, new, emit, stream=stream, terms=terms)
+
+    agent_type = _Agent
+
+
+class ArgumentsLost(Mutant):
+    """Tools are run without the arguments of their calls."""
+
+    breaks = "PER-47/never asked for"
+    imitates = "https://github.com/NousResearch/hermes-agent/issues/105189"
+    expected = frozenset({"PER-47"})
+
+    class _Tools(Tools):
+        async def call(self, call: Call) -> Result:
+            """Lose them."""
+            named = self.named.get(call.tool)
+            own = named is not None and named.spec.agent is None
+            return await super().call(msgspec.structs.replace(call, arguments={}) if own else call)
+
+    parts = Parts(tools=_Tools)
+
+
+class NestedToolsRunUnasked(Mutant):
+    """Inside an agent that is a tool, calls that need an approval run without."""
+
+    breaks = "PER-47/not approved"
+    imitates = "https://github.com/continuedev/continue/issues/13289"
+    expected = frozenset({"PER-47"})
+
+    class _Agent(Agent):
+        def agent_tool(self, thread: Thread, name: str, agent: InnerAgent) -> AgentTool:
+            """With an agent that asks nobody."""
+            assert isinstance(agent, Agent)
+            unasked = type(agent)(agent.setting, replace(agent.parts, approvals=_AsksNobody))
+            return super().agent_tool(thread, name, unasked)
+
+    agent_type = _Agent
+
+
+class _AsksNobody(Approvals):
+    """Approves of everything."""
+
+    def needs_approval(self, call: Call) -> bool:
+        """No."""
+        return False
+
+
+class EqualCallsRunOnce(Mutant):
+    """Of several calls of one tool with equal arguments in a reply one is run, and its result given to all."""
+
+    breaks = "PER-47/not run"
+    imitates = "results that are cached by tool and arguments"
+    expected = frozenset({"PER-47"})
+
+    class _Loop(Loop):
+        async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+            """Run each once."""
+            first: dict[str, Call] = {}
+            for call in calls:
+                first.setdefault(_as_text(call), call)
+            message, ended = await super().call_tools(list(first.values()))
+            results = dict(zip(first, message.results, strict=True))
+            return Message(
+                role="tool",
+                results=tuple(msgspec.structs.replace(results[_as_text(call)], id=call.id) for call in calls),
+            ), ended
+
+    parts = Parts(loop=_Loop)
+
+
+def _as_text(call: Call) -> str:
+    return f"{call.tool} {sorted(call.arguments.items())}"
 
 
 class TerminatedAndAskedOnceMore(Mutant):

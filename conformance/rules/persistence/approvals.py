@@ -106,17 +106,20 @@ def answers_of(execution: ExecutionView, run: RunView) -> list[bool]:
     return [step.approve for step in steps if isinstance(step, Respond)]
 
 
-def decided_on(execution: ExecutionView, run: RunView) -> list[tuple[RequestPending, bool]]:
-    """What was decided of the run, in order: the request, which says what it is about as far as it does, and the answer."""
-    waiting: dict[str, RequestPending] = {}
+def decided_on(execution: ExecutionView, run: RunView, *, by: int | None = None) -> list[tuple[RequestPending, bool]]:
+    """What was decided of the run, in order: the request, which says what it is about as far as it does, and the answer.
+
+    by: the last step that counts.
+    """
+    waiting: dict[tuple[int | None, str], RequestPending] = {}
     decided: list[tuple[RequestPending, bool]] = []
-    for number, step in enumerate(execution.scenario.steps):
+    for number, step in enumerate(execution.scenario.steps[: None if by is None else by + 1]):
         if isinstance(step, Respond) and step.request < len(waiting):
             request = waiting.pop(list(waiting)[step.request])
             decided += [(request, step.approve)] if request.run == run.number else []
         for at, event in execution.of(RequestPending):
             if event.step == number:
-                waiting.setdefault(event.id or str(at), event)
+                waiting.setdefault((event.run, event.id or str(at)), event)
     return decided
 
 

@@ -1,4 +1,4 @@
-"""Persistence, execution: when a loop ends, and which calls are executed (PER-48)."""
+"""Persistence, execution: which calls are executed (PER-47), and when a loop ends (PER-48)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
+from conformance.rules.persistence.executed_calls import (
+    Executed,
+    PassedCall,
+    asked,
+    decided_by,
+    executed,
+    executions,
+    left_waiting,
+    of_a_tool_of_its_own,
+    of_a_tool_that_needs_approval,
+    passed_call,
+    perhaps_rejected,
+)
 from conformance.rules.preconditions import (
     RequestView,
     answered,
@@ -59,6 +72,61 @@ def holds_nothing(_: ExecutionView, request: RequestView) -> bool:
 
 
 # --- the rules ---
+
+
+@clause(each=executed, when=[of_a_tool_that_needs_approval])
+def nothing_runs_unasked(execution: ExecutionView, each: Executed) -> Iterator[Finding]:
+    """No call runs before its own approval, however deep it is nested, and none that was rejected."""
+    decided = decided_by(execution, each)
+    yield finding(
+        decided.ran <= decided.approved,
+        each.at,
+        "rejected call run" if decided.rejected else "not approved",
+        expected=f"{each.event.tool} runs as often as somebody approved that, {decided.approved} times by then",
+        got=f"{decided.ran} times",
+    )
+
+
+@clause(each=passed_call, when=[of_a_tool_of_its_own], leaves_alone=[perhaps_rejected])
+def what_a_run_went_past_was_executed(_: ExecutionView, each: PassedCall) -> Iterator[Finding]:
+    """A call was executed by the time its run goes on past it."""
+    due = len(asked(each.run, each.which, before=each.asked_at + 1))
+    ran = len(executions(each.run, each.which, before=each.at))
+    yield finding(
+        ran >= due,
+        each.at,
+        "not run",
+        expected=f"{each.call.tool} ran for {each.call.id} by then: {due} times with these arguments",
+        got=f"{ran} times",
+        also=[each.asked_at],
+    )
+
+
+@rule(
+    "PER-47",
+    needs=["tools"],
+    each=executed,
+    also=[nothing_runs_unasked, what_a_run_went_past_was_executed],
+    aspects=["run again", "in a later run", "never asked for", "not approved", "rejected call run", "not run"],
+    edition=2,
+)
+def a_call_is_executed_once(execution: ExecutionView, each: Executed) -> Iterator[Finding]:
+    """A call is executed at most once, and exactly once where its run went on past it.
+
+    Never before its own approval, however deep it is nested; never again in a later run, on resuming or after a restore; and a tool
+    that raises is not tried again in silence. Tools rarely see the ids of calls: they are counted by tool and arguments.
+    """
+    here, ran = asked(each.run, each.which, before=each.at), len(executions(each.run, each.which, before=each.at + 1))
+    before = [at for run in execution.runs if run.number < each.run.number for at in asked(run, each.which, before=each.at)]
+    due = len(here) + left_waiting(execution, each.run, each.which)
+    yield finding(
+        ran <= due,
+        each.at,
+        "run again" if here else "in a later run" if before else "never asked for",
+        expected=f"{each.event.tool} runs with these arguments as often as this run asks for that, {due} times by then",
+        got=f"{ran} times",
+        also=[*here, *before][:1],
+    )
 
 
 @clause(each=request, when=[answered, asks_for_tools, ended_by_a_tool])
