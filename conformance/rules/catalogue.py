@@ -158,6 +158,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
         ),
         "execution": (execution.a_call_is_executed_once, execution.the_loop_ends_when_it_has_to),
         "results": (
+            results.outcomes_keep_their_meaning,
             results.results_have_one_order,
             results.results_have_the_order_of_their_calls,
         ),

@@ -91,7 +91,7 @@ class UngatedSiblingsForgotten(Mutant):
 
     breaks = "PER-13/call without a result"
     imitates = "https://github.com/microsoft/agent-framework/issues/6910"
-    expected = frozenset({"PER-06", "PER-08", "PER-10", "PER-13", "PER-31", "PER-50", "PER-51"})
+    expected = frozenset({"PER-06", "PER-08", "PER-10", "PER-13", "PER-31", "PER-49", "PER-50", "PER-51"})
 
     class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:

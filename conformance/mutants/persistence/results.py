@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.persistence.faulty_homes import ResumingAgent
-from conformance.mutants.persistence.ordinary_runs import AnyRuns
+from conformance.mutants.persistence.faulty_homes import Front, ResumingAgent, behind
+from conformance.mutants.persistence.ordinary_runs import FAILING_TOOLS, AnyRuns
 from conformance.reference.agent import Agent
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
@@ -18,13 +18,124 @@ from conformance.reference.loop import Loop, Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.thread import Thread
 from conformance.reference.thread_json import ThreadForm
+from conformance.reference.tools import Tools
 from conformance.trace.exchange import Response
-from conformance.trace.messages import Call, Message
+from conformance.trace.messages import Call, Message, Result
 
 
 def _turned(messages: Sequence[Message]) -> tuple[Message, ...]:
     """The same messages, in each of which the results stand in the reverse order."""
     return tuple(msgspec.structs.replace(each, results=each.results[::-1]) for each in messages)
+
+
+class ErrorTakenForAValue(Mutant):
+    """The result of a tool that raises is what the tool returns when it succeeds."""
+
+    breaks = "PER-49/sent as a success"
+    imitates = "https://github.com/kyegomez/swarms/issues/1794"
+    expected = frozenset({"PER-49"})
+
+    class _Tools(Tools):
+        async def call(self, call: Call) -> Result:
+            """Pretend."""
+            result = await super().call(call)
+            named = self.named.get(call.tool)
+            own = named is not None and named.spec.agent is None
+            return Result(id=call.id, value=named.spec.returns) if named and own and result.error else result
+
+    parts = Parts(tools=_Tools)
+
+
+class ErrorStoredAsAValue(Mutant):
+    """Per-run persistence stores the result of a tool that raised without its text, and without the flag."""
+
+    breaks = "PER-49/kept as a success"
+    imitates = "a store that has a column for values, and none for errors"
+    expected = frozenset({"PER-49"})
+
+    class _Front(Front):
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Store what there is a column for."""
+            await super().append([_without_errors(each, text="") for each in messages])
+
+    parts = behind(_Front, FAILING_TOOLS)
+
+
+class RejectionReturnedAsAValue(Mutant):
+    """In the response of a run that resumes, a rejection looks like the value of the tool."""
+
+    breaks = "PER-49/returned as a success"
+    imitates = "a caller who is shown that what was rejected was done"
+    expected = frozenset({"PER-49"})
+
+    class _Agent(Agent):
+        def handed(self, messages: Iterable[Message]) -> tuple[Message, ...]:
+            """Take it for one."""
+            return tuple(_without_errors(each, text="") if _rejects(each) else each for each in super().handed(messages))
+
+    agent_type = _Agent
+
+
+class ErrorFlagLostInTheNextTurn(Mutant):
+    """In the next turn the results of tools that raised are sent without the flag that says so."""
+
+    breaks = "PER-49/sent in two ways"
+    imitates = "a history that is rebuilt from texts"
+    expected = frozenset({"PER-49"})
+
+    class _Agent(Agent):
+        def request_messages(
+            self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
+        ) -> tuple[Message, ...]:
+            """Lose it."""
+            return super().request_messages([_without_errors(each) for each in history], adds, new)
+
+    agent_type = _Agent
+
+
+class ErrorFlagNotStored(Mutant):
+    """The history provider has the results of tools that raised without the flag that the response has."""
+
+    breaks = "PER-49/kept in two ways"
+    imitates = "a store whose form of a result has no flag"
+    expected = frozenset({"PER-49"})
+
+    class _Front(Front):
+        async def append(self, messages: Sequence[Message]) -> None:
+            """Lose it."""
+            await super().append([_without_errors(each) for each in messages])
+
+    parts = behind(_Front, FAILING_TOOLS)
+
+
+class AnswersBesideAFailureAborted(Mutant):
+    """Where one of several agents that are called as tools fails, the answers of the others are said to be aborted."""
+
+    breaks = "PER-49/told as a failure"
+    imitates = "agents that run side by side in one group, of which the first failure cancels the rest"
+    expected = frozenset({"PER-49"})
+
+    class _Loop(Loop):
+        async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
+            """Throw them away."""
+            message, ended = await super().call_tools(calls)
+            agents = {call.id for call in calls if call.tool in self._tools.named and self._tools.named[call.tool].spec.agent}
+            if not any(each.error for each in message.results if each.id in agents):
+                return message, ended
+            aborted = (Result(id=each.id, value="aborted", error=True) if each.id in agents else each for each in message.results)
+            return msgspec.structs.replace(message, results=tuple(aborted)), ended
+
+    parts = Parts(loop=_Loop)
+
+
+def _without_errors(message: Message, *, text: str | None = None) -> Message:
+    """The same without the flags of results that are errors; text: and with another text in them."""
+    results = [Result(id=each.id, value=each.value if text is None else text) if each.error else each for each in message.results]
+    return msgspec.structs.replace(message, results=tuple(results))
+
+
+def _rejects(message: Message) -> bool:
+    return any(each.value == "rejected" for each in message.results)
 
 
 class NextTurnSendsAnotherOrder(Mutant):

@@ -1,4 +1,4 @@
-"""Persistence, results: in which order the results of one reply's calls stand (PER-50, PER-51)."""
+"""Persistence, results: what they tell of how calls ended (PER-49), and in which order they stand (PER-50, PER-51)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from itertools import groupby
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.persistence.history import recurring_call_ids
+from conformance.rules.persistence.outcomes import Outcome, Told, gone_well, outcome
+from conformance.rules.preconditions import RequestView
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView, RunView
 from conformance.rules.wording import quoted
 from conformance.trace.adapter_events import RunReturned, ThreadDescribed
 from conformance.trace.harness_events import HistoryAppended, HistoryLoaded, ServiceCalled
-from conformance.trace.messages import Message
+from conformance.trace.messages import Message, Result
 
 # --- what the rules of this section look at, and leave alone ---
 
@@ -110,7 +112,90 @@ def _run(reply: SeveralCalls) -> RunView:
 
 recurring = recurring_call_ids.of(_run)
 
+
+@dataclass(frozen=True)
+class Answered:
+    """A request that follows calls of agents that are tools, and what such an agent answered before it. at: where."""
+
+    request: RequestView
+    at: int
+    answer: str
+    told: tuple[Result, ...]
+
+
+@selection
+def answered_inside(execution: ExecutionView) -> Iterator[Answered]:
+    """A request after an agent that is a tool answered."""
+    for run, _, _ in execution.agent_runs():
+        for place in range(1, len(run.calls)):
+            yield from _answered_between(RequestView(run, place, run.calls[place]))
+
+
+def _answered_between(request: RequestView) -> Iterator[Answered]:
+    """What agents that are tools answered between a request and the one before it."""
+    before, after = request.run.calls[request.place - 1], request.call
+    asking = {call.id: request.run.agent.tools.get(call.tool) for call in before.reply.message.calls} if before.reply else {}
+    for view in request.run.inner_calls:
+        asked = {id for id, tool in asking.items() if tool is not None and tool.agent == view.request.agent}
+        final = view.reply is not None and view.reply.message.text and not view.reply.message.calls
+        if asked and final and view.reply is not None and before.at < view.at < after.at:
+            told = tuple(each for message in after.request.messages for each in message.results if each.id in asked)
+            yield Answered(request, view.replied_at or view.at, view.reply.message.text, told)
+
+
 # --- the rules ---
+
+
+@clause(each=outcome, when=[gone_well])
+def a_value_is_no_failure(_: ExecutionView, outcome: Outcome) -> Iterator[Finding]:
+    """A value that a tool returned is not told as a failure."""
+    if outcome.within:
+        yield _tell(outcome, outcome.within, "told as a failure", [at for at, result in outcome.within if result.error])
+
+
+@clause(each=answered_inside)
+def what_an_agent_answered_is_told(_: ExecutionView, answered: Answered) -> Iterator[Finding]:
+    """What an agent that is a tool answered is in the result of its call."""
+    yield finding(
+        any(answered.answer in result.value and not result.error for result in answered.told),
+        answered.request.call.at,
+        "told as a failure",
+        expected=f"a result that holds what the agent answered: {answered.answer!r}",
+        got=quoted([result.value for result in answered.told]),
+        also=[answered.at],
+    )
+
+
+@rule(
+    "PER-49",
+    needs=["tools"],
+    each=outcome,
+    when=[~gone_well],
+    also=[a_value_is_no_failure, what_an_agent_answered_is_told],
+    aspects=[
+        "sent as a success",
+        "kept as a success",
+        "returned as a success",
+        "sent in two ways",
+        "kept in two ways",
+        "told as a failure",
+    ],
+    edition=2,
+)
+def outcomes_keep_their_meaning(_: ExecutionView, outcome: Outcome) -> Iterator[Finding]:
+    """That a tool raised, or that a call was rejected, can be told from a returned value wherever its result stands.
+
+    In what the model is sent, in what is kept and in the response: by a flag, or by a text that is neither empty nor what the tool
+    returns when it succeeds; in one way in all requests, and in one way in what is kept and returned. Nor is a value that a tool
+    returned, or what an agent that is a tool answered, told as a failure.
+    """
+    for where, told in outcome.told.items():
+        silent = [at for at, result in told if not (result.error or result.value.strip() not in ("", outcome.returns))]
+        yield _tell(outcome, told, f"{where} as a success", silent)
+    sent, kept = outcome.told.get("sent", ()), [*outcome.told.get("kept", ()), *outcome.told.get("returned", ())]
+    for told, aspect in ((sent, "sent in two ways"), (kept, "kept in two ways")):
+        if len(told) > 1:
+            yield _tell(outcome, told, aspect, [at for at, result in told if result.error != told[0][1].error])
 
 
 @clause(each=several_calls, when=[kept_twice])
@@ -173,6 +258,19 @@ def results_have_the_order_of_their_calls(_: ExecutionView, reply: SeveralCalls)
 
 
 # --- what they compare ---
+
+
+def _tell(outcome: Outcome, told: Told, aspect: str, wrong: Sequence[int]) -> Finding:
+    """Whether results tell how a call ended; wrong: where they do not."""
+    ended = "was rejected" if outcome.how == "rejected" else outcome.how
+    return finding(
+        not wrong,
+        [*wrong, told[0][0]][0],
+        aspect,
+        expected=f"results of {outcome.call.id} that tell that it {ended}, in one way",
+        got=", ".join(f"{result.value!r}{' as an error' if result.error else ''}" for at, result in told if at in wrong),
+        also=[outcome.at],
+    )
 
 
 def _as_the_first(orders: Sequence[Order], aspect: str) -> Iterator[Finding]:
