@@ -26,7 +26,7 @@ from conformance.trace.harness_events import (
     ToolRaised,
     ToolReturned,
 )
-from conformance.trace.messages import Message, Part, Result, parts
+from conformance.trace.messages import Call, Message, Part, Result, parts
 from conformance.trace.trace import AnyEvent, Trace
 from conformance.vocabulary import Policies
 
@@ -123,6 +123,11 @@ class RunView:
             if (view := views.get(reply.call)) is not None:
                 view.replied_at, view.reply = at, reply
         return list(views.values())
+
+    @cached_property
+    def asked_for(self) -> list[tuple[int, str, Call]]:
+        """The calls that replies in the run ask for, of whichever agent: where, by whom, and which."""
+        return [(at, reply.agent, call) for at, reply in self.of(ServiceReplied) for call in reply.message.calls]
 
     @cached_property
     def raised(self) -> tuple[int, Raised] | None:

@@ -12,7 +12,7 @@ from conformance.rules.persistence.approvals import decided_on
 from conformance.rules.run_view import RunView
 from conformance.scenario.specs import ToolSpec
 from conformance.trace.adapter_events import RequestPending
-from conformance.trace.harness_events import ServiceCalled, ServiceReplied, ToolCalled
+from conformance.trace.harness_events import ServiceCalled, ToolCalled
 from conformance.trace.messages import Call
 
 Which = tuple[str, str, str]
@@ -60,11 +60,10 @@ def executed(execution: ExecutionView) -> Iterator[Executed]:
 def passed_call(execution: ExecutionView) -> Iterator[PassedCall]:
     """A call past which its run went on."""
     for run in execution.runs:
-        for asked_at, reply in run.of(ServiceReplied):
-            for call in reply.message.calls:
-                at = next((at for at, sent in run.of(ServiceCalled) if at > asked_at and _holds(sent, reply.agent, call)), None)
-                if at is not None:
-                    yield PassedCall(run, reply.agent, call, asked_at, at)
+        for asked_at, agent, call in run.asked_for:
+            at = next((at for at, sent in run.of(ServiceCalled) if at > asked_at and _holds(sent, agent, call)), None)
+            if at is not None:
+                yield PassedCall(run, agent, call, asked_at, at)
 
 
 @condition
@@ -96,8 +95,7 @@ def executions(run: RunView, which: Which, *, before: int) -> list[int]:
 
 def asked(run: RunView, which: Which, *, before: int) -> list[int]:
     """Where replies of a run before a position in the trace ask for calls; one that asks for several stands several times."""
-    replies = [(at, reply) for at, reply in run.of(ServiceReplied) if at < before]
-    return [at for at, reply in replies for call in reply.message.calls if _which(reply.agent, call) == which]
+    return [at for at, agent, call in run.asked_for if at < before and _which(agent, call) == which]
 
 
 def left_waiting(execution: ExecutionView, run: RunView, which: Which) -> int:
@@ -118,13 +116,18 @@ class Decided:
 def decided_by(execution: ExecutionView, each: Executed) -> Decided:
     """The decisions on calls like this one in its run, told apart as far as all requests of the run tell."""
     run = each.run
-    ids = {call.id: _which(reply.agent, call) for _, reply in run.of(ServiceReplied) for call in reply.message.calls}
+    ids = {call.id: _which(agent, call) for _, agent, call in run.asked_for}
     told = _told([request for _, request in run.of(RequestPending)], ids)
     decisions = decided_on(execution, run, by=each.event.step)
     answers = [yes for request, yes in decisions if _about(request, ids)[told] == each.which[told]]
-    begun = [Executed(run, at, event) for at, event in run.of(ToolCalled) if at <= each.at]
-    ran = [other for other in begun if of_a_tool_that_needs_approval(execution, other) and other.which[told] == each.which[told]]
+    ran = [other for other in _begun_under_approval(execution, each) if other.which[told] == each.which[told]]
     return Decided(sum(answers), len(answers) - sum(answers), len(ran))
+
+
+def _begun_under_approval(execution: ExecutionView, each: Executed) -> list[Executed]:
+    """The tools that need an approval and ran in the same run until then, this one included."""
+    begun = [Executed(each.run, at, event) for at, event in each.run.of(ToolCalled) if at <= each.at]
+    return [other for other in begun if of_a_tool_that_needs_approval(execution, other)]
 
 
 def _told(requests: Sequence[RequestPending], ids: Mapping[str, Which]) -> slice:

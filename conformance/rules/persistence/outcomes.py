@@ -12,7 +12,7 @@ from conformance.rules.execution_view import ExecutionView
 from conformance.rules.persistence.approvals import decided_on, needs_approval
 from conformance.rules.run_view import RunView
 from conformance.trace.adapter_events import RequestPending, RunReturned, ThreadDescribed
-from conformance.trace.harness_events import HistoryAppended, HistoryLoaded, ServiceCalled, ServiceReplied, ToolRaised, ToolReturned
+from conformance.trace.harness_events import HistoryAppended, HistoryLoaded, ServiceCalled, ToolRaised, ToolReturned
 from conformance.trace.messages import Call, Message, Result
 
 How = Literal["returned", "raised", "rejected"]
@@ -40,15 +40,13 @@ class Outcome:
 def outcome(execution: ExecutionView) -> Iterator[Outcome]:
     """A call that came to an end."""
     told = _told(execution)
-    ids = Counter(call.id for _, reply in execution.of(ServiceReplied) for call in reply.message.calls)
+    ids = Counter(call.id for run in execution.runs for _, _, call in run.asked_for)
     for run in execution.runs:
         ended = _ended(execution, run)
-        for at, reply in run.of(ServiceReplied):
-            tools = execution.scenario.agents[reply.agent].tools
-            for call in reply.message.calls:
-                if ids[call.id] == 1 and call.id in ended and call.tool in tools:
-                    within = [each for found in told[call.id].values() for each in found if each[0] <= run.events[-1][0]]
-                    yield Outcome(call, ended[call.id], tools[call.tool].returns, at, told[call.id], within)
+        for at, agent, call in run.asked_for:
+            tool = execution.scenario.agents[agent].tools.get(call.tool)
+            if tool is not None and ids[call.id] == 1 and call.id in ended:
+                yield Outcome(call, ended[call.id], tool.returns, at, told[call.id], _until(run.events[-1][0], told[call.id]))
 
 
 @condition
@@ -71,12 +69,19 @@ def _ended(execution: ExecutionView, run: RunView) -> Mapping[str | None, How]:
 
 def _rejected(execution: ExecutionView, run: RunView) -> Iterable[str]:
     """The calls that somebody rejected, as far as that can be told: where requests name them, or where nothing was approved."""
-    decided = decided_on(execution, run)
-    if all(request.call for _, request in run.of(RequestPending)):
-        return [request.call for request, approve in decided if not approve and request.call]
-    if run.thread is None or any(approve for _, approve in decided) or len(decided) < len(run.of(RequestPending)):
-        return ()
-    return [call.id for view in run.calls if view.reply for call in view.reply.message.calls if needs_approval(run, call)]
+    decided, asked = decided_on(execution, run), run.of(RequestPending)
+    if all(request.call for _, request in asked):
+        return [request.call for request, approve in decided if request.call and not approve]
+    nothing_approved = len(decided) == len(asked) and not any(approve for _, approve in decided)
+    return _asking_for_approval(run) if nothing_approved and run.thread is not None else ()
+
+
+def _asking_for_approval(run: RunView) -> list[str]:
+    return [call.id for _, agent, call in run.asked_for if agent == run.agent_name and needs_approval(run, call)]
+
+
+def _until(at: int, told: Mapping[Where, Told]) -> Told:
+    return [each for found in told.values() for each in found if each[0] <= at]
 
 
 def _told(execution: ExecutionView) -> Mapping[str, Mapping[Where, Told]]:

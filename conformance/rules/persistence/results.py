@@ -134,13 +134,21 @@ def answered_inside(execution: ExecutionView) -> Iterator[Answered]:
 def _answered_between(request: RequestView) -> Iterator[Answered]:
     """What agents that are tools answered between a request and the one before it."""
     before, after = request.run.calls[request.place - 1], request.call
-    asking = {call.id: request.run.agent.tools.get(call.tool) for call in before.reply.message.calls} if before.reply else {}
     for view in request.run.inner_calls:
-        asked = {id for id, tool in asking.items() if tool is not None and tool.agent == view.request.agent}
-        final = view.reply is not None and view.reply.message.text and not view.reply.message.calls
-        if asked and final and view.reply is not None and before.at < view.at < after.at:
+        asked = _calls_of(before, request.run, view.request.agent)
+        if asked and view.reply is not None and before.at < view.at < after.at and _is_an_answer(view.reply.message):
             told = tuple(each for message in after.request.messages for each in message.results if each.id in asked)
             yield Answered(request, view.replied_at or view.at, view.reply.message.text, told)
+
+
+def _calls_of(view: CallView, run: RunView, agent: str) -> set[str]:
+    """The calls of a reply by which it asks an agent that is a tool."""
+    tools = {name for name, tool in run.agent.tools.items() if tool.agent == agent}
+    return {call.id for call in view.reply.message.calls if call.tool in tools} if view.reply else set()
+
+
+def _is_an_answer(message: Message) -> bool:
+    return bool(message.text) and not message.calls
 
 
 # --- the rules ---
