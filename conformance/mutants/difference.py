@@ -1,21 +1,22 @@
 """Where a mutant can differ from the reference at all: the methods that it replaces, and whether a scenario calls any of them.
 
 A mutant performs a scenario in which the reference calls none of these just as the reference does. Where it cannot be told what a
-mutant replaces, nothing is concluded: it has to perform everything. A class that differs in fewer calls than its methods have says
-so in a class method `differs`, by their names.
+mutant replaces, nothing is concluded: it has to perform everything. What differs in some calls only is an override that is marked:
+`where` gives its condition, `aside` says that it does nothing by itself, `pure` has it asked. A class that is made of others says
+the same in a class method `differs`, by the names of methods.
 """
 
 from __future__ import annotations
 
 import threading
 from abc import ABC
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import cache
-from inspect import getattr_static
+from functools import cache, wraps
+from inspect import getattr_static, signature
 from types import FrameType, FunctionType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from conformance.implementation.subject import Subject, subject
 from conformance.mutants.mutant import Mutant
@@ -47,6 +48,70 @@ class Point:
 def nowhere(_cls: type) -> Mapping[str, Condition | None]:
     """The `differs` of a class that only notes something, for another one: by itself it does what the reference does."""
     return {}
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def where(when: Condition) -> Callable[[_F], _F]:
+    """An override for some calls only: in all others the method that it overrides is called."""
+    return lambda method: cast("_F", _Where(cast("FunctionType", method), when))
+
+
+class _Where:
+    def __init__(self, method: FunctionType, when: Condition) -> None:
+        self._method = method
+        self._when = when
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        names = signature(self._method)
+
+        @wraps(self._method)
+        def chosen(this: Any, *arguments: Any, **named: Any) -> Any:
+            given = names.bind(this, *arguments, **named)
+            given.apply_defaults()
+            if self._when(this, given.arguments):
+                return self._method(this, *arguments, **named)
+            above = cast("Any", super)(owner, this)
+            return getattr(above, name)(*arguments, **named)
+
+        vars(chosen)["differs_where"] = self._when
+        setattr(owner, name, chosen)
+
+
+def aside(method: _F) -> _F:
+    """An override that by itself does what the reference does: it notes something, or heeds what another one noted."""
+    vars(method)["differs_where"] = None
+    return method
+
+
+def pure(method: _F) -> _F:
+    """An override that does nothing but return something: it counts where that is something else.
+
+    What it returns has to be all that matters: not whether it is the very same object.
+    """
+    vars(method)["differs_where"] = _Otherwise
+    return method
+
+
+@dataclass(frozen=True)
+class _Otherwise:
+    """Whether a method of ours returns something else than that of the reference."""
+
+    ours: type[Any]
+    kind: type[Any]
+    name: str
+
+    def __call__(self, this: object, given: Mapping[str, Any]) -> bool:
+        """Ask both, ours on an object of its own that has all that this one has."""
+        other: object = object.__new__(self.ours)
+        vars(other).update(vars(this))
+        arguments = {name: given[name] for name in signature(getattr(self.kind, self.name)).parameters if name != "self"}
+        return _comparable(getattr(other, self.name)(**arguments)) != _comparable(getattr(this, self.name)(**arguments))
+
+
+def _comparable(returned: Any) -> Any:
+    return list(cast("Sequence[Any]", returned)) if isinstance(returned, (list, tuple)) else returned
 
 
 class Doubt(Exception):
@@ -103,7 +168,16 @@ def _replaced(ours: type, kind: type, but: Collection[str] = ()) -> Iterator[Poi
             for name in set(_names(each, kind)).difference(but):
                 if not (_is_method(vars(each)[name]) and _is_method(getattr_static(kind, name, None))):
                     raise Doubt(f"{each.__qualname__} replaces {name}, which is no method")
-                yield Point(kind, name)
+                yield from _marked(Point(kind, name), vars(each)[name], ours)
+
+
+def _marked(point: Point, method: Any, ours: type) -> Iterator[Point]:
+    """The calls of a method that count, as far as it is marked."""
+    when = vars(method).get("differs_where", ...) if isinstance(method, FunctionType) else ...
+    if when is _Otherwise:
+        yield replace(point, when=_Otherwise(ours, point.kind, point.name))
+    elif when is not None:
+        yield point if when is ... else replace(point, when=when)
 
 
 _T = TypeVar("_T")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from conformance.mutants.difference import nowhere
+from conformance.mutants.difference import aside
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.thread import Thread
+from conformance.scenario.scenario import Scenario, Together
 from conformance.trace.exchange import Response, Turn
 
 
 class CurrentThreadAgent(Agent):
     """An agent that keeps "the current thread" on itself, although runs may interleave: that of the run that began first."""
 
-    differs = nowhere
-
+    @aside
     async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
         """Keep the thread while nobody else keeps one."""
         mine = vars(self.home).setdefault("current", thread) is thread
@@ -30,11 +30,15 @@ def current(home: HistoryHome, thread: Thread) -> Thread:
     return vars(home).get("current", thread)
 
 
+def interleaves(scenario: Scenario) -> bool:
+    """Whether there are runs in it that may interleave."""
+    return any(isinstance(step, Together) for step in scenario.steps)
+
+
 class StreamNotingAgent(Agent):
     """An agent that notes on the thread whether its latest run streams."""
 
-    differs = nowhere
-
+    @aside
     async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
         """Note how the run is made."""
         vars(thread)["streams"] = stream

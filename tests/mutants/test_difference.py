@@ -12,7 +12,7 @@ from conformance.harness.execution import performed
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.subject import subject
 from conformance.judging.material import shipped
-from conformance.mutants.difference import Doubt, Point, nowhere, points, stand_in, watching
+from conformance.mutants.difference import Doubt, Point, aside, nowhere, points, pure, stand_in, watching, where
 from conformance.mutants.mutant import Mutant, mutants
 from conformance.mutants.persistence.faulty_homes import Front, Fronted, behind
 from conformance.mutants.persistence.ordinary_runs import PER_RUN
@@ -22,6 +22,7 @@ from conformance.reference.history_home import HistoryHome
 from conformance.reference.implementation import Reference
 from conformance.reference.parts import Parts
 from conformance.reference.patterns import PATTERNS, Sequential
+from conformance.reference.thread import Thread
 from conformance.reference.tools import Tools
 from conformance.reference.workflow_run import WorkflowRun
 from conformance.scenario.scenario import Scenario
@@ -65,6 +66,27 @@ class _Noting(Agent):
         """Nothing."""
 
 
+def _is_local(_home, given):
+    return given["thread"].kind == "local"
+
+
+class _Marked(HistoryHome):
+    @where(_is_local)
+    def stays_local(self, thread):
+        """Never."""
+        return False
+
+    @aside
+    def keeps_adds(self):
+        """What the reference says."""
+        return super().keeps_adds()
+
+    @pure
+    def reduce(self, history, new):
+        """All but the first."""
+        return tuple(history[1:])
+
+
 class _Anew:
     """No agent's home."""
 
@@ -82,9 +104,28 @@ def test_what_only_notes_something_replaces_nothing_but_what_stands_in_front_of_
     assert points(mutant(agent_type=further)) == {Point(Agent, "taken")}
 
 
-def test_a_front_counts_in_its_runs_only_where_the_reference_can_tell_them():
-    assert points(mutants()["streamed-answer-not-stored"]) == {Point(HistoryHome, "store")}
+def test_a_front_counts_in_its_runs_only():
     assert points(mutant(parts=behind(Front, PER_RUN))) == {Point(HistoryHome, "store", Fronted("provider", PER_RUN))}
+
+
+def test_an_override_counts_as_it_is_marked():
+    found = {point.name: point for point in points(mutant(parts=Parts(home=_Marked)))}
+    assert found.keys() == {"stays_local", "reduce"}
+    assert found["stays_local"] == Point(HistoryHome, "stays_local", _is_local)
+    with watching(found.values()) as called:
+        performed(conversation("hello"), subject(Reference), STEP_TIMEOUT)
+    assert called == {found["stays_local"]}, "nothing is cut from an empty history"
+    with watching(found.values()) as called:
+        performed(conversation("hello", "once more"), subject(Reference), STEP_TIMEOUT)
+    assert called == set(found.values())
+
+
+def test_an_override_for_some_calls_leaves_the_others_to_the_reference():
+    home = object.__new__(_Marked)
+    assert not home.stays_local(Thread(key="", kind="local", fixed=True))
+    assert not home.stays_local(thread=Thread(key="", kind="hosted", fixed=True))
+    class_of_it = type("_Further", (_Marked,), {"stays_local": where(lambda _, given: False)(lambda self, thread: True)})
+    assert object.__new__(class_of_it).stays_local(Thread(key="", fixed=True)) is False
 
 
 @pytest.mark.parametrize(

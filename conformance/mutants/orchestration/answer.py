@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.orchestration.faulty_parts import Default, Direct, everywhere, signed_by
+from conformance.mutants.orchestration.faulty_parts import Default, Direct, everywhere, signed_by, works
 from conformance.reference.agent import Agent
 from conformance.reference.patterns import PATTERNS, Concurrent, Course, Handoff, Managed, Sequential
 from conformance.reference.workflow import Workflow
@@ -24,6 +25,7 @@ class AggregatorNotAsked(Mutant):
     expected = frozenset({"ORC-09", "ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-27", "ORC-28", "ORC-44"})
 
     class _Concurrent(Concurrent):
+        @where(lambda workflow, _: workflow.spec.aggregates is not None)
         def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
             """Aggregate by default."""
             return tuple(message for name in self.spec.participants for message in responses[name].messages)
@@ -39,11 +41,10 @@ class AggregateAndAll(Mutant):
     expected = frozenset({"ORC-12", "ORC-14", "ORC-19", "ORC-23", "ORC-24", "ORC-25", "ORC-28", "ORC-44"})
 
     class _Concurrent(Concurrent):
+        @where(lambda workflow, _: workflow.spec.aggregates is not None)
         def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
             """Append the responses."""
             aggregate = super().aggregate(run, responses)
-            if self.spec.aggregates is None:
-                return aggregate
             return (*aggregate, *(message for name in self.spec.participants for message in responses[name].messages))
 
     patterns = {**PATTERNS, "concurrent": _Concurrent}
@@ -82,6 +83,7 @@ class LastMessageOnly(Mutant):
 
 
 class _Dropping(Workflow):
+    @where(lambda _, given: given["answer"] is None or any(works(each) for each in given["answer"].messages))
     def complete(self, run: WorkflowRun, answer: Response | None) -> None:
         """Keep messages that say something."""
         kept = [message for message in (answer or Response()).messages if message.text or not (message.calls or message.results)]
@@ -98,19 +100,19 @@ class ToolTrafficLost(Mutant):
 
 
 class _Alone(Workflow):
+    @where(lambda workflow, _: len(workflow.participants) == 1)
     async def begin(
         self, messages: Sequence[Message], *, stream: bool, history: Sequence[Message] = (), key: str | None = None
     ) -> WorkflowRun:
         """Note what the run is given."""
         run = await super().begin(messages, stream=stream, history=history, key=key)
-        if len(self.participants) == 1:
-            run.said.extend(messages)
+        run.said.extend(messages)
         return run
 
+    @where(lambda workflow, _: len(workflow.participants) == 1 and workflow.spec.aggregates is None)
     def complete(self, run: WorkflowRun, answer: Response | None) -> None:
-        """Answer with the conversation where there is one participant."""
-        alone = len(self.participants) == 1 and self.spec.aggregates is None
-        super().complete(run, Response(messages=tuple(run.said)) if alone else answer)
+        """Answer with the conversation."""
+        super().complete(run, Response(messages=tuple(run.said)))
 
 
 class OneIsASpecialCase(Mutant):
@@ -493,10 +495,15 @@ class FiledUnderTheWrongName(Mutant):
     expected = frozenset({"ORC-11", "ORC-14", "ORC-19", "ORC-32"})
 
     class _Concurrent(Direct, Concurrent):
+        @where(
+            lambda workflow, given: (
+                workflow.spec.aggregates is None and list(given["responses"]) != list(workflow.spec.participants)
+            )
+        )
         def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
             """Put results and names together by position."""
             single = all(len(each.messages) == 1 for each in responses.values())
-            if not (single and self.direct and self.flat) or self.spec.aggregates is not None:
+            if not (single and self.direct and self.flat):
                 return super().aggregate(run, responses)
             found = zip(self.spec.participants, responses.values(), strict=False)
             return tuple(msgspec.structs.replace(response.messages[0], author=name) for name, response in found)

@@ -8,10 +8,11 @@ from itertools import groupby
 
 import msgspec
 
+from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.orchestration.faulty_parts import nests
 from conformance.reference.patterns import Sequential
 from conformance.reference.thread import Thread
-from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun, is_among
 from conformance.trace.exchange import Answer, ChunkSeen, OutputSeen, Pending, Response, Turn
@@ -102,6 +103,7 @@ class AgentThreadForgets(Mutant):
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
 
+        @where(lambda _, given: given["thread"] is not None and given["thread"].messages)
         def history(self, thread: Thread | None) -> Sequence[Message]:
             """Begin with the input."""
             return ()
@@ -117,10 +119,10 @@ class ThreadKeepsInputsOnly(Mutant):
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
 
+        @where(lambda _, given: given["thread"] is not None and given["run"].gained is not None)
         def keep(self, thread: Thread | None, run: WorkflowRun) -> None:
             """Keep what the user said."""
-            if run.gained is not None:
-                run.gained = tuple(message for message in run.gained if message.role == "user")
+            run.gained = tuple(message for message in run.gained or () if message.role == "user")
             super().keep(thread, run)
 
 
@@ -134,12 +136,13 @@ class ThreadKeepsTheWork(Mutant):
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
 
+        @where(lambda _, given: given["thread"] is not None and given["run"].gained is not None)
         def keep(self, thread: Thread | None, run: WorkflowRun) -> None:
             """Keep what was said on the way, between the input and the answer."""
-            if run.gained is not None:
-                asked = sum(message.role == "user" for message in run.gained)
-                work = tuple(message for message in run.said if not is_among(message, run.gained))
-                run.gained = (*run.gained[:asked], *work, *run.gained[asked:])
+            gained = run.gained or ()
+            asked = sum(message.role == "user" for message in gained)
+            work = tuple(message for message in run.said if not is_among(message, gained))
+            run.gained = (*gained[:asked], *work, *gained[asked:])
             super().keep(thread, run)
 
 
@@ -252,11 +255,10 @@ class EmptyMessageAtTheEnd(Mutant):
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
 
+        @where(lambda _, given: any(output.completed and not output.messages for output in given["outputs"]))
         def messages(self, outputs: Sequence[OutputSeen]) -> tuple[Message, ...]:
-            """Make a message of each completion."""
-            empty = any(output.completed and not output.messages for output in outputs)
-            made = (Message(role="assistant", text="", author=self.workflow.name),) if empty else ()
-            return (*super().messages(outputs), *made)
+            """Make a message of the completion."""
+            return (*super().messages(outputs), Message(role="assistant", text="", author=self.workflow.name))
 
 
 class RequestDoesNotSurface(Mutant):
@@ -269,9 +271,10 @@ class RequestDoesNotSurface(Mutant):
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
 
+        @where(lambda wrapper, given: given["pending"] and wrapper.workflow.spec.pattern == "handoff")
         def response(self, run: WorkflowRun, outputs: Sequence[OutputSeen], pending: Sequence[Pending]) -> Response:
             """Answer with messages alone."""
-            return super().response(run, outputs, () if self.workflow.spec.pattern == "handoff" else pending)
+            return super().response(run, outputs, ())
 
 
 class RejectionIsApproval(Mutant):
@@ -303,6 +306,7 @@ class RequestTwice(Mutant):
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
 
+        @where(lambda _, given: bool(given["pending"]))
         def response(self, run: WorkflowRun, outputs: Sequence[OutputSeen], pending: Sequence[Pending]) -> Response:
             """Report each call, and the request for it."""
             calls = [msgspec.structs.replace(request, id=f"the call of {request.id}") for request in pending]
@@ -321,13 +325,15 @@ class AnswerStartsAnew(Mutant):
 
         turn: Turn | None = None
 
+        @aside
         async def run(self, thread: Thread | None, turn: Turn, *, stream: bool) -> AsyncGenerator[ChunkSeen | Response]:
             """Remember the input of runs without a thread."""
-            self.turn = turn if thread is None and _nests(self.workflow) else None
+            self.turn = turn if thread is None and nests(self.workflow) else None
             async with aclosing(super().run(thread, turn, stream=stream)) as items:
                 async for item in items:
                     yield item
 
+        @where(lambda wrapper, _: nests(wrapper.workflow))
         async def resume(
             self,
             thread: Thread | None,
@@ -340,7 +346,3 @@ class AnswerStartsAnew(Mutant):
             async with aclosing(self.run(thread, self.turn, stream=stream) if self.turn else again) as items:
                 async for item in items:
                     yield item
-
-
-def _nests(workflow: Workflow) -> bool:
-    return any(isinstance(each, Workflow) for each in workflow.participants.values())

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun
@@ -21,10 +22,11 @@ class _Joins(WorkflowAgent):
     def joined(self, messages: Sequence[Message]) -> Sequence[Message]:
         """What the updates are joined to."""
 
+    @where(lambda _, given: given["run"].stream)
     def response(self, run: WorkflowRun, outputs: Sequence[OutputSeen], pending: Sequence[Pending]) -> Response:
         """The same, joined with a fault."""
         response = super().response(run, outputs, pending)
-        return msgspec.structs.replace(response, messages=tuple(self.joined(response.messages))) if run.stream else response
+        return msgspec.structs.replace(response, messages=tuple(self.joined(response.messages)))
 
 
 class FirstSpeakerSignsAll(Mutant):

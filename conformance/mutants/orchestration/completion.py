@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.orchestration.faulty_parts import Direct, everywhere
+from conformance.mutants.orchestration.faulty_parts import Direct, everywhere, responds, streams
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, LeafClient
 from conformance.reference.errors import Invalid
@@ -50,6 +51,7 @@ class LastChunkIsTheAnswer(Mutant):
     expected = frozenset({"ORC-09", "ORC-10", "ORC-13", "ORC-14", "ORC-19"})
 
     class _Workflow(Direct):
+        @where(lambda _, given: given["stream"])
         async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
             """Take for the answer what came last."""
             text: str | None = None
@@ -133,6 +135,7 @@ class ChunksAreFinal(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
+            @where(lambda run, _: run.stream)
             async def follow(self) -> AsyncGenerator[WorkflowSeen]:
                 """Mark the chunks of whoever answers."""
                 async with aclosing(super().follow()) as events:
@@ -154,6 +157,7 @@ class LateChunk(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
+            @where(lambda run, _: run.stream)
             async def follow(self) -> AsyncGenerator[WorkflowSeen]:
                 """Hold back the latest chunk."""
                 held: Sequence[WorkflowSeen] = ()
@@ -427,6 +431,7 @@ class LastChunkLost(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
+            @where(lambda run, given: given["chunks"] and streams(run.workflow.world.scenario))
             async def agent(self, name: str, agent: Agent, messages: Sequence[Message], *, chunks: bool) -> Response:
                 """Let each chunk wait for the next one."""
                 losing = type(agent)(agent.setting, replace(agent.parts, leaf=_LosingClient))
@@ -446,11 +451,12 @@ class WholeTextAfterItsChunks(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
+            @where(lambda run, given: given["chunks"] and streams(run.workflow.world.scenario))
             async def agent(self, name: str, agent: Agent, messages: Sequence[Message], *, chunks: bool) -> Response:
                 """Show the last update too, which holds all that came before it."""
                 response = await super().agent(name, agent, messages, chunks=chunks)
                 for message in response.messages:
-                    if chunks and self.stream and message.text:
+                    if self.stream and message.text:
                         self.events.put_nowait(ChunkSeen(text=message.text, executor=name))
                 return response
 
@@ -465,9 +471,10 @@ class StreamedTextsOnly(Mutant):
     expected = frozenset({"ORC-10", "ORC-14", "ORC-19"})
 
     class _Concurrent(Direct, Concurrent):
+        @where(lambda _, given: given["run"].stream)
         def complete(self, run: WorkflowRun, answer: Response | None) -> None:
             """Make the answer of texts."""
-            if answer is not None and run.stream and self.direct and self.flat:
+            if answer is not None and self.direct and self.flat:
                 texts = tuple(message for message in answer.messages if message.text or not (message.calls or message.results))
                 answer = msgspec.structs.replace(answer, messages=texts)
             super().complete(run, answer)
@@ -502,13 +509,12 @@ class DroppedRequestBlocks(Mutant):
     expected = frozenset({"ORC-06"})
 
     class _Workflow(Workflow):
+        @where(lambda workflow, _: any(len(run.waiting) for run in workflow.runs.values()))
         async def begin(
             self, messages: Sequence[Message], *, stream: bool, history: Sequence[Message] = (), key: str | None = None
         ) -> WorkflowRun:
             """Begin only where nothing is open."""
-            if any(len(run.waiting) for run in self.runs.values()):
-                raise Invalid(f"requests of workflow {self.name!r} are open")
-            return await super().begin(messages, stream=stream, history=history, key=key)
+            raise Invalid(f"requests of workflow {self.name!r} are open")
 
     patterns = everywhere(_Workflow)
 
@@ -540,11 +546,13 @@ class OneAnswerIsEnough(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
+            @aside
             def __init__(self, workflow: Workflow, *, stream: bool) -> None:
                 super().__init__(workflow, stream=stream)
                 self.answered = False
                 self.at_work: list[asyncio.Task[Response]] = []
 
+            @where(lambda run, _: responds(run.workflow.world.scenario))
             async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
                 """Answer with nothing where it is not waited for."""
                 work = asyncio.ensure_future(super().participant(name, messages, shown=shown))
@@ -564,6 +572,7 @@ class OneAnswerIsEnough(Mutant):
                 for work in self.at_work if self.answered else ():
                     work.cancel()
 
+            @aside
             async def cancel(self) -> None:
                 """End what works, too."""
                 for work in self.at_work:
@@ -600,8 +609,9 @@ class StreamingHidesIntermediates(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
+            @where(lambda run, given: given["shown"] and run.stream)
             async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
                 """Show nothing but the answer's chunks."""
-                return await super().participant(name, messages, shown=shown and not self.stream)
+                return await super().participant(name, messages, shown=False)
 
     patterns = everywhere(_Workflow, but={"handoff"})

@@ -7,8 +7,10 @@ from contextlib import aclosing
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
+from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.orchestration.faulty_parts import Default, Direct, everywhere
+from conformance.mutants.orchestration.faulty_parts import Default, Direct, everywhere, responds
+from conformance.mutants.shared_faults import interleaves
 from conformance.reference.patterns import PATTERNS, Concurrent
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun, is_among
@@ -40,6 +42,7 @@ class OrderDependsOnTheWinner(Mutant):
     expected = frozenset({"ORC-10", "ORC-32"})
 
     class _Concurrent(Concurrent):
+        @pure
         def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
             """Choose one of two orders, both of which are stable."""
             if run.nested or self.spec.aggregates is not None or next(iter(responses)) == self.spec.participants[0]:
@@ -63,6 +66,7 @@ class LeftOutAndRaised(Mutant):
             """Keep it for later."""
             self.failure = error
 
+        @aside
         def complete(self, run: WorkflowRun, answer: Response | None) -> None:
             """Complete, then raise."""
             super().complete(run, answer)
@@ -110,6 +114,7 @@ class _Current(Direct):
 
     latest: ClassVar[WeakKeyDictionary[World, Workflow]] = WeakKeyDictionary()
 
+    @aside
     async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
         """Be that one."""
         self.latest[self.world] = self
@@ -136,6 +141,7 @@ class LatestRunTakesAll(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
+            @where(lambda run, _: interleaves(run.workflow.world.scenario))
             def output(self, executor: str, response: Response, *, completed: bool = False) -> None:
                 """Output to the current run."""
                 workflow = self.workflow
@@ -156,6 +162,7 @@ class LatestRunShowsAll(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
+            @where(lambda run, _: interleaves(run.workflow.world.scenario))
             def output(self, executor: str, response: Response, *, completed: bool = False) -> None:
                 """Output to the current run."""
                 workflow = self.workflow
@@ -179,12 +186,14 @@ class LatestInputForAll(Mutant):
             latest: ClassVar[WeakKeyDictionary[World, tuple[WorkflowRun, Sequence[Message]]]] = WeakKeyDictionary()
             asked: Sequence[Message] = ()
 
+            @aside
             def start(self, messages: Sequence[Message], history: Sequence[Message] = ()) -> None:
                 """Put it there."""
                 self.asked = messages
                 self.latest[self.workflow.world] = self, messages
                 super().start(messages, history)
 
+            @where(lambda run, _: interleaves(run.workflow.world.scenario) or responds(run.workflow.world.scenario))
             async def participant(self, name: str, messages: Sequence[Message], *, shown: bool) -> Response:
                 """Send what is there, while that run goes on."""
                 run, asked = self.latest[self.workflow.world]

@@ -8,11 +8,11 @@ from typing import cast
 
 import msgspec
 
-from conformance.mutants.difference import nowhere
-from conformance.reference.agent import Agent
+from conformance.mutants.difference import nowhere, pure
 from conformance.reference.patterns import PATTERNS, Concurrent
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
+from conformance.scenario.scenario import Respond, RunWorkflow, Scenario, workflow_runs_of
 from conformance.trace.exchange import Response, Turn, WorkflowSeen
 from conformance.trace.messages import Message
 from conformance.vocabulary import Pattern
@@ -21,6 +21,7 @@ from conformance.vocabulary import Pattern
 class Default(Concurrent):
     """A concurrent workflow whose default aggregation is at fault, but not that of a child."""
 
+    @pure
     def aggregate(self, run: WorkflowRun, responses: Mapping[str, Response]) -> tuple[Message, ...]:
         """Leave what an author's aggregator answers, and what children do, alone."""
         if run.nested or self.spec.aggregates is not None:
@@ -51,7 +52,7 @@ class Direct(Workflow):
     @property
     def flat(self) -> bool:
         """Whether no other workflow takes part in it."""
-        return all(isinstance(each, Agent) for each in self.participants.values())
+        return not nests(self)
 
 
 def everywhere(fault: type[Workflow], *, but: Collection[Pattern] = ()) -> Mapping[Pattern, type[Workflow]]:
@@ -60,6 +61,36 @@ def everywhere(fault: type[Workflow], *, but: Collection[Pattern] = ()) -> Mappi
         pattern: kind if pattern in but else cast("type[Workflow]", type(fault.__name__, (fault, kind), {}))
         for pattern, kind in PATTERNS.items()
     }
+
+
+def nests(workflow: Workflow) -> bool:
+    """Whether other workflows take part in it."""
+    return any(isinstance(each, Workflow) for each in workflow.participants.values())
+
+
+def works(message: Message) -> bool:
+    """Whether there are calls or results in a message."""
+    return bool(message.calls or message.results)
+
+
+def runs_in(scenario: Scenario) -> list[RunWorkflow]:
+    """All runs of workflows."""
+    return [run for step in scenario.steps for run in workflow_runs_of(step)]
+
+
+def responds(scenario: Scenario) -> bool:
+    """Whether requests are answered in it."""
+    return any(isinstance(step, Respond) for step in scenario.steps)
+
+
+def streams(scenario: Scenario) -> bool:
+    """Whether a workflow streams in it."""
+    return any(step.stream for step in (*scenario.steps, *runs_in(scenario)) if isinstance(step, (RunWorkflow, Respond)))
+
+
+def abandons(scenario: Scenario) -> bool:
+    """Whether a consumer leaves a workflow's stream in it."""
+    return any(run.abandons is not None for run in runs_in(scenario))
 
 
 def signed_by(response: Response, name: str) -> Response:

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import msgspec
 
+from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.orchestration.faulty_parts import Direct, everywhere
+from conformance.mutants.orchestration.faulty_parts import Direct, everywhere, nests, responds
 from conformance.reference.agent import Agent
 from conformance.reference.patterns import PATTERNS, Custom, Sequential
 from conformance.reference.workflow import Workflow
@@ -159,6 +160,7 @@ class _Restarting(WorkflowRun):
                 raise _Again
             return answers
 
+    @where(lambda _, given: nests(given["workflow"]) and responds(given["workflow"].world.scenario))
     def __init__(self, workflow: Workflow, *, stream: bool) -> None:
         super().__init__(workflow, stream=stream)
         self.waiting = self._Waiting(self.events.put_nowait, self.suspended, workflow.numbers)
@@ -167,6 +169,7 @@ class _Restarting(WorkflowRun):
         inner = inner if isinstance(workflow, Direct) and workflow.direct else []
         self.waiting.restarting = {name for each in inner if isinstance(each, Workflow) for name in each.participants}
 
+    @aside
     async def child(self, workflow: Work, messages: Sequence[Message]) -> Response:
         """Run it as often as it takes."""
         while True:
@@ -207,9 +210,10 @@ class AnswerForAllChildren(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
+            @where(lambda _, given: nests(given["workflow"]) and responds(given["workflow"].world.scenario))
             def __init__(self, workflow: Workflow, *, stream: bool) -> None:
                 super().__init__(workflow, stream=stream)
-                if isinstance(workflow, Direct) and workflow.direct and not workflow.flat:
+                if isinstance(workflow, Direct) and workflow.direct:
                     self.waiting = _Deciding(self.events.put_nowait, self.suspended, workflow.numbers)
 
     patterns = everywhere(_Workflow)
@@ -248,6 +252,7 @@ class AnswersCross(Mutant):
         class run_type(WorkflowRun):
             """The faulty run."""
 
+            @where(lambda _, given: responds(given["workflow"].world.scenario))
             def __init__(self, workflow: Workflow, *, stream: bool) -> None:
                 super().__init__(workflow, stream=stream)
                 self.waiting = _Crossing(self.events.put_nowait, self.suspended, workflow.numbers)

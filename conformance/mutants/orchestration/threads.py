@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.orchestration.faulty_parts import everywhere
+from conformance.mutants.orchestration.faulty_parts import abandons, everywhere, runs_in
 from conformance.reference.agent import Agent
 from conformance.reference.patterns import PATTERNS, Handoff, Managed
 from conformance.reference.thread import Thread
@@ -63,6 +64,7 @@ class _Leaving(Workflow):
 
     left = False
 
+    @aside
     async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
         """Note it when that happens."""
         async with aclosing(super().start(turn, stream=stream)) as events:
@@ -82,6 +84,7 @@ class AbandonedIsBusyForEver(Mutant):
     expected = frozenset({"ORC-01", "ORC-09", "ORC-38", "ORC-39", "ORC-50"})
 
     class _Workflow(_Leaving):
+        @where(lambda workflow, _: abandons(workflow.world.scenario))
         async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
             """Come to rest."""
             if self.left:
@@ -102,6 +105,7 @@ class LateCleanup(Mutant):
     expected = frozenset({"ORC-01", "ORC-03", "ORC-09", "ORC-38", "ORC-50"})
 
     class _Workflow(_Leaving):
+        @where(lambda workflow, _: abandons(workflow.world.scenario))
         async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
             """Clean up when the run is about to complete."""
             late, self.left = self.left, False
@@ -121,6 +125,7 @@ class LeftOverWhileItWaits(Mutant):
     expected = frozenset({"ORC-38"})
 
     class _Workflow(_Leaving):
+        @where(lambda workflow, _: abandons(workflow.world.scenario))
         async def start(self, turn: Turn, *, stream: bool) -> AsyncGenerator[WorkflowSeen]:
             """Bring out what is left before a request."""
             before = self.runs.get(None) if self.left else None
@@ -311,6 +316,10 @@ class FirstInputAgain(Mutant):
     patterns = {**PATTERNS, "group_chat": _Managed, "magentic": _Managed}
 
 
+def _several_threads(workflow: Workflow) -> bool:
+    return len({run.thread for run in runs_in(workflow.world.scenario)} - {None}) > 1
+
+
 class OneConversationForAllThreads(Mutant):
     """A workflow as an agent has one history, whatever thread it is given."""
 
@@ -321,10 +330,12 @@ class OneConversationForAllThreads(Mutant):
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
 
+        @where(lambda wrapper, _: _several_threads(wrapper.workflow))
         def history(self, thread: Thread | None) -> Sequence[Message]:
             """Go on with what any thread said."""
             return super().history(self._known(thread))
 
+        @where(lambda wrapper, _: _several_threads(wrapper.workflow))
         def keep(self, thread: Thread | None, run: WorkflowRun) -> None:
             """Keep it for all of them."""
             super().keep(self._known(thread), run)
@@ -343,6 +354,7 @@ class EarlierTurnsTwice(Mutant):
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""
 
+        @where(lambda _, given: given["thread"] is not None and given["thread"].messages)
         def history(self, thread: Thread | None) -> Sequence[Message]:
             """Tell it once from the thread, and once from a history of its own."""
             return (*super().history(thread), *super().history(thread))

@@ -9,10 +9,11 @@ from typing import Self
 
 import msgspec
 
+from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Front, FrontedHome, behind
-from conformance.mutants.persistence.ordinary_runs import PER_RUN, SWITCHING, AnyRuns, OrdinaryRuns
-from conformance.mutants.shared_faults import CurrentThreadAgent, StreamNotingAgent, current, streams
+from conformance.mutants.persistence.ordinary_runs import PER_RUN, SWITCHING, AnyRuns, streaming
+from conformance.mutants.shared_faults import CurrentThreadAgent, StreamNotingAgent, current, interleaves, streams
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client, Emit, PersistingClient
 from conformance.reference.history_home import HistoryHome
@@ -35,6 +36,7 @@ class PendingApprovalOverlooked(Mutant):
     expected = frozenset({"PER-42"})
 
     class _Options(Options):
+        @where(lambda _, given: bool(given["thread"].waiting))
         def check_waiting(self, thread: Thread) -> None:
             """Let it pass."""
 
@@ -49,6 +51,7 @@ class PendingApprovalOverlookedByStreams(Mutant):
     expected = frozenset({"PER-38", "PER-42"})
 
     class _Options(Options):
+        @where(lambda _, given: bool(given["thread"].waiting))
         def check_waiting(self, thread: Thread) -> None:
             """Let it pass, as long as nobody decides."""
             raising = any(tool.raises for tool in self.setting.spec.tools.values())
@@ -68,6 +71,8 @@ class DetachedForAllThreads(Mutant):
 
     class _Front(Front):
         """The store that is not asked any more."""
+
+        aside = True
 
         async def load(self) -> tuple[Message, ...]:
             """Load as long as no thread was in conflict."""
@@ -110,10 +115,10 @@ class ContextLeftOutBesideResults(Mutant):
     expected = frozenset({"PER-45"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["adds"] and given["local"] and not home.setting.spec.per_service_call)
         def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
             """Put something in between that knows what was injected."""
-            client = super().client(thread, store, adds, adopted, local=local)
-            return _Forgetful(client, adds) if adds and local and not self.setting.spec.per_service_call else client
+            return _Forgetful(super().client(thread, store, adds, adopted, local=local), adds)
 
     parts = Parts(home=_Home)
 
@@ -145,8 +150,13 @@ class InterleavedRunsLoadEachOthers(Mutant):
             """Load it."""
             return await self.setting.world.history(self.setting.name).load(current(self.home, self.thread).key)
 
+    class _Runs(AnyRuns):
+        def include(self, setting: Setting, thread: Thread) -> bool:
+            """Only where runs interleave."""
+            return super().include(setting, thread) and interleaves(setting.world.scenario)
+
     agent_type = CurrentThreadAgent
-    parts = behind(_Front, AnyRuns(("M1",)))
+    parts = behind(_Front, _Runs(("M1",)))
 
 
 class InterleavedRunsStoredTogether(Mutant):
@@ -166,8 +176,9 @@ class InterleavedRunsStoredTogether(Mutant):
 
     class _Runs(AnyRuns):
         def include(self, setting: Setting, thread: Thread) -> bool:
-            """Only where nobody switches the way of persisting."""
-            return not any(run.per_service_call is not None or run.background for run in setting.world.scenario.runs())
+            """Only where runs interleave, and nobody switches the way of persisting."""
+            scenario = setting.world.scenario
+            return interleaves(scenario) and not any(run.per_service_call is not None or run.background for run in scenario.runs())
 
     agent_type = CurrentThreadAgent
     parts = behind(_Front, _Runs())
@@ -183,23 +194,27 @@ class LimitLeavesACallOpen(Mutant):
     class _Agent(Agent):
         """The agent that keeps the open calls from the caller."""
 
+        @pure
         def response(self, thread: Thread, outcome: Outcome) -> Response:
             """Leave them out."""
             open_calls = bool(outcome.produced[-1].calls) and not outcome.waiting
             return super().response(thread, replace(outcome, produced=outcome.produced[:-1]) if open_calls else outcome)
 
     class _Loop(Loop):
+        @pure
         def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
             """Forbid nothing."""
             self._outcome = outcome
             return msgspec.structs.replace(super().request(first, sent, outcome), forbids_tools=False)
 
+        @aside
         async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
             """Stop where one reply too many asks for tools."""
             if self._limit is not None and sum(1 for each in self._outcome.produced if each.calls) > self._limit:
                 raise _CutShort
             return await super().call_tools(calls)
 
+        @aside
         async def run(self, request: Request, emit: Emit) -> Outcome:
             """Return what was answered."""
             try:
@@ -223,13 +238,17 @@ class LimitAnswerNotStored(Mutant):
     expected = frozenset({"PER-44"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: _at_its_limit(home.setting, given["outcome"]))
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Append what the tools led to."""
-            asked = sum(1 for each in outcome.produced if each.calls)
-            reached = self.setting.spec.limit is not None and asked >= self.setting.spec.limit and not outcome.terminated
-            await super().persist(store, new, replace(outcome, produced=outcome.produced[:-1]) if reached else outcome)
+            await super().persist(store, new, replace(outcome, produced=outcome.produced[:-1]))
 
     parts = Parts(home=_Home)
+
+
+def _at_its_limit(setting: Setting, outcome: Outcome) -> bool:
+    asked = sum(1 for each in outcome.produced if each.calls)
+    return setting.spec.limit is not None and asked >= setting.spec.limit and not outcome.terminated
 
 
 class LimitUnknownToStreams(Mutant):
@@ -240,6 +259,7 @@ class LimitUnknownToStreams(Mutant):
     expected = frozenset({"PER-38", "PER-44", "PER-48"})
 
     class _Loop(Loop):
+        @pure
         def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
             """Forbid nothing to streams."""
             request = super().request(first, sent, outcome)
@@ -298,12 +318,11 @@ class BackgroundRunStoredPerServiceCall(Mutant):
     expected = frozenset({"PER-40"})
 
     class _Agent(Agent):
+        @where(lambda agent, given: given["turn"].background and agent.setting.spec.per_service_call)
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Warn, and run as ever."""
-            if turn.background and self.setting.spec.per_service_call:
-                self.in_background()
-                turn = msgspec.structs.replace(turn, background=False)
-            return await super().run(thread, turn, emit, stream=stream)
+            self.in_background()
+            return await super().run(thread, msgspec.structs.replace(turn, background=False), emit, stream=stream)
 
     agent_type = _Agent
 
@@ -354,15 +373,7 @@ class HistoryLostAfterASwitch(Mutant):
     parts = behind(_Front, SWITCHING)
 
 
-class _StreamedRuns(OrdinaryRuns):
-    noted = True
-
-    def include(self, setting: Setting, thread: Thread) -> bool:
-        """Only those that stream."""
-        return streams(thread) and super().include(setting, thread)
-
-
-_STREAMED = _StreamedRuns(PER_RUN.cells, built=PER_RUN.built)
+_STREAMED = replace(PER_RUN, having=streaming)
 
 
 class StreamedAnswerNotStored(Mutant):
@@ -379,7 +390,6 @@ class StreamedAnswerNotStored(Mutant):
             """Append what there was by then."""
             await super().append(messages[:-1])
 
-    agent_type = StreamNotingAgent
     parts = behind(_Front, _STREAMED)
 
 
@@ -398,7 +408,6 @@ class StreamedRunAppendedTwice(Mutant):
             await super().append(messages)
             await super().append(messages)
 
-    agent_type = StreamNotingAgent
     parts = behind(_Front, _STREAMED)
 
 
@@ -419,7 +428,6 @@ class StreamedBufferStored(Mutant):
                 [msgspec.structs.replace(each, text=each.text or latest) if each.calls else each for each in messages]
             )
 
-    agent_type = StreamNotingAgent
     parts = behind(_Front, _STREAMED)
 
 
@@ -438,5 +446,4 @@ class StreamedPerServiceCallUnasked(Mutant):
             for each in messages:
                 await super().append([each])
 
-    agent_type = StreamNotingAgent
     parts = behind(_Front, _STREAMED)

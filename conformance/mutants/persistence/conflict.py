@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from conformance.mutants.difference import pure, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Copying
 from conformance.mutants.shared_faults import StreamNotingAgent, streams
@@ -19,6 +20,7 @@ from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Options, Terms
+from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread, copied
 from conformance.reference.threads import Threads
 from conformance.trace.exchange import Response, ThreadState, Turn
@@ -56,9 +58,10 @@ class DetachedAlthoughThrown(Mutant):
             thread.detached = thread.detached or self.setting.spec.on_conflict.throw
             super().on_conflict(thread, id)
 
+        @where(lambda _, given: given["thread"].detached)
         def store(self, thread: Thread) -> Store:
             """Forget the provider."""
-            return ThreadStore(thread) if thread.detached else super().store(thread)
+            return ThreadStore(thread)
 
     parts = Parts(home=_Home)
 
@@ -142,10 +145,10 @@ class InputAppendedAlthoughThrown(Mutant):
     expected = frozenset({"PER-04", "PER-09", "PER-32"})
 
     class _End(RunEnd):
+        @where(lambda end, given: isinstance(given["error"], Conflict) and end.setting.spec.history == "provider")
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Keep what was said."""
-            if isinstance(error, Conflict) and self.setting.spec.history == "provider":
-                await self.home.store(thread).append(new)
+            await self.home.store(thread).append(new)
             await super().failed(thread, new, error)
 
     parts = Parts(end=_End)
@@ -171,6 +174,13 @@ class ConflictThrownOnce(Mutant):
     parts = Parts(home=_Home)
 
 
+def _kept(setting: Setting) -> bool:
+    """Whether a conflict leaves the provider what it is."""
+    switches = setting.spec.on_conflict
+    kept = setting.spec.history == "provider" and not (switches.throw or switches.clear)
+    return kept and setting.service.spec.surprising
+
+
 class KeptProviderLoaded(Mutant):
     """Where a conflict neither throws nor clears, the provider is loaded from while the service manages the history."""
 
@@ -179,12 +189,10 @@ class KeptProviderLoaded(Mutant):
     expected = frozenset({"PER-35"})
 
     class _Agent(Agent):
+        @where(lambda agent, given: given["thread"].kind == "hosted" and _kept(agent.setting))
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Load what nobody will send."""
-            switches = self.setting.spec.on_conflict
-            kept = self.setting.spec.history == "provider" and not (switches.throw or switches.clear)
-            if kept and thread.kind == "hosted" and self.setting.service.spec.surprising:
-                await self.home.store(thread).load()
+            await self.home.store(thread).load()
             return await super()._run(thread, new, emit, stream=stream, terms=terms)
 
     agent_type = _Agent
@@ -198,12 +206,11 @@ class KeptProviderCopiedTo(Mutant):
     expected = frozenset({"PER-35"})
 
     class _Home(HistoryHome):
+        @pure
         def copies(self, thread: Thread) -> bool:
             """Copy where the provider was kept."""
-            switches = self.setting.spec.on_conflict
-            kept = self.setting.spec.history == "provider" and not (switches.throw or switches.clear)
             persists = self.setting.decorates or not self.setting.spec.per_service_call
-            return kept and persists and self.setting.service.spec.surprising
+            return persists and _kept(self.setting)
 
     parts = Parts(home=_Home)
 
@@ -216,11 +223,17 @@ class CopyForgotten(Copying, Mutant):
     expected = frozenset({"PER-10", "PER-35"})
 
     class _Home(HistoryHome):
+        @pure
         def copies(self, thread: Thread) -> bool:
             """Never copy, unless a tool may end the loop."""
             return any(tool.terminates for tool in self.setting.spec.tools.values()) and super().copies(thread)
 
     parts = Parts(home=_Home)
+
+
+def _surprised_by_default(setting: Setting) -> bool:
+    """Whether there is no provider, and a service that returns ids unasked."""
+    return setting.spec.history == "default" and setting.service.spec.surprising
 
 
 class DefaultStoreGrows(Mutant):
@@ -231,14 +244,14 @@ class DefaultStoreGrows(Mutant):
     expected = frozenset({"PER-36", "THR-18", "THR-35"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["local"] and given["outcome"].adopted and _surprised_by_default(home.setting))
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Keep the turn here too."""
             await super().keep(thread, store, new, outcome, local=local)
-            default = self.setting.spec.history == "default" and self.setting.service.spec.surprising
-            if local and outcome.adopted and default:
-                thread.messages.extend([*new, *outcome.produced])
+            thread.messages.extend([*new, *outcome.produced])
 
     class _Threads(Threads):
+        @pure
         def describe(self, thread: Thread) -> ThreadState:
             """Show what is kept here."""
             state = super().describe(thread)
@@ -256,10 +269,10 @@ class DefaultStoreConflicts(Mutant):
     expected = frozenset({"PER-36"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["id"] is not None and given["local"] and _surprised_by_default(home.setting))
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Raise for any store."""
-            surprised = local and self.setting.spec.history == "default" and self.setting.service.spec.surprising
-            if id is not None and surprised and thread.kind == "local":
+            if thread.kind == "local":
                 raise Conflict(f"the service returned conversation id {id!r} although there is a history store")
             super().adopt(thread, id, adopted, local=local)
 
@@ -274,13 +287,18 @@ class DefaultStoreWarned(Mutant):
     expected = frozenset({"PER-36"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["thread"].kind == "local" and _surprised_by_default(home.setting))
         def become_hosted(self, thread: Thread, id: str) -> None:
             """Warn for any store."""
-            if thread.kind == "local" and self.setting.spec.history == "default" and self.setting.service.spec.surprising:
-                warnings.warn(f"conversation id {id!r} is in conflict with the history provider", stacklevel=2)
+            warnings.warn(f"conversation id {id!r} is in conflict with the history provider", stacklevel=2)
             super().become_hosted(thread, id)
 
     parts = Parts(home=_Home)
+
+
+def _in_a_provider(setting: Setting, thread: Thread) -> bool:
+    """Whether a history provider has something of a local thread."""
+    return setting.spec.history == "provider" and thread.kind == "local" and bool(thread.trail)
 
 
 class ConflictOutOfNothing(Mutant):
@@ -291,10 +309,10 @@ class ConflictOutOfNothing(Mutant):
     expected = frozenset({"PER-37"})
 
     class _End(RunEnd):
+        @where(lambda end, given: _in_a_provider(end.setting, given["thread"]))
         async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Take a key of the store for an id."""
-            if self.setting.spec.history == "provider" and thread.kind == "local" and thread.trail:
-                warnings.warn("conversation id and history provider are both set: the conflict is ignored", stacklevel=2)
+            warnings.warn("conversation id and history provider are both set: the conflict is ignored", stacklevel=2)
             await super().succeeded(thread, new, outcome)
 
     parts = Parts(end=_End)
@@ -308,10 +326,10 @@ class SentinelIsAConflict(Mutant):
     expected = frozenset({"PER-37"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["id"] == SENTINEL and home.setting.spec.history == "provider" and given["thread"].trail)
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Warn of any id."""
-            if id == SENTINEL and self.setting.spec.history == "provider" and thread.trail:
-                warnings.warn("the service returned a conversation id although a history provider is configured", stacklevel=2)
+            warnings.warn("the service returned a conversation id although a history provider is configured", stacklevel=2)
             super().adopt(thread, id, adopted, local=local)
 
     parts = Parts(home=_Home)
@@ -342,10 +360,10 @@ class WarnedEveryRun(Mutant):
     expected = frozenset({"PER-33"})
 
     class _Agent(Agent):
+        @where(lambda _, given: given["thread"].detached)
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Warn again."""
-            if thread.detached:
-                warnings.warn("the service manages this conversation: the history provider is passed over", stacklevel=2)
+            warnings.warn("the service manages this conversation: the history provider is passed over", stacklevel=2)
             return await super().run(thread, turn, emit, stream=stream)
 
     agent_type = _Agent
@@ -394,10 +412,10 @@ class ProviderNotDetached(Mutant):
     expected = frozenset({"PER-34"})
 
     class _Agent(Agent):
+        @where(lambda _, given: given["thread"].detached)
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Load, to no purpose, although the service manages the history."""
-            if thread.detached:
-                await self.home.store(thread).load()
+            await self.home.store(thread).load()
             return await super()._run(thread, new, emit, stream=stream, terms=terms)
 
     agent_type = _Agent
@@ -411,12 +429,13 @@ class DetachedProviderAppended(Mutant):
     expected = frozenset({"PER-34"})
 
     class _End(RunEnd):
+        @where(lambda _, given: given["thread"].detached)
         async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Append what is new."""
             persists = self.setting.decorates or not self.setting.spec.per_service_call
-            if persists and thread.detached and vars(thread).get("cleared"):
+            if persists and vars(thread).get("cleared"):
                 await self.home.store(thread).append([*new, *outcome.produced])
-            vars(thread)["cleared"] = thread.detached
+            vars(thread)["cleared"] = True
             await super().succeeded(thread, new, outcome)
 
     parts = Parts(end=_End)
@@ -430,9 +449,10 @@ class ClearedConversationNotContinued(Mutant):
     expected = frozenset({"PER-34"})
 
     class _Options(Options):
+        @where(lambda _, given: given["thread"].detached and given["thread"].conversation_id)
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Name no conversation."""
             terms = super().terms(thread, turn)
-            return Terms(local=terms.local, store=terms.store) if thread.detached and thread.conversation_id else terms
+            return Terms(local=terms.local, store=terms.store)
 
     parts = Parts(options=_Options)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Copying, ResumingAgent
 from conformance.mutants.persistence.ordinary_runs import ORDINARY, PER_CALL
@@ -147,13 +148,14 @@ class SentinelKeptOnTheThread(Mutant):
     expected = frozenset({"PER-16", "PER-17", "PER-27", "PER-32", "THR-18", "THR-19", "THR-22", "THR-35"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: given["id"] == SENTINEL)
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Note whatever id came."""
             super().adopt(thread, id, adopted, local=local)
-            if id == SENTINEL:
-                vars(thread)["marked"] = True
+            vars(thread)["marked"] = True
 
     class _Threads(Threads):
+        @aside
         def describe(self, thread: Thread) -> ThreadState:
             """Show it."""
             state = super().describe(thread)
@@ -171,10 +173,11 @@ class SentinelMakesHosted(Mutant):
     expected = frozenset({"PER-06", "PER-08", "PER-17", "PER-26", "PER-27", "PER-41", "THR-05"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: home.setting.spec.history == "provider" and PER_CALL(home, given))
         def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
             """Become what the id says."""
             super().fix(thread, adopted)
-            if thread.kind == "local" and self.setting.spec.history == "provider" and PER_CALL.include(self.setting, thread):
+            if thread.kind == "local":
                 self.become_hosted(thread, SENTINEL)
 
     parts = Parts(home=_Home)
@@ -202,6 +205,11 @@ class SentinelSerialized(Mutant):
     parts = Parts(threads=_Threads)
 
 
+def _hosted_elsewhere(given: Mapping[str, Any]) -> bool:
+    """Whether a reply on a hosted thread carries another id than it has."""
+    return given["id"] not in (None, given["thread"].conversation_id) and given["thread"].kind == "hosted"
+
+
 class IdTakenOverAtTheEnd(Mutant):
     """With per-service-call persistence, a thread takes over the id of a reply only when the run has succeeded."""
 
@@ -210,12 +218,12 @@ class IdTakenOverAtTheEnd(Mutant):
     expected = frozenset({"PER-28"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: _hosted_elsewhere(given) and len(home.setting.world.scenario.agents) == 1)
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Keep the thread as it is."""
-            kind, before = thread.kind, thread.conversation_id
+            before = thread.conversation_id
             super().adopt(thread, id, adopted, local=local)
-            if id != before and kind == "hosted" and len(self.setting.world.scenario.agents) == 1:
-                thread.conversation_id = before
+            thread.conversation_id = before
 
     parts = Parts(home=_Home)
 
@@ -228,11 +236,11 @@ class IdTakenOverWithEveryReply(Mutant):
     expected = frozenset({"PER-29"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: _hosted_elsewhere(given))
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Write it down."""
             super().adopt(thread, id, adopted, local=local)
-            if thread.kind == "hosted" and adopted:
-                thread.conversation_id = adopted[-1]
+            thread.conversation_id = adopted[-1]
 
     parts = Parts(home=_Home)
 
@@ -245,15 +253,17 @@ class IdOfAFailedRunLost(Mutant):
     expected = frozenset({"PER-28"})
 
     class _Listeners(Listeners):
+        @aside
         async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Remember the id."""
             vars(thread)["began"] = thread.conversation_id
             return await super().invoking(thread, new)
 
     class _End(RunEnd):
+        @where(lambda end, given: end.setting.spec.per_service_call and given["thread"].kind == "hosted")
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Take it back."""
-            if self.setting.spec.per_service_call and thread.kind == "hosted" and vars(thread)["began"]:
+            if vars(thread)["began"]:
                 thread.conversation_id = vars(thread)["began"]
             await super().failed(thread, new, error)
 
@@ -268,11 +278,11 @@ class HistoryPrependedBesideAnId(Copying, Mutant):
     expected = frozenset({"PER-30", "PER-34", "PER-35", "THR-06", "THR-10"})
 
     class _Agent(Agent):
+        @where(lambda agent, given: given["thread"].kind == "hosted" and ORDINARY(agent, given))
         async def _work(
             self, thread: Thread, adds: Sequence[Message], new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms
         ) -> Outcome:
-            provider = thread.kind == "hosted" and self.setting.spec.history == "provider"
-            copy = await self.home.store(thread).load() if provider and ORDINARY.include(self.setting, thread) else ()
+            copy = await self.home.store(thread).load() if self.setting.spec.history == "provider" else ()
             return await super()._work(thread, [*copy, *adds], new, emit, stream=stream, terms=terms)
 
     agent_type = _Agent
@@ -286,6 +296,7 @@ class LoopSendsEverythingBesideAnId(Mutant):
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-34", "THR-06", "THR-10"})
 
     class _Loop(Loop):
+        @pure
         def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
             """Accumulate, unless history is kept below."""
             asks = any(tool.spec.approval for tool in self._tools.named.values())

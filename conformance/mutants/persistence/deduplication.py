@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import msgspec
 
+from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Copying, Front, ResumingAgent, behind
-from conformance.mutants.persistence.ordinary_runs import ASKING, ORDINARY, PER_CALL, PER_RUN
+from conformance.mutants.persistence.ordinary_runs import ASKING, ORDINARY, PER_CALL, PER_RUN, calling
 from conformance.reference.client import Client, LeafClient
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
@@ -21,6 +22,9 @@ from conformance.reference.thread import Thread
 from conformance.reference.thread_json import ThreadForm
 from conformance.reference.threads import Threads
 from conformance.trace.messages import Call, Message
+
+_CALLING_PER_RUN = replace(PER_RUN, having=calling)
+_CALLING_PER_CALL = replace(PER_CALL, having=calling)
 
 
 class ApprovedResultStoredTwice(Mutant):
@@ -41,6 +45,7 @@ class ApprovedResultStoredTwice(Mutant):
             return [decided]
 
     class _End(RunEnd):
+        @aside
         async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Store them once more."""
             provider = thread.kind == "local" and self.setting.spec.history == "provider"
@@ -164,7 +169,7 @@ class AnswerAppendedAsRequestAgain(Mutant):
             await super().append([*self.latest, *messages])
             self.latest = (msgspec.structs.replace(messages[-1], text=""),)
 
-    parts = behind(_Front, PER_CALL)
+    parts = behind(_Front, _CALLING_PER_CALL)
 
 
 class DeduplicatedByText(Mutant):
@@ -204,7 +209,7 @@ class DeduplicatedByCallId(Mutant):
             ]
             await super().append([each for each in cut if each.results or each.role != "tool"])
 
-    parts = behind(_Front, PER_CALL)
+    parts = behind(_Front, _CALLING_PER_CALL)
 
 
 class RepeatedRequestAppendedAgain(Mutant):
@@ -257,7 +262,7 @@ class OnlyTheLastReplyStored(Mutant):
             """Append what was said first and last."""
             await super().append([*(each for each in messages[:-1] if each.role == "user"), messages[-1]])
 
-    parts = behind(_Front, PER_RUN)
+    parts = behind(_Front, _CALLING_PER_RUN)
 
 
 class ParallelResultsDropped(Mutant):
@@ -274,7 +279,7 @@ class ParallelResultsDropped(Mutant):
             """Cut every tool message to its first result."""
             await super().append([msgspec.structs.replace(each, results=each.results[:1]) for each in messages])
 
-    parts = behind(_Front, PER_CALL)
+    parts = behind(_Front, _CALLING_PER_CALL)
 
 
 class StoredValuesLost(Mutant):
@@ -295,7 +300,7 @@ class StoredValuesLost(Mutant):
             ]
             await super().append(bare)
 
-    parts = behind(_Front, ORDINARY)
+    parts = behind(_Front, replace(ORDINARY, having=calling))
 
 
 class InputNotStored(Mutant):
@@ -348,7 +353,7 @@ class ToolResultsNotStored(Mutant):
             """Append without the tools' messages."""
             await super().append([each for each in messages if each.role != "tool"])
 
-    parts = behind(_Front, PER_CALL)
+    parts = behind(_Front, _CALLING_PER_CALL)
 
 
 class ToolTrafficNotStored(Mutant):
@@ -365,7 +370,7 @@ class ToolTrafficNotStored(Mutant):
             """Append texts."""
             await super().append([each for each in messages if not (each.calls or each.results)])
 
-    parts = behind(_Front, PER_CALL)
+    parts = behind(_Front, _CALLING_PER_CALL)
 
 
 class CallsNotStored(Mutant):
@@ -382,7 +387,7 @@ class CallsNotStored(Mutant):
             """Append a message that has a text without its calls."""
             await super().append([msgspec.structs.replace(each, calls=()) if each.text else each for each in messages])
 
-    parts = behind(_Front, PER_RUN)
+    parts = behind(_Front, _CALLING_PER_RUN)
 
 
 class TextBesideCallsLost(Mutant):
@@ -399,7 +404,7 @@ class TextBesideCallsLost(Mutant):
             """Append a message that has calls without its text."""
             await super().append([msgspec.structs.replace(each, text="") if each.calls else each for each in messages])
 
-    parts = behind(_Front, PER_RUN)
+    parts = behind(_Front, _CALLING_PER_RUN)
 
 
 class ProvidersToldOfEveryCall(Mutant):
@@ -410,10 +415,10 @@ class ProvidersToldOfEveryCall(Mutant):
     expected = frozenset({"PER-12", "THR-31"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: home.setting.contexts and home.setting.decorates and given["local"])
         def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
             """Tell of what is appended."""
-            told = _Telling(self, thread, store) if self.setting.contexts and local else store
-            return super().client(thread, told, adds, adopted, local=local)
+            return super().client(thread, _Telling(self, thread, store), adds, adopted, local=local)
 
     parts = Parts(home=_Home)
 
@@ -469,7 +474,7 @@ class ResultsStoredBeforeTheirCalls(Mutant):
                     swapped[place - 1 : place + 1] = [each, messages[place - 1]]
             await super().append(swapped)
 
-    parts = behind(_Front, PER_RUN)
+    parts = behind(_Front, _CALLING_PER_RUN)
 
 
 class ToolTrafficStoredLast(Mutant):
@@ -486,7 +491,7 @@ class ToolTrafficStoredLast(Mutant):
             """Append one after the other."""
             await super().append(sorted(messages, key=lambda each: bool(each.calls or each.results)))
 
-    parts = behind(_Front, PER_RUN)
+    parts = behind(_Front, _CALLING_PER_RUN)
 
 
 class ParallelCallsStoredInTurn(Mutant):
@@ -513,7 +518,7 @@ class ParallelCallsStoredInTurn(Mutant):
                         stored.append(Message(role="tool", results=(results[call.id],)))
             await super().append(stored)
 
-    parts = behind(_Front, PER_RUN)
+    parts = behind(_Front, _CALLING_PER_RUN)
 
 
 class InputStoredLast(Mutant):
@@ -543,9 +548,8 @@ class TerminatedRunNotStored(Mutant):
     expected = frozenset({"PER-10", "PER-15", "PER-16", "PER-37", "PER-62", "THR-09", "THR-10", "THR-33", "THR-35"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: given["outcome"].terminated)
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
-            """Append what ended well."""
-            if not outcome.terminated:
-                await super().persist(store, new, outcome)
+            """Append nothing."""
 
     parts = Parts(home=_Home)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.ordinary_runs import ENDING
 from conformance.reference.loop import Outcome
@@ -21,10 +22,10 @@ class EmptyAnswerStored(Mutant):
     expected = frozenset({"PER-02", "PER-14", "PER-17"})
 
     class _End(RunEnd):
+        @where(lambda end, given: given["outcome"].terminated and given["thread"].kind == "local" and ENDING(end, given))
         async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Append what nobody said."""
-            if outcome.terminated and thread.kind == "local" and ENDING.include(self.setting, thread):
-                await self.home.store(thread).append([Message(role="assistant")])
+            await self.home.store(thread).append([Message(role="assistant")])
             await super().succeeded(thread, new, outcome)
 
     parts = Parts(end=_End)

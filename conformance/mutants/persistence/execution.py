@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
+from conformance.mutants.difference import pure, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.ordinary_runs import AnyRuns
 from conformance.reference.agent import Agent
@@ -39,14 +40,14 @@ class _LocalRuns(AnyRuns):
 class _LoopsOtherwise(Agent):
     """An agent with another loop in some runs."""
 
-    runs: ClassVar[AnyRuns] = _LocalRuns(("M1",))
     loop: ClassVar[type[Loop]] = Loop
 
+    @where(_LocalRuns(("M1",)))
     async def _work(
         self, thread: Thread, adds: Sequence[Message], new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms
     ) -> Outcome:
         whole = self.parts
-        self.parts = replace(whole, loop=self.loop) if self.runs.include(self.setting, thread) else whole
+        self.parts = replace(whole, loop=self.loop)
         try:
             return await super()._work(thread, adds, new, emit, stream=stream, terms=terms)
         finally:
@@ -188,6 +189,7 @@ class TerminatedAndAskedOnceMore(Mutant):
     expected = frozenset({"PER-48"})
 
     class _Tools(Tools):
+        @pure
         def ends(self, call: Call, result: Result) -> bool:
             """Only a handoff does."""
             return call.tool not in self.named
@@ -233,6 +235,7 @@ class LastRequestAllowsTools(Mutant):
     expected = frozenset({"PER-44", "PER-48"})
 
     class _Loop(Loop):
+        @pure
         def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
             """Forbid nothing."""
             return msgspec.structs.replace(super().request(first, sent, outcome), forbids_tools=False)
@@ -281,6 +284,7 @@ class ToolsAreForbiddenAfterOneRound(Mutant):
     expected = frozenset({"PER-48"})
 
     class _Loop(Loop):
+        @pure
         def exhausted(self, outcome: Outcome) -> bool:
             """After one round."""
             return any(each.calls for each in outcome.produced)
@@ -296,6 +300,7 @@ class SiblingsOfATerminatingCallLost(Mutant):
     expected = frozenset({"PER-48"})
 
     class _Agent(Agent):
+        @pure
         def response(self, thread: Thread, outcome: Outcome) -> Response:
             """Leave them out."""
             return super().response(thread, self.trimmed(outcome) if outcome.terminated else outcome)
@@ -318,6 +323,7 @@ class SkippedSiblingsHaveResults(Mutant):
     expected = frozenset({"PER-48"})
 
     class _Loop(Loop):
+        @where(lambda _, given: len(given["calls"]) > 1)
         async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
             """Run them until one ends the loop."""
             results: list[Result] = []

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import msgspec
 
+from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Front, MakingUp, NotesFailures, behind
-from conformance.mutants.persistence.ordinary_runs import FAILING, FAILING_TOOLS
+from conformance.mutants.persistence.ordinary_runs import FAILING, FAILING_TOOLS, calling
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, PersistingClient
 from conformance.reference.listeners import Listeners
@@ -18,9 +19,9 @@ from conformance.reference.loop import Loop, Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Terms
-from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
 from conformance.reference.tools import AnyTool
+from conformance.scenario.scenario import Run
 from conformance.trace.exchange import Response
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Request
@@ -29,10 +30,28 @@ from conformance.world.errors import ProviderError, ServiceError, ToolError
 _FAILING_CALLS = replace(FAILING, cells=("M2",))
 
 
-def _stores(setting: Setting, thread: Thread) -> bool:
-    """Whether a history provider stores the run that is under way, after every call."""
-    provider = setting.spec.history == "provider" and thread.kind == "local"
-    return provider and _FAILING_CALLS.include(setting, thread)
+def _load_fails(run: Run) -> bool:
+    return run.load_fails is not None
+
+
+def _append_fails(run: Run) -> bool:
+    return run.append_fails is not None
+
+
+_FAILING_LOADS = replace(FAILING, having=_load_fails)
+_FAILING_APPENDS = replace(FAILING, having=_append_fails)
+
+
+def _failing_call(end: RunEnd, given: Mapping[str, Any]) -> bool:
+    """Whether a service call failed in a run that a history provider stores after every call."""
+    provider = end.setting.spec.history == "provider" and given["thread"].kind == "local"
+    return isinstance(given["error"], ServiceError) and provider and _FAILING_CALLS(end, given)
+
+
+def _failed_at_the_end(end: RunEnd, given: Mapping[str, Any]) -> bool:
+    """Whether a service call failed in a run that would have been stored at its end."""
+    local = given["thread"].kind == "local"
+    return isinstance(given["error"], ServiceError) and local and not end.setting.spec.per_service_call
 
 
 class FailedInputStoredWithTheNextRun(Mutant):
@@ -63,15 +82,16 @@ class FailedInputSentWithTheNextRun(Mutant):
     expected = frozenset({"PER-08", "PER-09", "PER-17", "PER-19", "PER-22", "THR-05", "THR-10"})
 
     class _End(RunEnd):
+        @where(_failing_call)
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Note what did not get through."""
-            if isinstance(error, ServiceError) and _stores(self.setting, thread):
-                vars(thread)["queued"] = tuple(new)
+            vars(thread)["queued"] = tuple(new)
             await super().failed(thread, new, error)
 
     class _Agent(Agent):
         """The agent that takes it for input."""
 
+        @aside
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Say it again."""
             here = _FAILING_CALLS.include(self.setting, thread)
@@ -94,13 +114,13 @@ class FailedToolLeavesItsCallOpen(Mutant):
     class _Agent(Agent):
         """The agent whose tools fail the loop."""
 
+        @where(lambda agent, given: any(each.raises for each in agent.setting.spec.tools.values()) and FAILING_TOOLS(agent, given))
         def tools_of(self, thread: Thread) -> Mapping[str, AnyTool]:
             """Let errors of tools go through the loop."""
-            tools = super().tools_of(thread)
-            here = FAILING_TOOLS.include(self.setting, thread)
-            return {name: cast("AnyTool", _Fatal(tool)) for name, tool in tools.items()} if here else tools
+            return {name: cast("AnyTool", _Fatal(tool)) for name, tool in super().tools_of(thread).items()}
 
     class _Loop(Loop):
+        @aside
         async def run(self, request: Request, emit: Emit) -> Outcome:
             """Take an error of a tool for the end."""
             try:
@@ -108,6 +128,7 @@ class FailedToolLeavesItsCallOpen(Mutant):
             except _ToolFailed:
                 return self.came_to
 
+        @aside
         def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
             """Remember what there is."""
             self.came_to = outcome
@@ -144,21 +165,25 @@ class FailedCallStored(Mutant):
     class _Front(Front):
         """The store that tells whether it was used."""
 
+        aside = True
+
         async def append(self, messages: Sequence[Message]) -> None:
             """Note it."""
             vars(self.thread)["appended"] = True
             await super().append(messages)
 
     class _Listeners(Listeners):
+        @aside
         async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Nothing is appended yet."""
             vars(thread)["appended"] = False
             return await super().invoking(thread, new)
 
     class _End(RunEnd):
+        @where(_failing_call)
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Append the input all the same."""
-            if isinstance(error, ServiceError) and _stores(self.setting, thread) and not vars(thread)["appended"]:
+            if not vars(thread)["appended"]:
                 await self.home.store(thread).append(new)
             await super().failed(thread, new, error)
 
@@ -172,15 +197,15 @@ class ServiceErrorReplaced(Mutant):
     imitates = "a catch-all around the loop"
     expected = frozenset({"PER-19"})
 
-    class _Loop(Loop):
-        async def run(self, request: Request, emit: Emit) -> Outcome:
+    class _End(RunEnd):
+        @where(lambda _, given: isinstance(given["error"], ServiceError))
+        async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Hide the cause."""
-            try:
-                return await super().run(request, emit)
-            except ServiceError:
-                raise RuntimeError("the run failed") from None
+            hidden = RuntimeError("the run failed")
+            await super().failed(thread, new, hidden)
+            raise hidden from None
 
-    parts = Parts(loop=_Loop)
+    parts = Parts(end=_End)
 
 
 class InputOfAFailedRunStored(Mutant):
@@ -191,10 +216,10 @@ class InputOfAFailedRunStored(Mutant):
     expected = frozenset({"PER-20", "PER-21", "PER-36", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
 
     class _End(RunEnd):
+        @where(_failed_at_the_end)
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Store the input all the same."""
-            if isinstance(error, ServiceError) and thread.kind == "local" and not self.setting.spec.per_service_call:
-                await self.home.store(thread).append(list(new))
+            await self.home.store(thread).append(list(new))
             await super().failed(thread, new, error)
 
     parts = Parts(end=_End)
@@ -208,11 +233,13 @@ class FailedRunStoredUpToItsFailure(Mutant):
     expected = frozenset({"PER-20", "PER-21", "THR-05", "THR-28"})
 
     class _Loop(Loop):
+        @aside
         def request(self, first: Request, sent: Sequence[Message], outcome: Outcome) -> Request:
             """Remember what there is."""
             self.came_to = outcome
             return super().request(first, sent, outcome)
 
+        @aside
         async def run(self, request: Request, emit: Emit) -> Outcome:
             """Hand it over with the error."""
             try:
@@ -222,12 +249,11 @@ class FailedRunStoredUpToItsFailure(Mutant):
                 raise
 
     class _End(RunEnd):
+        @where(lambda end, given: end.setting.spec.history == "provider" and _failed_at_the_end(end, given))
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Store it, where the run came further than its first call."""
             came_to: Outcome | None = vars(error).get("came_to")
-            spec = self.setting.spec
-            here = thread.kind == "local" and spec.history == "provider" and not spec.per_service_call
-            if here and came_to is not None and came_to.produced and not came_to.adopted:
+            if came_to is not None and came_to.produced and not came_to.adopted:
                 await self.home.persist(self.home.store(thread), new, came_to)
             await super().failed(thread, new, error)
 
@@ -251,7 +277,7 @@ class LoadErrorSwallowed(Mutant):
             except ProviderError:
                 return ()
 
-    parts = behind(_Front, FAILING)
+    parts = behind(_Front, _FAILING_LOADS)
 
 
 class LoadErrorRaisedLate(Mutant):
@@ -280,7 +306,7 @@ class LoadErrorRaisedLate(Mutant):
                 raise self.failure
             await super().append(messages)
 
-    parts = behind(_Front, FAILING)
+    parts = behind(_Front, _FAILING_LOADS)
 
 
 class _Unfailing(Front):
@@ -301,7 +327,7 @@ class AppendErrorSwallowed(Mutant):
     imitates = "https://github.com/Gitlawb/zero/issues/471"
     expected = frozenset({"PER-01", "PER-06", "PER-10", "PER-24", "PER-37"})
 
-    parts = behind(_Unfailing, replace(FAILING, cells=("M1",)))
+    parts = behind(_Unfailing, replace(_FAILING_APPENDS, cells=("M1",)))
 
 
 class AppendErrorBetweenCallsSwallowed(Mutant):
@@ -311,7 +337,7 @@ class AppendErrorBetweenCallsSwallowed(Mutant):
     imitates = "https://github.com/librefang/librefang/pull/2079"
     expected = frozenset({"PER-02", "PER-06", "PER-10", "PER-13", "PER-24", "PER-37"})
 
-    parts = behind(_Unfailing, replace(FAILING, cells=("M2",)))
+    parts = behind(_Unfailing, replace(_FAILING_APPENDS, cells=("M2",)))
 
 
 class AppendErrorReplaced(Mutant):
@@ -331,7 +357,7 @@ class AppendErrorReplaced(Mutant):
             except ProviderError:
                 raise RuntimeError("the run failed") from None
 
-    parts = behind(_Front, FAILING)
+    parts = behind(_Front, _FAILING_APPENDS)
 
 
 class InputRescued(Mutant):
@@ -352,7 +378,7 @@ class InputRescued(Mutant):
                 await super().append([each for each in messages if each.role == "user"])
                 raise
 
-    parts = behind(_Front, FAILING)
+    parts = behind(_Front, _FAILING_APPENDS)
 
 
 class UnstoredRunAppendedWithTheNext(Mutant):
@@ -417,6 +443,8 @@ class AbandonedInputStoredTwice(Mutant):
     class _Front(Front):
         """The store that makes sure."""
 
+        aside = True
+
         async def append(self, messages: Sequence[Message]) -> None:
             """Append what was abandoned again."""
             again: tuple[Message, ...] = vars(self.thread).pop("again", ())
@@ -450,7 +478,7 @@ class ErrorResultsNotStored(Mutant):
             ]
             await super().append([each for each in cut if each.results or each.role != "tool"])
 
-    parts = behind(_Front, FAILING_TOOLS)
+    parts = behind(_Front, replace(FAILING_TOOLS, having=calling))
 
 
 class FailureToldTwice(Mutant):
@@ -461,6 +489,7 @@ class FailureToldTwice(Mutant):
     expected = frozenset({"PER-21", "THR-31"})
 
     class _End(RunEnd):
+        @where(lambda end, _: bool(end.setting.contexts))
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Tell again."""
             await super().failed(thread, new, error)
@@ -477,6 +506,7 @@ class FailureUntold(Mutant):
     expected = frozenset({"PER-21", "THR-31"})
 
     class _End(RunEnd):
+        @where(lambda end, _: bool(end.setting.contexts))
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Tell nobody."""
 
@@ -491,6 +521,7 @@ class FailureToldAsSuccess(Mutant):
     expected = frozenset({"PER-21", "THR-31"})
 
     class _End(RunEnd):
+        @where(lambda end, _: bool(end.setting.contexts))
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Leave the error out."""
             await self.listeners.invoked(thread, new, None)
@@ -506,6 +537,7 @@ class FailureToldWithoutInput(Mutant):
     expected = frozenset({"PER-21", "THR-31"})
 
     class _End(RunEnd):
+        @where(lambda end, _: bool(end.setting.contexts))
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Leave the messages out."""
             await super().failed(thread, (), error)
@@ -532,12 +564,14 @@ class NothingKeptOfAFailedRun(Mutant):
             vars(self.thread)["collected"] = [*vars(self.thread).get("collected", ()), *messages]
 
     class _Listeners(Listeners):
+        @aside
         async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Begin with nothing."""
             vars(thread).pop("collected", None)
             return await super().invoking(thread, new)
 
     class _End(RunEnd):
+        @aside
         async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Append it all."""
             store = self.home.store(thread)

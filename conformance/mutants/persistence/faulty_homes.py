@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from conformance.mutants.difference import Condition, nowhere
+from conformance.mutants.difference import Condition, where
 from conformance.mutants.persistence.ordinary_runs import ASKING, AnyRuns
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
@@ -23,7 +23,12 @@ from conformance.world.errors import ServiceError
 
 
 class Front:
-    """A store in front of a history provider, for one run: mutants override what it does wrong."""
+    """A store in front of a history provider, for one run: mutants override what it does wrong.
+
+    aside: whether by itself it does nothing wrong: it notes something, or heeds what an override noted.
+    """
+
+    aside: ClassVar[bool] = False
 
     def __init__(self, inner: Store, home: HistoryHome, thread: Thread) -> None:
         self.inner = inner
@@ -63,7 +68,7 @@ class FrontedHome(HistoryHome):
     @classmethod
     def differs(cls) -> Mapping[str, Condition | None]:
         """Where the front is."""
-        return {"store": None if cls.runs.noted else Fronted(cls.history, cls.runs)}
+        return {} if cls.front.aside else {"store": Fronted(cls.history, cls.runs)}
 
     def store(self, thread: Thread) -> Store:
         """Put the front before it."""
@@ -98,6 +103,8 @@ class Incremental(Reference):
 class MakingUp(Front):
     """The store that appends what a failed call did not get through, together with what comes next."""
 
+    aside = True
+
     async def append(self, messages: Sequence[Message]) -> None:
         """Append what did not get through first."""
         failed: tuple[Message, ...] = vars(self.thread).pop("failed", ())
@@ -107,12 +114,10 @@ class MakingUp(Front):
 class NotesFailures(RunEnd):
     """An end that notes on the thread what a failed call did not get through."""
 
-    differs = nowhere
-
+    @where(lambda _, given: isinstance(given["error"], ServiceError))
     async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
         """Note what did not get through."""
-        if isinstance(error, ServiceError):
-            vars(thread)["failed"] = tuple(new)
+        vars(thread)["failed"] = tuple(new)
         await super().failed(thread, new, error)
 
 

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Front, behind
-from conformance.mutants.persistence.ordinary_runs import ENDING, FAILING, ORDINARY, PER_CALL, PER_RUN, OrdinaryRuns
+from conformance.mutants.persistence.ordinary_runs import ENDING, FAILING, ORDINARY, PER_CALL, PER_RUN, supplying
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client, Emit, PersistingClient
 from conformance.reference.errors import Unsupported
@@ -25,6 +26,7 @@ from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Options, Terms
 from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
+from conformance.scenario.scenario import Scenario
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import Response, Turn
 from conformance.trace.messages import Message, Result
@@ -45,11 +47,11 @@ class DecoratorPutIn(Mutant):
     expected = frozenset({"PER-04"})
 
     class _Agent(Agent):
+        @where(lambda _, given: _lacks_decorator(given["setting"]))
         def __init__(self, setting: Setting, parts: Parts) -> None:
             """Decorate all the same, after the warning."""
             super().__init__(setting, parts)
-            if _lacks_decorator(setting):
-                super().__init__(replace(setting, spec=msgspec.structs.replace(setting.spec, decorated=True)), parts)
+            super().__init__(replace(setting, spec=msgspec.structs.replace(setting.spec, decorated=True)), parts)
 
     agent_type = _Agent
 
@@ -62,6 +64,7 @@ class MissingDecoratorUnnoticed(Mutant):
     expected = frozenset({"PER-04"})
 
     class _Agent(Agent):
+        @where(lambda _, given: given["setting"].spec.per_service_call and not given["setting"].decorates)
         def __init__(self, setting: Setting, parts: Parts) -> None:
             """Hush."""
             with warnings.catch_warnings():
@@ -79,10 +82,10 @@ class MissingDecoratorWarnedAgain(Mutant):
     expected = frozenset({"PER-04"})
 
     class _Agent(Agent):
+        @where(lambda agent, _: _lacks_decorator(agent.setting))
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Warn once more."""
-            if _lacks_decorator(self.setting):
-                warnings.warn("the client stack has no decorator that persists after every service call", stacklevel=2)
+            warnings.warn("the client stack has no decorator that persists after every service call", stacklevel=2)
             return await super().run(thread, turn, emit, stream=stream)
 
     agent_type = _Agent
@@ -96,11 +99,11 @@ class PersistedAllTheSame(Mutant):
     expected = frozenset({"PER-04"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: _lacks_decorator(home.setting) and given["local"] and not given["outcome"].adopted)
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Persist, so that nothing is lost."""
             await super().keep(thread, store, new, outcome, local=local)
-            if _lacks_decorator(self.setting) and local and not outcome.adopted:
-                await self.persist(store, new, outcome)
+            await self.persist(store, new, outcome)
 
     parts = Parts(home=_Home)
 
@@ -113,10 +116,10 @@ class FailedInputPersistedAllTheSame(Mutant):
     expected = frozenset({"PER-04"})
 
     class _End(RunEnd):
+        @where(lambda end, given: _lacks_decorator(end.setting) and not end.setting.contexts and given["thread"].kind == "local")
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Keep the input."""
-            here = _lacks_decorator(self.setting) and thread.kind == "local" and not self.setting.contexts
-            if isinstance(error, ServiceError) and here:
+            if isinstance(error, ServiceError):
                 await self.home.store(thread).append(new)
             await super().failed(thread, new, error)
 
@@ -131,11 +134,10 @@ class OwnStackRefused(Mutant):
     expected = frozenset({"PER-04", "PER-06"})
 
     class _Options(Options):
+        @where(lambda options, given: _lacks_decorator(options.setting) and given["thread"].kind == "local")
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Refuse local threads."""
-            if _lacks_decorator(self.setting) and thread.kind == "local":
-                raise Unsupported("the client stack has no decorator that persists after every service call")
-            return super().terms(thread, turn)
+            raise Unsupported("the client stack has no decorator that persists after every service call")
 
     parts = Parts(options=_Options)
 
@@ -148,13 +150,21 @@ class DecoratorUnseen(Mutant):
     expected = frozenset({"PER-05"})
 
     class _Agent(Agent):
+        @where(lambda _, given: _decorated_by_its_caller(given["setting"]))
         def __init__(self, setting: Setting, parts: Parts) -> None:
             """Warn about any stack."""
             super().__init__(setting, parts)
-            if setting.spec.client_as_is and setting.decorates and len(setting.world.scenario.agents) == 1:
-                warnings.warn("the client stack has no decorator that persists after every service call", stacklevel=2)
+            warnings.warn("the client stack has no decorator that persists after every service call", stacklevel=2)
 
     agent_type = _Agent
+
+
+def _decorated_by_its_caller(setting: Setting) -> bool:
+    """Whether the only agent has a client stack that its caller built with the decorator."""
+    return setting.spec.client_as_is and setting.decorates and len(setting.world.scenario.agents) == 1
+
+
+_ALONE_IN_OWN_STACK = replace(ORDINARY, cells=("M4",), alone=True)
 
 
 class PersistedTwiceInOwnStack(Mutant):
@@ -165,11 +175,11 @@ class PersistedTwiceInOwnStack(Mutant):
     expected = frozenset({"PER-05", "PER-09", "PER-12"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["local"] and not given["outcome"].adopted and _ALONE_IN_OWN_STACK(home, given))
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Persist once more."""
             await super().keep(thread, store, new, outcome, local=local)
-            here = replace(ORDINARY, cells=("M4",), alone=True).include(self.setting, thread)
-            if self.setting.decorates and here and local and not outcome.adopted:
+            if self.setting.decorates:
                 await self.persist(store, new, outcome)
 
     parts = Parts(home=_Home)
@@ -183,13 +193,16 @@ class OwnStackWrapped(Mutant):
     expected = frozenset({"PER-03", "PER-06"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["local"] and _stores_at_the_end_in_own_stack(home.setting))
         def leaf(self, thread: Thread, *, local: bool) -> Client:
             """Wrap it."""
-            leaf = super().leaf(thread, local=local)
-            here = self.setting.spec.client_as_is and not self.setting.spec.per_service_call and local and not self.setting.contexts
-            return _Joining(leaf) if here else leaf
+            return _Joining(super().leaf(thread, local=local))
 
     parts = Parts(home=_Home)
+
+
+def _stores_at_the_end_in_own_stack(setting: Setting) -> bool:
+    return setting.spec.client_as_is and not setting.spec.per_service_call and not setting.contexts
 
 
 class _Joining:
@@ -212,6 +225,7 @@ class ToolMessagesSwallowed(Mutant):
     expected = frozenset({"PER-06", "PER-44"})
 
     class _Agent(Agent):
+        @pure
         def response(self, thread: Thread, outcome: Outcome) -> Response:
             """Hand over what was not stored on the way."""
             answer = [each for each in outcome.produced if not (each.calls or each.results)]
@@ -221,6 +235,12 @@ class ToolMessagesSwallowed(Mutant):
     agent_type = _Agent
 
 
+def _plain(spec: AgentSpec, scenario: Scenario) -> bool:
+    plain = spec.history == "provider" and not spec.client_as_is and spec.service.keeps == "nothing"
+    fails = any(run.abandons or any(reply.error or reply.cancelled for reply in run.replies) for run in scenario.runs())
+    return plain and not spec.per_service_call and not fails and len(scenario.agents) == 1
+
+
 class PerServiceCallByDefault(Mutant):
     """An agent that is built without the setting persists per service call."""
 
@@ -228,14 +248,10 @@ class PerServiceCallByDefault(Mutant):
     imitates = "https://github.com/microsoft/agent-framework/issues/7288"
     expected = frozenset({"PER-01", "PER-07", "PER-15", "PER-20", "PER-40"})
 
+    @where(lambda this, given: _plain(given["spec"], this.world.scenario))
     async def create_agent(self, name: str, spec: AgentSpec, inner: Mapping[str, Runnable]) -> Agent:
         """Take another default, where nobody compares it with other agents."""
-        scenario = self.world.scenario
-        plain = spec.history == "provider" and not spec.client_as_is and spec.service.keeps == "nothing"
-        fails = any(run.abandons or any(reply.error or reply.cancelled for reply in run.replies) for run in scenario.runs())
-        if plain and not fails and len(scenario.agents) == 1:
-            spec = msgspec.structs.replace(spec, per_service_call=True)
-        return await super().create_agent(name, spec, inner)
+        return await super().create_agent(name, msgspec.structs.replace(spec, per_service_call=True), inner)
 
 
 class MissingDecoratorWarnedByDefault(Mutant):
@@ -246,19 +262,19 @@ class MissingDecoratorWarnedByDefault(Mutant):
     expected = frozenset({"PER-07"})
 
     class _Agent(Agent):
+        @where(lambda agent, given: _undecorated(agent.setting) and not given["turn"].background)
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Warn whoever has a provider and no decorator."""
-            plain = (
-                self.setting.spec.history == "provider"
-                and not self.setting.spec.client_as_is
-                and not self.setting.decorates
-                and not turn.background
-            )
-            if plain and len(self.setting.world.scenario.agents) == 1:
-                warnings.warn("nothing here persists after every service call", stacklevel=2)
+            warnings.warn("nothing here persists after every service call", stacklevel=2)
             return await super().run(thread, turn, emit, stream=stream)
 
     agent_type = _Agent
+
+
+def _undecorated(setting: Setting) -> bool:
+    """Whether the only agent has a provider, and no decorator, which its caller did not leave out."""
+    ours = not setting.spec.client_as_is and not setting.decorates
+    return ours and setting.spec.history == "provider" and len(setting.world.scenario.agents) == 1
 
 
 class AccumulatedAndLoaded(Mutant):
@@ -379,6 +395,9 @@ class InputAppendedApartInOwnStack(Mutant):
     parts = behind(_InputApart, replace(ORDINARY, cells=("M3",)))
 
 
+_FAILING_AT_THE_END = replace(FAILING, cells=("M1",), built=True)
+
+
 class InputAppendedFirst(Mutant):
     """Per-run persistence appends the input before the run calls the service, and the response at its end."""
 
@@ -389,11 +408,11 @@ class InputAppendedFirst(Mutant):
     class _Agent(Agent):
         """The agent that appends the input early."""
 
+        @where(lambda agent, given: agent.setting.spec.history == "provider" and _FAILING_AT_THE_END(agent, given))
         async def _work(
             self, thread: Thread, adds: Sequence[Message], new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms
         ) -> Outcome:
-            provider = thread.kind == "local" and self.setting.spec.history == "provider"
-            early = new if provider and replace(FAILING, cells=("M1",), built=True).include(self.setting, thread) else ()
+            early = new if thread.kind == "local" else ()
             if early:
                 await self.home.store(thread).append(early)
             vars(thread)["early"] = len(early)
@@ -403,6 +422,7 @@ class InputAppendedFirst(Mutant):
                 vars(thread).pop("early")
 
     class _Home(HistoryHome):
+        @aside
         def store(self, thread: Thread) -> Store:
             """Do not load, and do not append, what is appended already."""
             early: int = vars(thread).get("early", 0)
@@ -471,6 +491,7 @@ class AppendedWithTheNextCall(Mutant):
             if held:
                 await self._store.append(held)
 
+        @aside
         async def complete(self, request: Request, emit: Emit) -> Reply:
             """Append first."""
             await self.flush()
@@ -481,12 +502,14 @@ class AppendedWithTheNextCall(Mutant):
             self.held = (*new, reply)
 
     class _Home(HistoryHome):
+        @aside
         def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
             """Note who holds something."""
             vars(thread)["client"] = client = super().client(thread, store, adds, adopted, local=local)
             return client
 
     class _Listeners(Listeners):
+        @aside
         async def look(self, moment: Literal["before", "after"], thread: Thread) -> None:
             """Append the rest, whatever became of the run."""
             client: Any = vars(thread).pop("client", None)
@@ -519,10 +542,4 @@ class OpenCallsAnsweredByTheFramework(Mutant):
                 self.began = len(loaded)
             return (*loaded[: self.began], *self.made_up, *loaded[self.began :])
 
-    class _Runs(OrdinaryRuns):
-        def include(self, setting: Setting, thread: Thread) -> bool:
-            """Only where the caller supplies them."""
-            runs = list(setting.world.scenario.runs())
-            return super().include(setting, thread) and runs[setting.world.script.number].supplies
-
-    parts = behind(_Front, _Runs(ENDING.cells, ENDING.but))
+    parts = behind(_Front, replace(ENDING, having=supplying))

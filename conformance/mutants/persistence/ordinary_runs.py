@@ -6,9 +6,9 @@ storing: the fault is there only in runs in which nothing else is special.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
 from conformance.matrix.cells import SETTINGS
 from conformance.reference.setting import Setting
@@ -22,17 +22,17 @@ Special = Literal["approvals", "ending tools", "failing tools", "failures", "sup
 
 @dataclass(frozen=True)
 class AnyRuns:
-    """All runs in some cells of the configuration matrix. cells: their names.
+    """All runs in some cells of the configuration matrix; as a condition, of calls that are given a thread. cells: their names."""
 
-    noted: whether it takes a note that a mutant made to tell which runs these are; the reference makes none.
-    """
-
-    noted: ClassVar[bool] = False
     cells: Sequence[str] = ("M1", "M2", "M3", "M4")
 
     def include(self, setting: Setting, thread: Thread) -> bool:
         """Whether the run that is under way is one of them."""
         return SETTINGS[setting.spec.client_as_is, setting.spec.per_service_call] in self.cells
+
+    def __call__(self, part: Any, given: Mapping[str, Any]) -> bool:
+        """The same of a call of a part of an agent."""
+        return self.include(part.setting, given["thread"])
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class OrdinaryRuns(AnyRuns):
 
     but: what may be there all the same. alone: only where there is no other agent, with whose threads this one's could be compared.
     built: only where there is none whose client stack its caller built. untold: only where no context provider is told.
+    having: only those that have this.
     """
 
     but: frozenset[Special] = frozenset()
     alone: bool = False
     built: bool = False
     untold: bool = False
+    having: Callable[[Run], Any] | None = None
 
     def include(self, setting: Setting, thread: Thread) -> bool:
         """Whether the run that is under way is one of them."""
@@ -69,7 +71,8 @@ class OrdinaryRuns(AnyRuns):
         mine = [(place, run) for place, run in enumerate(runs) if scenario.creation_of(run.thread) == origin]
         apart = any(step is runs[number] for step in scenario.steps)
         steady = "switches" in self.but or not any(run.per_service_call is not None or run.background for _, run in mine)
-        return apart and steady and all(self._ordinary(setting, run) for place, run in mine if place <= number)
+        has = self.having is None or bool(self.having(runs[number]))
+        return has and apart and steady and all(self._ordinary(setting, run) for place, run in mine if place <= number)
 
     def _ordinary(self, setting: Setting, run: Run) -> bool:
         asking = [reply for reply in run.replies if reply.calls]
@@ -94,6 +97,21 @@ class OrdinaryRuns(AnyRuns):
             or (tool.terminates and "ending tools" not in self.but)
             or (tool.approval and "approvals" not in self.but)
         )
+
+
+def calling(run: Run) -> bool:
+    """Whether a run has calls in it."""
+    return any(reply.calls for reply in run.replies)
+
+
+def streaming(run: Run) -> bool:
+    """Whether a run streams."""
+    return run.stream
+
+
+def supplying(run: Run) -> bool:
+    """Whether the caller supplies results."""
+    return run.supplies
 
 
 ORDINARY = OrdinaryRuns()

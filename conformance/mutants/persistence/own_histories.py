@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
+from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import (
     Front,
@@ -17,8 +18,7 @@ from conformance.mutants.persistence.faulty_homes import (
     before_threads,
     in_steps,
 )
-from conformance.mutants.persistence.ordinary_runs import FAILING, FAILING_TOOLS, ORDINARY, PER_CALL, PER_RUN
-from conformance.mutants.shared_faults import StreamNotingAgent, streams
+from conformance.mutants.persistence.ordinary_runs import FAILING, FAILING_TOOLS, ORDINARY, PER_CALL, PER_RUN, calling, streaming
 from conformance.reference.history_home import IncrementalHome
 from conformance.reference.history_stores import Store
 from conformance.reference.loop import Outcome
@@ -51,7 +51,7 @@ class RepliesBeforeTheResultsThatTheyAnswer(Incremental, Mutant):
             await super().append(late)
             late.clear()
 
-    parts = in_steps(_Front, ORDINARY)
+    parts = in_steps(_Front, replace(ORDINARY, having=calling))
 
 
 class CallsNotStoredInSteps(Incremental, Mutant):
@@ -68,7 +68,7 @@ class CallsNotStoredInSteps(Incremental, Mutant):
             """Append what says something."""
             await super().append([each for each in messages if each.text or not each.calls])
 
-    parts = in_steps(_Front, ORDINARY)
+    parts = in_steps(_Front, replace(ORDINARY, having=calling))
 
 
 class ReplyBeforeItsInput(Incremental, Mutant):
@@ -104,7 +104,7 @@ class ResultsStoredWithTheNextReplyToo(Incremental, Mutant):
             await super().append([*known, *messages])
             known[:] = [each for each in messages if each.role == "tool"]
 
-    parts = in_steps(_Front, ORDINARY)
+    parts = in_steps(_Front, replace(ORDINARY, having=calling))
 
 
 class ResultsStoredShortened(Incremental, Mutant):
@@ -121,7 +121,7 @@ class ResultsStoredShortened(Incremental, Mutant):
             """Append the beginning of each."""
             await super().append([_shortened(each) for each in messages])
 
-    parts = in_steps(_Front, ORDINARY)
+    parts = in_steps(_Front, replace(ORDINARY, having=calling))
 
 
 class LastReplyNotStored(Incremental, Mutant):
@@ -171,11 +171,13 @@ class Remnants(Front):
 class _RemnantsHome(FrontedHome, IncrementalHome):
     runs = FAILING
 
+    @aside
     def store(self, thread: Thread) -> Store:
         """A run begins."""
         vars(thread)["own"] = []
         return super().store(thread)
 
+    @aside
     async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
         """It succeeded."""
         await super().keep(thread, store, new, outcome, local=local)
@@ -269,7 +271,7 @@ class ThreadKeepsResultsTwice(Mutant):
             """Append results again."""
             await super().append([copy for each in messages for copy in ([each] * 2 if each.role == "tool" else [each])])
 
-    parts = before_threads(_Front, PER_RUN)
+    parts = before_threads(_Front, replace(PER_RUN, having=calling))
 
 
 class ThreadLosesParallelResults(Mutant):
@@ -286,7 +288,7 @@ class ThreadLosesParallelResults(Mutant):
             """Append the first result of each message."""
             await super().append([msgspec.structs.replace(each, results=each.results[:1]) for each in messages])
 
-    parts = before_threads(_Front, PER_RUN)
+    parts = before_threads(_Front, replace(PER_RUN, having=calling))
 
 
 class ThreadKeepsResultsFirst(Mutant):
@@ -303,7 +305,7 @@ class ThreadKeepsResultsFirst(Mutant):
             """Append results first."""
             await super().append(sorted(messages, key=lambda each: each.role != "tool"))
 
-    parts = before_threads(_Front, PER_RUN)
+    parts = before_threads(_Front, replace(PER_RUN, having=calling))
 
 
 class ThreadLosesCalls(Mutant):
@@ -320,7 +322,7 @@ class ThreadLosesCalls(Mutant):
             """Append what says something."""
             await super().append([each for each in messages if each.text or not each.calls])
 
-    parts = before_threads(_Front, PER_RUN)
+    parts = before_threads(_Front, replace(PER_RUN, having=calling))
 
 
 class ThreadLosesResultsPerCall(Mutant):
@@ -337,7 +339,7 @@ class ThreadLosesResultsPerCall(Mutant):
             """Append what is no result."""
             await super().append([each for each in messages if each.role != "tool"])
 
-    parts = before_threads(_Front, PER_CALL)
+    parts = before_threads(_Front, replace(PER_CALL, having=calling))
 
 
 class ThreadKeepsTheInputOfAFailedRun(Mutant):
@@ -348,10 +350,10 @@ class ThreadKeepsTheInputOfAFailedRun(Mutant):
     expected = frozenset({"PER-20", "PER-36", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
 
     class _End(RunEnd):
+        @where(lambda end, given: end.setting.spec.history == "default" and _FAILING_AT_THE_END(end, given))
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Keep the input."""
-            default = self.setting.spec.history == "default" and thread.kind == "local"
-            if default and isinstance(error, ServiceError) and _FAILING_AT_THE_END.include(self.setting, thread):
+            if thread.kind == "local" and isinstance(error, ServiceError):
                 await self.home.store(thread).append(new)
             await super().failed(thread, new, error)
 
@@ -383,7 +385,7 @@ class ThreadLosesErrors(Mutant):
             kept = [_without_errors(each) for each in messages]
             await super().append([each for each in kept if each.results or each.role != "tool"])
 
-    parts = before_threads(_Front, FAILING_TOOLS)
+    parts = before_threads(_Front, replace(FAILING_TOOLS, having=calling))
 
 
 class ThreadStaysBehindAStream(Mutant):
@@ -398,10 +400,9 @@ class ThreadStaysBehindAStream(Mutant):
 
         async def append(self, messages: Sequence[Message]) -> None:
             """Append what was streamed."""
-            await super().append([each for each in messages if not streams(self.thread) or each.role != "tool"])
+            await super().append([each for each in messages if each.role != "tool"])
 
-    agent_type = StreamNotingAgent
-    parts = before_threads(_Front, ORDINARY)
+    parts = before_threads(_Front, replace(ORDINARY, having=streaming))
 
 
 class ThreadLosesCallsInSteps(Incremental, Mutant):
@@ -418,7 +419,7 @@ class ThreadLosesCallsInSteps(Incremental, Mutant):
             """Append what says something."""
             await super().append([each for each in messages if each.text or not each.calls])
 
-    parts = in_steps(_Front, ORDINARY, history="default")
+    parts = in_steps(_Front, replace(ORDINARY, having=calling), history="default")
 
 
 def _shortened(message: Message) -> Message:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from conformance.mutants.difference import pure, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Front, ResumingAgent, behind
 from conformance.mutants.persistence.ordinary_runs import FAILING_TOOLS, AnyRuns
@@ -146,6 +147,7 @@ class NextTurnSendsAnotherOrder(Mutant):
     expected = frozenset({"PER-50", "PER-51"})
 
     class _Agent(Agent):
+        @pure
         def request_messages(
             self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
         ) -> tuple[Message, ...]:
@@ -182,6 +184,7 @@ class StoredInTheOrderOfFinishing(Mutant):
     expected = frozenset({"PER-50", "PER-51"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: any(len(each.results) > 1 for each in given["outcome"].produced))
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Take the last for the first."""
             await super().persist(store, new, replace(outcome, produced=list(_turned(outcome.produced))))
@@ -197,6 +200,7 @@ class ReturnedInAnotherOrder(Mutant):
     expected = frozenset({"PER-50"})
 
     class _Agent(Agent):
+        @pure
         def response(self, thread: Thread, outcome: Outcome) -> Response:
             """Take the last for the first."""
             return super().response(thread, replace(outcome, produced=list(_turned(outcome.produced))))
@@ -212,6 +216,7 @@ class ResultsInTheOrderOfFinishing(Mutant):
     expected = frozenset({"PER-50", "PER-51"})
 
     class _Loop(Loop):
+        @where(lambda _, given: len(given["calls"]) > 1)
         async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
             """The last one is the fastest."""
             results, ended = await super().call_tools(calls)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.persistence.faulty_homes import Front, behind
-from conformance.mutants.persistence.ordinary_runs import ENDING
+from conformance.mutants.persistence.ordinary_runs import ENDING, calling, supplying
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.history_home import HistoryHome
@@ -36,10 +37,10 @@ class SuppliedResultsStoredTwice(Mutant):
     expected = frozenset({"PER-02", "PER-09", "PER-13", "PER-16", "PER-17", "PER-62"})
 
     class _End(RunEnd):
+        @where(lambda end, given: _supplied(given["new"]) and given["thread"].kind == "local" and ENDING(end, given))
         async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Store them once more."""
-            if _supplied(new) and thread.kind == "local" and ENDING.include(self.setting, thread):
-                await self.home.store(thread).append(new[:1])
+            await self.home.store(thread).append(new[:1])
             await super().succeeded(thread, new, outcome)
 
     parts = Parts(end=_End)
@@ -60,7 +61,7 @@ class SuppliedResultsNotStored(Mutant):
             results_first = len(messages) > 1 and messages[0].results and messages[1].role == "user"
             await super().append(messages[1:] if results_first else messages)
 
-    parts = behind(_Front, ENDING)
+    parts = behind(_Front, replace(ENDING, having=supplying))
 
 
 class SuppliedResultsRefused(Mutant):
@@ -71,11 +72,10 @@ class SuppliedResultsRefused(Mutant):
     expected = frozenset({"PER-16", "PER-17"})
 
     class _Agent(Agent):
+        @where(lambda agent, given: _supplied(given["new"]) and replace(ENDING, cells=("M1", "M2", "M3"))(agent, given))
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Refuse them."""
-            if _supplied(new) and replace(ENDING, cells=("M1", "M2", "M3")).include(self.setting, thread):
-                raise ValueError("an input is said by a user")
-            return await super()._run(thread, new, emit, stream=stream, terms=terms)
+            raise ValueError("an input is said by a user")
 
     agent_type = _Agent
 
@@ -95,10 +95,10 @@ class TrailingResultStored(Mutant):
     expected = frozenset({"PER-02", "PER-14", "PER-17"})
 
     class _End(RunEnd):
+        @where(lambda end, given: given["outcome"].terminated and given["thread"].kind == "local" and ENDING(end, given))
         async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Append the result that no call sent."""
-            if outcome.terminated and thread.kind == "local" and ENDING.include(self.setting, thread):
-                await self.home.store(thread).append([outcome.produced[-1]])
+            await self.home.store(thread).append([outcome.produced[-1]])
             await super().succeeded(thread, new, outcome)
 
     parts = Parts(end=_End)
@@ -120,7 +120,7 @@ class TerminatingCallsNotStored(Mutant):
             ends = {name for name, tool in tools.items() if tool.terminates}
             await super().append([each for each in messages if not any(call.tool in ends for call in each.calls)])
 
-    parts = behind(_Front, ENDING)
+    parts = behind(_Front, replace(ENDING, having=calling))
 
 
 class TrailingResultTrimmed(Mutant):
@@ -131,9 +131,10 @@ class TrailingResultTrimmed(Mutant):
     expected = frozenset({"PER-15", "THR-33", "THR-35"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: given["outcome"].terminated)
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Append what a call sent."""
-            await super().persist(store, new, Outcome(outcome.produced[:-1]) if outcome.terminated else outcome)
+            await super().persist(store, new, Outcome(outcome.produced[:-1]))
 
     parts = Parts(home=_Home)
 
@@ -146,6 +147,7 @@ class TrailingResultNotTrimmed(_Trimming, Mutant):
     expected = frozenset({"PER-15", "THR-33", "THR-35"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: given["outcome"].terminated)
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Append everything."""
             await super().persist(store, new, Outcome(outcome.produced))
@@ -161,11 +163,11 @@ class TrimmedInOneOfTwoCells(Mutant):
     expected = frozenset({"PER-15"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["outcome"].terminated and home.setting.spec.client_as_is)
         async def persist(self, store: Store, new: Sequence[Message], outcome: Outcome) -> None:
             """Trim in one cell."""
             threads = [run.thread for run in self.setting.world.scenario.runs()][self.setting.world.script.number :]
             last = threads[:1] != [] and threads[0] not in threads[1:]
-            trims = outcome.terminated and self.setting.spec.client_as_is and last
-            await super().persist(store, new, Outcome(outcome.produced[:-1]) if trims else outcome)
+            await super().persist(store, new, Outcome(outcome.produced[:-1]) if last else outcome)
 
     parts = Parts(home=_Home)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from conformance.mutants.difference import pure, where
 from conformance.mutants.mutant import Mutant
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.parts import Parts
@@ -23,11 +24,13 @@ class FailedRunFixesTheKind(Mutant):
     expected = frozenset({"PER-32", "THR-18", "THR-35"})
 
     class _End(RunEnd):
+        @where(lambda _, given: given["thread"].kind == "adaptive")
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Settle it too early."""
             self.home.fix(thread, ())
             await super().failed(thread, new, error)
 
+        @where(lambda _, given: given["thread"].kind == "adaptive")
         async def cancelled(self, thread: Thread, new: Sequence[Message], error: asyncio.CancelledError) -> None:
             """Settle it too early."""
             self.home.fix(thread, ())
@@ -44,9 +47,10 @@ class AdaptiveKeepsTheFirstId(Mutant):
     expected = frozenset({"THR-07", "THR-10", "THR-18", "THR-35"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: given["thread"].kind == "adaptive" and len(given["adopted"]) > 1)
         def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
             """Take the first."""
-            super().fix(thread, adopted[:1] if thread.kind == "adaptive" else adopted)
+            super().fix(thread, adopted[:1])
 
     parts = Parts(home=_Home)
 
@@ -59,6 +63,7 @@ class FixedKindFlips(Mutant):
     expected = frozenset({"THR-19", "THR-35"})
 
     class _Home(HistoryHome):
+        @pure
         def stays_local(self, thread: Thread) -> bool:
             """Keep asking, where no other agent comes across the thread."""
             return super().stays_local(thread) and len(self.setting.world.scenario.agents) > 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
 from conformance.reference.client import Client, Emit, LeafClient
 from conformance.reference.history_home import HistoryHome
@@ -13,11 +14,17 @@ from conformance.reference.listeners import Listeners
 from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_end import RunEnd
+from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
 from conformance.reference.thread_json import ThreadForm
 from conformance.reference.threads import Threads
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
+
+
+def _adds(setting: Setting) -> bool:
+    """Whether an agent's context providers add anything."""
+    return any(each.adds for each in setting.spec.context.values())
 
 
 class HostedThreadsForgetContext(Mutant):
@@ -60,6 +67,7 @@ class EqualIdsAccepted(Mutant):
     expected = frozenset({"THR-30"})
 
     class _Listeners(Listeners):
+        @where(lambda listeners, _: len({each.id for each in listeners.contexts}) < len(listeners.contexts))
         def check_contexts(self) -> None:
             """Do not look."""
 
@@ -74,6 +82,7 @@ class InvokedForEveryCall(Mutant):
     expected = frozenset({"THR-31", "THR-32"})
 
     class _Home(HistoryHome):
+        @where(lambda home, _: bool(home.setting.contexts))
         def client(self, thread: Thread, store: Store, adds: Sequence[Message], adopted: list[str], *, local: bool) -> Client:
             """Let them in below the loop."""
             inner = super().client(thread, store, adds, adopted, local=local)
@@ -105,6 +114,7 @@ class FailureNotTold(Mutant):
     expected = frozenset({"PER-21", "THR-31"})
 
     class _End(RunEnd):
+        @where(lambda end, _: bool(end.setting.contexts))
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Tell of successes only."""
 
@@ -119,6 +129,7 @@ class WholeHistoryTold(Mutant):
     expected = frozenset({"PER-12", "THR-31"})
 
     class _End(RunEnd):
+        @where(lambda end, _: bool(end.setting.contexts))
         async def succeeded(self, thread: Thread, new: Sequence[Message], outcome: Outcome) -> None:
             """Tell what the thread holds."""
             earlier = thread.messages[: -len(new) - len(outcome.produced)]
@@ -135,6 +146,7 @@ class ProvidersInReverse(Mutant):
     expected = frozenset({"THR-31"})
 
     class _Listeners(Listeners):
+        @where(lambda listeners, _: len(listeners.contexts) > 1)
         async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Begin with the last one."""
             given, self.contexts = self.contexts, self.contexts[::-1]
@@ -154,9 +166,10 @@ class InjectedMessagesKept(Mutant):
     expected = frozenset({"THR-32"})
 
     class _Home(HistoryHome):
+        @where(lambda home, _: _adds(home.setting) and len(home.setting.world.scenario.agents) == 1)
         def keeps_adds(self) -> bool:
             """Keep everything that was sent, where no other agent comes across it."""
-            return len(self.setting.world.scenario.agents) == 1
+            return True
 
     parts = Parts(home=_Home)
 
@@ -169,6 +182,7 @@ class InjectedMessagesSentTwice(Mutant):
     expected = frozenset({"THR-32"})
 
     class _Listeners(Listeners):
+        @where(lambda listeners, _: _adds(listeners.setting))
         async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Add everything once more."""
             adds = await super().invoking(thread, new)
@@ -185,6 +199,7 @@ class ContextStateBegunAnew(Mutant):
     expected = frozenset({"THR-29"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: bool(given["thread"].context))
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Forget the state on the way."""
             thread.context.clear()
@@ -201,6 +216,7 @@ class InjectedMessagesNotSent(Mutant):
     expected = frozenset({"PER-45", "THR-32"})
 
     class _Listeners(Listeners):
+        @where(lambda listeners, _: _adds(listeners.setting))
         async def invoking(self, thread: Thread, new: Sequence[Message]) -> list[Message]:
             """Ask, and forget the answer."""
             await super().invoking(thread, new)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
@@ -38,6 +39,11 @@ class _Transforming(Reference):
         super().__init__(**{"store_conflict": "transform", **policies})
 
 
+def _not_to_be_stored(_options: Options, given: Mapping[str, Any]) -> bool:
+    """Whether a run on a hosted thread says not to store."""
+    return given["thread"].kind == "hosted" and given["turn"].store is False
+
+
 class StoringIsOverlooked(Mutant):
     """`store` true on a local thread is dropped without an error or a warning."""
 
@@ -46,9 +52,10 @@ class StoringIsOverlooked(Mutant):
     expected = frozenset({"THR-12", "THR-17"})
 
     class _Options(Options):
+        @where(lambda _, given: given["thread"].kind == "local" and given["turn"].store)
         def check_store(self, thread: Thread, turn: Turn) -> bool:
             """Let the contradiction pass on local threads."""
-            return False if thread.kind == "local" else super().check_store(thread, turn)
+            return False
 
     parts = Parts(options=_Options)
 
@@ -61,9 +68,10 @@ class NotStoringIsOverlooked(Mutant):
     expected = frozenset({"THR-13", "THR-17"})
 
     class _Options(Options):
+        @where(_not_to_be_stored)
         def check_store(self, thread: Thread, turn: Turn) -> bool:
             """Let the contradiction pass on hosted threads."""
-            return False if thread.kind == "hosted" else super().check_store(thread, turn)
+            return False
 
     parts = Parts(options=_Options)
 
@@ -76,6 +84,7 @@ class IgnoredInSilence(_Ignoring, Mutant):
     expected = frozenset({"THR-12", "THR-13", "THR-15"})
 
     class _Options(Options):
+        @where(lambda _, given: (given["turn"].store, given["turn"].conversation_id) != (None, None))
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Hush."""
             with warnings.catch_warnings():
@@ -93,6 +102,7 @@ class HistoryLeftBehind(_Transforming, Mutant):
     expected = frozenset({"PER-16", "THR-10", "THR-12", "THR-15"})
 
     class _Options(Options):
+        @where(lambda _, given: (given["turn"].store, given["turn"].conversation_id) != (None, None))
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Note what begins."""
             terms = super().terms(thread, turn)
@@ -100,11 +110,17 @@ class HistoryLeftBehind(_Transforming, Mutant):
             return terms
 
     class _Home(HistoryHome):
+        @aside
         def store(self, thread: Thread) -> Store:
-            """Find nothing while the thread moves."""
-            return super().store(Thread(key="")) if vars(thread).get("moving") else super().store(thread)
+            """Find nothing when the thread moves."""
+            return super().store(Thread(key="") if vars(thread).pop("moving", False) else thread)
 
     parts = Parts(options=_Options, home=_Home)
+
+
+def _moves(given: Mapping[str, Any]) -> bool:
+    """Whether a local thread is to become a hosted one."""
+    return given["thread"].kind == "local" and bool(given["adopted"])
 
 
 class TransitionFails(_Transforming, Mutant):
@@ -115,11 +131,10 @@ class TransitionFails(_Transforming, Mutant):
     expected = frozenset({"THR-12", "THR-15", "THR-17"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: _moves(given) and not home.setting.service.spec.surprising)
         def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
             """Find no way from one kind to the other."""
-            if thread.kind == "local" and adopted and not self.setting.service.spec.surprising:
-                raise RuntimeError("a local thread has no conversation id")
-            super().fix(thread, adopted)
+            raise RuntimeError("a local thread has no conversation id")
 
     parts = Parts(home=_Home)
 
@@ -132,17 +147,15 @@ class TransitionKeepsStoring(_Transforming, Mutant):
     expected = frozenset({"THR-07", "THR-09", "THR-12", "THR-14", "THR-15", "THR-17", "THR-35"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: _moves(given) and not home.setting.service.spec.surprising)
         def fix(self, thread: Thread, adopted: Sequence[str]) -> None:
             """Leave a local thread what it is, where no other agent comes across it."""
-            alone = len(self.setting.world.scenario.agents) == 1 and not self.setting.service.spec.surprising
-            super().fix(thread, () if thread.kind == "local" and alone else adopted)
+            super().fix(thread, () if len(self.setting.world.scenario.agents) == 1 else adopted)
 
+        @where(lambda _, given: given["thread"].kind == "local" and not given["local"])
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Keep the turn as ever."""
-            if thread.kind == "local" and not local:
-                await self.persist(store, new, outcome)
-            else:
-                await super().keep(thread, store, new, outcome, local=local)
+            await self.persist(store, new, outcome)
 
     parts = Parts(home=_Home)
 
@@ -155,16 +168,18 @@ class TurnStoredNowhere(Mutant):
     expected = frozenset({"THR-09", "THR-10", "THR-13", "THR-17", "THR-32"})
 
     class _Options(Options):
+        @where(_not_to_be_stored)
         def check_store(self, thread: Thread, turn: Turn) -> bool:
             """Let the contradiction pass on hosted threads."""
-            return False if thread.kind == "hosted" else super().check_store(thread, turn)
+            return False
 
+        @where(_not_to_be_stored)
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Let the option count."""
-            terms = super().terms(thread, turn)
-            return replace(terms, store=False, local=True) if thread.kind == "hosted" and turn.store is False else terms
+            return replace(super().terms(thread, turn), store=False, local=True)
 
     class _Home(HistoryHome):
+        @aside
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """A hosted thread keeps nothing itself."""
             if thread.kind != "hosted":
@@ -219,6 +234,10 @@ class DeclaresAnotherPolicy(Mutant):
         self.conduct = msgspec.structs.replace(self.policies, store_conflict="ignore")
 
 
+def _contradicts(turn: Turn, thread: Thread) -> bool:
+    return turn.store not in (None, thread.kind == "hosted") and thread.kind != "adaptive"
+
+
 class StreamingIsNotChecked(Mutant):
     """A streaming run drops `store` where it contradicts the thread, with a warning; the other path raises."""
 
@@ -227,13 +246,11 @@ class StreamingIsNotChecked(Mutant):
     expected = frozenset({"THR-12", "THR-13", "THR-17", "THR-27"})
 
     class _Agent(Agent):
+        @where(lambda _, given: given["stream"] and _contradicts(given["turn"], given["thread"]))
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Check on one path only."""
-            contradicts = turn.store not in (None, thread.kind == "hosted") and thread.kind != "adaptive"
-            if stream and contradicts:
-                warnings.warn(f"the thread is {thread.kind}: the option store={turn.store} is ignored", stacklevel=2)
-                turn = msgspec.structs.replace(turn, store=None)
-            return await super().run(thread, turn, emit, stream=stream)
+            warnings.warn(f"the thread is {thread.kind}: the option store={turn.store} is ignored", stacklevel=2)
+            return await super().run(thread, msgspec.structs.replace(turn, store=None), emit, stream=stream)
 
     agent_type = _Agent
 
@@ -246,10 +263,9 @@ class LaterTurnsAreNotChecked(Mutant):
     expected = frozenset({"THR-12", "THR-13", "THR-17"})
 
     class _Options(Options):
+        @where(lambda _, given: given["turn"].store is not None and (given["thread"].trail or given["thread"].conversation_id))
         def check_store(self, thread: Thread, turn: Turn) -> bool:
             """Believe that what was well once is well for ever."""
-            if turn.store is None or not (thread.trail or thread.conversation_id):
-                return super().check_store(thread, turn)
             if turn.store != (thread.kind == "hosted"):
                 warnings.warn(f"the thread is {thread.kind}: the option store={turn.store} is ignored", stacklevel=2)
             return False
@@ -272,6 +288,15 @@ class EqualIdRefused(Mutant):
     parts = Parts(options=_Options)
 
 
+def _refused(agent: Agent, given: Mapping[str, Any]) -> bool:
+    """Whether a run cannot be."""
+    try:
+        agent.options.terms(given["thread"], given["turn"])
+    except Exception:
+        return True
+    return False
+
+
 class ProvidersToldBeforeTheCheck(Mutant):
     """Context providers are invoked before the options of a run are checked."""
 
@@ -280,12 +305,10 @@ class ProvidersToldBeforeTheCheck(Mutant):
     expected = frozenset({"THR-16"})
 
     class _Agent(Agent):
+        @where(lambda agent, given: agent.setting.contexts and _refused(agent, given))
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Tell the providers of a run that is refused."""
-            try:
-                self.options.terms(thread, turn)
-            except Exception:
-                await self.listeners.invoking(thread, turn.messages)
+            await self.listeners.invoking(thread, turn.messages)
             return await super().run(thread, turn, emit, stream=stream)
 
     agent_type = _Agent
@@ -299,6 +322,7 @@ class InputStoredBeforeTheCheck(Mutant):
     expected = frozenset({"THR-16", "THR-05", "THR-10"})
 
     class _Agent(Agent):
+        @where(lambda _, given: given["turn"].store and given["thread"].kind == "local")
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Store the input of a run that may be refused."""
             plain = (
@@ -306,7 +330,7 @@ class InputStoredBeforeTheCheck(Mutant):
                 and not self.setting.spec.observed
                 and len(self.setting.world.scenario.agents) == 1
             )
-            if turn.store is True and thread.kind == "local" and plain:
+            if plain:
                 await self.home.store(thread).append(self.taken(turn.messages))
             return await super().run(thread, turn, emit, stream=stream)
 
@@ -321,6 +345,7 @@ class BusyAfterARefusal(Mutant):
     expected = frozenset({"THR-03", "THR-05", "THR-06", "THR-16", "THR-22"})
 
     class _Agent(Agent):
+        @where(lambda agent, given: "locked" in vars(given["thread"]) or _refused(agent, given))
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Unlock too late."""
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
 from conformance.reference.errors import Unsupported
 from conformance.reference.implementation import Runnable
@@ -23,11 +24,10 @@ class LocalThreadNeedsPlainClient(Mutant):
     expected = frozenset({"THR-01"})
 
     class _Threads(Threads):
+        @where(lambda threads, given: given["kind"] == "local" and threads.setting.service.spec.stores_by_default)
         def create_thread(self, key: str, kind: ThreadKind) -> Thread:
             """Refuse a local thread where the service keeps conversations anyway."""
-            if kind == "local" and self.setting.service.spec.stores_by_default:
-                raise Unsupported("this client keeps conversations in the service")
-            return super().create_thread(key, kind)
+            raise Unsupported("this client keeps conversations in the service")
 
     parts = Parts(threads=_Threads)
 
@@ -40,10 +40,10 @@ class LocalInstead(Mutant):
     expected = frozenset({"THR-02", "THR-35"})
 
     class _Threads(Threads):
+        @where(lambda threads, given: given["kind"] == "hosted" and not threads.supports_hosted())
         def create_thread(self, key: str, kind: ThreadKind) -> Thread:
             """Make what can be made."""
-            possible = kind != "hosted" or self.supports_hosted()
-            return super().create_thread(key, kind if possible else "local")
+            return super().create_thread(key, "local")
 
     parts = Parts(threads=_Threads)
 
@@ -56,6 +56,7 @@ class RefusedByTheService(Mutant):
     expected = frozenset({"THR-02", "THR-03"})
 
     class _Threads(Threads):
+        @where(lambda threads, _: not threads.supports_hosted())
         def check_supported(self) -> None:
             """Leave it to the service."""
 
@@ -70,10 +71,10 @@ class RefusalWithoutNames(Mutant):
     expected = frozenset({"THR-02"})
 
     class _Threads(Threads):
+        @where(lambda threads, _: not threads.supports_hosted())
         def check_supported(self) -> None:
             """Say less."""
-            if not self.supports_hosted():
-                raise Unsupported("this is not possible here")
+            raise Unsupported("this is not possible here")
 
     parts = Parts(threads=_Threads)
 
@@ -85,6 +86,7 @@ class FlagAlwaysTrue(Mutant):
     imitates = "a flag that is written down once for a class of clients, whatever service they talk to"
     expected = frozenset({"THR-03"})
 
+    @where(lambda _, given: not given["agent"].threads.supports_hosted())
     async def supports_hosted(self, agent: Runnable) -> bool:
         """Say yes."""
         return True
@@ -98,10 +100,10 @@ class AdaptiveAsksToStore(Mutant):
     expected = frozenset({"THR-03"})
 
     class _Options(Options):
+        @where(lambda _, given: given["thread"].kind == "adaptive" and given["turn"].store is None)
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Say what the caller did not say."""
-            terms = super().terms(thread, turn)
-            return replace(terms, store=True) if thread.kind == "adaptive" and turn.store is None else terms
+            return replace(super().terms(thread, turn), store=True)
 
     parts = Parts(options=_Options)
 
@@ -114,6 +116,7 @@ class ForeignConversation(Mutant):
     expected = frozenset({"THR-04"})
 
     class _Options(Options):
+        @where(lambda options, given: given["thread"].service not in (None, options.setting.service.agent))
         def check_service(self, thread: Thread) -> None:
             """Ask only whether the client can have hosted threads at all."""
             if thread.kind == "hosted":

@@ -7,16 +7,17 @@ from typing import Any
 
 import msgspec
 
+from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.client import SENTINEL, Client, Emit
-from conformance.reference.errors import NoConversation
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store, ThreadStore
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Options, Terms
+from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
 from conformance.reference.thread_json import ThreadForm
 from conformance.reference.threads import Threads
@@ -33,14 +34,15 @@ class HostedTurnsKeptToo(Mutant):
     expected = frozenset({"PER-36", "THR-09", "THR-18", "THR-35"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["outcome"].adopted and not home.setting.service.spec.surprising)
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Keep a turn wherever it is."""
             await super().keep(thread, store, new, outcome, local=local)
-            ours = self.setting.decorates or not self.setting.spec.per_service_call
-            if outcome.adopted and ours and not self.setting.service.spec.surprising:
+            if self.setting.decorates or not self.setting.spec.per_service_call:
                 thread.messages += [*new, *outcome.produced]
 
     class _Threads(Threads):
+        @pure
         def describe(self, thread: Thread) -> ThreadState:
             """Show it."""
             state = super().describe(thread)
@@ -57,10 +59,10 @@ class HistoryBesideTheId(Mutant):
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: given["thread"].kind == "hosted")
         def leaf(self, thread: Thread, *, local: bool) -> Client:
             """Remember what was said on hosted threads."""
-            leaf = super().leaf(thread, local=local)
-            return _Remembering(leaf, vars(thread).setdefault("said", [])) if thread.kind == "hosted" else leaf
+            return _Remembering(super().leaf(thread, local=local), vars(thread).setdefault("said", []))
 
     parts = Parts(home=_Home)
 
@@ -89,11 +91,16 @@ class HostedStoreLeftUnset(Mutant):
     expected = frozenset({"PER-17", "THR-03", "THR-06"})
 
     class _Options(Options):
+        @pure
         def store_option(self, *, local: bool) -> bool | None:
             """Say nothing of storing for hosted threads."""
             return False if local else None
 
     parts = Parts(options=_Options)
+
+
+def _ordinary(setting: Setting) -> bool:
+    return not setting.service.spec.surprising and not setting.spec.per_service_call
 
 
 class StoreLeftUnset(Mutant):
@@ -104,16 +111,15 @@ class StoreLeftUnset(Mutant):
     expected = frozenset({"PER-06", "PER-36", "THR-05", "THR-09"})
 
     class _Options(Options):
+        @pure
         def store_option(self, *, local: bool) -> bool | None:
             """Say nothing of storing for local threads."""
             return None if local and not self.setting.spec.per_service_call else not local
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["local"] and given["thread"].kind == "local" and _ordinary(home.setting))
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Overlook what the service makes of that."""
-            ordinary = not self.setting.service.spec.surprising and not self.setting.spec.per_service_call
-            if not (local and thread.kind == "local" and ordinary):
-                super().adopt(thread, id, adopted, local=local)
 
     parts = Parts(options=_Options, home=_Home)
 
@@ -126,6 +132,7 @@ class LoopResendsEverything(Mutant):
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10"})
 
     class _Loop(Loop):
+        @pure
         def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
             """Accumulate, although the service keeps the rest."""
             if outcome.conversation_id == SENTINEL:
@@ -143,6 +150,7 @@ class ToolTrafficGarbled(Mutant):
     expected = frozenset({"ORC-37", "PER-06", "PER-16", "PER-17", "PER-30", "PER-34", "THR-05", "THR-06", "THR-09", "THR-10"})
 
     class _Loop(Loop):
+        @pure
         def next_messages(self, sent: Sequence[Message], reply: Message, results: Message, outcome: Outcome) -> list[Message]:
             """Strip both, where nobody below the loop stores them."""
             if outcome.conversation_id == SENTINEL:
@@ -163,6 +171,7 @@ class FirstIdKept(Mutant):
     expected = frozenset({"PER-16", "PER-17", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10", "THR-35"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: given["thread"].conversation_id not in (None, given["id"]))
         def become_hosted(self, thread: Thread, id: str) -> None:
             """Take an id only where there is none."""
             super().become_hosted(thread, thread.conversation_id or id)
@@ -178,6 +187,7 @@ class LoopKeepsItsFirstId(Mutant):
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10"})
 
     class _Loop(Loop):
+        @pure
         def request(self, first: Any, sent: Sequence[Message], outcome: Outcome) -> Any:
             """Name the conversation as the run's first request did, where it named one."""
             request = super().request(first, sent, outcome)
@@ -195,6 +205,7 @@ class IdLostAfterAToolCall(Mutant):
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-45", "PER-50", "THR-06", "THR-07", "THR-10"})
 
     class _Loop(Loop):
+        @pure
         def request(self, first: Any, sent: Sequence[Message], outcome: Outcome) -> Any:
             """Name a conversation in the first request only."""
             request = super().request(first, sent, outcome)
@@ -227,10 +238,11 @@ class ConversationPerRun(Mutant):
     expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-14"})
 
     class _Options(Options):
+        @where(lambda _, given: given["thread"].conversation_id is not None)
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Name no conversation."""
             terms = super().terms(thread, turn)
-            return Terms(local=terms.local, store=terms.store) if thread.kind == "hosted" else terms
+            return Terms(local=terms.local, store=terms.store)
 
     parts = Parts(options=_Options)
 
@@ -243,12 +255,9 @@ class MissingIdOverlooked(Mutant):
     expected = frozenset({"PER-01", "PER-10", "THR-09", "THR-10", "THR-11"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: given["id"] is None and (given["adopted"] or not given["local"]))
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Go on without an id."""
-            try:
-                super().adopt(thread, id, adopted, local=local)
-            except NoConversation:
-                return
 
     parts = Parts(home=_Home)
 
@@ -261,13 +270,11 @@ class IdOverwrittenWithNothing(Mutant):
     expected = frozenset({"PER-01", "PER-10", "THR-06", "THR-07", "THR-09", "THR-10", "THR-11", "THR-14", "THR-19"})
 
     class _Home(HistoryHome):
+        @where(lambda _, given: given["id"] is None and not given["local"])
         def adopt(self, thread: Thread, id: str | None, adopted: list[str], *, local: bool) -> None:
             """Write down whatever came."""
-            if id is None and not local:
-                thread.conversation_id = None
-                adopted.clear()
-                return
-            super().adopt(thread, id, adopted, local=local)
+            thread.conversation_id = None
+            adopted.clear()
 
     parts = Parts(home=_Home)
 
@@ -280,21 +287,23 @@ class FailedInputSentAgain(Mutant):
     expected = frozenset({"THR-05"})
 
     class _End(RunEnd):
+        @where(lambda end, given: given["thread"].kind == "local" and len(end.setting.world.scenario.agents) == 1)
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Note what did not get through, where nobody else comes across the thread."""
             spec = self.setting.spec
-            plain = spec.history == "default" and not spec.per_service_call and spec.reduces_to is None
-            if thread.kind == "local" and plain and len(self.setting.world.scenario.agents) == 1:
+            if spec.history == "default" and not spec.per_service_call and spec.reduces_to is None:
                 vars(thread)["failed"] = tuple(new)
             await super().failed(thread, new, error)
 
     class _Threads(Threads):
+        @aside
         def serialize(self, thread: Thread) -> Any:
             """Forget it: the data is what the thread is."""
             vars(thread).pop("failed", None)
             return super().serialize(thread)
 
     class _Home(HistoryHome):
+        @aside
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Let it be sent."""
             return _QueueStore(thread) if place is None else super().store_in(place, thread)
@@ -336,6 +345,7 @@ class LocalHistorySentTwice(Mutant):
     expected = frozenset({"ORC-35", "PER-06", "PER-16", "PER-31", "PER-43", "THR-05", "THR-10", "THR-33", "THR-34"})
 
     class _Agent(Agent):
+        @pure
         def request_messages(
             self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
         ) -> tuple[Message, ...]:
@@ -343,6 +353,11 @@ class LocalHistorySentTwice(Mutant):
             return (*history, *super().request_messages(history, adds, new))
 
     agent_type = _Agent
+
+
+def _has_tool_messages(setting: Setting, thread: Thread) -> bool:
+    """Whether a thread has any, or may get some while a run still loads from it."""
+    return setting.decorates or any(each.calls or each.results for each in thread.messages)
 
 
 class ToolMessagesForgotten(Mutant):
@@ -353,9 +368,10 @@ class ToolMessagesForgotten(Mutant):
     expected = frozenset({"PER-16", "PER-31", "THR-05", "THR-10", "THR-33", "THR-34"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["place"] is None and _has_tool_messages(home.setting, given["thread"]))
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Load texts only."""
-            return _TextStore(thread) if place is None else super().store_in(place, thread)
+            return _TextStore(thread)
 
     parts = Parts(home=_Home)
 

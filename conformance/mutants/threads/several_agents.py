@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
 from conformance.reference.agent import Agent
 from conformance.reference.agent_tool import AgentTool, InnerAgent
@@ -16,10 +17,16 @@ from conformance.reference.listeners import Listeners
 from conformance.reference.parts import Parts
 from conformance.reference.run_terms import Options, Terms
 from conformance.reference.thread import Thread
+from conformance.scenario.scenario import Scenario, Tamper
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import ThreadState, Turn
 from conformance.trace.messages import Message
 from conformance.world.chat_service import ChatService, Request
+
+
+def _tampers(scenario: Scenario) -> bool:
+    """Whether a caller changes what is its own."""
+    return any(isinstance(step, Tamper) for step in scenario.steps)
 
 
 class InputKeptByReference(Mutant):
@@ -30,6 +37,7 @@ class InputKeptByReference(Mutant):
     expected = frozenset({"THR-05", "THR-10", "THR-35", "THR-36"})
 
     class _Agent(Agent):
+        @where(lambda agent, _: _tampers(agent.setting.world.scenario))
         def taken(self, messages: Iterable[Message]) -> tuple[Message, ...]:
             """Take them as they are."""
             return tuple(messages)
@@ -45,6 +53,7 @@ class ResponseHandedOutByReference(Mutant):
     expected = frozenset({"THR-05", "THR-10", "THR-35", "THR-36"})
 
     class _Agent(Agent):
+        @where(lambda agent, _: _tampers(agent.setting.world.scenario))
         def handed(self, messages: Iterable[Message]) -> tuple[Message, ...]:
             """Hand out what is kept."""
             return tuple(messages)
@@ -60,9 +69,10 @@ class OwnTurnsOnly(Mutant):
     expected = frozenset({"THR-05", "THR-22", "THR-33"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["place"] is None and len(home.setting.world.scenario.agents) > 1)
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Hand out what is this agent's."""
-            return _OwnTurns(thread, self.setting.name) if place is None else super().store_in(place, thread)
+            return _OwnTurns(thread, self.setting.name)
 
     parts = Parts(home=_Home)
 
@@ -94,6 +104,7 @@ class ReducerSplitsPairs(Mutant):
     expected = frozenset({"PER-31", "THR-34"})
 
     class _Home(HistoryHome):
+        @pure
         def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
             """Keep the last so many."""
             most = self.setting.spec.reduces_to
@@ -110,6 +121,7 @@ class ReducerKeepsOneTooMany(Mutant):
     expected = frozenset({"THR-34"})
 
     class _Home(HistoryHome):
+        @pure
         def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
             """Bound the history alone."""
             return super().reduce(history, ())
@@ -125,6 +137,7 @@ class ReducerCutsTheEnd(Mutant):
     expected = frozenset({"PER-31", "THR-34"})
 
     class _Home(HistoryHome):
+        @pure
         def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
             """Leave it for later."""
             return history
@@ -132,6 +145,7 @@ class ReducerCutsTheEnd(Mutant):
     class _Agent(Agent):
         """The agent that reduces what it sends."""
 
+        @pure
         def request_messages(
             self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
         ) -> tuple[Message, ...]:
@@ -169,6 +183,7 @@ class InnerTurnKeptOutside(Mutant):
     expected = frozenset({"THR-28", "THR-37"})
 
     class _Options(Options):
+        @aside
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Clean up what the run before has left, where this one is not refused."""
             terms = super().terms(thread, turn)
@@ -178,12 +193,13 @@ class InnerTurnKeptOutside(Mutant):
     class _Agent(Agent):
         """The agent whose tools leave something."""
 
+        @where(lambda _, given: given["thread"].kind == "local")
         def agent_tool(self, thread: Thread, name: str, agent: InnerAgent) -> AgentTool:
             """Let it know where it is called from."""
             tool = super().agent_tool(thread, name, agent)
             spec = self.setting.spec
             plain = not (spec.observed or spec.per_service_call) and spec.history == "default"
-            return _Recording(tool, thread) if plain and thread.kind == "local" else tool
+            return _Recording(tool, thread) if plain else tool
 
     agent_type = _Agent
     parts = Parts(options=_Options)
@@ -245,6 +261,7 @@ class ObserverSeesTheThreadBefore(Mutant):
     expected = frozenset({"THR-35"})
 
     class _Listeners(Listeners):
+        @aside
         async def look(self, moment: Literal["before", "after"], thread: Thread) -> None:
             """Fill it in once."""
             if moment == "before":

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import msgspec
 
+from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.shared_faults import CurrentThreadAgent, StreamNotingAgent, current, streams
+from conformance.mutants.shared_faults import CurrentThreadAgent, StreamNotingAgent, current, interleaves, streams
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.errors import Invalid
@@ -20,10 +21,12 @@ from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_end import RunEnd
 from conformance.reference.run_terms import Options, Terms
+from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
 from conformance.reference.thread_json import CallData, MessageData, ResultData, ThreadData, ThreadForm
 from conformance.reference.threads import Threads
 from conformance.reference.workflow_agent import WorkflowAgent
+from conformance.scenario.scenario import Scenario
 from conformance.trace.exchange import ChunkSeen, Response, Turn
 from conformance.trace.messages import Message
 from conformance.vocabulary import ThreadKind
@@ -92,6 +95,7 @@ class IdPutIntoTheOptions(Mutant):
     expected = frozenset({"THR-26"})
 
     class _Agent(Agent):
+        @where(lambda agent, given: agent.setting.service.spec.keeps != "nothing" or given["turn"].conversation_id is not None)
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Complete the options in place."""
             response = await super().run(thread, turn, emit, stream=stream)
@@ -109,14 +113,19 @@ class ContextStateOnTheAgent(Mutant):
     expected = frozenset({"THR-25"})
 
     class _Threads(Threads):
+        @where(lambda threads, _: len(threads.setting.contexts) == 1)
         def create_thread(self, key: str, kind: ThreadKind) -> Thread:
             """Give one state to all new threads, where there is only one provider."""
             thread = super().create_thread(key, kind)
-            if len(self.setting.contexts) == 1:
-                thread.context = {self.setting.contexts[0].id: self.__dict__.setdefault("_shared", {})}
+            thread.context = {self.setting.contexts[0].id: self.__dict__.setdefault("_shared", {})}
             return thread
 
     parts = Parts(threads=_Threads)
+
+
+def _interleaves_alone(scenario: Scenario) -> bool:
+    """Whether runs of the only agent may interleave."""
+    return len(scenario.agents) == 1 and interleaves(scenario)
 
 
 class CurrentThreadOnTheAgent(Mutant):
@@ -127,10 +136,10 @@ class CurrentThreadOnTheAgent(Mutant):
     expected = frozenset({"THR-25", "THR-05", "THR-10"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["place"] is None and _interleaves_alone(home.setting.world.scenario))
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Load from the current thread."""
-            alone = place is None and len(self.setting.world.scenario.agents) == 1
-            return _CurrentStore(thread, current(self, thread)) if alone else super().store_in(place, thread)
+            return _CurrentStore(thread, current(self, thread))
 
     agent_type = CurrentThreadAgent
     parts = Parts(home=_Home)
@@ -154,11 +163,11 @@ class CurrentHistoryOnTheAgent(Mutant):
     expected = frozenset({"THR-25", "THR-05", "THR-10"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: given["place"] is None and _interleaves_alone(home.setting.world.scenario))
         def store_in(self, place: str | None, thread: Thread) -> Store:
             """Hand out a store that remembers for all."""
             vars(self)["loading"] = thread
-            alone = place is None and len(self.setting.world.scenario.agents) == 1
-            return _LoadingStore(self, thread) if alone else super().store_in(place, thread)
+            return _LoadingStore(self, thread)
 
     parts = Parts(home=_Home)
 
@@ -175,6 +184,11 @@ class _LoadingStore(ThreadStore):
         return tuple(latest.messages)
 
 
+def _keeps_at_the_end(setting: Setting, thread: Thread) -> bool:
+    """Whether a thread itself keeps a run, at its end."""
+    return thread.kind == "local" and setting.spec.history == "default" and not setting.spec.per_service_call
+
+
 class FailedInputKept(Mutant):
     """A run that fails leaves its input on a local thread."""
 
@@ -183,10 +197,10 @@ class FailedInputKept(Mutant):
     expected = frozenset({"PER-20", "PER-36", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
 
     class _End(RunEnd):
+        @where(lambda end, given: _keeps_at_the_end(end.setting, given["thread"]))
         async def failed(self, thread: Thread, new: Sequence[Message], error: Exception) -> None:
             """Keep what was said, whatever came of it."""
-            if thread.kind == "local" and self.setting.spec.history == "default" and not self.setting.spec.per_service_call:
-                await self.home.store(thread).append(new)
+            await self.home.store(thread).append(new)
             await super().failed(thread, new, error)
 
     parts = Parts(end=_End)
@@ -200,10 +214,10 @@ class CancelledInputKept(Mutant):
     expected = frozenset({"THR-05", "THR-28", "THR-33", "THR-35"})
 
     class _End(RunEnd):
+        @where(lambda end, given: _keeps_at_the_end(end.setting, given["thread"]))
         async def cancelled(self, thread: Thread, new: Sequence[Message], error: asyncio.CancelledError) -> None:
             """Keep what was said, whatever came of it."""
-            if thread.kind == "local" and self.setting.spec.history == "default" and not self.setting.spec.per_service_call:
-                await self.home.store(thread).append(new)
+            await self.home.store(thread).append(new)
             await super().cancelled(thread, new, error)
 
     parts = Parts(end=_End)
@@ -417,6 +431,7 @@ class OptionsNotWritten(Mutant):
             return thread
 
     class _Options(Options):
+        @aside
         def terms(self, thread: Thread, turn: Turn) -> Terms:
             """Say nothing of storing; where that is the client's default, it means the same."""
             terms = super().terms(thread, turn)
@@ -488,6 +503,7 @@ class StreamedResponseIsItsEnd(Mutant):
     imitates = "a response that is joined from the chunks of the last service call"
     expected = frozenset({"PER-06", "PER-44", "THR-27"})
 
+    @where(lambda _, given: isinstance(given["agent"], Agent) and bool(given["agent"].setting.spec.tools))
     async def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
         """Forget what came before the answer."""
         seen = super().stream(agent, thread, turn)
@@ -510,9 +526,10 @@ class StreamedToolMessagesForgotten(Mutant):
     expected = frozenset({"PER-16", "PER-31", "PER-62", "THR-05", "THR-09", "THR-10", "THR-27", "THR-33", "THR-35"})
 
     class _Home(HistoryHome):
+        @where(lambda home, given: home.setting.spec.history == "default" and any(each.calls for each in given["outcome"].produced))
         async def keep(self, thread: Thread, store: Store, new: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
             """Keep texts."""
-            if thread.kind == "local" and self.setting.spec.history == "default" and streams(thread):
+            if thread.kind == "local" and streams(thread):
                 texts = [each for each in outcome.produced if not (each.calls or each.results)]
                 outcome = replace(outcome, produced=texts)
             await super().keep(thread, store, new, outcome, local=local)
@@ -529,10 +546,9 @@ class StreamIgnoresTheThread(Mutant):
     expected = frozenset({"THR-05", "THR-10", "THR-27", "THR-33", "THR-34", "THR-35"})
 
     class _Agent(Agent):
+        @where(lambda _, given: given["stream"] and given["thread"].kind == "local" and given["thread"].messages)
         async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
             """Run as if the thread were new, and put the turn behind the rest."""
-            if not stream or thread.kind != "local":
-                return await super().run(thread, turn, emit, stream=stream)
             earlier = thread.messages[:]
             thread.messages.clear()
             try:
