@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cache, wraps
@@ -36,12 +36,13 @@ It is asked of the reference: what only a mutant notes is not there.
 class Point:
     """A method of the reference. kind: the class of the object that it is called on; for a run, that of its workflow.
 
-    when: the calls that count; None for all of them.
+    when: the calls that count; None for all of them. of_run: it is called on a run.
     """
 
     kind: type
     name: str
     when: Condition | None = None
+    of_run: bool = False
 
 
 @classmethod
@@ -106,8 +107,13 @@ class _Otherwise:
         """Ask both, ours on an object of its own that has all that this one has."""
         other: object = object.__new__(self.ours)
         vars(other).update(vars(this))
-        arguments = {name: given[name] for name in signature(getattr(self.kind, self.name)).parameters if name != "self"}
+        arguments = {name: given[name] for name in _parameters(getattr(self.kind, self.name))}
         return _comparable(getattr(other, self.name)(**arguments)) != _comparable(getattr(this, self.name)(**arguments))
+
+
+@cache
+def _parameters(method: FunctionType) -> tuple[str, ...]:
+    return tuple(signature(method).parameters)[1:]
 
 
 def _comparable(returned: Any) -> Any:
@@ -152,7 +158,7 @@ def _points(mutant: type[Mutant]) -> Iterator[Point]:
         raise Doubt(f"{mutant.name} has other patterns")
     for pattern, kind in Reference.patterns.items():
         yield from _replaced(mutant.patterns[pattern], kind, {"run_type"})
-        yield from (replace(point, kind=kind) for point in _replaced(mutant.patterns[pattern].run_type, kind.run_type))
+        yield from (replace(point, kind=kind, of_run=True) for point in _replaced(mutant.patterns[pattern].run_type, kind.run_type))
 
 
 def _replaced(ours: type, kind: type, but: Collection[str] = ()) -> Iterator[Point]:
@@ -205,22 +211,24 @@ def _is_method(member: Any) -> bool:
 
 
 @contextmanager
-def watching(asked: Iterable[Point]) -> Generator[set[Point]]:
+def watching(asked: Collection[Point]) -> Generator[set[Point]]:
     """Which points are called in threads that begin while this is open: a performance is in one of its own."""
     found: set[Point] = set()
-    left: dict[str, list[Point]] = {}
+    left: dict[tuple[str, type, bool], list[Point]] = {}
     for point in asked:
-        left.setdefault(point.name, []).append(point)
+        left.setdefault((point.name, point.kind, point.of_run), []).append(point)
+    names = {point.name for point in asked}
 
     def look(frame: FrameType, event: str, _argument: object) -> None:
         code = frame.f_code
-        if event != "call" or code.co_name not in left or code.co_varnames[:1] != ("self",):
+        if event != "call" or code.co_name not in names or code.co_varnames[:1] != ("self",):
             return
         arguments = frame.f_locals
-        kind = _kind(arguments)
-        for point in left[code.co_name]:
-            if point.kind is kind and point not in found and (point.when is None or _counts(point.when, arguments)):
-                found.add(point)
+        place = code.co_name, *_kind(arguments)
+        met = [point for point in left.get(place, ()) if point.when is None or _counts(point.when, arguments)]
+        if met:
+            found.update(met)
+            left[place] = [point for point in left[place] if point not in met]
 
     before = threading.gettrace()
     threading.settrace(look)  # not `setprofile`: that would look at every return too, and at every call of a built-in function
@@ -230,12 +238,12 @@ def watching(asked: Iterable[Point]) -> Generator[set[Point]]:
         threading.settrace(before)  # pyright: ignore[reportArgumentType]
 
 
-def _kind(arguments: Mapping[str, Any]) -> type:
+def _kind(arguments: Mapping[str, Any]) -> tuple[type, bool]:
     this: object = arguments["self"]
     if not isinstance(this, WorkflowRun):
-        return type(this)
+        return type(this), False
     workflow: object = vars(this).get("workflow", arguments.get("workflow"))  # `__init__` is called before it has one
-    return type(workflow)
+    return type(workflow), True
 
 
 def _counts(when: Condition, arguments: Mapping[str, Any]) -> bool:

@@ -93,7 +93,7 @@ class _Anew:
 
 def test_a_mutant_replaces_what_its_parts_define_anew():
     assert points(mutant(parts=Parts(home=_Home))) == {Point(HistoryHome, "persist")}
-    assert points(mutant(patterns={**PATTERNS, "sequential": _Sequential})) == {Point(Sequential, "start")}
+    assert points(mutant(patterns={**PATTERNS, "sequential": _Sequential})) == {Point(Sequential, "start", of_run=True)}
     assert points(mutant(stream=lambda self: None)) == {Point(Reference, "stream")}
     assert points(mutant()) == frozenset()
 
