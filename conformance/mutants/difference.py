@@ -8,28 +8,20 @@ the same in a class method `differs`, by the names of methods.
 
 from __future__ import annotations
 
-import threading
 from abc import ABC
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache, wraps
-from inspect import getattr_static, signature
-from types import FrameType, FunctionType
-from typing import Any, Generic, TypeVar, cast
+from functools import cache
+from inspect import getattr_static
+from types import FunctionType
+from typing import Any, Generic, TypeVar
 
 from conformance.implementation.subject import Subject, subject
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import Condition, Otherwise
 from conformance.mutants.variation import Variation
 from conformance.reference.implementation import Caller, Reference
-from conformance.reference.workflow_run import WorkflowRun
 from conformance.vocabulary import plain
-
-Condition = Callable[[Any, Mapping[str, Any]], bool]
-"""Whether a call is one of those in which a replaced method differs: of the object and the arguments that it is called with.
-
-It is asked of the reference: what only a mutant notes is not there.
-"""
 
 
 @dataclass(frozen=True)
@@ -43,81 +35,6 @@ class Point:
     name: str
     when: Condition | None = None
     of_run: bool = False
-
-
-@classmethod
-def nowhere(_cls: type) -> Mapping[str, Condition | None]:
-    """The `differs` of a class that only notes something, for another one: by itself it does what the reference does."""
-    return {}
-
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def where(when: Condition) -> Callable[[_F], _F]:
-    """An override for some calls only: in all others the method that it overrides is called."""
-    return lambda method: cast("_F", _Where(cast("FunctionType", method), when))
-
-
-class _Where:
-    def __init__(self, method: FunctionType, when: Condition) -> None:
-        self._method = method
-        self._when = when
-
-    def __set_name__(self, owner: type[Any], name: str) -> None:
-        names = signature(self._method)
-
-        @wraps(self._method)
-        def chosen(this: Any, *arguments: Any, **named: Any) -> Any:
-            given = names.bind(this, *arguments, **named)
-            given.apply_defaults()
-            if self._when(this, given.arguments):
-                return self._method(this, *arguments, **named)
-            above = cast("Any", super)(owner, this)
-            return getattr(above, name)(*arguments, **named)
-
-        vars(chosen)["differs_where"] = self._when
-        setattr(owner, name, chosen)
-
-
-def aside(method: _F) -> _F:
-    """An override that by itself does what the reference does: it notes something, or heeds what another one noted."""
-    vars(method)["differs_where"] = None
-    return method
-
-
-def pure(method: _F) -> _F:
-    """An override that does nothing but return something: it counts where that is something else.
-
-    What it returns has to be all that matters: not whether it is the very same object.
-    """
-    vars(method)["differs_where"] = _Otherwise
-    return method
-
-
-@dataclass(frozen=True)
-class _Otherwise:
-    """Whether a method of ours returns something else than that of the reference."""
-
-    ours: type[Any]
-    kind: type[Any]
-    name: str
-
-    def __call__(self, this: object, given: Mapping[str, Any]) -> bool:
-        """Ask both, ours on an object of its own that has all that this one has."""
-        other: object = object.__new__(self.ours)
-        vars(other).update(vars(this))
-        arguments = {name: given[name] for name in _parameters(getattr(self.kind, self.name))}
-        return _comparable(getattr(other, self.name)(**arguments)) != _comparable(getattr(this, self.name)(**arguments))
-
-
-@cache
-def _parameters(method: FunctionType) -> tuple[str, ...]:
-    return tuple(signature(method).parameters)[1:]
-
-
-def _comparable(returned: Any) -> Any:
-    return list(cast("Sequence[Any]", returned)) if isinstance(returned, (list, tuple)) else returned
 
 
 class Doubt(Exception):
@@ -180,8 +97,8 @@ def _replaced(ours: type, kind: type, but: Collection[str] = ()) -> Iterator[Poi
 def _marked(point: Point, method: Any, ours: type) -> Iterator[Point]:
     """The calls of a method that count, as far as it is marked."""
     when = vars(method).get("differs_where", ...) if isinstance(method, FunctionType) else ...
-    if when is _Otherwise:
-        yield replace(point, when=_Otherwise(ours, point.kind, point.name))
+    if when is Otherwise:
+        yield replace(point, when=Otherwise(ours, point.kind, point.name))
     elif when is not None:
         yield point if when is ... else replace(point, when=when)
 
@@ -208,46 +125,3 @@ def _names(each: type, kind: type) -> Iterator[str]:
 
 def _is_method(member: Any) -> bool:
     return isinstance(member.fget if isinstance(member, property) else member, FunctionType)
-
-
-@contextmanager
-def watching(asked: Collection[Point]) -> Generator[set[Point]]:
-    """Which points are called in threads that begin while this is open: a performance is in one of its own."""
-    found: set[Point] = set()
-    left: dict[tuple[str, type, bool], list[Point]] = {}
-    for point in asked:
-        left.setdefault((point.name, point.kind, point.of_run), []).append(point)
-    names = {point.name for point in asked}
-
-    def look(frame: FrameType, event: str, _argument: object) -> None:
-        code = frame.f_code
-        if event != "call" or code.co_name not in names or code.co_varnames[:1] != ("self",):
-            return
-        arguments = frame.f_locals
-        place = code.co_name, *_kind(arguments)
-        met = [point for point in left.get(place, ()) if point.when is None or _counts(point.when, arguments)]
-        if met:
-            found.update(met)
-            left[place] = [point for point in left[place] if point not in met]
-
-    before = threading.gettrace()
-    threading.settrace(look)  # not `setprofile`: that would look at every return too, and at every call of a built-in function
-    try:
-        yield found
-    finally:
-        threading.settrace(before)  # pyright: ignore[reportArgumentType]
-
-
-def _kind(arguments: Mapping[str, Any]) -> tuple[type, bool]:
-    this: object = arguments["self"]
-    if not isinstance(this, WorkflowRun):
-        return type(this), False
-    workflow: object = vars(this).get("workflow", arguments.get("workflow"))  # `__init__` is called before it has one
-    return type(workflow), True
-
-
-def _counts(when: Condition, arguments: Mapping[str, Any]) -> bool:
-    try:
-        return when(arguments["self"], arguments)
-    except Exception:  # an error here would end the watching: then it counts
-        return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.mutants.difference import aside
+from conformance.mutants.overrides import aside
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.history_home import HistoryHome

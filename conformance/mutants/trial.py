@@ -21,8 +21,9 @@ from conformance.implementation.subject import Subject, subject
 from conformance.judging.material import Material, shipped
 from conformance.judging.search import draw
 from conformance.judging.survey import GIVE_UP
-from conformance.mutants.difference import Doubt, Point, points, stand_in, watching
+from conformance.mutants.difference import Doubt, Point, points, stand_in
 from conformance.mutants.mutant import Mutant, check
+from conformance.mutants.watching import Watched
 from conformance.rules.rule import Rule
 from conformance.scenario.identity import scenario_id
 from conformance.scenario.scenario import Scenario
@@ -96,6 +97,7 @@ class Trial:
         default_factory=dict[tuple[Area, Sort, bool], list[tuple[str, Scenario]]]
     )
     _known: dict[tuple[Sort, int], Known] = field(default_factory=dict[tuple[Sort, int], Known])
+    _watched: Watched | None = None
 
     def frozen(self, area: Area, under_test: Subject, *, all: bool) -> Sequence[tuple[str, Scenario]]:
         """What is frozen of an area, as far as the subject can be asked to perform it, by name. all: not only the fixtures."""
@@ -180,11 +182,15 @@ class Trial:
         place = (suspect.reference.capabilities, suspect.reference.policies), id(scenario)
         known = self._known.get(place)
         if known is None or not suspect.points <= known.asked:
-            asked = self.points | suspect.points
-            with watching(asked) as called:
-                trace = performed(scenario, suspect.reference, STEP_TIMEOUT)
-            known = self._known[place] = Known(scenario, trace, asked, frozenset(called))
+            watched = self._watching(suspect.points)
+            trace, called = watched.performed(scenario, suspect.reference)
+            known = self._known[place] = Known(scenario, trace, watched.points, called)
         return known if known.trace.broken is None else None
+
+    def _watching(self, points: frozenset[Point]) -> Watched:
+        if self._watched is None or not points <= self._watched.points:
+            self._watched = Watched(self.points | points)
+        return self._watched
 
 
 def _digest(events: Events) -> bytes:

@@ -12,11 +12,13 @@ from conformance.harness.execution import performed
 from conformance.harness.runner import STEP_TIMEOUT
 from conformance.implementation.subject import subject
 from conformance.judging.material import shipped
-from conformance.mutants.difference import Doubt, Point, aside, nowhere, points, pure, stand_in, watching, where
+from conformance.mutants.difference import Doubt, Point, points, stand_in
 from conformance.mutants.mutant import Mutant, mutants
+from conformance.mutants.overrides import aside, nowhere, pure, where
 from conformance.mutants.persistence.faulty_homes import Front, Fronted, behind
 from conformance.mutants.persistence.ordinary_runs import PER_RUN
 from conformance.mutants.trial import Suspect, Trial
+from conformance.mutants.watching import Watched
 from conformance.reference.agent import Agent
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.implementation import Reference
@@ -112,11 +114,10 @@ def test_an_override_counts_as_it_is_marked():
     found = {point.name: point for point in points(mutant(parts=Parts(home=_Marked)))}
     assert found.keys() == {"stays_local", "reduce"}
     assert found["stays_local"] == Point(HistoryHome, "stays_local", _is_local)
-    with watching(found.values()) as called:
-        performed(conversation("hello"), subject(Reference), STEP_TIMEOUT)
+    watched = Watched(found.values())
+    _, called = watched.performed(conversation("hello"), subject(Reference))
     assert called == {found["stays_local"]}, "nothing is cut from an empty history"
-    with watching(found.values()) as called:
-        performed(conversation("hello", "once more"), subject(Reference), STEP_TIMEOUT)
+    _, called = watched.performed(conversation("hello", "once more"), subject(Reference))
     assert called == set(found.values())
 
 
@@ -161,13 +162,9 @@ def test_points_are_called_where_the_reference_calls_them():
     asked = {Point(Agent, "run"), Point(Agent, "resume"), Point(HistoryHome, "store"), Point(Sequential, "start")}
     never = Point(HistoryHome, "store", lambda home, arguments: arguments["thread"].kind == "hosted")
     wrong = Point(HistoryHome, "store", lambda home, arguments: arguments["nothing"])
-    with watching([*asked, never, wrong]) as called:
-        performed(conversation("hello"), subject(Reference), STEP_TIMEOUT)
+    trace, called = Watched([*asked, never, wrong]).performed(conversation("hello"), subject(Reference))
     assert called == {Point(Agent, "run"), Point(HistoryHome, "store"), wrong}, "what cannot be told counts"
-    with watching(asked) as called:
-        pass
-    performed(conversation("hello"), subject(Reference), STEP_TIMEOUT)
-    assert not called, "it looks no longer"
+    assert trace.events == performed(conversation("hello"), subject(Reference), STEP_TIMEOUT).events, "it only looks"
 
 
 def _sample(draw: Random) -> Iterator[tuple[Suspect, Trial, str, Scenario]]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.faulty_parts import Default, Direct, everywhere, signed_by, works
+from conformance.mutants.overrides import where
 from conformance.reference.agent import Agent
 from conformance.reference.patterns import PATTERNS, Concurrent, Course, Handoff, Managed, Sequential
 from conformance.reference.workflow import Workflow

@@ -8,9 +8,9 @@ from itertools import groupby
 
 import msgspec
 
-from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.faulty_parts import nests
+from conformance.mutants.overrides import aside, where
 from conformance.reference.patterns import Sequential
 from conformance.reference.thread import Thread
 from conformance.reference.workflow_agent import WorkflowAgent

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import where
 from conformance.reference.workflow_agent import WorkflowAgent
 from conformance.reference.workflow_run import WorkflowRun
 from conformance.trace.exchange import OutputSeen, Pending, Response

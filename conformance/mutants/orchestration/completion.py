@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.faulty_parts import Direct, everywhere, responds, streams
+from conformance.mutants.overrides import aside, where
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit, LeafClient
 from conformance.reference.errors import Invalid

@@ -7,9 +7,9 @@ from contextlib import aclosing
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.faulty_parts import Default, Direct, everywhere, responds
+from conformance.mutants.overrides import aside, pure, where
 from conformance.mutants.shared_faults import interleaves
 from conformance.reference.patterns import PATTERNS, Concurrent
 from conformance.reference.workflow import Workflow

@@ -8,7 +8,7 @@ from typing import cast
 
 import msgspec
 
-from conformance.mutants.difference import nowhere, pure
+from conformance.mutants.overrides import nowhere, pure
 from conformance.reference.patterns import PATTERNS, Concurrent
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun

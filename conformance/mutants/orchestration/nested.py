@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import msgspec
 
-from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.faulty_parts import Direct, everywhere, nests, responds
+from conformance.mutants.overrides import aside, where
 from conformance.reference.agent import Agent
 from conformance.reference.patterns import PATTERNS, Custom, Sequential
 from conformance.reference.workflow import Workflow

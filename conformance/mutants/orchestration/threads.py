@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.orchestration.faulty_parts import abandons, everywhere, runs_in
+from conformance.mutants.overrides import aside, where
 from conformance.reference.agent import Agent
 from conformance.reference.patterns import PATTERNS, Handoff, Managed
 from conformance.reference.thread import Thread

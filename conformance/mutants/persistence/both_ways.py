@@ -9,8 +9,8 @@ from typing import Self
 
 import msgspec
 
-from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import aside, pure, where
 from conformance.mutants.persistence.faulty_homes import Front, FrontedHome, behind
 from conformance.mutants.persistence.ordinary_runs import PER_RUN, SWITCHING, AnyRuns, streaming
 from conformance.mutants.shared_faults import CurrentThreadAgent, StreamNotingAgent, current, interleaves, streams

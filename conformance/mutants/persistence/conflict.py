@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from conformance.mutants.difference import pure, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import pure, where
 from conformance.mutants.persistence.faulty_homes import Copying
 from conformance.mutants.shared_faults import StreamNotingAgent, streams
 from conformance.reference.agent import Agent

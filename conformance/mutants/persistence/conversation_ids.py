@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import aside, pure, where
 from conformance.mutants.persistence.faulty_homes import Copying, ResumingAgent
 from conformance.mutants.persistence.ordinary_runs import ORDINARY, PER_CALL
 from conformance.reference.agent import Agent

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import msgspec
 
-from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import aside, where
 from conformance.mutants.persistence.faulty_homes import Copying, Front, ResumingAgent, behind
 from conformance.mutants.persistence.ordinary_runs import ASKING, ORDINARY, PER_CALL, PER_RUN, calling
 from conformance.reference.client import Client, LeafClient

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import where
 from conformance.mutants.persistence.ordinary_runs import ENDING
 from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts

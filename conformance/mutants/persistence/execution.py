@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import msgspec
 
-from conformance.mutants.difference import pure, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import pure, where
 from conformance.mutants.persistence.ordinary_runs import AnyRuns
 from conformance.reference.agent import Agent
 from conformance.reference.agent_tool import AgentTool, InnerAgent

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import msgspec
 
-from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import aside, where
 from conformance.mutants.persistence.faulty_homes import Front, MakingUp, NotesFailures, behind
 from conformance.mutants.persistence.ordinary_runs import FAILING, FAILING_TOOLS, calling
 from conformance.reference.agent import Agent

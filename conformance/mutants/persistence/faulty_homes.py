@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from conformance.mutants.difference import Condition, where
+from conformance.mutants.overrides import Condition, where
 from conformance.mutants.persistence.ordinary_runs import ASKING, AnyRuns
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import aside, pure, where
 from conformance.mutants.persistence.faulty_homes import Front, behind
 from conformance.mutants.persistence.ordinary_runs import ENDING, FAILING, ORDINARY, PER_CALL, PER_RUN, supplying
 from conformance.reference.agent import Agent

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import msgspec
 
-from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import aside, where
 from conformance.mutants.persistence.faulty_homes import (
     Front,
     FrontedHome,

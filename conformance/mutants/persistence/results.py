@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from conformance.mutants.difference import pure, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import pure, where
 from conformance.mutants.persistence.faulty_homes import Front, ResumingAgent, behind
 from conformance.mutants.persistence.ordinary_runs import FAILING_TOOLS, AnyRuns
 from conformance.reference.agent import Agent

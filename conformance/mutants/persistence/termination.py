@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import where
 from conformance.mutants.persistence.faulty_homes import Front, behind
 from conformance.mutants.persistence.ordinary_runs import ENDING, calling, supplying
 from conformance.reference.agent import Agent

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.mutants.difference import pure, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import pure, where
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.parts import Parts
 from conformance.reference.run_end import RunEnd

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import where
 from conformance.reference.client import Client, Emit, LeafClient
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import aside, where
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.errors import Conflict

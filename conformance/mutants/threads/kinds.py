@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conformance.mutants.difference import where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import where
 from conformance.reference.errors import Unsupported
 from conformance.reference.implementation import Runnable
 from conformance.reference.parts import Parts

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import aside, pure, where
 from conformance.reference.agent import Agent
 from conformance.reference.client import SENTINEL, Client, Emit
 from conformance.reference.history_home import HistoryHome

@@ -7,8 +7,8 @@ from typing import Literal, cast
 
 import msgspec
 
-from conformance.mutants.difference import aside, pure, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import aside, pure, where
 from conformance.reference.agent import Agent
 from conformance.reference.agent_tool import AgentTool, InnerAgent
 from conformance.reference.history_home import HistoryHome

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import msgspec
 
-from conformance.mutants.difference import aside, where
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import aside, where
 from conformance.mutants.shared_faults import CurrentThreadAgent, StreamNotingAgent, current, interleaves, streams
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
