@@ -23,7 +23,7 @@ from conformance.judging.search import draw
 from conformance.judging.survey import GIVE_UP
 from conformance.mutants.difference import Doubt, Point, points, stand_in
 from conformance.mutants.mutant import Mutant, check
-from conformance.mutants.watching import Watched
+from conformance.mutants.watching import Seen, Watched
 from conformance.rules.rule import Rule
 from conformance.scenario.identity import scenario_id
 from conformance.scenario.scenario import Scenario
@@ -33,6 +33,7 @@ from conformance.vocabulary import Area, Capability, Policies, lacking
 SEED = 20_251
 
 Events = tuple[AnyEvent, ...]
+Named = tuple[str, Scenario]
 Sort = tuple[frozenset[Capability], Policies]
 """What an implementation declares: all that a judgement takes from it beside the events."""
 
@@ -93,28 +94,42 @@ class Trial:
     _pools: dict[tuple[Area, frozenset[Capability], int], list[Scenario]] = field(
         default_factory=dict[tuple[Area, frozenset[Capability], int], list[Scenario]]
     )
-    _frozen: dict[tuple[Area, Sort, bool], list[tuple[str, Scenario]]] = field(
-        default_factory=dict[tuple[Area, Sort, bool], list[tuple[str, Scenario]]]
-    )
+    _frozen: dict[tuple[Area, Sort, bool], list[Named]] = field(default_factory=dict[tuple[Area, Sort, bool], list[Named]])
     _known: dict[tuple[Sort, int], Known] = field(default_factory=dict[tuple[Sort, int], Known])
+    _read: dict[Area, tuple[list[Named], list[Named]]] = field(default_factory=dict[Area, tuple[list[Named], list[Named]]])
+    _scenarios: dict[bytes, Scenario] = field(default_factory=dict[bytes, Scenario])
+    _seen: dict[int, list[Seen]] = field(default_factory=dict[int, list[Seen]])
     _watched: Watched | None = None
 
-    def frozen(self, area: Area, under_test: Subject, *, all: bool) -> Sequence[tuple[str, Scenario]]:
+    def frozen(self, area: Area, under_test: Subject, *, all: bool) -> Sequence[Named]:
         """What is frozen of an area, as far as the subject can be asked to perform it, by name. all: not only the fixtures."""
         place = area, (under_test.capabilities, under_test.policies), all
         if place not in self._frozen:
             self._frozen[place] = list(self._find_frozen(area, under_test, all=all))
         return self._frozen[place]
 
-    def _find_frozen(self, area: Area, under_test: Subject, *, all: bool) -> Iterator[tuple[str, Scenario]]:
-        found = [(f"fixture {name}", scenario) for name, scenario in self.material.fixtures(area)]
+    def _find_frozen(self, area: Area, under_test: Subject, *, all: bool) -> Iterator[Named]:
+        fixtures, corpus = self._stored(area)
+        found = list(fixtures)
         if all:
             matrix = self.material.matrix(area, under_test.capabilities, under_test.policies)
-            found += [(f"the scenario {scenario.title!r}", scenario) for scenario in matrix]
-            found += [(f"the scenario {scenario_id(scenario)} of the corpus", scenario) for scenario in self.material.corpus(area)]
+            found += [(f"the scenario {scenario.title!r}", self._one(scenario)) for scenario in matrix]
+            found += corpus
         return ((name, each) for name, each in found if not lacking(self.material.needs(each), under_test.capabilities))
 
-    def pool(self, area: Area, under_test: Subject, count: int) -> Iterator[tuple[str, Scenario]]:
+    def _stored(self, area: Area) -> tuple[list[Named], list[Named]]:
+        """The fixtures and the corpus of an area, read once."""
+        if area not in self._read:
+            fixtures = [(f"fixture {name}", scenario) for name, scenario in self.material.fixtures(area)]
+            corpus = [(f"the scenario {scenario_id(scenario)} of the corpus", scenario) for scenario in self.material.corpus(area)]
+            self._read[area] = fixtures, corpus
+        return self._read[area]
+
+    def _one(self, scenario: Scenario) -> Scenario:
+        """Of equal scenarios always the same one."""
+        return self._scenarios.setdefault(msgspec.json.encode(scenario), scenario)
+
+    def pool(self, area: Area, under_test: Subject, count: int) -> Iterator[Named]:
         """The generated scenarios, in the order in which they are drawn."""
         known = area, under_test.capabilities, count
         if known not in self._pools:
@@ -123,9 +138,7 @@ class Trial:
         for number, scenario in enumerate(self._pools[known], start=1):
             yield f"generated scenario {number}", scenario
 
-    def violated(
-        self, area: Area, suspect: Suspect, scenarios: Iterable[tuple[str, Scenario]]
-    ) -> Iterator[tuple[frozenset[str], Broken | None]]:
+    def violated(self, area: Area, suspect: Suspect, scenarios: Iterable[Named]) -> Iterator[tuple[frozenset[str], Broken | None]]:
         """For one scenario after another in which ways rules are broken, and what broke else. Ends early where too much does."""
         declares = suspect.subject
         judging = [rule for rule in self.rules if rule.area == area and not rule.missing(declares.capabilities, declares.policies)]
@@ -182,15 +195,26 @@ class Trial:
         place = (suspect.reference.capabilities, suspect.reference.policies), id(scenario)
         known = self._known.get(place)
         if known is None or not suspect.points <= known.asked:
-            watched = self._watching(suspect.points)
-            trace, called = watched.performed(scenario, suspect.reference)
-            known = self._known[place] = Known(scenario, trace, watched.points, called)
+            known = self._known[place] = self._found(suspect.reference, suspect.points, scenario)
         return known if known.trace.broken is None else None
 
-    def _watching(self, points: frozenset[Point]) -> Watched:
+    def _found(self, reference: Subject, points: frozenset[Point], scenario: Scenario) -> Known:
+        """Find that out: where a reference of another sort did not ask for what makes the sort, it did the same."""
         if self._watched is None or not points <= self._watched.points:
             self._watched = Watched(self.points | points)
-        return self._watched
+            self._seen.clear()
+        of_all = self._seen.setdefault(id(scenario), [])
+        seen = next((each for each in of_all if _same(each, reference)), None)
+        if seen is None:
+            seen = self._watched.performed(scenario, reference)
+            of_all.append(seen)
+        trace = msgspec.structs.replace(seen.trace, policies=reference.policies)
+        return Known(scenario, trace, self._watched.points, seen.called)
+
+
+def _same(seen: Seen, reference: Subject) -> bool:
+    alike = all(getattr(seen.trace.policies, name) == getattr(reference.policies, name) for name in seen.asked)
+    return alike and frozenset(seen.trace.capabilities) == reference.capabilities
 
 
 def _digest(events: Events) -> bytes:

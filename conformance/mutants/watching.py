@@ -1,9 +1,9 @@
-"""The reference, watched: it does what it does, and notes which points are called on the way."""
+"""The reference, watched: it does what it does, and notes which points are called on the way, and which policies it asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial, wraps
 from inspect import getattr_static
 from types import FunctionType
@@ -19,7 +19,16 @@ from conformance.reference.parts import Parts
 from conformance.reference.workflow import Workflow
 from conformance.scenario.scenario import Scenario
 from conformance.trace.trace import Trace
-from conformance.vocabulary import Pattern
+from conformance.vocabulary import Pattern, Policies
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A trace of the reference, the points that it called, and the policies that it asked for: another one of these is no other."""
+
+    trace: Trace
+    called: frozenset[Point]
+    asked: frozenset[str]
 
 
 class Watched:
@@ -29,12 +38,14 @@ class Watched:
         self.points = frozenset(points)
         self._looking = False
         self._called: set[Point] = set()
+        self._asked: set[str] = set()
         self._methods: dict[tuple[type, bool], dict[str, list[Point]]] = {}
         for point in self.points:
             self._methods.setdefault((point.kind, point.of_run), {}).setdefault(point.name, []).append(point)
         self._left: list[tuple[list[Point], list[Point]]] = []
         parts = {part.name: self._watch(getattr(Reference.parts, part.name)) for part in fields(Reference.parts)}
-        members = {
+        members: dict[str, Any] = {
+            "__init__": self._made,
             "agent_type": self._watch(Reference.agent_type),
             "agent_wrapper": self._watch(Reference.agent_wrapper),
             "parts": Parts(**parts),
@@ -42,14 +53,23 @@ class Watched:
         }
         self._kind = cast("type[Reference]", type("Reference", (self._watch(Reference),), members))
 
-    def performed(self, scenario: Scenario, reference: Subject) -> tuple[Trace, frozenset[Point]]:
-        """The trace of a reference, and which points it calls."""
+    def performed(self, scenario: Scenario, reference: Subject) -> Seen:
+        """What a reference does, and what it calls and asks for on the way."""
         self._called.clear()
+        self._asked.clear()
         for every, left in self._left:
             left[:] = every
         arguments = cast("partial[Reference]", reference.origin).keywords
         trace = performed(scenario, replace(reference, origin=partial(self._kind, **arguments)), STEP_TIMEOUT)
-        return trace, frozenset(self._called)
+        return Seen(trace, frozenset(self._called), frozenset(self._asked))
+
+    @property
+    def _made(self) -> Callable[..., None]:
+        def made(reference: Reference, **arguments: Any) -> None:
+            Reference.__init__(reference, **arguments)
+            reference.conduct = cast("Policies", _Asking(reference.policies, self._asked))
+
+        return made
 
     def _watch_pattern(self, pattern: Pattern) -> type[Workflow]:
         kind = Reference.patterns[pattern]
@@ -85,6 +105,18 @@ class Watched:
             left[:] = [point for point in left if point not in met]
         finally:
             self._looking = False
+
+
+class _Asking:
+    """Policies that note which of them somebody asks for."""
+
+    def __init__(self, policies: Policies, asked: set[str]) -> None:
+        self._policies = policies
+        self._asked = asked
+
+    def __getattr__(self, name: str) -> Any:
+        self._asked.add(name)
+        return getattr(self._policies, name)
 
 
 def _counts(when: Condition, given: Mapping[str, Any]) -> bool:

@@ -115,10 +115,10 @@ def test_an_override_counts_as_it_is_marked():
     assert found.keys() == {"stays_local", "reduce"}
     assert found["stays_local"] == Point(HistoryHome, "stays_local", _is_local)
     watched = Watched(found.values())
-    _, called = watched.performed(conversation("hello"), subject(Reference))
-    assert called == {found["stays_local"]}, "nothing is cut from an empty history"
-    _, called = watched.performed(conversation("hello", "once more"), subject(Reference))
-    assert called == set(found.values())
+    assert watched.performed(conversation("hello"), subject(Reference)).called == {found["stays_local"]}, (
+        "nothing is cut from an empty history"
+    )
+    assert watched.performed(conversation("hello", "once more"), subject(Reference)).called == set(found.values())
 
 
 def test_an_override_for_some_calls_leaves_the_others_to_the_reference():
@@ -162,9 +162,11 @@ def test_points_are_called_where_the_reference_calls_them():
     asked = {Point(Agent, "run"), Point(Agent, "resume"), Point(HistoryHome, "store"), Point(Sequential, "start")}
     never = Point(HistoryHome, "store", lambda home, arguments: arguments["thread"].kind == "hosted")
     wrong = Point(HistoryHome, "store", lambda home, arguments: arguments["nothing"])
-    trace, called = Watched([*asked, never, wrong]).performed(conversation("hello"), subject(Reference))
-    assert called == {Point(Agent, "run"), Point(HistoryHome, "store"), wrong}, "what cannot be told counts"
-    assert trace.events == performed(conversation("hello"), subject(Reference), STEP_TIMEOUT).events, "it only looks"
+    seen = Watched([*asked, never, wrong]).performed(conversation("hello"), subject(Reference))
+    assert seen.called == {Point(Agent, "run"), Point(HistoryHome, "store"), wrong}, "what cannot be told counts"
+    assert seen.trace == performed(conversation("hello"), subject(Reference), STEP_TIMEOUT), "it only looks"
+    assert "injected_messages" in seen.asked
+    assert "store_conflict" not in seen.asked
 
 
 def _sample(draw: Random) -> Iterator[tuple[Suspect, Trial, str, Scenario]]:
