@@ -22,6 +22,7 @@ from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
 from conformance.reference.tools import AnyTool
 from conformance.scenario.scenario import Run
+from conformance.scenario.specs import AgentSpec
 from conformance.trace.exchange import Response
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Request
@@ -102,6 +103,11 @@ class FailedInputSentWithTheNextRun(Mutant):
     parts = Parts(end=_End)
 
 
+def _may_raise(spec: AgentSpec) -> bool:
+    """Whether a tool of an agent may raise, as one that is an agent does where that fails."""
+    return any(tool.raises is not None or tool.agent is not None for tool in spec.tools.values())
+
+
 class FailedToolLeavesItsCallOpen(Mutant):
     """A tool that raises ends the run with what there was, and its call has no result."""
 
@@ -114,7 +120,7 @@ class FailedToolLeavesItsCallOpen(Mutant):
     class _Agent(Agent):
         """The agent whose tools fail the loop."""
 
-        @where(lambda agent, given: any(each.raises for each in agent.setting.spec.tools.values()) and FAILING_TOOLS(agent, given))
+        @where(lambda agent, given: _may_raise(agent.setting.spec) and FAILING_TOOLS(agent, given))
         def tools_of(self, thread: Thread) -> Mapping[str, AnyTool]:
             """Let errors of tools go through the loop."""
             return {name: cast("AnyTool", _Fatal(tool)) for name, tool in super().tools_of(thread).items()}
