@@ -11,9 +11,9 @@ from talks import NEW_IDS, ONE_ID, SURPRISING, hosted_turn, local_turn, run, tal
 from written import Written, calls, message, results
 
 from conformance.judging.exclusions import Place
-from conformance.scenario.scenario import Respond, Run, Scenario
+from conformance.scenario.scenario import Respond, Run, Scenario, Serialize
 from conformance.scenario.specs import AgentSpec, ContextSpec, ExecutorSpec, ManagerSpec, ServiceSpec, ToolSpec, WorkflowSpec
-from conformance.trace.adapter_events import AgentCreated, Observed
+from conformance.trace.adapter_events import AgentCreated, Observed, Serialized
 from conformance.trace.harness_events import Abandoned, ContextInvoked, ContextInvoking, Moment, Observing
 from conformance.trace.messages import Message
 
@@ -290,6 +290,24 @@ def _says(scenario: Scenario, *names: str) -> Written:
     return written
 
 
+def keeps_a_providers_copy_on_the_thread() -> Written:
+    """`provider_copy` is written, and the provider keeps its copies on the thread itself, not in a store of its own."""
+    scenario = talk("hosted", run("one"), Serialize(thread="t"), service=ONE_ID, history="provider")
+    written = Written(scenario, provider_copy="written").created("t", "hosted", hidden=True).run("t").called("one", store=True)
+    written.replied("1", conversation_id="a-1", kept=True).appended("one", "=1").returned("1")
+    written.described("t", "hosted", hidden=True, conversation_id="a-1")
+    return written.step(2).event(Serialized, outside=True, thread="t", data={"id": "a-1", "copy": ["one", "1"]})
+
+
+def keeps_what_it_asked_while_a_call_waits() -> Written:
+    """While a call waits for its approval the data of a hosted thread holds the request that led to it."""
+    asking = {"weather": ToolSpec(approval=True)}
+    written = Written(talk("hosted", run("one"), Serialize(thread="t"), service=ONE_ID, tools=asking)).created("t", "hosted")
+    written.run("t").called("one", store=True).replied(calls("c1", weather={}), conversation_id="a-1", kept=True)
+    written.pending(id="c1", tool="weather").described("t", "hosted", hidden=True, conversation_id="a-1")
+    return written.step(2).event(Serialized, outside=True, thread="t", data={"id": "a-1", "asked": "one", "waiting": "c1"})
+
+
 NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     store_false_is_honoured: (
         ("THR-03", 3, "contradicted otherwise"),
@@ -303,6 +321,8 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
         ("THR-17", 0, "nothing to transform yet"),
     ),
     refused_for_its_service: (("THR-17", 0, "on another agents conversation"),),
+    keeps_a_providers_copy_on_the_thread: (("THR-44", 0, "copied by a provider"),),
+    keeps_what_it_asked_while_a_call_waits: (("THR-44", 0, "a call waits"),),
     reduces_what_was_added: (("THR-32", 0, "bounded history"),),
     sends_what_is_new_where_history_is_the_callers: (("THR-34", 0, "callers history"),),
     goes_on_while_a_call_waits: (("THR-05", 0, "overtaken"), ("THR-10", 0, "overtaken")),
