@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from conformance.reference.client import SENTINEL, Client, DeafClient, LeafClient, PersistingClient, with_adds
+from conformance.reference.client import SENTINEL, Client, DeafClient, LeafClient, PersistingClient, closed, with_adds
 from conformance.reference.errors import Conflict, NoConversation
 from conformance.reference.history_stores import ProviderStore, ScatteredStore, Store, ThreadStore, reduced
 from conformance.reference.loop import Outcome
@@ -36,8 +36,9 @@ class HistoryHome:
         return ThreadStore(thread) if place is None else ProviderStore(self.setting.world.history(place), thread, place)
 
     def reduce(self, history: Sequence[Message], new: Sequence[Message]) -> Sequence[Message]:
-        """What is sent of a local thread's history."""
-        return history if self.setting.spec.reduces_to is None else reduced(history, new, self.setting.spec.reduces_to)
+        """What is sent of a local thread's history; the results that open calls get count too."""
+        most = self.setting.spec.reduces_to
+        return history if most is None else reduced(closed(history, new), new, most)
 
     def leaf(self, thread: Thread, *, local: bool) -> Client:
         """The client at the bottom of the stack."""

@@ -95,6 +95,13 @@ def out_of_resets(_: ExecutionView, casting: Casting) -> bool:
     return casting.workflow.max_resets is not None and ended_by(casting.each.spec.manager, casting.workflow) == "either"
 
 
+@condition
+def child_that_may_fail(execution: ExecutionView, casting: Casting) -> bool:
+    """The workflow is a child, something in the run fails, and a concurrent parent may answer without it."""
+    child = casting.workflow != casting.each.workflow
+    return child and execution.policies.failing_participant != "fails" and failures.faulty(execution, casting.each)
+
+
 UNSURE = (shares_agents, managers_share_a_script)
 """Where nobody can tell who was asked for whom."""
 
@@ -156,7 +163,9 @@ def _everyone_at_once(execution: ExecutionView, casting: Casting) -> Iterator[Fi
     )
 
 
-@clause(each=casting, when=[of_pattern("group_chat", "magentic"), succeeded], leaves_alone=[*UNSURE, out_of_resets])
+@clause(
+    each=casting, when=[of_pattern("group_chat", "magentic"), succeeded], leaves_alone=[*UNSURE, out_of_resets, child_that_may_fail]
+)
 def _whoever_is_picked(execution: ExecutionView, casting: Casting) -> Iterator[Finding]:
     """Group chat and Magentic: whoever is picked is asked."""
     yield _in_order(execution, casting)

@@ -71,3 +71,7 @@ def test_orc_39_leaves_alone():
     assert left_alone(asked(Written(managers).run(), "a").completed("A"), "ORC-39") == {"managers share a script"}
     resets = flow("magentic", "a", runs=(run(manager=ManagerSpec(picks=("a",))),), max_resets=0)
     assert left_alone(Written(resets).run().completed("over"), "ORC-39") == {"out of resets"}
+    picking = {"x": WorkflowSpec(pattern="group_chat", participants=("b",))}
+    beside = flow("concurrent", "a", "x", others=picking, runs=(run(manager=ManagerSpec(picks=("b", "b"))),))
+    left_out = asked(Written(beside, failing_participant="left_out").run(), "a", "b").called("go", agent="b").failed(agent="b")
+    assert left_alone(left_out.completed("A"), "ORC-39") == {"faulty", "child that may fail"}
