@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from conformance.mutants.difference import nowhere
 from conformance.mutants.mutant import Mutant
+from conformance.mutants.overrides import nowhere
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.parts import Parts
