@@ -162,6 +162,7 @@ class EqualCallsRunOnce(Mutant):
     expected = frozenset({"PER-47"})
 
     class _Loop(Loop):
+        @where(lambda _, given: len(given["calls"]) > 1)
         async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
             """Run each once."""
             first: dict[str, Call] = {}

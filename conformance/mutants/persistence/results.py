@@ -11,7 +11,7 @@ import msgspec
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.overrides import pure, where
 from conformance.mutants.persistence.faulty_homes import Front, ResumingAgent, behind
-from conformance.mutants.persistence.ordinary_runs import FAILING_TOOLS, AnyRuns
+from conformance.mutants.persistence.ordinary_runs import FAILING_TOOLS, AnyRuns, calling
 from conformance.reference.agent import Agent
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
@@ -59,7 +59,7 @@ class ErrorStoredAsAValue(Mutant):
             """Store what there is a column for."""
             await super().append([_without_errors(each, text="") for each in messages])
 
-    parts = behind(_Front, FAILING_TOOLS)
+    parts = behind(_Front, replace(FAILING_TOOLS, having=calling))
 
 
 class RejectionReturnedAsAValue(Mutant):
@@ -70,6 +70,7 @@ class RejectionReturnedAsAValue(Mutant):
     expected = frozenset({"PER-49"})
 
     class _Agent(Agent):
+        @pure
         def handed(self, messages: Iterable[Message]) -> tuple[Message, ...]:
             """Take it for one."""
             return tuple(_without_errors(each, text="") if _rejects(each) else each for each in super().handed(messages))
@@ -85,6 +86,7 @@ class ErrorFlagLostInTheNextTurn(Mutant):
     expected = frozenset({"PER-49"})
 
     class _Agent(Agent):
+        @pure
         def request_messages(
             self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
         ) -> tuple[Message, ...]:
@@ -106,7 +108,7 @@ class ErrorFlagNotStored(Mutant):
             """Lose it."""
             await super().append([_without_errors(each) for each in messages])
 
-    parts = behind(_Front, FAILING_TOOLS)
+    parts = behind(_Front, replace(FAILING_TOOLS, having=calling))
 
 
 class AnswersBesideAFailureAborted(Mutant):
@@ -117,6 +119,7 @@ class AnswersBesideAFailureAborted(Mutant):
     expected = frozenset({"PER-49"})
 
     class _Loop(Loop):
+        @where(lambda _, given: len(given["calls"]) > 1)
         async def call_tools(self, calls: Sequence[Call]) -> tuple[Message, bool]:
             """Throw them away."""
             message, ended = await super().call_tools(calls)
