@@ -16,6 +16,7 @@ import pytest
 from conformance import adapter
 from conformance.adapter import Implementation
 from conformance.cli.main import main
+from conformance.rules.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
 AREAS = ("threads", "persistence", "orchestration")
@@ -63,6 +64,11 @@ def test_the_compatibility_table_is_that_of_the_report():
     shown = re.search(r"<!-- compatibility -->\n(.*?)<!-- /compatibility -->", readme, re.S)
     assert shown is not None
     assert shown[1].strip() == table, f"README's table is not that of REPORT.md; it should be:\n{table}"
+
+
+def test_the_number_of_rules_is_that_of_the_catalogue():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"(\d+)\s+rules", readme.partition("<!-- compatibility -->")[0]) == [str(len(CATALOGUE))]
 
 
 def blocks(start: str) -> str:
