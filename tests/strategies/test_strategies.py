@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from drawing import ALL, ALWAYS_AN_ID, IN_STEPS, NO_LIMITS, NO_SWITCHES, drawn, has, smallest
+from drawing import ALL, ALWAYS_AN_ID, IN_STEPS, NO_LIMITS, NO_SWITCHES, comes_up, drawn, has, smallest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -25,7 +25,6 @@ from conformance.scenario.scenario import (
     RunWorkflow,
     Scenario,
     Serialize,
-    Step,
     Tamper,
     Together,
     runs_of,
@@ -62,7 +61,6 @@ def test_a_scenario_is_sound_where_little_is_allowed(area: Area, data: st.DataOb
 
 @pytest.mark.parametrize("area", AREAS)
 def test_without_capabilities_nothing_is_to_be_done(area: Area) -> None:
-    assert smallest(area, lambda _: True).title == ""
     assert find(scenarios(area, ()), lambda _: True) == Scenario()
 
 
@@ -277,26 +275,24 @@ def has_one_id_twice(scenario: Scenario) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("proves", "steps"),
+    "proves",
     [
-        pytest.param(goes_on_restored, [CreateThread, Serialize, Restore, Run], id="restored"),
-        pytest.param(has_damage, [CreateThread, Serialize, Restore], id="damaged"),
-        pytest.param(has(Tamper), [CreateThread, Run, Tamper, Run], id="tampered"),
-        pytest.param(has(Together), [CreateThread, CreateThread, Together], id="together"),
-        pytest.param(some_run(lambda run: run.agent), [CreateThread, Run], id="elsewhere"),
-        pytest.param(some_run(lambda run: run.inner), [CreateThread, Run], id="inner"),
-        pytest.param(has_an_option, [CreateThread, Run], id="option"),
-        pytest.param(some_run(lambda run: run.replies and run.replies[-1].cancelled), [CreateThread, Run], id="cancelled"),
-        pytest.param(continues_a_conversation, [CreateThread, Run], id="with id"),
-        pytest.param(some_speaker(lambda agent: len(agent.context) > 1), [CreateThread, Run], id="providers"),
-        pytest.param(has_one_id_twice, [CreateThread], id="one id twice"),
-        pytest.param(some_speaker(lambda agent: agent.observed and agent.reduces_to), [CreateThread, Run], id="watched"),
+        pytest.param(goes_on_restored, id="restored"),
+        pytest.param(has_damage, id="damaged"),
+        pytest.param(has(Tamper), id="tampered"),
+        pytest.param(has(Together), id="together"),
+        pytest.param(some_run(lambda run: run.agent), id="elsewhere"),
+        pytest.param(some_run(lambda run: run.inner), id="inner"),
+        pytest.param(has_an_option, id="option"),
+        pytest.param(some_run(lambda run: run.replies and run.replies[-1].cancelled), id="cancelled"),
+        pytest.param(continues_a_conversation, id="with id"),
+        pytest.param(some_speaker(lambda agent: len(agent.context) > 1), id="providers"),
+        pytest.param(has_one_id_twice, id="one id twice"),
+        pytest.param(some_speaker(lambda agent: agent.observed and agent.reduces_to), id="watched"),
     ],
 )
-def test_what_comes_up_shrinks_to_its_simplest_form(proves: Callable[[Scenario], bool], steps: list[type[Step]]) -> None:
-    shrunk = smallest("threads", proves)
-    assert [type(step) for step in shrunk.steps] == steps
-    assert sum(len(run.replies) for run in shrunk.runs()) <= 2
+def test_comes_up_in_threads(proves: Callable[[Scenario], bool]) -> None:
+    assert comes_up("threads", proves)
 
 
 def reply_calls(run: Run, tool: str) -> bool:
@@ -323,35 +319,33 @@ def in_a_tool(run: Run) -> bool:
     return any(call.cancelled for reply in run.replies for call in reply.calls)
 
 
+def fails_late(scenario: Scenario) -> bool:
+    late = any(len(run.replies) > 1 and run.replies[-1].error for step in scenario.steps for run in runs_of(step))
+    return late and "history.per_service_call" in needs(scenario)
+
+
 @pytest.mark.parametrize(
-    ("proves", "steps"),
+    "proves",
     [
-        pytest.param(some_run(lambda run: run.replies and run.replies[-1].error), [CreateThread, Run], id="fails"),
-        pytest.param(some_run(lambda run: run.load_fails), [CreateThread, Run], id="load fails"),
-        pytest.param(some_run(lambda run: run.append_fails is not None), [CreateThread, Run], id="append fails"),
-        pytest.param(some_run(lambda run: run.abandons), [CreateThread, Run], id="abandoned"),
-        pytest.param(some_run(in_a_tool), [CreateThread, Run], id="cancelled in a tool"),
-        pytest.param(supplied, [CreateThread, Run, Run], id="supplied"),
-        pytest.param(has(Respond), [CreateThread, Run, Respond], id="approved"),
-        pytest.param(rejected, [CreateThread, Run, Respond], id="rejected"),
-        pytest.param(some_run(lambda run: run.per_service_call is not None), [CreateThread, Run], id="switched"),
-        pytest.param(goes_on_restored, [CreateThread, Serialize, Restore, Run], id="restored"),
-        pytest.param(has(Together), [CreateThread, CreateThread, Together], id="together"),
-        pytest.param(conflict_on_a_later_turn, [CreateThread, Run, Run], id="later conflict"),
-        pytest.param(some_speaker(lambda agent: agent.limit), [CreateThread, Run], id="limit"),
-        pytest.param(some_speaker(lambda agent: agent.decorated), [CreateThread, Run], id="decorated"),
+        pytest.param(some_run(lambda run: run.replies and run.replies[-1].error), id="fails"),
+        pytest.param(some_run(lambda run: run.load_fails), id="load fails"),
+        pytest.param(some_run(lambda run: run.append_fails is not None), id="append fails"),
+        pytest.param(some_run(lambda run: run.abandons), id="abandoned"),
+        pytest.param(some_run(in_a_tool), id="cancelled in a tool"),
+        pytest.param(fails_late, id="fails after a call"),
+        pytest.param(supplied, id="supplied"),
+        pytest.param(has(Respond), id="approved"),
+        pytest.param(rejected, id="rejected"),
+        pytest.param(some_run(lambda run: run.per_service_call is not None), id="switched"),
+        pytest.param(goes_on_restored, id="restored"),
+        pytest.param(has(Together), id="together"),
+        pytest.param(conflict_on_a_later_turn, id="later conflict"),
+        pytest.param(some_speaker(lambda agent: agent.limit), id="limit"),
+        pytest.param(some_speaker(lambda agent: agent.decorated), id="decorated"),
     ],
 )
-def test_what_comes_up_in_persistence_shrinks_too(proves: Callable[[Scenario], bool], steps: list[type[Step]]) -> None:
-    threads = steps.count(CreateThread)  # pairs are several, and nothing smaller is like them
-
-    def proves_alone(scenario: Scenario) -> bool:
-        return sum(isinstance(step, CreateThread) for step in scenario.steps) == threads and proves(scenario)
-
-    shrunk = smallest("persistence", proves_alone)
-    assert [type(step) for step in shrunk.steps] == steps
-    assert list(shrunk.agents) == ["a"]
-    assert sum(len(run.replies) for run in shrunk.runs()) <= 2
+def test_comes_up_in_persistence(proves: Callable[[Scenario], bool]) -> None:
+    assert comes_up("persistence", proves)
 
 
 def test_pairs_of_the_threads_area_differ_in_streaming_alone() -> None:
@@ -367,18 +361,3 @@ def test_pairs_of_the_threads_area_differ_in_streaming_alone() -> None:
         if script(scenario, "t") == script(scenario, "u") != "[]" and all(run.replies for run in scenario.runs())
     ]
     assert sum(not any(streams(each, "t")) and all(streams(each, "u")) for each in pairs) >= 5
-
-
-def test_a_failure_within_a_loop_shrinks_to_one_call_and_the_error() -> None:
-    def fails_late(scenario: Scenario) -> bool:
-        runs = [run for step in scenario.steps for run in runs_of(step)]
-        return any(len(run.replies) > 1 and run.replies[-1].error for run in runs) and needs(scenario) >= {
-            "history.per_service_call"
-        }
-
-    shrunk = smallest("persistence", fails_late)
-    assert [type(step) for step in shrunk.steps] == [CreateThread, Run]
-    run = shrunk.steps[1]
-    assert isinstance(run, Run)
-    assert [len(reply.calls) for reply in run.replies] == [1, 0]
-    assert list(shrunk.agents) == ["a"]

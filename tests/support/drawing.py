@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis.errors import NoSuchExample
 
 from conformance.reference.implementation import Reference
 from conformance.scenario.scenario import Scenario, Step
@@ -33,6 +34,15 @@ def drawn(area: Area, count: int = 100, capabilities: frozenset[Capability] = AL
 
 def smallest(area: Area, proves: Callable[[Scenario], bool]) -> Scenario:
     return find(scenarios(area, ALL), proves, settings=settings(NO_LIMITS, max_examples=2000), random=Random(1))
+
+
+def comes_up(area: Area, proves: Callable[[Scenario], bool]) -> bool:
+    once = settings(NO_LIMITS, max_examples=2000, phases=[Phase.generate])
+    try:
+        find(scenarios(area, ALL), proves, settings=once, random=Random(1))
+    except NoSuchExample:
+        return False
+    return True
 
 
 def has(kind: type[Step]) -> Callable[[Scenario], bool]:
