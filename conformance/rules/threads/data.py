@@ -11,9 +11,10 @@ from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import kind_after, kind_before
 from conformance.rules.preconditions import with_provider
 from conformance.rules.rule import Finding, finding, rule
-from conformance.rules.run_view import RunView
+from conformance.rules.run_view import CallView, RunView
 from conformance.rules.wording import quoted
 from conformance.trace.adapter_events import Serialized
+from conformance.trace.messages import Message
 
 # --- what the rules of this section look at, and leave alone ---
 
@@ -93,9 +94,20 @@ def the_data_of_a_hosted_thread_holds_no_message(execution: ExecutionView, data:
 
 def _kept(data: DataOfThread) -> set[str]:
     """The texts that the service keeps, under a name that somebody was told."""
-    replied = [(view.request, view.reply) for run in data.runs for view in run.calls if view.reply is not None]
-    kept = [(asked, reply) for asked, reply in replied if reply.kept and (reply.conversation_id or asked.conversation_id)]
-    return {message.text for asked, reply in kept for message in (*asked.held, *asked.messages, reply.message) if message.text}
+    calls = [view for run in data.runs for view in run.calls if _is_kept(view)]
+    return {message.text for view in calls for message in _said(view) if message.text}
+
+
+def _is_kept(view: CallView) -> bool:
+    named = view.reply is not None and (view.reply.conversation_id or view.request.conversation_id)
+    return view.reply is not None and view.reply.kept and bool(named)
+
+
+def _said(view: CallView) -> Iterator[Message]:
+    """What a service call is about: what the service had, what it was sent, what it said."""
+    yield from (*view.request.held, *view.request.messages)
+    if view.reply is not None:
+        yield view.reply.message
 
 
 def _texts(value: Any) -> Iterator[str]:
