@@ -62,7 +62,7 @@ class ApprovedResultNotStored(Mutant):
 
     breaks = "PER-10/missing result"
     imitates = "https://github.com/vercel/eve/issues/460"
-    expected = frozenset({"PER-10", "PER-13", "PER-18", "PER-31"})
+    expected = frozenset({"PER-10", "PER-13", "PER-18", "PER-31", "PER-49"})
 
     class _Front(Front):
         """The store that takes results for a part of the response to an input."""

@@ -117,7 +117,7 @@ class ArgumentsLost(Mutant):
 
     breaks = "PER-47/never asked for"
     imitates = "https://github.com/NousResearch/hermes-agent/issues/105189"
-    expected = frozenset({"PER-47"})
+    expected = frozenset({"PER-31", "PER-47", "PER-49"})
 
     class _Tools(Tools):
         async def call(self, call: Call) -> Result:

@@ -114,7 +114,7 @@ class FailedToolLeavesItsCallOpen(Mutant):
     breaks = "PER-23/missing result"
     imitates = "https://github.com/agentscope-ai/agentscope/pull/1911"
     expected = frozenset(
-        {"PER-01", "PER-03", "PER-06", "PER-13", "PER-23", "PER-48", "PER-62", "THR-05", "THR-18", "THR-33", "THR-34", "THR-35"}
+        {"PER-01", "PER-03", "PER-06", "PER-13", "PER-23", "PER-48", "PER-62", "THR-05", "THR-18", "THR-33", "THR-35"}
     )
 
     class _Agent(Agent):

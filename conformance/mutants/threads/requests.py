@@ -31,7 +31,7 @@ class HostedTurnsKeptToo(Mutant):
 
     breaks = "THR-09/twice"
     imitates = "a session that records whatever passes, with one field for the id and one for the messages"
-    expected = frozenset({"PER-36", "THR-09", "THR-18", "THR-35"})
+    expected = frozenset({"PER-36", "THR-09", "THR-18", "THR-35", "THR-44"})
 
     class _Home(HistoryHome):
         @where(lambda home, given: given["outcome"].adopted and not home.setting.service.spec.surprising)
@@ -147,7 +147,9 @@ class ToolTrafficGarbled(Mutant):
 
     breaks = "THR-05/missing"
     imitates = "a conversion of messages that knows texts only"
-    expected = frozenset({"ORC-37", "PER-06", "PER-16", "PER-17", "PER-30", "PER-34", "THR-05", "THR-06", "THR-09", "THR-10"})
+    expected = frozenset(
+        {"ORC-37", "PER-06", "PER-16", "PER-17", "PER-30", "PER-34", "PER-49", "THR-05", "THR-06", "THR-09", "THR-10"}
+    )
 
     class _Loop(Loop):
         @pure
@@ -323,7 +325,7 @@ class HistoryKeyNotRead(Mutant):
 
     breaks = "THR-10/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/3364"
-    expected = frozenset({"PER-43", "THR-05", "THR-10"})
+    expected = frozenset({"PER-31", "PER-43", "THR-05", "THR-10"})
 
     class _Form(ThreadForm):
         """The faulty form."""

@@ -373,7 +373,7 @@ class CallIdsNotRead(Mutant):
 
     breaks = "THR-22/other messages"
     imitates = "https://github.com/microsoft/agent-framework/issues/4672"
-    expected = frozenset({"THR-05", "THR-10", "THR-22"})
+    expected = frozenset({"PER-31", "THR-05", "THR-10", "THR-22"})
 
     class _Threads(Threads):
         def restore(self, data: Any) -> Thread:
