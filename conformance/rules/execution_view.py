@@ -166,13 +166,17 @@ class ExecutionView:
         """
         if run.number not in self._earlier:
             assert run.thread is not None
-            own = [other.until(run.at) for other in self.runs if other.thread == run.thread and other.number < run.number]
-            self._earlier[run.number] = [*self.inherited(run.thread), *own]
+            self._earlier[run.number] = self.runs_until(run.thread, run.at)
         return self._earlier[run.number]
 
     @cached_property
     def _earlier(self) -> dict[int, list[RunView]]:
         return {}
+
+    def runs_until(self, thread: str, at: int) -> list[RunView]:
+        """The runs that a thread had had at a position in the trace, those that it inherited first; each as it was then."""
+        own = [run.until(at) for run in self.runs if run.thread == thread and run.at < at]
+        return [*self.inherited(thread), *own]
 
     def inherited(self, thread: str) -> list[RunView]:
         """The runs before a thread became what it is: those of the thread that it was restored from, until it became data.
@@ -182,9 +186,7 @@ class ExecutionView:
         if thread not in self._inherited:
             self._inherited[thread] = []
             if thread in self._origins:
-                source, at = self._origins[thread]
-                own = [other.until(at) for other in self.runs if other.thread == source and other.at < at]
-                self._inherited[thread] = [*self.inherited(source), *own]
+                self._inherited[thread] = self.runs_until(*self._origins[thread])
         return self._inherited[thread]
 
     @cached_property

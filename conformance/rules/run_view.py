@@ -42,6 +42,11 @@ class CallView:
     replied_at: int | None = None
     reply: ServiceReplied | None = None
 
+    @property
+    def kept_under_a_name(self) -> bool:
+        """Whether the service kept request and reply under a name that somebody was told: nobody finds the rest."""
+        return self.reply is not None and self.reply.kept and bool(self.reply.conversation_id or self.request.conversation_id)
+
 
 @dataclass
 class RunView:

@@ -32,8 +32,7 @@ class DataOfThread:
 def thread_data(execution: ExecutionView) -> Iterator[DataOfThread]:
     """The data of a thread that had run."""
     for at, event in execution.of(Serialized):
-        own = [run.until(at) for run in execution.runs if run.thread == event.thread and run.at < at]
-        runs = [*execution.inherited(event.thread), *own]
+        runs = execution.runs_until(event.thread, at)
         if runs and event.flaw is None:
             yield DataOfThread(at, event, runs)
 
@@ -81,7 +80,8 @@ def the_data_of_a_hosted_thread_holds_no_message(execution: ExecutionView, data:
     """
     state = execution.described(data.event.thread, before=data.at)
     theirs = {*_texts(state.context if state else {}), *_names(execution)}
-    held = [text for text in _texts(data.event.data) if text in _kept(data) - theirs]
+    kept = _kept(data) - theirs
+    held = [text for text in _texts(data.event.data) if text in kept]
     yield finding(
         not held,
         data.at,
@@ -94,13 +94,8 @@ def the_data_of_a_hosted_thread_holds_no_message(execution: ExecutionView, data:
 
 def _kept(data: DataOfThread) -> set[str]:
     """The texts that the service keeps, under a name that somebody was told."""
-    calls = [view for run in data.runs for view in run.calls if _is_kept(view)]
+    calls = [view for run in data.runs for view in run.calls if view.kept_under_a_name]
     return {message.text for view in calls for message in _said(view) if message.text}
-
-
-def _is_kept(view: CallView) -> bool:
-    named = view.reply is not None and (view.reply.conversation_id or view.request.conversation_id)
-    return view.reply is not None and view.reply.kept and bool(named)
 
 
 def _said(view: CallView) -> Iterator[Message]:

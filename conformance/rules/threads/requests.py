@@ -355,9 +355,8 @@ def _gained(execution: ExecutionView, run: RunView, after: ThreadDescribed) -> C
 
 
 def _kept(execution: ExecutionView, run: RunView) -> list[Part]:
-    """What the service kept of a run, under a name that somebody was told: nobody finds the rest."""
-    replied = [(view.request, view.reply) for view in run.calls if view.reply is not None]
-    kept = [(asked, reply) for asked, reply in replied if reply.kept and (reply.conversation_id or asked.conversation_id)]
+    """What the service kept of a run, under a name that somebody was told."""
+    kept = [(view.request, view.reply) for view in run.calls if view.reply is not None and view.kept_under_a_name]
     return execution.heard([message for asked, reply in kept for message in (*asked.messages, reply.message)])
 
 
