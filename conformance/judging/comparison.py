@@ -75,14 +75,13 @@ class Comparison:
 
     def _new(self, aspect: str, broken: Broken) -> Violation | None:
         known = self.declared.known_in(aspect)
-        unknown = [scenario for id, scenario in broken.frozen.items() if id not in known]
-        if self.declared.known is None:
-            unknown = [scenario for scenario in unknown if not self.declared.explains(scenario, aspect)]
-        unknown += [scenario for scenario in broken.explored if not self.declared.explains(scenario, aspect)]
+        unlisted = [scenario for id, scenario in broken.frozen.items() if id not in known]
+        foreign = [each for each in (*unlisted, *broken.explored) if not self.declared.explains(each, aspect)]
+        # without a list a frozen scenario is like any other
+        unknown = foreign or (unlisted if self.declared.known is not None else [])
         if not unknown:
             return None
-        foreign = [scenario for scenario in unknown if not self.declared.explains(scenario, aspect)]
-        smallest = min(foreign or unknown, key=size)
+        smallest = min(unknown, key=size)
         # what contains all that a declared deviation needs would only shrink to that one
         found = self._smaller(smallest, aspect) if foreign else smallest
         proofs = list(self._again(found, aspect, 1 + AGAIN))
