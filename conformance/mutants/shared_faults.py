@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from conformance.mutants.overrides import aside
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.thread import Thread
+from conformance.reference.tools import Tools
 from conformance.scenario.scenario import Scenario, Together
 from conformance.trace.exchange import Response, Turn
 
@@ -28,6 +32,12 @@ class CurrentThreadAgent(Agent):
 def current(home: HistoryHome, thread: Thread) -> Thread:
     """The current thread of such an agent; this one where no run is under way."""
     return vars(home).get("current", thread)
+
+
+def of_a_plain_tool(tools: Tools, given: Mapping[str, Any]) -> bool:
+    """Whether a call is of a tool that is neither an agent nor a handoff."""
+    tool = tools.named.get(given["call"].tool)
+    return tool is not None and tool.spec.agent is None
 
 
 def interleaves(scenario: Scenario) -> bool:

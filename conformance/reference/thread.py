@@ -23,8 +23,6 @@ def copied_calls(calls: Iterable[Call]) -> tuple[Call, ...]:
 
 
 def _message(message: Message) -> Message:
-    if not message.calls and not message.results:
-        return msgspec.structs.replace(message)
     return msgspec.structs.replace(
         message,
         calls=copied_calls(message.calls),

@@ -11,6 +11,7 @@ import msgspec
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.overrides import pure, where
 from conformance.mutants.persistence.ordinary_runs import AnyRuns
+from conformance.mutants.shared_faults import of_a_plain_tool
 from conformance.reference.agent import Agent
 from conformance.reference.agent_tool import AgentTool, InnerAgent
 from conformance.reference.approvals import Approvals
@@ -82,12 +83,11 @@ class RaisingToolTriedAgain(Mutant):
     expected = frozenset({"PER-47"})
 
     class _Tools(Tools):
+        @where(of_a_plain_tool)
         async def call(self, call: Call) -> Result:
             """Try again."""
             result = await super().call(call)
-            named = self.named.get(call.tool)
-            own = named is not None and named.spec.agent is None
-            return await super().call(call) if own and result.error else result
+            return await super().call(call) if result.error else result
 
     parts = Parts(tools=_Tools)
 
@@ -120,11 +120,10 @@ class ArgumentsLost(Mutant):
     expected = frozenset({"PER-31", "PER-47", "PER-49"})
 
     class _Tools(Tools):
+        @where(of_a_plain_tool)
         async def call(self, call: Call) -> Result:
             """Lose them."""
-            named = self.named.get(call.tool)
-            own = named is not None and named.spec.agent is None
-            return await super().call(msgspec.structs.replace(call, arguments={}) if own else call)
+            return await super().call(msgspec.structs.replace(call, arguments={}))
 
     parts = Parts(tools=_Tools)
 

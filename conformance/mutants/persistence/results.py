@@ -12,6 +12,7 @@ from conformance.mutants.mutant import Mutant
 from conformance.mutants.overrides import pure, where
 from conformance.mutants.persistence.faulty_homes import Front, ResumingAgent, behind
 from conformance.mutants.persistence.ordinary_runs import FAILING_TOOLS, AnyRuns, calling
+from conformance.mutants.shared_faults import of_a_plain_tool
 from conformance.reference.agent import Agent
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import Store
@@ -37,12 +38,11 @@ class ErrorTakenForAValue(Mutant):
     expected = frozenset({"PER-49"})
 
     class _Tools(Tools):
+        @where(of_a_plain_tool)
         async def call(self, call: Call) -> Result:
             """Pretend."""
             result = await super().call(call)
-            named = self.named.get(call.tool)
-            own = named is not None and named.spec.agent is None
-            return Result(id=call.id, value=named.spec.returns) if named and own and result.error else result
+            return Result(id=call.id, value=self.named[call.tool].spec.returns) if result.error else result
 
     parts = Parts(tools=_Tools)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.overrides import nowhere
+from conformance.mutants.overrides import aside
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.parts import Parts
@@ -18,8 +18,7 @@ from conformance.trace.messages import Message
 class _NotingAgent(Agent):
     """Notes what was said on a thread."""
 
-    differs = nowhere
-
+    @aside
     async def run(self, thread: Thread, turn: Turn, emit: Emit, *, stream: bool) -> Response:
         response = await super().run(thread, turn, emit, stream=stream)
         said(thread).extend([*turn.messages, *response.messages])
