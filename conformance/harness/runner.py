@@ -211,6 +211,8 @@ class Stage:
             return
         waiting = self._witness.waiting.pop(step.request)
         answer = Answer(id=waiting.pending.id, approve=step.approve)
+        if not step.approve:
+            waiting.script.rejected(waiting.pending.call)
         with self.world.during(waiting.script):
             await self._attempt(waiting.resume([answer], step.stream), waiting.script)
 

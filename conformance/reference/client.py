@@ -35,14 +35,21 @@ def closed(history: Sequence[Message], new: Sequence[Message]) -> list[Message]:
 
     A run that fails after an approval leaves the calls that had waited, and nothing of what came after them.
     """
-    known = {result.id for message in (*history, *new) for result in message.results}
     found: list[Message] = []
-    for message in history:
+    for place, message in enumerate(history, start=1):
         found.append(message)
+        known = _answered(message.calls, (*history[place:], *new))
         lost = tuple(Result(id=call.id, value="interrupted", error=True) for call in message.calls if call.id not in known)
         if lost:
             found.append(Message(role="tool", results=lost))
     return found
+
+
+def _answered(calls: Sequence[Call], said: Sequence[Message]) -> set[str]:
+    """Which of the calls have a result in what is said later; where an id comes back, what follows is about the later call."""
+    ids = {call.id for call in calls}
+    until = takewhile(lambda message: ids.isdisjoint(call.id for call in message.calls), said)
+    return {result.id for message in until for result in message.results}
 
 
 class Client(Protocol):

@@ -73,6 +73,10 @@ class Script:
         known = set(ids)
         self.open_calls = [(owner, call) for owner, call in self.open_calls if owner != agent or call.id not in known]
 
+    def rejected(self, id: str | None) -> None:
+        """Note that somebody rejected a call: a tool that runs is taken for it only where no other call is open."""
+        self.open_calls.sort(key=lambda each: each[1].id == id)
+
     def cancels(self, call: str | None) -> bool:
         """Whether the caller cancels the run while the tool of a function call runs."""
         return call in self._cancelling

@@ -11,7 +11,7 @@ from conformance.harness.runner import perform
 from conformance.implementation.protocol import Implementation
 from conformance.reference.implementation import Reference
 from conformance.scenario.files import ScenarioError, check
-from conformance.scenario.scenario import CreateThread, Run, Scenario, Step
+from conformance.scenario.scenario import CreateThread, Respond, Run, Scenario, Step
 from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec, ToolSpec
 from conformance.trace.adapter_events import Chunk, Observed, Raised, RunReturned
 from conformance.trace.exchange import ChunkSeen, Response, ThreadState, Turn
@@ -130,6 +130,14 @@ def test_a_request_that_forbids_tools_gets_none():
     trace = performed(limited, Run(thread="t", say=("one",), replies=replies))
     assert [event.forbids_tools for event in of(trace, ServiceCalled)] == [False, True]
     assert of(trace, ServiceReplied)[-1].message == Message(role="assistant", text="without tools")
+
+
+def test_of_equal_calls_the_rejected_one_is_not_taken_for_the_one_that_runs():
+    pay = CallSpec(tool="pay")
+    agent = AgentSpec(tools={"pay": ToolSpec(returns="paid", approval=True)})
+    asking = Run(thread="t", say=("one",), replies=(ReplySpec(calls=(pay, pay)),))
+    trace = performed(agent, asking, Respond(approve=False), Respond())
+    assert [event.id for event in of(trace, ToolReturned)] == ["call-2"]
 
 
 def test_call_ids_come_back_where_the_service_numbers_them_anew():

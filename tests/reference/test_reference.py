@@ -16,6 +16,7 @@ from conformance import reference
 from conformance.harness.runner import perform
 from conformance.json_errors import path_to
 from conformance.reference import thread_json
+from conformance.reference.client import closed
 from conformance.reference.errors import Invalid
 from conformance.reference.history_stores import reduced
 from conformance.reference.implementation import Caller, Reference
@@ -266,6 +267,15 @@ def test_a_reduced_history_is_a_bounded_end_that_splits_no_call_from_its_result(
 def test_a_call_that_the_new_input_answers_is_kept_although_there_is_no_room() -> None:
     history = [Message(role="user", text="go"), Message(role="assistant", calls=(Call(id="1", tool="x"),))]
     assert reduced(history, [Message(role="tool", results=(Result(id="1"),))], 1) == (history[1],)
+
+
+def test_a_call_whose_id_comes_back_is_not_closed_by_the_result_of_the_later_one() -> None:
+    asks = Message(role="assistant", calls=(Call(id="1", tool="x"),))
+    answers = Message(role="tool", results=(Result(id="1", value="done"),))
+    lost = Message(role="tool", results=(Result(id="1", value="interrupted", error=True),))
+    assert closed([asks, asks, answers], []) == [asks, lost, asks, answers]
+    assert closed([asks, asks], [answers]) == [asks, lost, asks]
+    assert closed([asks, answers, asks, answers], []) == [asks, answers, asks, answers]
 
 
 # runs

@@ -246,7 +246,7 @@ def an_unrelated_input_sends_no_orphan_call(execution: ExecutionView, run: RunVi
     needs=["history.provider", "history.per_run", "history.per_service_call"],
     each=thread_run,
     when=[*KEPT, after_a_switch, all_came_to_their_own_end],
-    leaves_alone=[*DISPUTED, partly_the_callers, bounded_history, forked, after_another_agent],
+    leaves_alone=[under_a_conversation, partly_the_callers, bounded_history, forked, after_another_agent],
     aspects=[
         "sends too little",
         "sends too much",

@@ -226,6 +226,7 @@ def what_one_run_produced_has_one_order(execution: ExecutionView, reply: Several
     needs=["tools"],
     each=several_calls,
     when=[sent_twice],
+    leaves_alone=[supplied_by_the_caller],
     also=[what_is_kept_has_one_order, what_one_run_produced_has_one_order],
     aspects=["sent in two orders", "kept in two orders", "kept otherwise than sent", "returned otherwise than sent"],
     edition=2,
@@ -233,7 +234,8 @@ def what_one_run_produced_has_one_order(execution: ExecutionView, reply: Several
 def results_have_one_order(_: ExecutionView, reply: SeveralCalls) -> Iterator[Finding]:
     """The results of one reply's calls stand in one order in all requests, and in one order in all that is kept.
 
-    Where one run produced them all, and what is kept is kept in one go, the two orders and the response's are the same.
+    Those that a caller supplies in another run stand where the caller put them. Where one run produced them all, and what is kept
+    is kept in one go, the two orders and the response's are the same.
     """
     yield from _as_the_first(reply.requests, "sent in two orders")
 

@@ -64,7 +64,7 @@ def had_no_kind(execution: ExecutionView, restored: RestoredThread) -> bool:
     needs=["threads.adaptive"],
     each=thread_run,
     when=[on_adaptive_thread],
-    leaves_alone=[waiting, failed_after_an_answer, interrupting, terminated],
+    leaves_alone=[waiting, failed_after_an_answer, after(failed_after_an_answer), interrupting, terminated],
     aspects=["fixed by a failure", "wrong kind", "another id", "turn lost", "turn kept twice", "id kept"],
 )
 def the_first_success_fixes_the_kind(execution: ExecutionView, run: RunView) -> Iterator[Finding]:

@@ -111,6 +111,12 @@ def lost_its_id(execution: ExecutionView, run: RunView) -> bool:
     return any(True for _ in _replies_that_lose_an_id(execution, run))
 
 
+@condition
+def ids_come_back_after_a_failure(execution: ExecutionView, run: RunView) -> bool:
+    """The service numbers calls anew in every run, and an earlier run did not succeed: whose call a result closes is unknown."""
+    return run.agent.service.repeats_call_ids and any(other.calls and not other.succeeded for other in execution.earlier(run))
+
+
 # --- the rules ---
 
 
@@ -253,6 +259,7 @@ def a_turn_has_one_home(execution: ExecutionView, run: RunView) -> Iterator[Find
         callers_history,
         after(callers_history),
         bounded_history,
+        ids_come_back_after_a_failure,
     ),
     aspects=["missing", "repeated", "foreign", "order"],
 )

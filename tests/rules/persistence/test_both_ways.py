@@ -244,14 +244,11 @@ def test_per_43_is_not_asked_where_a_run_did_not_come_to_its_own_end():
 
 
 def test_per_43_leaves_alone():
-    options = provided(run("one"), run("two", store=True, per_service_call=True), run("three"), service=NEW_IDS)
-    contradicted = switched(scenario=options)
-    assert left_alone(contradicted, "PER-43") == {"contradicting"}
-    later = contradicted.run("t").called("three").replied("3").returned("3")
-    assert left_alone(later, "PER-43") == {"contradicting", "after a contradiction"}
     assert left_alone(switched(scenario=provided(*SWITCHED, client_as_is=True)), "PER-43") == {"partly the callers"}
     assert left_alone(switched(scenario=provided(*SWITCHED, reduces_to=2)), "PER-43") == {"bounded history"}
     other = provided(run("one"), run("two", agent="b"), b=AgentSpec(history="provider", per_service_call=True))
+    named = turn(begun(provided(*SWITCHED, service=NEW_IDS)), "one", "1").run("t").called("one", "=1", "two")
+    assert left_alone(named.replied("2", conversation_id="a-1").returned("2"), "PER-43") == {"under a conversation"}
     handed = turn(begun(other), "one", "1").run("t").called("one", "=1", "two", agent="b").replied("2", agent="b").returned("2")
     assert left_alone(handed, "PER-43") == {"after another agent"}
 

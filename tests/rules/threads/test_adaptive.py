@@ -96,6 +96,8 @@ def test_thr_18_leaves_alone_who_interrupts_a_run_that_waits_and_what_failed_aft
     assert left_alone(refused, "THR-18") == {"waiting", "interrupting"}
     failed_then = waits().answered(0).called("one", ASKS, PAID).failed().raised("service").described("t", "local", "one", ASKS)
     assert left_alone(failed_then, "THR-18") == {"failed after an answer"}
+    next_one = failed_then.run("t").called("one", ASKS, "two").failed().raised("service").described("t", "local", "one", ASKS)
+    assert left_alone(next_one, "THR-18") == {"failed after an answer", "after failed after an answer"}
 
 
 def test_thr_19_holds():

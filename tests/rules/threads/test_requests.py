@@ -7,7 +7,7 @@ from talks import NEW_IDS, ONE_ID, SURPRISING, hosted_run, hosted_turn, local_ru
 from written import Written, broken, calls, holds, left_alone, results, taken_away
 
 from conformance.scenario.scenario import Respond, Restore, Run, Serialize, Tamper
-from conformance.scenario.specs import AgentSpec, ToolSpec
+from conformance.scenario.specs import AgentSpec, ServiceSpec, ToolSpec
 from conformance.trace.adapter_events import RequestPending, Restored, Serialized
 from conformance.trace.harness_events import Abandoned, ConversationExists, HistoryFailed, Tampered
 from conformance.trace.messages import Message, Result
@@ -301,6 +301,10 @@ def test_thr_10_leaves_alone():
     assert left_alone(second("two", scenario=talk(reduces_to=1)), "THR-10") == {"bounded history"}
     own = talk(client_as_is=True, per_service_call=True)
     assert left_alone(second("two", scenario=own), "THR-10") == {"callers history"}
+    anew = talk("local", run("zero"), run("one"), run("two"), service=ServiceSpec(repeats_call_ids=True))
+    failed = local_run(Written(anew).created("t", "local"), "zero", "0").run("t").called("zero", "=0", "one").failed()
+    later = failed.raised("service").run("t").called("zero", "=0", "two").replied("2")
+    assert left_alone(later, "THR-10") == {"ids come back after a failure"}
 
 
 def test_thr_10_leaves_forks_alone():
