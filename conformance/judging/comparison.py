@@ -7,7 +7,7 @@ with all others that are declared with the same reason. Everything else is new.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,12 +17,16 @@ from conformance.judging.survey import Survey
 from conformance.judging.tally import Broken, Proof
 from conformance.judging.verdicts import Counterexample, Fault, Violation
 from conformance.rules.rule import Rule
+from conformance.scenario.features import circumstances
 from conformance.scenario.minimize import reduced
 from conformance.scenario.scenario import Scenario
 from conformance.vocabulary import lacking
 
 AGAIN = 2
 """How often a scenario is performed again before anybody is told that it violates a rule, or that it no longer does."""
+
+TOLD = 3
+"""So many violations are told in one aspect of a rule, each in circumstances that those before it do not need."""
 
 NAMED = 3
 """So many ids are named in a sentence; the results have all."""
@@ -52,10 +56,9 @@ class Comparison:
         return violations, faults
 
     def new(self) -> list[Violation]:
-        """What nothing that is declared explains: for each aspect the smallest scenario."""
+        """What nothing that is declared explains: for each aspect the smallest scenario, and the smallest of what is left then."""
         broken = self.survey.tallies[self.rule.id].broken
-        found = [self._new(aspect, broken[aspect]) for aspect in self.rule.aspects if aspect in broken]
-        return [violation for violation in found if violation is not None]
+        return [each for aspect in self.rule.aspects if aspect in broken for each in self._new(aspect, broken[aspect])]
 
     def progress(self) -> Iterator[Fault]:
         """Frozen scenarios that are known to fail and hold, or that are none any more."""
@@ -73,27 +76,33 @@ class Comparison:
                     f"in {self.rule.id}/{aspect} {_listed(gone)} known to fail, but no frozen scenario has such an id"
                 )
 
-    def _new(self, aspect: str, broken: Broken) -> Violation | None:
+    def _new(self, aspect: str, broken: Broken) -> Iterator[Violation]:
         known = self.declared.known_in(aspect)
         unlisted = [scenario for id, scenario in broken.frozen.items() if id not in known]
-        foreign = [each for each in (*unlisted, *broken.explored) if not self.declared.explains(each, aspect)]
-        # without a list a frozen scenario is like any other
-        unknown = foreign or (unlisted if self.declared.known is not None else [])
-        if not unknown:
-            return None
-        smallest = min(unknown, key=size)
-        # what contains all that a declared deviation needs would only shrink to that one
-        found = self._smaller(smallest, aspect) if foreign else smallest
+        unexplained: list[Scenario] = [each for each in (*unlisted, *broken.explored) if not self.declared.explains(each, aspect)]
+        told: list[Scenario] = []
+        while unexplained and len(told) < TOLD:
+            told.append(self._smaller(min(unexplained, key=size), aspect, told))
+            yield self._proven(told[-1], aspect, broken)
+            needed = circumstances(told[-1])
+            unexplained = [each for each in unexplained if not needed <= circumstances(each)]
+        # a frozen scenario is known one by one; what contains all that a declared deviation needs would only shrink to that one
+        if unlisted and not told and self.declared.known is not None:
+            yield self._proven(min(unlisted, key=size), aspect, broken)
+
+    def _proven(self, found: Scenario, aspect: str, broken: Broken) -> Violation:
         proofs = list(self._again(found, aspect, 1 + AGAIN))
         proof = next((proof for proof in proofs if proof is not None), broken.smallest)
         return _violation(proof, flaky=None in proofs)
 
-    def _smaller(self, scenario: Scenario, aspect: str) -> Scenario:
+    def _smaller(self, scenario: Scenario, aspect: str, told: Sequence[Scenario]) -> Scenario:
+        """The smallest scenario on the way that still shows it, and that neither a deviation explains nor what was told."""
+
         def proves(smaller: Scenario) -> bool:
-            survey = self.survey
-            return (
-                survey.can(smaller) and not self.declared.explains(smaller, aspect) and survey.violates(smaller, self.rule, aspect)
-            )
+            own = circumstances(smaller)
+            if any(circumstances(each) <= own for each in told) or self.declared.explains(smaller, aspect):
+                return False
+            return self.survey.can(smaller) and self.survey.violates(smaller, self.rule, aspect)
 
         found = scenario
         with suppress(Enough):

@@ -31,7 +31,9 @@ from conformance.rules.preconditions import whole_execution
 from conformance.rules.rule import finding, rule
 from conformance.scenario.files import encode
 from conformance.scenario.identity import scenario_id
+from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import RunReturned
+from conformance.trace.exchange import Response
 from conformance.trace.messages import Message
 
 FEW = Profile("quick", explore=40, shrink=200)
@@ -237,6 +239,25 @@ def test_a_drawn_scenario_is_explained_by_a_deviation_whose_features_it_contains
     two = conversation("please shout", "please shout", "please shout")
     stranger = judged(Shouting, baseline=declared(deviation(scenario=two), known=[]), stuff=material(generated=st.just(SHOUT)))
     assert stranger.verdict == "fail"
+
+
+def test_of_several_faults_in_one_aspect_each_is_told_with_its_own_circumstances():
+    kept = AgentSpec(history="provider")
+
+    class Loud(Reference):
+        """Shouts where a history provider keeps the conversation, and in the second run."""
+
+        runs = 0
+
+        async def run(self, agent, thread, turn):
+            response = await super().run(agent, thread, turn)
+            self.runs += 1
+            loud = agent.setting.spec.history == "provider" or self.runs == 2
+            return Response(messages=(Message(role="assistant", text="HELLO"),)) if loud else response
+
+    stuff = material(("kept", msgspec.structs.replace(SHOUT, agents={"a": kept})), ("twice", LONG))
+    shown = [each.counterexample.scenario for each in judged(Loud, stuff=stuff).violations]
+    assert [(each.agents["a"].history, len(each.steps)) for each in shown] == [("provider", 2), ("default", 3)]
 
 
 def test_a_known_failure_that_holds_is_progress_and_stale():
