@@ -207,13 +207,13 @@ class _InOrderOfCalls:
         self._inner = inner
 
     async def load(self) -> tuple[Message, ...]:
-        """Sort what stands together."""
-        history = await self._inner.load()
-        places = {call.id: place for place, call in enumerate(call for message in history for call in message.calls)}
+        """Sort what stands together, by the calls before it."""
         found: list[Message] = []
-        for results, together in groupby(history, key=lambda each: bool(each.results)):
+        places: dict[str, int] = {}
+        for results, together in groupby(await self._inner.load(), key=lambda each: bool(each.results)):
             stretch = list(together)
             found += sorted(stretch, key=lambda each: places.get(each.results[0].id, 0)) if results else stretch
+            places |= {call.id: place for place, call in enumerate(call for message in stretch for call in message.calls)}
         return tuple(found)
 
     async def append(self, messages: Sequence[Message]) -> None:
