@@ -302,8 +302,9 @@ def a_thread_keeps_the_conversation_of_a_workflow(execution: ExecutionView, each
     heard = heard_texts(execution, [*call.request.held, *call.request.messages])
     kept = [text for other in done for text in _kept(execution, other)]
     work = {text for other in done for text in _work_before(execution, other, call.request.agent)}
+    own = {text for other in done for text in _said_by(execution, other, call.request.agent)}
     missing = [text for text in kept if text not in heard]
-    exposed = sorted(work.intersection(heard).difference(kept, each.itself.spec.say))
+    exposed = sorted(work.intersection(heard).difference(kept, own, each.itself.spec.say))
     yield finding(
         not missing and not exposed,
         call.at,
@@ -397,8 +398,13 @@ def _kept(execution: ExecutionView, each: WorkflowRun) -> list[str]:
     return [*each.spec.say, *(texts(response) & texts(returned(execution, each.run)))]
 
 
+def _said_by(execution: ExecutionView, each: WorkflowRun, agent: str) -> list[str]:
+    """What a participant said itself, and may remember."""
+    return [*texts(conversation([spell for spell in spells(execution, each.run) if spell.agent == agent]))]
+
+
 def _work_before(execution: ExecutionView, each: WorkflowRun, agent: str) -> list[str]:
-    """What participants of a sequence said on the way to its answer; somebody may remember its own words."""
+    """What others than a participant said in a sequence on the way to its answer."""
     last = answering(each.workflow)
     if each.workflow.pattern != "sequential" or each.workflow.intermediate_outputs or last[0] not in execution.scenario.agents:
         return []

@@ -143,7 +143,7 @@ def the_completion_can_be_told(execution: ExecutionView, each: WorkflowRun) -> I
 def rests_with_pending_requests(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
     """A workflow that comes to rest while a request is pending says that it does."""
     asked = each.run.of(RequestPending)[0][0]
-    rested = [at for at, idle in each.run.of(Idle) if _suspended(each, idle.step) and not idle.pending]
+    rested = [at for at, idle in each.run.of(Idle) if _waits(each, at) and not idle.pending]
     yield finding(
         not rested,
         rested[0] if rested else asked,
@@ -355,6 +355,13 @@ def _names(text: str, name: str) -> bool:
 def _suspended(each: WorkflowRun, step: int) -> bool:
     """Whether a run that waited was not done yet in a step: it went on in a later one, waits still, or failed."""
     return each.run.ending in ("waiting", "raised") or step < max(event.step for _, event in each.run.events)
+
+
+def _waits(each: WorkflowRun, at: int) -> bool:
+    """Whether a request of the run is unanswered at a moment: each step after the first one answers one."""
+    asked = [event for place, event in each.run.of(RequestPending) if place < at]
+    steps = {event.step for place, event in each.run.events if place <= at}
+    return len(asked) > len(steps - {each.run.events[0][1].step})
 
 
 def _signalled_chunks(each: WorkflowRun) -> list[int]:

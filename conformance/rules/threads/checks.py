@@ -102,7 +102,7 @@ def _transition_request(execution: ExecutionView, run: RunView) -> Finding:
     expected = but_for_empty(local_history(execution, run) + run.inputs)
     got = but_for_repairs(execution, run, first.request.messages, expected, lambda said: said == expected)
     return finding(
-        first.request.store is True and first.request.conversation_id == named and got == expected,
+        stores(first.request, run.agent) and first.request.conversation_id == named and got == expected,
         first.at,
         "wrong transition",
         expected=f"a transition request with store on, conversation id {named} and the whole local history: {show(expected)}",

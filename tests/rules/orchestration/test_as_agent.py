@@ -356,6 +356,14 @@ def test_orc_28_holds_where_a_later_run_hears_the_earlier_one():
     assert holds(later("A", "B", **ON).spoke("a", "C", "one", "=A", "=B", "two").returned("C"), "ORC-28")
 
 
+def test_orc_28_lets_somebody_remember_its_own_words_although_another_one_said_the_same():
+    runs = [run(text, as_agent=True, thread="t") for text in ("one", "two")]
+    first = Written(flow("sequential", "a", "b", "c", runs=runs)).run().spoke("a", "X", "one").spoke("b", "X", "one", "=X")
+    again = first.spoke("c", "C", "one", "=X", "=X").returned("C").run()
+    asked = again.spoke("a", "D", "one", "=X", "=C", "two").spoke("b", "E", "=D").spoke("c", "F", "=E")
+    assert holds(asked.returned("F"), "ORC-28")
+
+
 def test_orc_28_breaks():
     kept = ("one", "=B", "two")
     assert broken(later().spoke("a", "C", "two").spoke("b", "D", "=C").returned("D"), "ORC-28") == {"missing"}

@@ -101,6 +101,7 @@ def test_orc_04_holds_where_the_completion_comes_at_the_end():
     assert holds(asks().output("so far").idle(1).answered(0).called("go").replied("A").completed("A").idle(), "ORC-04")
     assert holds(asks(ends=False).idle(1), "ORC-04")
     assert holds(asks().idle(1).answered(0).raised(), "ORC-04")
+    assert holds(asks().raised().answered(0).idle(), "ORC-04"), "nothing waits any more"
 
 
 def test_orc_04_breaks():

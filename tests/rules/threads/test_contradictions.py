@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from talks import NEW_IDS, ONE_ID, SURPRISING, hosted_turn, local_turn, run, talk
+from talks import BY_DEFAULT, NEW_IDS, ONE_ID, SURPRISING, hosted_turn, local_turn, run, talk
 from written import Written, broken, calls, holds, left_alone, results, taken_away
 
 from conformance.scenario.specs import AgentSpec, ToolSpec
@@ -83,6 +83,13 @@ class TestOptionsOnALocalThread:
         begun = Written(scenario, **policies).created("t", "local").run("t").called("one").event(Abandoned, chunks=1)
         asking = begun.run("t", conversation_id="x-1").warned("no store").called("two").replied("2", conversation_id="a-2")
         assert all(finding.holds for finding in asking.returned("2").findings(rule))
+
+
+def test_a_client_that_stores_by_default_need_not_be_told_to():
+    scenario = talk("local", run("one", store=False), run("two", conversation_id="other"), service=BY_DEFAULT)
+    written = local_turn(scenario, **TRANSFORM).run("t", conversation_id="a-9")
+    hosted = written.called("one", "=1", "two", conversation_id="a-9").replied("2", conversation_id="a-9", kept=True).returned("2")
+    assert holds(hosted.described("t", "hosted", conversation_id="a-9"), "THR-15")
 
 
 def test_thr_12_and_15_ask_the_same_where_both_options_contradict():

@@ -158,6 +158,17 @@ async def test_of_a_concurrent_workflow_a_dropped_run_leaves_responses_that_the_
     assert await outputs(workflow, "again") == [("output", "aggregator", "1 / 2 / 2b")]
 
 
+async def test_the_rest_of_a_stream_that_was_left_is_emitted_by_the_next_run():
+    a = talks("a", reply("three", "weather"), reply("", "weather"), "four", tools=[weather])
+    workflow = SequentialBuilder(participants=[a], **SHOWN).build()
+    async with workflow.run("go", stream=True) as events:
+        async for event in events:
+            if event.type == "intermediate":
+                break
+    (_, _, rest), *_, (_, _, own) = await outputs(workflow, "again")
+    assert (rest, own) == ("ree…", "four")
+
+
 async def test_a_dropped_request_stays_pending_behind_later_runs():
     workflow = GroupChatBuilder(
         participants=[talks("a", "1"), talks("b", reply("", "pay"), tools=[pay])], orchestrator_agent=picks("b", "a", None)
@@ -320,6 +331,17 @@ async def test_a_streamed_concurrent_workflow_as_an_agent_repeats_its_chunks_in_
     workflow = ConcurrentBuilder(participants=[talks("a", "1x"), talks("b", "2x")], **SHOWN).build()
     texts = [update.text async for update in workflow.as_agent(name="w").run("go", stream=True)]
     assert sorted(texts) == ["1", "1x", "2", "2x", "x", "x"]
+
+
+async def test_streamed_as_an_agent_two_responses_of_one_participant_side_by_side_are_one_message():
+    def chat():
+        builder = GroupChatBuilder(participants=[talks("a", "five", "six")], orchestrator_agent=picks("a", "a", None), **SHOWN)
+        return builder.build().as_agent(name="w")
+
+    whole = await chat().run("go")
+    streamed = await chat().run("go", stream=True).get_final_response()
+    assert said(whole.messages) == ["assistant: five", "assistant: six", "assistant: summary"]
+    assert [message.text for message in streamed.messages] == ["fivesix", "summary"]
 
 
 async def test_a_workflow_as_an_agent_answers_in_the_order_of_the_events():
@@ -515,3 +537,20 @@ async def test_whoever_takes_over_in_a_handoff_is_not_sent_the_tool_traffic_of_o
     a = per_call(Service(reply("wait", "weather"), reply("", "handoff_to_b 1")), "a", tools=[weather])
     await handoff(a, per_call(other, "b"), ends_after=2).run("go")
     assert other.asked[0].messages == ["user: go", "assistant: wait"]
+
+
+async def test_in_a_handoff_tool_traffic_that_a_request_had_from_the_session_is_missing_in_the_next_one():
+    first, last = Service(reply("", "handoff_to_b 1"), reply("", "handoff_to_b 3"), "end"), Service("1")
+    a = per_call(first, "a")
+    b = per_call(Service(reply("", "handoff_to_c 2"), reply("", "handoff_to_a 4")), "b")
+    builder = HandoffBuilder(participants=[a, b, per_call(last, "c")]).with_start_agent(a)
+    runs = []
+    over = lambda _: bool(last.asked) if len(runs) == 1 else len(first.asked) == 3  # noqa: E731
+    as_agent = builder.with_termination_condition(over).build().as_agent()
+    session = as_agent.create_session()
+    for text in ("one", "two"):
+        runs.append(text)
+        await as_agent.run(text, session=session)
+    _, has, next_one = first.asked
+    assert "assistant: handoff_to_c()" in has.messages
+    assert "assistant: handoff_to_c()" not in next_one.messages
