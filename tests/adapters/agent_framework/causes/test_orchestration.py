@@ -193,6 +193,12 @@ async def test_magentic_that_may_not_reset_ends_before_anybody_is_asked():
     assert await outputs(workflow) == [("output", "magentic_orchestrator", answer)]
 
 
+async def test_magentic_refuses_an_input_of_several_messages():
+    workflow = MagenticBuilder(participants=[talks("a")], manager=Manager("a")).build()
+    with pytest.raises(ValueError, match="single task message"):
+        await workflow.run([Message("user", ["one"]), Message("user", ["two"])])
+
+
 async def test_magentic_refuses_a_second_run():
     workflow = MagenticBuilder(participants=[talks("a", "1")], manager=Manager("a")).build()
     await workflow.run("go")
