@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import takewhile
 from typing import Protocol
 
@@ -35,14 +35,17 @@ def closed(history: Sequence[Message], new: Sequence[Message]) -> list[Message]:
 
     A run that fails after an approval leaves the calls that had waited, and nothing of what came after them.
     """
-    known = {result.id for message in (*history, *new) for result in message.results}
     found: list[Message] = []
     for message in history:
-        found.append(message)
-        lost = tuple(Result(id=call.id, value="interrupted", error=True) for call in message.calls if call.id not in known)
-        if lost:
-            found.append(Message(role="tool", results=lost))
+        found += [message, *settled([call.id for call in message.calls], (*history, *new))]
     return found
+
+
+def settled(calls: Iterable[str], said: Sequence[Message]) -> list[Message]:
+    """Results that say that the run was interrupted, for those of the calls to which nothing that is said has a result."""
+    known = {result.id for message in said for result in message.results}
+    lost = tuple(Result(id=id, value="interrupted", error=True) for id in calls if id not in known)
+    return [Message(role="tool", results=lost)] if lost else []
 
 
 class Client(Protocol):
@@ -162,7 +165,7 @@ class PersistingClient:
         """What one request carries: what was injected stands where the run began, never between a call and its result."""
         if self._before is None:
             self._before = len(history)
-            self._earlier = tuple(self._reduce(history, new))
+            self._earlier = tuple(closed(self._reduce(history, new), new))
         return (*self._earlier, *with_adds(self._adds, (*history[self._before :], *new)))
 
     async def append(self, new: Sequence[Message], reply: Message) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby, takewhile
 
 import msgspec
 
-from conformance.trace.messages import Message, Part, Result
+from conformance.trace.messages import Call, Message, Part, Result, parts
 
 
 def within(parts: Sequence[Part], whole: Sequence[Part]) -> bool:
@@ -91,6 +91,12 @@ def unrepaired(messages: Sequence[Message], open_ids: Iterable[str]) -> list[Mes
         if kept or message.text or not message.results:
             found.append(msgspec.structs.replace(message, results=tuple(kept)))
     return found
+
+
+def unsettled(held: Sequence[Message], messages: Sequence[Message], own: Collection[str]) -> list[Message]:
+    """What is sent into a conversation, without the results that close calls which it had left open. own: calls that it had not."""
+    left = [id for id in open_calls(parts(held)) if id not in own]
+    return unrepaired([Message(role="assistant", calls=tuple(Call(id=id, tool="") for id in left)), *messages], left)[1:]
 
 
 def how_they_differ(got: Sequence[Part], expected: Sequence[Part]) -> str:

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar, cast
 
 import msgspec
 
-from conformance.rules.parts import by_number
+from conformance.rules.parts import by_number, unsettled
 from conformance.scenario.scenario import Run, RunWorkflow, Scenario
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Raised, RequestPending
@@ -224,6 +224,16 @@ class RunView:
         """The results that the caller hands over, because the thread's history lacks them."""
         begun = self.trace.events[self.at]
         return begun.supplied if isinstance(begun, RunStarted) else ()
+
+    @cached_property
+    def own_calls(self) -> set[str]:
+        """The ids of the calls that the run asked for or was supplied with results for."""
+        called = {call.id for view in self.calls if view.reply for call in view.reply.message.calls}
+        return called | {result.id for result in self.supplied}
+
+    def sent_in(self, view: CallView) -> list[Message]:
+        """The messages of a request, without what closes calls that the conversation which it continues had left open."""
+        return unsettled(view.request.held, view.request.messages, self.own_calls)
 
     def new_in(self, place: int) -> list[Part]:
         """What is new in the request at a place: the run's input, or the results of the reply before."""

@@ -175,8 +175,9 @@ def _comparable(hosted: PairedThread) -> int:
 def _transcript(execution: ExecutionView, runs: Sequence[RunView], agent: AgentSpec) -> list[Part]:
     """What the service kept of a thread's runs: with every exchange, what was new in it, without what context providers added.
 
-    Also of a failed run whose id the thread did not take over (PER-28, PER-29), so that a failure can be compared at all.
+    Nor what closes calls that the conversation had left open. Also of a failed run whose id the thread did not take over (PER-28,
+    PER-29), so that a failure can be compared at all.
     """
-    views = [view for run in runs for view in run.calls if view.reply is not None and view.reply.kept]
-    said = [each for view in views if view.reply for each in (*view.request.messages, view.reply.message)]
+    views = [(run, view) for run in runs for view in run.calls if view.reply is not None and view.reply.kept]
+    said = [each for run, view in views if view.reply for each in (*run.sent_in(view), view.reply.message)]
     return execution.spoken(said, agent)

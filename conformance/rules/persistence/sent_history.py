@@ -91,7 +91,7 @@ def _answered(said: Sequence[Part], made_up: Mapping[str, Part]) -> list[Part]:
 def without_repairs(execution: ExecutionView, run: RunView) -> list[Part]:
     """What a run appended, without one result for each call that earlier runs of its thread had left open."""
     before = [part for each in execution.earlier(run) for part in gained(execution, each)]
-    left_open = [id for id in open_calls(before) if id not in of_its_own(run)]
+    left_open = [id for id in open_calls(before) if id not in run.own_calls]
     found: list[Part] = []
     for part in gained(execution, run):
         if _is(part, "result", left_open):
@@ -99,9 +99,3 @@ def without_repairs(execution: ExecutionView, run: RunView) -> list[Part]:
         else:
             found.append(part)
     return found
-
-
-def of_its_own(run: RunView) -> set[str]:
-    """The ids of the calls that a run asked for or was supplied with results for."""
-    called = {call.id for view in run.calls if view.reply for call in view.reply.message.calls}
-    return called | {result.id for result in run.supplied}

@@ -55,7 +55,7 @@ def hosted_request(execution: ExecutionView, request: RequestView) -> Finding:
     asked, run = request.call.request, request.run
     assert run.thread is not None
     has_id = latest_id([*execution.earlier(run), run], before=asked.call) or execution.id_given(run.thread)
-    sent = execution.spoken(asked.messages, run.agent)
+    sent = execution.spoken(run.sent_in(request.call), run.agent)
     answered = not request.place or run.calls[request.place - 1].reply is not None
     new = run.new_in(request.place) if answered else sent
     aspect = ""

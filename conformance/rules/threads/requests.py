@@ -148,7 +148,10 @@ def hosted_runs_are_not_refused(_: ExecutionView, run: RunView) -> Iterator[Find
     aspects=["refused", "does not store", "no id", "missing", "repeated", "foreign", "order"],
 )
 def hosted_requests_carry_what_is_new(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
-    """Every request of a run on a hosted thread says to store, names the thread's conversation and carries only what is new."""
+    """Every request of a run on a hosted thread says to store, names the thread's conversation and carries only what is new.
+
+    A call that the conversation had left open may be closed by one result that says so (PER-46).
+    """
     yield hosted_request(execution, request)
 
 
