@@ -9,7 +9,8 @@ from typing import Literal, TypeVar, cast
 
 import msgspec
 
-from conformance.rules.parts import by_number, unsettled
+from conformance.rules.parts import by_number
+from conformance.rules.repairs import unsettled
 from conformance.scenario.scenario import Run, RunWorkflow, Scenario
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Raised, RequestPending
@@ -144,6 +145,11 @@ class RunView:
         """Whether the caller got an error of kind conflict."""
         return self.raised is not None and self.raised[1].kind == "conflict"
 
+    @property
+    def refused_at_once(self) -> bool:
+        """Whether the caller got an error before any request, of whatever kind but conflict."""
+        return self.raised is not None and not self.calls and not self.refused_as_conflict
+
     @cached_property
     def ending(self) -> Literal["returned", "waiting", "raised", "cancelled", "abandoned", "refused", "unknown"]:
         """How the run ended for its caller; `waiting`: suspended on a request that nobody answered."""
@@ -224,6 +230,13 @@ class RunView:
         """The results that the caller hands over, because the thread's history lacks them."""
         begun = self.trace.events[self.at]
         return begun.supplied if isinstance(begun, RunStarted) else ()
+
+    @property
+    def last_calls(self) -> Sequence[Call]:
+        """The calls of the latest reply; where the run did not succeed, of the latest one with calls: the next may be lost."""
+        replies = [view.reply.message for view in self.calls if view.reply is not None]
+        asking = replies if self.succeeded else [message for message in replies if message.calls]
+        return asking[-1].calls if asking else ()
 
     @cached_property
     def own_calls(self) -> set[str]:

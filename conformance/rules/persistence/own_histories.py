@@ -41,7 +41,7 @@ from conformance.rules.persistence.kept_by_threads import (
     per_run_beside_per_call,
     said_to_keep_at_the_end,
 )
-from conformance.rules.persistence.sent_history import repaired, without_repairs
+from conformance.rules.persistence.sent_history import without_repairs
 from conformance.rules.preconditions import (
     RequestView,
     after_a_contradiction,
@@ -58,6 +58,7 @@ from conformance.rules.preconditions import (
     thread_run,
     with_provider,
 )
+from conformance.rules.repairs import repaired
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import show

@@ -25,15 +25,17 @@ from conformance.rules.preconditions import (
     on_hosted_thread,
     on_local_thread,
     overtaken,
+    refused_for_an_open_call,
     request,
     resumed,
     succeeded,
     surprising_service,
     thread_run,
 )
+from conformance.rules.repairs import repair
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView, RunView, latest_id
-from conformance.rules.threads.checks import but_for_repairs, hosted_request, local_request
+from conformance.rules.threads.checks import hosted_request, local_request
 from conformance.rules.wording import outcome, show
 from conformance.trace.adapter_events import ThreadDescribed
 from conformance.trace.messages import Part
@@ -118,13 +120,13 @@ def lost_its_id(execution: ExecutionView, run: RunView) -> bool:
     "THR-05",
     each=thread_run,
     when=[on_local_thread],
-    leaves_alone=[*DISPUTED, surprising_service, overtaken, *UNKNOWN_HISTORY],
+    leaves_alone=[*DISPUTED, surprising_service, overtaken, *UNKNOWN_HISTORY, refused_for_an_open_call],
     aspects=["refused", "stores", "names a conversation", "missing", "repeated", "foreign", "order"],
 )
 def local_requests_carry_everything(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Every request of a run on a local thread says not to store, names no conversation and carries the whole conversation.
 
-    Each message once, in order, then the new input. A call that no result ever answered may be closed by one that says so.
+    Each message once, in order, then the new input. A call that no result ever answered may be closed by one, or left out (PER-46).
     """
     yield from _refused_without_reason(run)
     history = local_history(execution, run)
@@ -132,7 +134,7 @@ def local_requests_carry_everything(execution: ExecutionView, run: RunView) -> I
         yield local_request(execution, run, view, history + run.happened(before=view.request.call))
 
 
-@clause(each=thread_run, when=[on_hosted_thread], leaves_alone=[contradicting])
+@clause(each=thread_run, when=[on_hosted_thread], leaves_alone=[contradicting, refused_for_an_open_call])
 def hosted_runs_are_not_refused(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A run on a hosted thread sends a request, where nothing is wrong with it."""
     yield from _refused_without_reason(run)
@@ -263,22 +265,20 @@ def the_model_sees_every_earlier_turn(execution: ExecutionView, request: Request
     """On every later turn the model sees each message of the successful earlier turns exactly once, in order.
 
     What it sees is the request plus, for a conversation id, what the service holds under it. Messages of failed turns and trailing
-    results (PER-14, PER-15) may be seen, once, and so may a result that closes a call which nobody answered.
+    results (PER-14, PER-15) may be seen, once, and so may a result that closes a call which nobody answered; or that call is left
+    out (PER-46).
     """
     run, asked = request.run, request.call.request
     done = _successful(execution, run)
     now = run.happened(before=asked.call)
-    required = but_for_empty([part for other in done for part in other.happened(trailing=False)] + now)
     earlier = [other for other in execution.earlier(run) if other.calls]
+    heard = but_for_empty(execution.spoken([*asked.held, *asked.messages], run.agent))
+    done_so = repair(_surely_kept(earlier) + now, heard)
+    said = but_for_empty([part for other in done for part in other.happened(trailing=False)] + now)
+    seen, required = done_so.without_answers(heard), done_so.without_left_out(said)
     allowed = Counter(now) + Counter(part for other in earlier for part in other.happened())
-    kept = _surely_kept(earlier)
-
-    def right(seen: list[Part]) -> bool:
-        return once_in_order(seen, required, allowed)
-
-    seen = but_for_repairs(execution, run, [*asked.held, *asked.messages], kept + now, right)
     yield finding(
-        right(seen),
+        once_in_order(seen, required, allowed),
         request.call.at,
         _how_it_sees(seen, required, allowed),
         expected=f"thread {run.thread!r} so far, each message once and in order: {show(required)}",

@@ -31,9 +31,9 @@ from conformance.rules.preconditions import (
     succeeded,
     thread_run,
 )
+from conformance.rules.repairs import repaired
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView, latest_id
-from conformance.rules.threads.checks import but_for_repairs
 from conformance.rules.threads.inner_agents import (
     InnerRequest,
     calls_an_agent,
@@ -129,9 +129,8 @@ def shown_after_tampering(execution: ExecutionView) -> Iterator[Shown]:
 )
 def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A local thread that is passed from one agent to another shows the other the whole conversation."""
-    whole = but_for_empty(local_history(execution, run) + run.inputs)
-    sent = run.calls[0].request.messages if run.calls else ()
-    seen = but_for_repairs(execution, run, sent, whole, lambda said: said == whole)
+    seen = but_for_empty(execution.spoken(run.calls[0].request.messages if run.calls else (), run.agent))
+    whole = repaired(but_for_empty(local_history(execution, run) + run.inputs), seen)
     yield finding(
         bool(run.calls) and seen == whole,
         run.sign,
