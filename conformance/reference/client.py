@@ -35,15 +35,22 @@ def closed(history: Sequence[Message], new: Sequence[Message]) -> list[Message]:
 
     A run that fails after an approval leaves the calls that had waited, and nothing of what came after them.
     """
+    waiting: list[tuple[int, str]] = []
+    for place, message in enumerate((*history, *new)):
+        waiting += [(place, call.id) for call in message.calls]
+        for result in message.results:
+            mine = [each for each in waiting if each[1] == result.id]
+            if mine:
+                waiting.remove(mine[-1])  # an id may come back: the latest call of it is the one that is answered
     found: list[Message] = []
-    for message in history:
-        found += [message, *settled([call.id for call in message.calls], (*history, *new))]
+    for place, message in enumerate(history):
+        found += [message, *settled([id for where, id in waiting if where == place], ())]
     return found
 
 
-def settled(calls: Iterable[str], said: Sequence[Message]) -> list[Message]:
-    """Results that say that the run was interrupted, for those of the calls to which nothing that is said has a result."""
-    known = {result.id for message in said for result in message.results}
+def settled(calls: Iterable[str], new: Sequence[Message]) -> list[Message]:
+    """Results that say that the run was interrupted, for those of the calls to which nothing that is new has a result."""
+    known = {result.id for message in new for result in message.results}
     lost = tuple(Result(id=id, value="interrupted", error=True) for id in calls if id not in known)
     return [Message(role="tool", results=lost)] if lost else []
 

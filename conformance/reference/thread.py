@@ -71,11 +71,10 @@ class Thread:
     open: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     def left_open(self, conversation_id: str | None, calls: Iterable[Call]) -> None:
-        """Note which calls a conversation ends with by now."""
-        ids = [call.id for call in calls]
+        """Note which calls a conversation ends with by now. It or the one that the thread has counts when the run is over."""
         if conversation_id is not None:
-            self.open |= {conversation_id: ids}
-            self.open = {id: left for id, left in self.open.items() if left}
+            noted = {**self.open, conversation_id: [call.id for call in calls]}
+            self.open = {id: ids for id, ids in noted.items() if ids and id in (conversation_id, self.conversation_id)}
 
     def grew(self, place: str | None, count: int) -> None:
         """Note that so many messages were appended in a place."""

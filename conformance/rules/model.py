@@ -162,17 +162,17 @@ def overtaken(execution: ExecutionView, run: RunView) -> bool:
     return any(run.at < other.at < run.events[-1][0] for other in others)
 
 
-def ended_at(execution: ExecutionView, run: RunView) -> list[Call]:
-    """The last calls of earlier runs on the thread, but for runs that wait: what they left open is among these."""
+def perhaps_open(execution: ExecutionView, run: RunView) -> list[Call]:
+    """The calls that earlier runs on the thread may have left open, but for runs that wait."""
     earlier = [other for other in execution.earlier(run) if other.ending not in ("waiting", "unknown")]
-    return [call for other in earlier for call in other.last_calls]
+    return [call for other in earlier for call in other.perhaps_open]
 
 
 def names_an_open_call(execution: ExecutionView, run: RunView) -> bool:
-    """Whether the run raised an error that names a call which earlier runs ended at, and whose result it does not supply."""
+    """Whether the run raised an error that names a call which may be open, and whose result it does not supply."""
     text = run.raised[1].text if run.raised is not None else ""
     supplied = {result.id for result in run.supplied}
-    return any(name in text for call in ended_at(execution, run) if call.id not in supplied for name in (call.id, call.tool))
+    return any(name in text for call in perhaps_open(execution, run) if call.id not in supplied for name in (call.id, call.tool))
 
 
 def forked(execution: ExecutionView, run: RunView) -> bool:

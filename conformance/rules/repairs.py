@@ -12,32 +12,43 @@ from dataclasses import dataclass
 
 import msgspec
 
-from conformance.rules.parts import by_number, open_calls
+from conformance.rules.parts import by_number
 from conformance.trace.messages import Message, Part, Result, parts
 
 
 @dataclass(frozen=True)
 class Repair:
-    """What became of the calls without results in something that was sent: their ids."""
+    """What became of the calls without results in something that was sent.
 
-    answered: Sequence[str]
-    left_out: Sequence[str]
+    answers: for the place of a call, the result that it was sent with. left_out: the places of those that were not sent.
+    """
 
-    def without_left_out(self, said: Sequence[Part]) -> list[Part]:
-        """The same without the calls that were left out."""
-        return [part for part in said if not _is(part, "call", self.left_out)]
+    expected: Sequence[Part]
+    answers: Mapping[int, Part]
+    left_out: Collection[int]
 
-    def without_answers(self, said: Sequence[Part]) -> list[Part]:
-        """The same without one result for each call that was answered."""
-        return without_results(said, self.answered)
+    @property
+    def kept(self) -> list[Part]:
+        """What was expected, without the calls that were left out."""
+        return [part for place, part in enumerate(self.expected) if place not in self.left_out]
 
 
 def repair(expected: Sequence[Part], got: Sequence[Part]) -> Repair:
-    """How the calls without results in what was expected were repaired in what we got."""
-    before, after = _by_id(expected), _by_id(got)
-    waiting = [id for id in open_calls(expected) if before["call", id] > before["result", id]]
-    answered = [id for id in waiting if after["result", id] > before["result", id]]
-    return Repair(answered, [id for id in waiting if id not in answered and after["call", id] < before["call", id]])
+    """How the calls without results in what was expected were repaired in what we got, call by call."""
+    spare = Counter(part for part in got if part[0] == "result") - Counter(expected)
+    lacking = Counter(expected) - Counter(got)
+    answers: dict[int, Part] = {}
+    left_out: set[int] = set()
+    for place in unanswered(expected):
+        call = expected[place]
+        mine = [part for part in spare if part[1] == call[1]]
+        if mine:
+            answers[place] = max(mine, key=len)
+            spare -= Counter([answers[place]])
+        elif lacking[call] > 0:
+            left_out.add(place)
+            lacking[call] -= 1
+    return Repair(expected, answers, left_out)
 
 
 def repaired(expected: Sequence[Part], got: Sequence[Part]) -> list[Part]:
@@ -46,15 +57,33 @@ def repaired(expected: Sequence[Part], got: Sequence[Part]) -> list[Part]:
     As it was done in what we got, call by call; where the calls were left as they are, so they are here.
     """
     done = repair(expected, got)
-    made_up = {part[1]: part for part in sorted(got, key=len) if _is(part, "result", done.answered)}
-    return by_number(_answered(done.without_left_out(expected), made_up))
+    found: list[Part] = []
+    ahead: list[Part] = []
+    for place, part in enumerate(expected):
+        if part[0] not in ("call", "result"):
+            found, ahead = [*found, *ahead], []
+        found += [] if place in done.left_out else [part]
+        ahead += [done.answers[place]] if place in done.answers else []
+    return by_number([*found, *ahead])
+
+
+def unanswered(said: Sequence[Part]) -> list[int]:
+    """The places of the calls that have no result after them. Where an id comes back, a result is that of its latest call."""
+    waiting: list[int] = []
+    for place, part in enumerate(said):
+        if part[0] == "call":
+            waiting.append(place)
+        elif part[0] == "result":
+            mine = [each for each in waiting if said[each][1] == part[1]]
+            waiting = [each for each in waiting if each != mine[-1]] if mine else waiting
+    return waiting
 
 
 def without_results(said: Sequence[Part], ids: Sequence[str]) -> list[Part]:
     """What is said, without one result for each of these ids: one that is not what its tool returned, if there is such a one."""
     left = list(said)
     for id in ids:
-        mine = [part for part in left if _is(part, "result", (id,))]
+        mine = [part for part in left if part[:2] == ("result", id)]
         if mine:
             left.remove(max(mine, key=len))
     return left
@@ -63,10 +92,10 @@ def without_results(said: Sequence[Part], ids: Sequence[str]) -> list[Part]:
 def unsettled(held: Sequence[Message], messages: Sequence[Message], own: Collection[str]) -> list[Message]:
     """What is sent into a conversation, without one result for each call that it had left open.
 
-    held: what the service has of it. own: the ids of calls whose results are no repair.
+    held: what the service has of it. own: the ids of the calls whose results are what is new.
     """
-    before = _by_id(parts(held))
-    left = Counter({id: count - before["result", id] for (sort, id), count in before.items() if sort == "call" and id not in own})
+    before = parts(held)
+    left = Counter(before[place][1] for place in unanswered(before)) - Counter(own)
     found: list[Message] = []
     for message in messages:
         kept: list[Result] = []
@@ -77,25 +106,3 @@ def unsettled(held: Sequence[Message], messages: Sequence[Message], own: Collect
         if kept or message.text or not message.results:
             found.append(msgspec.structs.replace(message, results=tuple(kept)))
     return found
-
-
-def _is(part: Part, sort: str, ids: Collection[str]) -> bool:
-    """Whether a part is a call, or a result, with one of these ids."""
-    return part[0] == sort and part[1] in ids
-
-
-def _by_id(said: Sequence[Part]) -> Counter[tuple[str, str]]:
-    return Counter((part[0], part[1]) for part in said if part[0] in ("call", "result"))
-
-
-def _answered(said: Sequence[Part], made_up: Mapping[str, Part]) -> list[Part]:
-    """The same with these results of calls, before somebody says something else."""
-    found: list[Part] = []
-    ahead: list[Part] = []
-    for part in said:
-        if part[0] not in ("call", "result"):
-            found, ahead = [*found, *ahead], []
-        found.append(part)
-        if part[0] == "call" and part[1] in made_up:
-            ahead.append(made_up[part[1]])
-    return [*found, *ahead]

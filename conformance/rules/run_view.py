@@ -232,11 +232,10 @@ class RunView:
         return begun.supplied if isinstance(begun, RunStarted) else ()
 
     @property
-    def last_calls(self) -> Sequence[Call]:
-        """The calls of the latest reply; where the run did not succeed, of the latest one with calls: the next may be lost."""
+    def perhaps_open(self) -> list[Call]:
+        """The calls that the run may have left open: those of its latest reply, or, where it did not succeed, of any."""
         replies = [view.reply.message for view in self.calls if view.reply is not None]
-        asking = replies if self.succeeded else [message for message in replies if message.calls]
-        return asking[-1].calls if asking else ()
+        return [call for message in (replies[-1:] if self.succeeded else replies) for call in message.calls]
 
     @cached_property
     def own_calls(self) -> set[str]:
@@ -246,7 +245,8 @@ class RunView:
 
     def sent_in(self, view: CallView) -> list[Message]:
         """The messages of a request, without what closes calls that the conversation which it continues had left open."""
-        return unsettled(view.request.held, view.request.messages, self.own_calls)
+        new = [part[1] for part in self.new_in(self.calls.index(view)) if part[0] == "result"]
+        return unsettled(view.request.held, view.request.messages, new)
 
     def new_in(self, place: int) -> list[Part]:
         """What is new in the request at a place: the run's input, or the results of the reply before."""

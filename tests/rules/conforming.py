@@ -105,6 +105,15 @@ def goes_on_while_a_call_waits() -> Written:
     return written.described("t", "local", "one", "=1", "two", "three", "=3", asks, paid, "=2")
 
 
+def names_on_another_agent_what_was_left_open() -> Written:
+    """A call that an interrupted run left open is to be answered before another agent goes on with the thread."""
+    scenario = talk("local", run("one"), run("two", agent="b"), tools=STOPPING, per_service_call=True, b=AgentSpec())
+    asks = calls("c1", weather={})
+    written = Written(scenario).created("t", "local").run("t").called("one", store=False).replied(asks).tool("c1")
+    written = written.called("one", asks, SUNNY, store=False).failed().raised("service").described("t", "local", "one", asks)
+    return written.run("t").raised("invalid", "c1 has no result").described("t", "local", "one", asks)
+
+
 # --- persistence ---
 
 
@@ -339,6 +348,7 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     sends_what_is_new_where_history_is_the_callers: (("THR-34", 0, "callers history"),),
     goes_on_while_a_call_waits: (("THR-05", 0, "overtaken"), ("THR-10", 0, "overtaken")),
     keeps_no_more_than_it_sends: (("THR-35", 4, "bounded history"),),
+    names_on_another_agent_what_was_left_open: (("THR-33", 0, "refused for an open call"),),
     asks_again_after_an_empty_reply: (("PER-48", 0, "holds nothing"),),
     leaves_a_late_answer_aside: (("PER-48", 3, "overtaken"),),
     sends_results_alone_where_history_is_the_callers: (("PER-46", 0, "callers history"),),

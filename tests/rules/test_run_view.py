@@ -295,13 +295,13 @@ def test_what_an_implementation_declared_is_at_hand():
 # --- what a run leaves open ---
 
 
-def test_the_last_calls_are_those_of_the_latest_reply_or_of_one_that_a_failed_run_may_not_have_been_answered():
+def test_a_run_may_have_left_its_last_calls_open_and_any_where_it_failed():
     asks = begun(tools=TOOLS).called("one").replied(ASKS)
-    assert not last(begun().called("one")).last_calls
-    assert [call.id for call in last(asks).last_calls] == ["c1"]
+    assert not last(begun().called("one")).perhaps_open
+    assert [call.id for call in last(asks).perhaps_open] == ["c1"]
     answered = asks.tool("c1").called("one", ASKS, SUNNY).replied("1")
-    assert not last(answered).last_calls
-    assert [call.id for call in last(answered.raised()).last_calls] == ["c1"]
+    assert not last(answered).perhaps_open
+    assert [call.id for call in last(answered.raised()).perhaps_open] == ["c1"]
 
 
 def test_what_is_sent_is_read_without_what_closes_an_open_call():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -105,18 +104,23 @@ def _known(home: HistoryHome) -> dict[str, Result]:
 
 def _without_interrupted(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Messages without results that were made up, and their calls; where there are results alone, these stay."""
-    called = {call.id for message in messages for call in message.calls}
-    lost = {result.id for message in messages for result in message.results if _made_up(result)} & called
     found: list[Message] = []
     for message in messages:
-        kept: dict[str, Any] = {
-            "calls": tuple(call for call in message.calls if call.id not in lost),
-            "results": tuple(result for result in message.results if not (_made_up(result) and result.id in lost)),
-        }
-        left = msgspec.structs.replace(message, **kept)
-        if left == message or left.text or left.calls or left.results:
-            found.append(left)
-    return tuple(found)
+        stays: list[Result] = []
+        for result in message.results:
+            asking = [place for place, each in enumerate(found) if any(call.id == result.id for call in each.calls)]
+            if _made_up(result) and asking:
+                left = tuple(call for call in found[asking[-1]].calls if call.id != result.id)
+                found[asking[-1]] = msgspec.structs.replace(found[asking[-1]], calls=left)
+            else:
+                stays.append(result)
+        found.append(msgspec.structs.replace(message, results=tuple(stays)))
+    nothing = [place for place, (now, before) in enumerate(zip(found, messages, strict=True)) if now != before and not _holds(now)]
+    return tuple(message for place, message in enumerate(found) if place not in nothing)
+
+
+def _holds(message: Message) -> bool:
+    return bool(message.text or message.calls or message.results)
 
 
 def _told(messages: Sequence[Message], known: Known) -> list[Message]:

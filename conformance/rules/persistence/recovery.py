@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import ended_at, names_an_open_call
+from conformance.rules.model import names_an_open_call, perhaps_open
 from conformance.rules.parts import open_calls
 from conformance.rules.persistence.approvals import waiting_before
 from conformance.rules.persistence.history import calls_waited_for, kept_without_an_id
@@ -34,7 +34,7 @@ from conformance.trace.messages import parts
 @condition
 def after_an_interruption(execution: ExecutionView, run: RunView) -> bool:
     """An earlier run on the thread asked for tools, and ended before an answer to their results was the caller's."""
-    return bool(ended_at(execution, run))
+    return bool(perhaps_open(execution, run))
 
 
 @condition
@@ -79,7 +79,7 @@ def a_refusal_names_the_open_call(execution: ExecutionView, run: RunView) -> Ite
         names_an_open_call(execution, run),
         at,
         "refused without a name",
-        expected=f"a run that goes on, or an error that names one of {quoted([call.id for call in ended_at(execution, run)])}",
+        expected=f"a run that goes on, or an error that names one of {quoted([call.id for call in perhaps_open(execution, run)])}",
         got=f"an error of kind {error.kind}: {error.text!r}",
     )
 
@@ -120,11 +120,12 @@ def an_interruption_poisons_no_thread(execution: ExecutionView, request: Request
 
 
 def _lost(execution: ExecutionView, run: RunView) -> dict[str, ToolSpec]:
-    """The tools of calls that earlier runs ended at and of which nobody has a result, by call id.
+    """The tools of calls that earlier runs may have left open and of which nobody has a result, by call id.
 
     Without agents that are tools: nothing tells what they came to.
     """
     ran = {event.id for _, event in execution.of(ToolReturned)}
     supplied = {result.id for each in [*execution.earlier(run), run] for result in each.supplied}
     tools = {name: tool for name, tool in run.agent.tools.items() if tool.agent is None}
-    return {call.id: tools[call.tool] for call in ended_at(execution, run) if call.tool in tools and call.id not in ran | supplied}
+    lost = [call for call in perhaps_open(execution, run) if call.id not in ran | supplied]
+    return {call.id: tools[call.tool] for call in lost if call.tool in tools}

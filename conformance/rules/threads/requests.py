@@ -272,11 +272,10 @@ def the_model_sees_every_earlier_turn(execution: ExecutionView, request: Request
     done = _successful(execution, run)
     now = run.happened(before=asked.call)
     earlier = [other for other in execution.earlier(run) if other.calls]
-    heard = but_for_empty(execution.spoken([*asked.held, *asked.messages], run.agent))
-    done_so = repair(_surely_kept(earlier) + now, heard)
-    said = but_for_empty([part for other in done for part in other.happened(trailing=False)] + now)
-    seen, required = done_so.without_answers(heard), done_so.without_left_out(said)
-    allowed = Counter(now) + Counter(part for other in earlier for part in other.happened())
+    seen = but_for_empty(execution.spoken([*asked.held, *asked.messages], run.agent))
+    required = repair(but_for_empty([part for other in done for part in other.happened(trailing=False)] + now), seen).kept
+    made_up = repair(_surely_kept(earlier) + now, seen).answers.values()
+    allowed = Counter(now) + Counter(part for other in earlier for part in other.happened()) + Counter(made_up)
     yield finding(
         once_in_order(seen, required, allowed),
         request.call.at,

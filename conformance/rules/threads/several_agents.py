@@ -26,6 +26,7 @@ from conformance.rules.preconditions import (
     forked,
     on_hosted_thread,
     on_local_thread,
+    refused_for_an_open_call,
     resumed,
     says_when_it_persists,
     succeeded,
@@ -124,7 +125,7 @@ def shown_after_tampering(execution: ExecutionView) -> Iterator[Shown]:
     needs=["threads.shared"],
     each=thread_run,
     when=[after_another_agent, on_local_thread],
-    leaves_alone=[*DISPUTED, callers_history, *UNKNOWN_THREAD_HISTORY],
+    leaves_alone=[*DISPUTED, callers_history, *UNKNOWN_THREAD_HISTORY, refused_for_an_open_call],
     aspects=["refused", "missing", "repeated", "foreign", "order"],
 )
 def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
@@ -147,7 +148,7 @@ def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView
 )
 def a_reducer_leaves_hosted_threads_alone(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """On a hosted thread a reducer has no effect: a request carries what is new."""
-    sent = execution.spoken(run.calls[0].request.messages, run.agent)
+    sent = execution.spoken(run.sent_in(run.calls[0]), run.agent)
     yield finding(
         sent == run.inputs,
         run.calls[0].at,
