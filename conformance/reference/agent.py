@@ -116,7 +116,7 @@ class Agent:
 
     async def _came_to(self, thread: Thread, store: Store, stored: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
         if not local:
-            thread.left_open(outcome.conversation_id, outcome.latest.calls)
+            thread.left_open(outcome.conversation_id, outcome.latest_calls)
         await self.home.keep_so_far(store, stored, outcome, local=local)
 
     def settling(self, thread: Thread, terms: Terms, new: Sequence[Message]) -> list[Message]:

@@ -29,9 +29,9 @@ class Outcome:
     kept: int = 0
 
     @property
-    def latest(self) -> Message:
-        """The latest reply."""
-        return next(each for each in reversed(self.produced) if each.role == "assistant")
+    def latest_calls(self) -> Sequence[Call]:
+        """The calls of the latest reply."""
+        return next((each.calls for each in reversed(self.produced) if each.role == "assistant"), ())
 
 
 class Loop:

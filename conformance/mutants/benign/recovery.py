@@ -79,7 +79,7 @@ class RefusesNewInput(Benign):
 
     class _Agent(Agent):
         async def _came_to(self, thread: Thread, store: Store, stored: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
-            thread.left_open("local", outcome.latest.calls if self.setting.decorates and local else ())
+            thread.left_open("local", outcome.latest_calls if self.setting.decorates and local else ())
             await super()._came_to(thread, store, stored, outcome, local=local)
 
     class _Options(Options):
