@@ -33,7 +33,7 @@ class PendingApprovalOverlooked(Mutant):
 
     breaks = "PER-42/call without a result"
     imitates = "https://github.com/letta-ai/letta/pull/3156"
-    expected = frozenset({"PER-42"})
+    expected = frozenset({"PER-42", "PER-46"})
 
     class _Options(Options):
         @where(lambda _, given: bool(given["thread"].waiting))
@@ -55,7 +55,7 @@ class PendingApprovalOverlookedByStreams(Mutant):
 
     breaks = "PER-42/call without a result"
     imitates = "https://github.com/letta-ai/lettabot/issues/180"
-    expected = frozenset({"PER-38", "PER-42"})
+    expected = frozenset({"PER-38", "PER-42", "PER-46"})
 
     class _Options(Options):
         @where(lambda _, given: bool(given["thread"].waiting))

@@ -112,7 +112,7 @@ class RejectionNotSent(Mutant):
 
     breaks = "PER-31/not sent"
     imitates = "https://github.com/microsoft/agent-framework/issues/7125"
-    expected = frozenset({"PER-06", "PER-08", "PER-10", "PER-13", "PER-30", "PER-31", "PER-50", "PER-51", "PER-62"})
+    expected = frozenset({"PER-08", "PER-10", "PER-13", "PER-30", "PER-31", "PER-50", "PER-51", "PER-62"})
 
     class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
