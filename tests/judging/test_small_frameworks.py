@@ -144,7 +144,7 @@ def failed(found: dict[str, RuleVerdict]) -> set[str]:
 
 
 ON_A_STORE = {"PER-09", "PER-10", "PER-11", "PER-12", "PER-13", "PER-22", "PER-23", "PER-24", "PER-37"}
-ALWAYS = {"PER-47", "PER-48", "PER-49", "PER-50", "PER-51", "PER-57", "PER-62"}
+ALWAYS = {"PER-46", "PER-47", "PER-48", "PER-49", "PER-50", "PER-51", "PER-57", "PER-62"}
 
 
 def test_a_framework_that_appends_after_every_message_is_judged():
