@@ -10,7 +10,8 @@ from typing import Self
 import msgspec
 
 from conformance.reference.agent_tool import AgentTool, InnerAgent
-from conformance.reference.client import Emit, closed, with_adds
+from conformance.reference.client import Emit, closed, settled, with_adds
+from conformance.reference.history_stores import Store
 from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
 from conformance.reference.run_terms import Terms
@@ -93,8 +94,7 @@ class Agent:
         client = home.client(thread, store, adds, adopted, local=terms.local)
         below = self.setting.decorates and terms.local
         history = () if below or thread.kind == "hosted" else await store.load()
-        if terms.local:
-            history = home.reduce(history, new)
+        history = home.reduce(history, new) if terms.local else (*history, *self.settling(thread, terms, new))
         request = Request(
             messages=self.request_messages(history, () if below else adds, new),
             store=terms.store,
@@ -106,13 +106,22 @@ class Agent:
             self.parts.tools(self.tools_of(thread)),
             lambda id: home.adopt(thread, id, adopted, local=terms.local),
             self.approvals.needs_approval,
-            lambda outcome: home.keep_so_far(store, stored, outcome, local=terms.local and not adopted),
+            lambda outcome: self._came_to(thread, store, stored, outcome, local=terms.local and not adopted),
             limit=self.setting.spec.limit,
         )
         outcome = await loop.run(request, emit)
         outcome.adopted = adopted
         await home.keep(thread, store, stored, outcome, local=terms.local)
         return outcome
+
+    async def _came_to(self, thread: Thread, store: Store, stored: Sequence[Message], outcome: Outcome, *, local: bool) -> None:
+        if not local:
+            thread.left_open(outcome.conversation_id, outcome.latest_calls)
+        await self.home.keep_so_far(store, stored, outcome, local=local)
+
+    def settling(self, thread: Thread, terms: Terms, new: Sequence[Message]) -> list[Message]:
+        """Results for the calls that the conversation which a run continues was left with, and that what is new does not answer."""
+        return settled(thread.open.get(terms.conversation_id or "", ()), new)
 
     def request_messages(self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
         """What a run's first request carries."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import takewhile
 from typing import Protocol
 
@@ -35,21 +35,24 @@ def closed(history: Sequence[Message], new: Sequence[Message]) -> list[Message]:
 
     A run that fails after an approval leaves the calls that had waited, and nothing of what came after them.
     """
+    waiting: list[tuple[int, str]] = []
+    for place, message in enumerate((*history, *new)):
+        waiting += [(place, call.id) for call in message.calls]
+        for result in message.results:
+            mine = [each for each in waiting if each[1] == result.id]
+            if mine:
+                waiting.remove(mine[-1])  # an id may come back: the latest call of it is the one that is answered
     found: list[Message] = []
-    for place, message in enumerate(history, start=1):
-        found.append(message)
-        known = _answered(message.calls, (*history[place:], *new))
-        lost = tuple(Result(id=call.id, value="interrupted", error=True) for call in message.calls if call.id not in known)
-        if lost:
-            found.append(Message(role="tool", results=lost))
+    for place, message in enumerate(history):
+        found += [message, *settled([id for where, id in waiting if where == place], ())]
     return found
 
 
-def _answered(calls: Sequence[Call], said: Sequence[Message]) -> set[str]:
-    """Which of the calls have a result in what is said later; where an id comes back, what follows is about the later call."""
-    ids = {call.id for call in calls}
-    until = takewhile(lambda message: ids.isdisjoint(call.id for call in message.calls), said)
-    return {result.id for message in until for result in message.results}
+def settled(calls: Iterable[str], new: Sequence[Message]) -> list[Message]:
+    """Results that say that the run was interrupted, for those of the calls to which nothing that is new has a result."""
+    known = {result.id for message in new for result in message.results}
+    lost = tuple(Result(id=id, value="interrupted", error=True) for id in calls if id not in known)
+    return [Message(role="tool", results=lost)] if lost else []
 
 
 class Client(Protocol):
@@ -169,7 +172,7 @@ class PersistingClient:
         """What one request carries: what was injected stands where the run began, never between a call and its result."""
         if self._before is None:
             self._before = len(history)
-            self._earlier = tuple(self._reduce(history, new))
+            self._earlier = tuple(closed(self._reduce(history, new), new))
         return (*self._earlier, *with_adds(self._adds, (*history[self._before :], *new)))
 
     async def append(self, new: Sequence[Message], reply: Message) -> None:

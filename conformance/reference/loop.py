@@ -28,6 +28,11 @@ class Outcome:
     adopted: list[str] = field(default_factory=list[str])
     kept: int = 0
 
+    @property
+    def latest_calls(self) -> Sequence[Call]:
+        """The calls of the latest reply."""
+        return next((each.calls for each in reversed(self.produced) if each.role == "assistant"), ())
+
 
 class Loop:
     """Runs the loop on a client. adopt: told of every reply's conversation id before the loop goes on.

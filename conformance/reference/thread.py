@@ -53,7 +53,8 @@ class Thread:
     key: its name in a history store. service: which service knows a hosted thread's conversation. messages: what it keeps itself
     (local, no explicit provider). trail: where its local history lies, in order. context: each context provider's state under its
     id. fixed: its first run gave it its kind, which nothing but a transition changes. detached: the history provider no longer
-    serves it. waiting: the calls of a reply in which one needs approval. decisions: those taken so far, by call id.
+    serves it. waiting: the calls of a reply in which one needs approval. decisions: those taken so far, by call id. open: by
+    conversation id, the calls at the end of what a service has under it to which no result was sent.
     """
 
     key: str
@@ -67,6 +68,13 @@ class Thread:
     detached: bool = False
     waiting: list[Call] = field(default_factory=list[Call])
     decisions: dict[str, bool] = field(default_factory=dict[str, bool])
+    open: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    def left_open(self, conversation_id: str | None, calls: Iterable[Call]) -> None:
+        """Note which calls a conversation ends with by now. It or the one that the thread has counts when the run is over."""
+        if conversation_id is not None:
+            noted = {**self.open, conversation_id: [call.id for call in calls]}
+            self.open = {id: ids for id, ids in noted.items() if ids and id in (conversation_id, self.conversation_id)}
 
     def grew(self, place: str | None, count: int) -> None:
         """Note that so many messages were appended in a place."""

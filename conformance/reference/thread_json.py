@@ -12,6 +12,7 @@ An object with these fields, all of which are always written and always required
 - `context`: under each context provider's id its state
 - `detached`: whether the history provider no longer serves it
 - `waiting`: the calls of a reply in which one needs approval; `decisions`: true or false for those that are decided, by call id
+- `open`: under each conversation id the ids of the calls to which no result was sent, where there are any
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class ThreadData(_Form, frozen=True, kw_only=True):
     detached: bool
     waiting: list[CallData]
     decisions: dict[str, bool]
+    open: dict[str, list[str]]
 
 
 class ThreadForm:
@@ -98,6 +100,7 @@ class ThreadForm:
             detached=thread.detached,
             waiting=[_call_data(call) for call in thread.waiting],
             decisions=thread.decisions,
+            open=thread.open,
         )
         return msgspec.to_builtins(form)
 
@@ -126,6 +129,7 @@ class ThreadForm:
             detached=form.detached,
             waiting=[_call(call) for call in form.waiting],
             decisions=form.decisions,
+            open=form.open,
         )
 
     def own(self, data: Any) -> Any:

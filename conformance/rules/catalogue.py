@@ -29,6 +29,7 @@ from conformance.rules.persistence import (
     failure,
     matrix,
     own_histories,
+    recovery,
     results,
     termination,
 )
@@ -157,6 +158,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             own_histories.what_is_stored_is_how_the_conversation_begins,
             own_histories.threads_keep_histories_as_providers_do,
         ),
+        "recovery": (recovery.an_interruption_poisons_no_thread,),
         "execution": (execution.a_call_is_executed_once, execution.the_loop_ends_when_it_has_to),
         "results": (
             results.outcomes_keep_their_meaning,

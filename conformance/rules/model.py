@@ -13,7 +13,7 @@ from conformance.rules.execution_view import ExecutionView
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run, Scenario
 from conformance.scenario.specs import AgentSpec
-from conformance.trace.messages import Part
+from conformance.trace.messages import Call, Part
 from conformance.vocabulary import ThreadKind
 
 Timing = Literal["per run", "per call", "incremental", "not"]
@@ -160,6 +160,19 @@ def overtaken(execution: ExecutionView, run: RunView) -> bool:
     """Whether another run of the thread came before this one, which waited, came to its end."""
     others = [other for other in execution.runs if other.thread == run.thread and other.calls]
     return any(run.at < other.at < run.events[-1][0] for other in others)
+
+
+def perhaps_open(execution: ExecutionView, run: RunView) -> list[Call]:
+    """The calls that earlier runs on the thread may have left open, but for runs that wait."""
+    earlier = [other for other in execution.earlier(run) if other.ending not in ("waiting", "unknown")]
+    return [call for other in earlier for call in other.perhaps_open]
+
+
+def names_an_open_call(execution: ExecutionView, run: RunView) -> bool:
+    """Whether the run raised an error that names a call which may be open, and whose result it does not supply."""
+    text = run.raised[1].text if run.raised is not None else ""
+    supplied = {result.id for result in run.supplied}
+    return any(name in text for call in perhaps_open(execution, run) if call.id not in supplied for name in (call.id, call.tool))
 
 
 def forked(execution: ExecutionView, run: RunView) -> bool:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby, takewhile
 
-import msgspec
-
-from conformance.trace.messages import Message, Part, Result
+from conformance.trace.messages import Part
 
 
 def within(parts: Sequence[Part], whole: Sequence[Part]) -> bool:
@@ -72,25 +70,6 @@ def open_calls(said: Sequence[Part]) -> list[str]:
             else:
                 stray.append(part[1])
     return waiting + stray
-
-
-def unrepaired(messages: Sequence[Message], open_ids: Iterable[str]) -> list[Message]:
-    """Messages without the results that close calls which stayed open: one each, after its call, told as an error.
-
-    A service refuses a call without a result: who sends one that was never answered may say so.
-    """
-    left, called = Counter(open_ids), Counter[str]()
-    found: list[Message] = []
-    for message in messages:
-        called.update(call.id for call in message.calls)
-        kept: list[Result] = []
-        for result in message.results:
-            closing = result.error and left[result.id] > 0 and called[result.id] > 0
-            left[result.id] -= closing
-            kept += [] if closing else [result]
-        if kept or message.text or not message.results:
-            found.append(msgspec.structs.replace(message, results=tuple(kept)))
-    return found
 
 
 def how_they_differ(got: Sequence[Part], expected: Sequence[Part]) -> str:

@@ -86,8 +86,13 @@ def interrupting(execution: ExecutionView, run: RunView) -> bool:
 @condition
 def refused_while_one_waits(execution: ExecutionView, run: RunView) -> bool:
     """The run was refused before any request, as no conflict, while an earlier run of the thread waits for an answer (PER-42)."""
-    refused = run.raised is not None and not run.calls and not run.refused_as_conflict
-    return refused and model.interrupts(execution, run)
+    return run.refused_at_once and model.interrupts(execution, run)
+
+
+@condition
+def refused_for_an_open_call(execution: ExecutionView, run: RunView) -> bool:
+    """The run was refused before any request because an earlier one ended between a call and its results: the error names it."""
+    return run.refused_at_once and model.names_an_open_call(execution, run)
 
 
 @condition

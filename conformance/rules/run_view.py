@@ -10,6 +10,7 @@ from typing import Literal, TypeVar, cast
 import msgspec
 
 from conformance.rules.parts import by_number
+from conformance.rules.repairs import unsettled
 from conformance.scenario.scenario import Run, RunWorkflow, Scenario
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Raised, RequestPending
@@ -144,6 +145,11 @@ class RunView:
         """Whether the caller got an error of kind conflict."""
         return self.raised is not None and self.raised[1].kind == "conflict"
 
+    @property
+    def refused_at_once(self) -> bool:
+        """Whether the caller got an error before any request, of whatever kind but conflict."""
+        return self.raised is not None and not self.calls and not self.refused_as_conflict
+
     @cached_property
     def ending(self) -> Literal["returned", "waiting", "raised", "cancelled", "abandoned", "refused", "unknown"]:
         """How the run ended for its caller; `waiting`: suspended on a request that nobody answered."""
@@ -224,6 +230,23 @@ class RunView:
         """The results that the caller hands over, because the thread's history lacks them."""
         begun = self.trace.events[self.at]
         return begun.supplied if isinstance(begun, RunStarted) else ()
+
+    @property
+    def perhaps_open(self) -> list[Call]:
+        """The calls that the run may have left open: those of its latest reply, or, where it did not succeed, of any."""
+        replies = [view.reply.message for view in self.calls if view.reply is not None]
+        return [call for message in (replies[-1:] if self.succeeded else replies) for call in message.calls]
+
+    @cached_property
+    def own_calls(self) -> set[str]:
+        """The ids of the calls that the run asked for or was supplied with results for."""
+        called = {call.id for view in self.calls if view.reply for call in view.reply.message.calls}
+        return called | {result.id for result in self.supplied}
+
+    def sent_in(self, view: CallView) -> list[Message]:
+        """The messages of a request, without what closes calls that the conversation which it continues had left open."""
+        new = [part[1] for part in self.new_in(self.calls.index(view)) if part[0] == "result"]
+        return unsettled(view.request.held, view.request.messages, new)
 
     def new_in(self, place: int) -> list[Part]:
         """What is new in the request at a place: the run's input, or the results of the reply before."""

@@ -85,13 +85,13 @@ _LEGAL: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(["kind", "key", "role", "text", "id", "tool", "value"], (str,)),
     **dict.fromkeys(["conversation_id", "service", "author", "place"], (str, type(None))),
     **dict.fromkeys(["messages", "trail", "waiting", "calls", "results"], (list,)),
-    **dict.fromkeys(["context", "decisions", "arguments"], (dict,)),
+    **dict.fromkeys(["context", "decisions", "arguments", "open"], (dict,)),
     **dict.fromkeys(["fixed", "detached", "error"], (bool,)),
     "count": (int,),
 }
 """The JSON types that a field may have."""
 _WORDS = {"kind": ("local", "hosted", "adaptive"), "role": ("system", "user", "assistant", "tool")}
-_OPEN = ("context", "decisions", "arguments")
+_OPEN = ("context", "decisions", "arguments", "open")
 """Fields whose own fields may be called anything."""
 
 Path = tuple[str | int, ...]
@@ -195,6 +195,7 @@ def threads(draw: st.DrawFn) -> Thread:
         detached=draw(st.booleans()),
         waiting=waiting,
         decisions={call.id: draw(st.booleans()) for call in waiting[:1]},
+        open=draw(st.dictionaries(TEXT, st.lists(TEXT, max_size=2), max_size=2)),
     )
 
 

@@ -14,7 +14,7 @@ from imitation import EndThatKeepsCancelled, Imitation, SendsHistoriesAsTheyAre,
 from conformance.mutants.persistence.faulty_homes import Incremental
 from conformance.reference.agent import Agent
 from conformance.reference.approvals import Approvals
-from conformance.reference.client import Emit
+from conformance.reference.client import Emit, PersistingClient
 from conformance.reference.errors import Invalid
 from conformance.reference.history_home import IncrementalHome
 from conformance.reference.history_stores import Store
@@ -53,6 +53,19 @@ class OpenCallsAreSent(Incremental, Imitation):
     reports = ("https://github.com/EvoScientist/EvoScientist/issues/360",)
 
     agent_type = SendsHistoriesAsTheyAre
+
+
+class StoredCallsAreSent(Imitation):
+    """Where each service call is stored, a history that ends with calls without results is sent as it is."""
+
+    reports = ("https://github.com/kernl-sdk/kernl/issues/60",)
+
+    class _Client(PersistingClient):
+        def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
+            sent = super().request_messages(history, new)
+            return tuple(each for each in sent if not any(result.value == "interrupted" for result in each.results))
+
+    parts = Parts(decorator=_Client)
 
 
 class ResultWithoutItsCall(Imitation):

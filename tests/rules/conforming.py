@@ -105,6 +105,15 @@ def goes_on_while_a_call_waits() -> Written:
     return written.described("t", "local", "one", "=1", "two", "three", "=3", asks, paid, "=2")
 
 
+def names_on_another_agent_what_was_left_open() -> Written:
+    """A call that an interrupted run left open is to be answered before another agent goes on with the thread."""
+    scenario = talk("local", run("one"), run("two", agent="b"), tools=STOPPING, per_service_call=True, b=AgentSpec())
+    asks = calls("c1", weather={})
+    written = Written(scenario).created("t", "local").run("t").called("one", store=False).replied(asks).tool("c1")
+    written = written.called("one", asks, SUNNY, store=False).failed().raised("service").described("t", "local", "one", asks)
+    return written.run("t").raised("invalid", "c1 has no result").described("t", "local", "one", asks)
+
+
 # --- persistence ---
 
 
@@ -153,13 +162,25 @@ def sends_supplied_results_as_they_came() -> Written:
 
 
 def is_called_again_under_the_ids_of_a_call_left_open() -> Written:
-    """Of two calls whose ids come back one was left open: what is sent then has the results of both turns."""
+    """Of two calls whose ids come back one was left open, and is left out: what is sent has the results of both turns."""
+    stops = calls("c2", stop={})
     again = Message(role="assistant", calls=(*calls("c1", weather={}).calls, *calls("c2", weather={}).calls))
     both = results(c1="sunny", c2="sunny")
     written = _stopped_before_its_sibling(run("two"), repeats_call_ids=True)
-    written.run("t").called("one", SEVERAL, STOPPED, "two", store=False).replied(again).tool("c1").tool("c2")
-    written.called("one", SEVERAL, STOPPED, "two", again, both, store=False).replied("2").returned(again, both, "2")
+    written.run("t").called("one", stops, STOPPED, "two", store=False).replied(again).tool("c1").tool("c2")
+    written.called("one", stops, STOPPED, "two", again, both, store=False).replied("2").returned(again, both, "2")
     return written.described("t", "local", "one", SEVERAL, STOPPED, "two", again, both, "=2")
+
+
+def sends_results_alone_where_history_is_the_callers() -> Written:
+    """Where history is the caller's business, a loop may send what is new alone: whoever keeps the call puts it before."""
+    callers = {"client_as_is": True, "per_service_call": True}
+    scenario = talk("local", run("one"), run("two"), tools=STOPPING, **callers)
+    first, second, again = calls("c1", weather={}), calls("c2", weather={}), results(c2="sunny")
+    written = Written(scenario).created("t", "local").run("t").warned("no decorator: history is the business of the caller")
+    written = written.called("one", store=False).replied(first).tool("c1").called(SUNNY, store=False).failed().raised("service")
+    written = written.described("t", "local").run("t").called("two", store=False).replied(second).tool("c2")
+    return written.called(again, store=False).replied("2").returned(second, again, "2").described("t", "local")
 
 
 # --- orchestration ---
@@ -327,8 +348,10 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     sends_what_is_new_where_history_is_the_callers: (("THR-34", 0, "callers history"),),
     goes_on_while_a_call_waits: (("THR-05", 0, "overtaken"), ("THR-10", 0, "overtaken")),
     keeps_no_more_than_it_sends: (("THR-35", 4, "bounded history"),),
+    names_on_another_agent_what_was_left_open: (("THR-33", 0, "refused for an open call"),),
     asks_again_after_an_empty_reply: (("PER-48", 0, "holds nothing"),),
     leaves_a_late_answer_aside: (("PER-48", 3, "overtaken"),),
+    sends_results_alone_where_history_is_the_callers: (("PER-46", 0, "callers history"),),
     keeps_supplied_results_as_they_came: (("PER-50", 2, "supplied by the caller"),),
     sends_supplied_results_as_they_came: (("PER-51", 0, "supplied by the caller"),),
     is_called_again_under_the_ids_of_a_call_left_open: (

@@ -64,6 +64,11 @@ def limited(limit: int) -> Written:
     return asked(tools=TOOLS, limit=limit).replied(ASKS).tool("c1").called("x", ASKS, SUNNY).replied("y").returned("y")
 
 
+def left_open(*runs: Run) -> Written:
+    """The service fails between a call and its result, and the next run begins."""
+    return asked("local", *runs, tools=TOOLS).replied(ASKS).failed().raised("service").run("t")
+
+
 def without_history() -> Written:
     return asked().event(HistoryFailed, agent="a", key="k", operation="append", text="no").raised("provider")
 
@@ -98,6 +103,8 @@ MET_AND_NOT: list[tuple[str, Written, Written]] = [
     ("interrupting", waits().run("t", step=3).called("x"), went(resumed().replied("y").returned("y"))),
     ("refused_while_one_waits", waits().run("t", step=3).raised("invalid"), waits().run("t", step=3).raised("conflict")),
     ("refused_while_one_waits", waits().run("t", step=3).raised("invalid"), waits().run("t", step=3).called("x")),
+    ("refused_for_an_open_call", left_open().raised("invalid", "c1 is open"), left_open().raised("invalid", "no")),
+    ("refused_for_an_open_call", left_open().raised("invalid", "weather"), left_open().called("x").raised("invalid", "weather")),
     ("surprising_service", asked(service=SURPRISING), asked(service=NEW_IDS)),
     ("callers_history", asked(**BARE), asked(**PER_CALL)),
     ("with_provider", asked(history="provider"), asked()),

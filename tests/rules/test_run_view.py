@@ -290,3 +290,28 @@ def test_what_a_run_appends():
 def test_what_an_implementation_declared_is_at_hand():
     assert last(Written(talk(), store_conflict="raise").run("t")).policies.store_conflict == "raise"
     assert last(begun().tool("c1")).of(ToolReturned)[0][1].value == "sunny"
+
+
+# --- what a run leaves open ---
+
+
+def test_a_run_may_have_left_its_last_calls_open_and_any_where_it_failed():
+    asks = begun(tools=TOOLS).called("one").replied(ASKS)
+    assert not last(begun().called("one")).perhaps_open
+    assert [call.id for call in last(asks).perhaps_open] == ["c1"]
+    answered = asks.tool("c1").called("one", ASKS, SUNNY).replied("1")
+    assert not last(answered).perhaps_open
+    assert [call.id for call in last(answered.raised()).perhaps_open] == ["c1"]
+
+
+def test_what_is_sent_is_read_without_what_closes_an_open_call():
+    asks, lost = calls("c0", weather={}), results(c0="interrupted")
+    run_view = last(begun(tools=TOOLS).called(lost, "one", held=("zero", asks)).replied(ASKS).called(SUNNY, held=(ASKS,)))
+    assert run_view.own_calls == {"c1"}
+    assert [run_view.sent_in(view) for view in run_view.calls] == [[message("one")], [SUNNY]]
+
+
+def test_a_run_is_refused_at_once_or_as_a_conflict():
+    assert last(begun().raised("invalid")).refused_at_once
+    assert not last(begun().raised("conflict")).refused_at_once
+    assert not last(begun().called("one").raised("invalid")).refused_at_once

@@ -11,7 +11,7 @@ import msgspec
 
 from conformance.mutants.benign.variant import Benign
 from conformance.reference.agent import Agent
-from conformance.reference.client import Emit, LeafClient, PersistingClient, closed
+from conformance.reference.client import Emit, LeafClient, PersistingClient
 from conformance.reference.errors import Abandoned
 from conformance.reference.history_home import HistoryHome, IncrementalHome
 from conformance.reference.history_stores import Store
@@ -63,27 +63,6 @@ class DropsEmptyReplies(Benign):
                 await super().append(new, reply)
 
     parts = Parts(home=_Home, decorator=_Decorator)
-
-
-class RepairsHistory(Benign):
-    """A call that a run left open is sent with a result that says it was interrupted."""
-
-    class _Agent(Agent):
-        """Repairs what it sends."""
-
-        def request_messages(
-            self, history: Sequence[Message], adds: Sequence[Message], new: Sequence[Message]
-        ) -> tuple[Message, ...]:
-            """Close the open calls of the history."""
-            return super().request_messages(closed(history, new), adds, new)
-
-    class _Decorator(PersistingClient):
-        def request_messages(self, history: Sequence[Message], new: Sequence[Message]) -> tuple[Message, ...]:
-            """Close the open calls of what is sent."""
-            return tuple(closed(super().request_messages(history, new), ()))
-
-    agent_type = _Agent
-    parts = Parts(decorator=_Decorator)
 
 
 class StreamsOneChunk(Benign):

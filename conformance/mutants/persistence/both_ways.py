@@ -20,7 +20,7 @@ from conformance.reference.history_home import HistoryHome
 from conformance.reference.history_stores import ProviderStore, Store
 from conformance.reference.loop import Loop, Outcome
 from conformance.reference.parts import Parts
-from conformance.reference.run_terms import Options
+from conformance.reference.run_terms import Options, Terms
 from conformance.reference.setting import Setting
 from conformance.reference.thread import Thread
 from conformance.trace.exchange import Response, Turn
@@ -33,13 +33,20 @@ class PendingApprovalOverlooked(Mutant):
 
     breaks = "PER-42/call without a result"
     imitates = "https://github.com/letta-ai/letta/pull/3156"
-    expected = frozenset({"PER-42"})
+    expected = frozenset({"PER-42", "PER-46"})
 
     class _Options(Options):
         @where(lambda _, given: bool(given["thread"].waiting))
         def check_waiting(self, thread: Thread) -> None:
             """Let it pass."""
 
+    class _Agent(Agent):
+        @where(lambda _, given: bool(given["thread"].waiting))
+        def settling(self, thread: Thread, terms: Terms, new: Sequence[Message]) -> list[Message]:
+            """Leave to the conversation what waits in it."""
+            return []
+
+    agent_type = _Agent
     parts = Parts(options=_Options)
 
 
@@ -48,7 +55,7 @@ class PendingApprovalOverlookedByStreams(Mutant):
 
     breaks = "PER-42/call without a result"
     imitates = "https://github.com/letta-ai/lettabot/issues/180"
-    expected = frozenset({"PER-38", "PER-42"})
+    expected = frozenset({"PER-38", "PER-42", "PER-46"})
 
     class _Options(Options):
         @where(lambda _, given: bool(given["thread"].waiting))
@@ -58,7 +65,13 @@ class PendingApprovalOverlookedByStreams(Mutant):
             if raising or not streams(thread):
                 super().check_waiting(thread)
 
-    agent_type = StreamNotingAgent
+    class _Agent(StreamNotingAgent):
+        @where(lambda _, given: bool(given["thread"].waiting))
+        def settling(self, thread: Thread, terms: Terms, new: Sequence[Message]) -> list[Message]:
+            """Leave to the conversation what waits in it."""
+            return []
+
+    agent_type = _Agent
     parts = Parts(options=_Options)
 
 
@@ -164,7 +177,7 @@ class InterleavedRunsStoredTogether(Mutant):
 
     breaks = "PER-39/one history"
     imitates = "https://github.com/MervinPraison/PraisonAI/issues/3105"
-    expected = frozenset({"PER-39", "THR-05", "THR-10", "THR-25"})
+    expected = frozenset({"THR-05", "THR-10", "THR-25", "PER-08", "PER-39", "PER-46"})
 
     class _Front(Front):
         """The store of the current thread."""

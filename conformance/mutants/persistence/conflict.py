@@ -107,7 +107,7 @@ class IdAdoptedAlthoughThrown(Mutant):
 
     breaks = "PER-32/thread changed"
     imitates = "https://github.com/microsoft/agent-framework/pull/6310"
-    expected = frozenset({"PER-32", "PER-33"})
+    expected = frozenset({"PER-32", "PER-33", "PER-46"})
 
     class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:
@@ -124,7 +124,7 @@ class IdAdoptedOnTheWay(Mutant):
 
     breaks = "PER-32/thread changed"
     imitates = "a session that is updated from within the stream"
-    expected = frozenset({"PER-32", "PER-33"})
+    expected = frozenset({"PER-32", "PER-33", "PER-46"})
 
     class _Home(HistoryHome):
         def on_conflict(self, thread: Thread, id: str) -> None:

@@ -51,7 +51,21 @@ class ApprovedCallSentAgain(Mutant):
     breaks = "PER-31/sent again"
     imitates = "https://github.com/microsoft/agent-framework/pull/7271"
     expected = frozenset(
-        {"PER-08", "PER-09", "PER-12", "PER-13", "PER-30", "PER-31", "PER-62", "THR-05", "THR-06", "THR-10", "THR-33", "THR-35"}
+        {
+            "THR-05",
+            "THR-06",
+            "THR-10",
+            "THR-33",
+            "THR-35",
+            "PER-08",
+            "PER-09",
+            "PER-12",
+            "PER-13",
+            "PER-30",
+            "PER-31",
+            "PER-49",
+            "PER-62",
+        }
     )
 
     class _Agent(ResumingAgent):
@@ -98,13 +112,18 @@ class RejectionNotSent(Mutant):
 
     breaks = "PER-31/not sent"
     imitates = "https://github.com/microsoft/agent-framework/issues/7125"
-    expected = frozenset({"PER-06", "PER-08", "PER-10", "PER-13", "PER-30", "PER-31", "PER-50", "PER-51", "PER-62"})
+    expected = frozenset({"PER-08", "PER-10", "PER-13", "PER-30", "PER-31", "PER-50", "PER-51", "PER-62"})
 
     class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
             """Go on with what was run."""
             ran = tuple(result for result in decided.results if result.value != "rejected")
             return [msgspec.structs.replace(decided, results=ran)] if ran else []
+
+        @where(lambda _, given: all(message.role != "user" for message in given["new"]))
+        def settling(self, thread: Thread, terms: Terms, new: Sequence[Message]) -> list[Message]:
+            """Nothing, where the run goes on."""
+            return []
 
     agent_type = _Agent
 
@@ -114,7 +133,7 @@ class RejectionStoredTwice(Mutant):
 
     breaks = "PER-31/stored again"
     imitates = "https://github.com/microsoft/agent-framework/pull/7345"
-    expected = frozenset({"PER-08", "PER-09", "PER-13", "PER-30", "PER-31", "PER-62"})
+    expected = frozenset({"PER-08", "PER-09", "PER-13", "PER-30", "PER-31", "PER-46", "PER-62"})
 
     class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
@@ -130,7 +149,7 @@ class SentinelSent(Mutant):
 
     breaks = "PER-26/within a run"
     imitates = "a marker for the loop that nobody strips on the way out"
-    expected = frozenset({"PER-06", "PER-17", "PER-26", "THR-05"})
+    expected = frozenset({"THR-05", "PER-06", "PER-17", "PER-26", "PER-50"})
 
     class _Decorator(PersistingClient):
         def outgoing_id(self, id: str | None) -> str | None:
@@ -250,7 +269,7 @@ class IdOfAFailedRunLost(Mutant):
 
     breaks = "PER-28/not taken"
     imitates = "a rollback that knows one of two modes"
-    expected = frozenset({"PER-28"})
+    expected = frozenset({"PER-28", "PER-46"})
 
     class _Listeners(Listeners):
         @aside
@@ -293,7 +312,7 @@ class LoopSendsEverythingBesideAnId(Mutant):
 
     breaks = "PER-30/repeated"
     imitates = "https://github.com/vercel/ai/pull/15492"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-34", "THR-06", "THR-10"})
+    expected = frozenset({"THR-06", "THR-10", "PER-16", "PER-17", "PER-30", "PER-34", "PER-46"})
 
     class _Loop(Loop):
         @pure

@@ -35,7 +35,7 @@ class ErrorTakenForAValue(Mutant):
 
     breaks = "PER-49/sent as a success"
     imitates = "https://github.com/kyegomez/swarms/issues/1794"
-    expected = frozenset({"PER-49"})
+    expected = frozenset({"PER-46", "PER-49"})
 
     class _Tools(Tools):
         @where(of_a_plain_tool)

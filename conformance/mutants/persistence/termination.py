@@ -34,7 +34,7 @@ class SuppliedResultsStoredTwice(Mutant):
 
     breaks = "PER-16/stored again"
     imitates = "https://github.com/microsoft/semantic-kernel/issues/6810"
-    expected = frozenset({"PER-02", "PER-09", "PER-13", "PER-16", "PER-17", "PER-62"})
+    expected = frozenset({"PER-02", "PER-09", "PER-13", "PER-16", "PER-17", "PER-46", "PER-62"})
 
     class _End(RunEnd):
         @where(lambda end, given: _supplied(given["new"]) and given["thread"].kind == "local" and ENDING(end, given))
@@ -51,7 +51,7 @@ class SuppliedResultsNotStored(Mutant):
 
     breaks = "PER-16/not stored"
     imitates = "https://github.com/evalstate/fast-agent/pull/940"
-    expected = frozenset({"PER-10", "PER-13", "PER-16", "PER-17"})
+    expected = frozenset({"PER-10", "PER-13", "PER-16", "PER-17", "PER-46"})
 
     class _Front(Front):
         """The store of what a user says first."""
@@ -69,7 +69,7 @@ class SuppliedResultsRefused(Mutant):
 
     breaks = "PER-16/refused"
     imitates = "a check of the roles of an input"
-    expected = frozenset({"PER-16", "PER-17"})
+    expected = frozenset({"PER-16", "PER-46"})
 
     class _Agent(Agent):
         @where(lambda agent, given: _supplied(given["new"]) and replace(ENDING, cells=("M1", "M2", "M3"))(agent, given))
@@ -144,7 +144,7 @@ class TrailingResultNotTrimmed(_Trimming, Mutant):
 
     breaks = "PER-15/stored"
     imitates = "a policy that was implemented for one of two paths"
-    expected = frozenset({"PER-15", "THR-33", "THR-35"})
+    expected = frozenset({"THR-35", "PER-15"})
 
     class _Home(HistoryHome):
         @where(lambda _, given: given["outcome"].terminated)

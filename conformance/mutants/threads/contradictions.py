@@ -99,7 +99,7 @@ class HistoryLeftBehind(_Transforming, Mutant):
 
     breaks = "THR-12/wrong transition"
     imitates = "a conversion that takes over the settings of a session, and not its messages"
-    expected = frozenset({"PER-16", "THR-10", "THR-12", "THR-15"})
+    expected = frozenset({"THR-10", "THR-12", "THR-15", "PER-16", "PER-46"})
 
     class _Options(Options):
         @where(lambda _, given: (given["turn"].store, given["turn"].conversation_id) != (None, None))

@@ -56,7 +56,9 @@ class HistoryBesideTheId(Mutant):
 
     breaks = "THR-10/repeated"
     imitates = "https://github.com/agno-agi/agno/issues/4712"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"})
+    expected = frozenset(
+        {"THR-06", "THR-10", "THR-22", "THR-32", "THR-34", "PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46"}
+    )
 
     class _Home(HistoryHome):
         @where(lambda _, given: given["thread"].kind == "hosted")
@@ -129,7 +131,7 @@ class LoopResendsEverything(Mutant):
 
     breaks = "THR-06/foreign"
     imitates = "https://github.com/openai/openai-agents-python/issues/1789"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-10"})
+    expected = frozenset({"THR-06", "THR-10", "PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46"})
 
     class _Loop(Loop):
         @pure
@@ -170,7 +172,9 @@ class FirstIdKept(Mutant):
 
     breaks = "THR-07/not taken"
     imitates = "a session that takes an id only where it has none"
-    expected = frozenset({"PER-16", "PER-17", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10", "THR-35"})
+    expected = frozenset(
+        {"THR-07", "THR-10", "THR-35", "PER-16", "PER-17", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "PER-46", "PER-49"}
+    )
 
     class _Home(HistoryHome):
         @where(lambda _, given: given["thread"].conversation_id not in (None, given["id"]))
@@ -186,7 +190,7 @@ class LoopKeepsItsFirstId(Mutant):
 
     breaks = "THR-07/not sent"
     imitates = "https://github.com/microsoft/agent-framework/pull/3664"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-07", "THR-10"})
+    expected = frozenset({"THR-07", "THR-10", "PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46"})
 
     class _Loop(Loop):
         @pure
@@ -204,7 +208,9 @@ class IdLostAfterAToolCall(Mutant):
 
     breaks = "THR-07/not sent"
     imitates = "options that the first request uses up"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-45", "PER-50", "THR-06", "THR-07", "THR-10"})
+    expected = frozenset(
+        {"THR-06", "THR-07", "THR-10", "PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-45", "PER-46", "PER-50"}
+    )
 
     class _Loop(Loop):
         @pure
@@ -237,7 +243,9 @@ class ConversationPerRun(Mutant):
 
     breaks = "THR-07/not sent"
     imitates = "https://github.com/microsoft/agent-framework/issues/5285"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "THR-06", "THR-07", "THR-08", "THR-10", "THR-14"})
+    expected = frozenset(
+        {"THR-06", "THR-07", "THR-08", "THR-10", "THR-14", "PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46"}
+    )
 
     class _Options(Options):
         @where(lambda _, given: given["thread"].conversation_id is not None)
@@ -344,7 +352,9 @@ class LocalHistorySentTwice(Mutant):
 
     breaks = "THR-05/repeated"
     imitates = "https://github.com/microsoft/agent-framework/issues/7930"
-    expected = frozenset({"ORC-35", "PER-06", "PER-16", "PER-31", "PER-43", "THR-05", "THR-10", "THR-33", "THR-34"})
+    expected = frozenset(
+        {"THR-05", "THR-10", "THR-33", "THR-34", "PER-06", "PER-16", "PER-17", "PER-30", "PER-31", "PER-43", "PER-46", "ORC-35"}
+    )
 
     class _Agent(Agent):
         @pure
@@ -367,7 +377,7 @@ class ToolMessagesForgotten(Mutant):
 
     breaks = "THR-10/missing"
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
-    expected = frozenset({"PER-16", "PER-31", "THR-05", "THR-10", "THR-33", "THR-34"})
+    expected = frozenset({"THR-05", "THR-10", "THR-33", "THR-34", "PER-16", "PER-31", "PER-46"})
 
     class _Home(HistoryHome):
         @where(lambda home, given: given["place"] is None and _has_tool_messages(home.setting, given["thread"]))

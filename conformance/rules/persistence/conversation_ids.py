@@ -250,9 +250,12 @@ def ids_are_updated_at_the_end(execution: ExecutionView, run: RunView) -> Iterat
     aspects=["no id", "another id", "missing", "history prepended", "repeated", "foreign", "order"],
 )
 def a_managed_conversation_gets_what_is_new(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
-    """Where the service manages the history, requests carry the latest id and only new messages; nothing is sent twice."""
+    """Where the service manages the history, requests carry the latest id and only new messages; nothing is sent twice.
+
+    A call that the conversation had left open may be closed by one result that says so (PER-46).
+    """
     run, asked = request.run, request.call.request
-    new, got = run.new_in(request.place), execution.spoken(asked.messages, run.agent)
+    new, got = run.new_in(request.place), execution.spoken(run.sent_in(request.call), run.agent)
     id = _latest(execution, run, execution.id_before(run), request.call.at)
     right = asked.conversation_id == id
     yield finding(

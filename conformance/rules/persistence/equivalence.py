@@ -167,16 +167,22 @@ def _has_results_beside(got: Sequence[Part], expected: Sequence[Part]) -> bool:
 
 
 def _comparable(hosted: PairedThread) -> int:
-    """How many runs compare: where ids are followed only at the end of a run, what comes after a failed one rightly differs."""
+    """How many runs compare: none from one on that was refused, as it may be after an interruption (PER-46).
+
+    Where ids are followed only at the end of a run, what comes after a failed one rightly differs, too.
+    """
     failed = [place for place, run in enumerate(hosted.runs) if run.ending == "raised"]
-    return failed[0] + 1 if failed and persistence_of(hosted.agent) != "per call" else len(hosted.runs)
+    refused = [place for place in failed if not hosted.runs[place].calls]
+    late = [place + 1 for place in failed] if persistence_of(hosted.agent) != "per call" else []
+    return min([*refused, *late, len(hosted.runs)])
 
 
 def _transcript(execution: ExecutionView, runs: Sequence[RunView], agent: AgentSpec) -> list[Part]:
     """What the service kept of a thread's runs: with every exchange, what was new in it, without what context providers added.
 
-    Also of a failed run whose id the thread did not take over (PER-28, PER-29), so that a failure can be compared at all.
+    Nor what closes calls that the conversation had left open. Also of a failed run whose id the thread did not take over (PER-28,
+    PER-29), so that a failure can be compared at all.
     """
-    views = [view for run in runs for view in run.calls if view.reply is not None and view.reply.kept]
-    said = [each for view in views if view.reply for each in (*view.request.messages, view.reply.message)]
+    views = [(run, view) for run in runs for view in run.calls if view.reply is not None and view.reply.kept]
+    said = [each for run, view in views if view.reply for each in (*run.sent_in(view), view.reply.message)]
     return execution.spoken(said, agent)

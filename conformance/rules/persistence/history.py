@@ -92,8 +92,7 @@ def kept_without_a_name(execution: ExecutionView, run: RunView) -> bool:
     A client may rely on it (PER-08), or warn of it in the words of a conflict.
     """
     silent = execution.scenario.kind_of(run.thread or "") == "adaptive" and run.agent.service.stores_by_default
-    replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply is not None]
-    return silent and any(reply.kept and reply.conversation_id is None for reply in replies)
+    return silent and kept_without_an_id(execution, run)
 
 
 @condition
@@ -103,6 +102,12 @@ def all_came_to_their_own_end(execution: ExecutionView, run: RunView) -> bool:
 
 
 # --- what they read ---
+
+
+def kept_without_an_id(execution: ExecutionView, run: RunView) -> bool:
+    """Whether the service kept a reply on the thread, in the run or before it, that carried no conversation id."""
+    replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply is not None]
+    return any(reply.kept and reply.conversation_id is None for reply in replies)
 
 
 def plain(run: RunView) -> bool:

@@ -12,7 +12,6 @@ from conformance.rules.model import overtaken, timing_of
 from conformance.rules.pairs import PairedThread, ThreadPair, thread_pair
 from conformance.rules.parts import open_calls
 from conformance.rules.persistence.history import all_came_to_their_own_end
-from conformance.rules.persistence.sent_history import of_its_own
 from conformance.rules.preconditions import with_provider
 from conformance.rules.run_view import RunView
 from conformance.trace.messages import Part
@@ -45,7 +44,7 @@ class KeptRun:
     @property
     def own(self) -> list[Part]:
         """The same without results of calls that earlier runs had left open: these may be made up."""
-        left_open = [id for id in open_calls(self.before) if id not in of_its_own(self.run)]
+        left_open = [id for id in open_calls(self.before) if id not in self.run.own_calls]
         return [part for part in self.gained if not (part[0] == "result" and part[1] in left_open)]
 
 

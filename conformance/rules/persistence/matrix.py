@@ -47,7 +47,7 @@ from conformance.rules.persistence.history import (
     rebuilt,
     under_a_conversation,
 )
-from conformance.rules.persistence.sent_history import begins, repaired, stored_and_new
+from conformance.rules.persistence.sent_history import begins, stored_and_new
 from conformance.rules.preconditions import (
     RequestView,
     abandoned,
@@ -75,6 +75,7 @@ from conformance.rules.preconditions import (
     thread_run,
     with_provider,
 )
+from conformance.rules.repairs import repaired
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import show

@@ -23,7 +23,6 @@ from conformance.rules.persistence.history import (
     gained,
     kept_locally,
     occurred,
-    recurring_call_ids,
     stored_before,
     under_a_conversation,
     with_results,
@@ -41,7 +40,7 @@ from conformance.rules.persistence.kept_by_threads import (
     per_run_beside_per_call,
     said_to_keep_at_the_end,
 )
-from conformance.rules.persistence.sent_history import repaired, without_repairs
+from conformance.rules.persistence.sent_history import without_repairs
 from conformance.rules.preconditions import (
     RequestView,
     after_a_contradiction,
@@ -58,6 +57,7 @@ from conformance.rules.preconditions import (
     thread_run,
     with_provider,
 )
+from conformance.rules.repairs import repaired
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.rules.wording import show
@@ -96,7 +96,7 @@ def a_success_is_stored_whole(execution: ExecutionView, run: RunView) -> Iterato
 @clause(
     each=request,
     when=[*of_run(kept_locally), history_is_shown],
-    leaves_alone=of_run(under_a_conversation, bounded_history, recurring_call_ids, after_another_history),
+    leaves_alone=of_run(under_a_conversation, bounded_history, after_another_history),
 )
 def a_request_is_the_conversation_so_far(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
     """Each request is the conversation so far: what is stored when the run begins, then what came of the run."""

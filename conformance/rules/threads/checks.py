@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import local_history
-from conformance.rules.parts import but_for_empty, how_they_differ, open_calls, unrepaired
+from conformance.rules.parts import but_for_empty, how_they_differ
 from conformance.rules.preconditions import RequestView
+from conformance.rules.repairs import repaired
 from conformance.rules.rule import Finding, finding
 from conformance.rules.run_view import CallView, RunView, latest_id
 from conformance.rules.wording import outcome, show
@@ -16,15 +17,16 @@ from conformance.scenario.scenario import CreateThread
 from conformance.scenario.specs import AgentSpec
 from conformance.trace.adapter_events import Raised, ThreadDescribed
 from conformance.trace.harness_events import ServiceCalled, Warned
-from conformance.trace.messages import Message, Part
+from conformance.trace.messages import Part
 
 _ABOUT_STORING = re.compile(r"store|conversation|thread|session|local|hosted", re.I)
 
 
 def local_request(execution: ExecutionView, run: RunView, view: CallView, expected: Sequence[Part]) -> Finding:
-    """What THR-05 asks of one request; expected: all that it has to carry. A call that stayed open may be closed in it."""
-    request, expected = view.request, but_for_empty(expected)
-    got = but_for_repairs(execution, run, request.messages, expected, lambda said: said == expected)
+    """What THR-05 asks of one request; expected: all that it has to carry. A call that stayed open may be repaired in it."""
+    request = view.request
+    got = but_for_empty(execution.spoken(request.messages, run.agent))
+    expected = repaired(but_for_empty(expected), got)
     kept, named = stores(request, run.agent), request.conversation_id is not None
     return finding(
         not kept and not named and got == expected,
@@ -35,27 +37,12 @@ def local_request(execution: ExecutionView, run: RunView, view: CallView, expect
     )
 
 
-def but_for_repairs(
-    execution: ExecutionView, run: RunView, messages: Sequence[Message], said: Sequence[Part], right: Callable[[list[Part]], bool]
-) -> list[Part]:
-    """What is heard in messages; without what closes calls that stayed open in what was said, where it is right only then.
-
-    Replies that hold nothing are left out: nobody says whether these are kept.
-    """
-    heard = but_for_empty(execution.spoken(messages, run.agent))
-    left = open_calls(said)
-    if left and not right(heard):
-        repaired = but_for_empty(execution.spoken(unrepaired(messages, left), run.agent))
-        return repaired if right(repaired) else heard
-    return heard
-
-
 def hosted_request(execution: ExecutionView, request: RequestView) -> Finding:
     """What THR-06 asks of one request."""
     asked, run = request.call.request, request.run
     assert run.thread is not None
     has_id = latest_id([*execution.earlier(run), run], before=asked.call) or execution.id_given(run.thread)
-    sent = execution.spoken(asked.messages, run.agent)
+    sent = execution.spoken(run.sent_in(request.call), run.agent)
     answered = not request.place or run.calls[request.place - 1].reply is not None
     new = run.new_in(request.place) if answered else sent
     aspect = ""
@@ -99,8 +86,8 @@ def transition(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
 def _transition_request(execution: ExecutionView, run: RunView) -> Finding:
     """Whether the first request takes the whole local history to the service."""
     first, named = run.calls[0], run.named_id
-    expected = but_for_empty(local_history(execution, run) + run.inputs)
-    got = but_for_repairs(execution, run, first.request.messages, expected, lambda said: said == expected)
+    got = but_for_empty(execution.spoken(first.request.messages, run.agent))
+    expected = repaired(but_for_empty(local_history(execution, run) + run.inputs), got)
     return finding(
         stores(first.request, run.agent) and first.request.conversation_id == named and got == expected,
         first.at,

@@ -15,6 +15,7 @@ from conformance.rules.preconditions import (
     interrupting,
     of_run,
     on_hosted_thread,
+    refused_for_an_open_call,
     refused_while_one_waits,
     request,
     thread_run,
@@ -195,7 +196,7 @@ def the_service_holds_the_conversation(_: ExecutionView, request: RequestView) -
 @clause(
     each=thread_run,
     when=[by_a_client_with_hosted, on_hosted_thread, raised_before_a_request],
-    leaves_alone=[contradicted_otherwise, interrupting],
+    leaves_alone=[contradicted_otherwise, interrupting, refused_for_an_open_call],
 )
 def hosted_runs_work(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Where a client says that it supports hosted threads, a run on one is not refused."""

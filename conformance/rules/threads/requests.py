@@ -25,15 +25,17 @@ from conformance.rules.preconditions import (
     on_hosted_thread,
     on_local_thread,
     overtaken,
+    refused_for_an_open_call,
     request,
     resumed,
     succeeded,
     surprising_service,
     thread_run,
 )
+from conformance.rules.repairs import repair
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView, RunView, latest_id
-from conformance.rules.threads.checks import but_for_repairs, hosted_request, local_request
+from conformance.rules.threads.checks import hosted_request, local_request
 from conformance.rules.wording import outcome, show
 from conformance.trace.adapter_events import ThreadDescribed
 from conformance.trace.messages import Part
@@ -111,12 +113,6 @@ def lost_its_id(execution: ExecutionView, run: RunView) -> bool:
     return any(True for _ in _replies_that_lose_an_id(execution, run))
 
 
-@condition
-def ids_come_back_after_a_failure(execution: ExecutionView, run: RunView) -> bool:
-    """The service numbers calls anew in every run, and an earlier run did not succeed: whose call a result closes is unknown."""
-    return run.agent.service.repeats_call_ids and any(other.calls and not other.succeeded for other in execution.earlier(run))
-
-
 # --- the rules ---
 
 
@@ -124,13 +120,13 @@ def ids_come_back_after_a_failure(execution: ExecutionView, run: RunView) -> boo
     "THR-05",
     each=thread_run,
     when=[on_local_thread],
-    leaves_alone=[*DISPUTED, surprising_service, overtaken, *UNKNOWN_HISTORY],
+    leaves_alone=[*DISPUTED, surprising_service, overtaken, *UNKNOWN_HISTORY, refused_for_an_open_call],
     aspects=["refused", "stores", "names a conversation", "missing", "repeated", "foreign", "order"],
 )
 def local_requests_carry_everything(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """Every request of a run on a local thread says not to store, names no conversation and carries the whole conversation.
 
-    Each message once, in order, then the new input. A call that no result ever answered may be closed by one that says so.
+    Each message once, in order, then the new input. A call that no result ever answered may be closed by one, or left out (PER-46).
     """
     yield from _refused_without_reason(run)
     history = local_history(execution, run)
@@ -138,7 +134,7 @@ def local_requests_carry_everything(execution: ExecutionView, run: RunView) -> I
         yield local_request(execution, run, view, history + run.happened(before=view.request.call))
 
 
-@clause(each=thread_run, when=[on_hosted_thread], leaves_alone=[contradicting])
+@clause(each=thread_run, when=[on_hosted_thread], leaves_alone=[contradicting, refused_for_an_open_call])
 def hosted_runs_are_not_refused(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A run on a hosted thread sends a request, where nothing is wrong with it."""
     yield from _refused_without_reason(run)
@@ -154,7 +150,10 @@ def hosted_runs_are_not_refused(_: ExecutionView, run: RunView) -> Iterator[Find
     aspects=["refused", "does not store", "no id", "missing", "repeated", "foreign", "order"],
 )
 def hosted_requests_carry_what_is_new(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:
-    """Every request of a run on a hosted thread says to store, names the thread's conversation and carries only what is new."""
+    """Every request of a run on a hosted thread says to store, names the thread's conversation and carries only what is new.
+
+    A call that the conversation had left open may be closed by one result that says so (PER-46).
+    """
     yield hosted_request(execution, request)
 
 
@@ -259,7 +258,6 @@ def a_turn_has_one_home(execution: ExecutionView, run: RunView) -> Iterator[Find
         callers_history,
         after(callers_history),
         bounded_history,
-        ids_come_back_after_a_failure,
     ),
     aspects=["missing", "repeated", "foreign", "order"],
 )
@@ -267,22 +265,19 @@ def the_model_sees_every_earlier_turn(execution: ExecutionView, request: Request
     """On every later turn the model sees each message of the successful earlier turns exactly once, in order.
 
     What it sees is the request plus, for a conversation id, what the service holds under it. Messages of failed turns and trailing
-    results (PER-14, PER-15) may be seen, once, and so may a result that closes a call which nobody answered.
+    results (PER-14, PER-15) may be seen, once, and so may a result that closes a call which nobody answered; or that call is left
+    out (PER-46).
     """
     run, asked = request.run, request.call.request
     done = _successful(execution, run)
     now = run.happened(before=asked.call)
-    required = but_for_empty([part for other in done for part in other.happened(trailing=False)] + now)
     earlier = [other for other in execution.earlier(run) if other.calls]
-    allowed = Counter(now) + Counter(part for other in earlier for part in other.happened())
-    kept = _surely_kept(earlier)
-
-    def right(seen: list[Part]) -> bool:
-        return once_in_order(seen, required, allowed)
-
-    seen = but_for_repairs(execution, run, [*asked.held, *asked.messages], kept + now, right)
+    seen = but_for_empty(execution.spoken([*asked.held, *asked.messages], run.agent))
+    required = repair(but_for_empty([part for other in done for part in other.happened(trailing=False)] + now), seen).kept
+    made_up = repair(_surely_kept(earlier) + now, seen).answers.values()
+    allowed = Counter(now) + Counter(part for other in earlier for part in other.happened()) + Counter(made_up)
     yield finding(
-        right(seen),
+        once_in_order(seen, required, allowed),
         request.call.at,
         _how_it_sees(seen, required, allowed),
         expected=f"thread {run.thread!r} so far, each message once and in order: {show(required)}",

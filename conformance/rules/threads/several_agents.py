@@ -26,14 +26,15 @@ from conformance.rules.preconditions import (
     forked,
     on_hosted_thread,
     on_local_thread,
+    refused_for_an_open_call,
     resumed,
     says_when_it_persists,
     succeeded,
     thread_run,
 )
+from conformance.rules.repairs import repaired
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import RunView, latest_id
-from conformance.rules.threads.checks import but_for_repairs
 from conformance.rules.threads.inner_agents import (
     InnerRequest,
     calls_an_agent,
@@ -124,14 +125,13 @@ def shown_after_tampering(execution: ExecutionView) -> Iterator[Shown]:
     needs=["threads.shared"],
     each=thread_run,
     when=[after_another_agent, on_local_thread],
-    leaves_alone=[*DISPUTED, callers_history, *UNKNOWN_THREAD_HISTORY],
+    leaves_alone=[*DISPUTED, callers_history, *UNKNOWN_THREAD_HISTORY, refused_for_an_open_call],
     aspects=["refused", "missing", "repeated", "foreign", "order"],
 )
 def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A local thread that is passed from one agent to another shows the other the whole conversation."""
-    whole = but_for_empty(local_history(execution, run) + run.inputs)
-    sent = run.calls[0].request.messages if run.calls else ()
-    seen = but_for_repairs(execution, run, sent, whole, lambda said: said == whole)
+    seen = but_for_empty(execution.spoken(run.calls[0].request.messages if run.calls else (), run.agent))
+    whole = repaired(but_for_empty(local_history(execution, run) + run.inputs), seen)
     yield finding(
         bool(run.calls) and seen == whole,
         run.sign,
@@ -148,7 +148,7 @@ def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView
 )
 def a_reducer_leaves_hosted_threads_alone(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """On a hosted thread a reducer has no effect: a request carries what is new."""
-    sent = execution.spoken(run.calls[0].request.messages, run.agent)
+    sent = execution.spoken(run.sent_in(run.calls[0]), run.agent)
     yield finding(
         sent == run.inputs,
         run.calls[0].at,

@@ -138,7 +138,6 @@ def test_per_57_leaves_alone_what_a_service_may_keep():
     ("written", "name"),
     [
         (steps(kept(reduces_to=1)).run("t").called("one").replied("1").appended("one", "=1").returned("1"), "bounded history"),
-        (steps(kept(service=ANEW)).run("t").called("one").replied("1").appended("one", "=1").returned("1"), "recurring call ids"),
         (
             steps(kept(run("one"), run("two", agent="b"), b=OTHER)).run("t").called("one").replied("1").appended("one", "=1"),
             "after another history",

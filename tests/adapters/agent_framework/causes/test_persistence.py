@@ -241,6 +241,58 @@ async def test_another_input_is_let_through_to_a_conversation_with_an_open_call(
     assert service.asked[1] == (["user: two"], True, "c-1")
 
 
+OPEN = ["user: one", "assistant: weather()", "user: two"]
+
+
+async def test_a_call_that_a_failed_run_left_is_loaded_below_the_loop_and_sent_without_a_result():
+    service = Service(reply("", "weather"), RuntimeError("overloaded"), "2")
+    a = per_call(service, context_providers=[Kept()], tools=[weather])
+    session = a.create_session()
+    with pytest.raises(RuntimeError):
+        await a.run("one", session=session)
+    await a.run("two", session=session)
+    await a.run("three", session=session)
+    assert (service.asked[2].messages, service.asked[3].messages) == (OPEN, [*OPEN, "assistant: 2", "user: three"])
+
+
+async def test_so_is_one_that_a_tool_ended_the_loop_at():
+    service = Service(reply("", "weather"), "2")
+    a = per_call(service, context_providers=[Kept()], tools=[weather], middleware=[ends])
+    session = a.create_session()
+    await a.run("one", session=session)
+    await a.run("two", session=session)
+    assert service.asked[1].messages == OPEN
+
+
+async def test_so_is_one_that_never_ran_as_the_stream_was_left_also_per_run():
+    service = Service(reply("wait", "weather"), "2")
+    a = agent(service, context_providers=[Kept()], tools=[weather])
+    session = a.create_session()
+    await leave(a.run("one", session=session, stream=True), after=3)
+    await a.run("two", session=session)
+    assert service.asked[1].messages == ["user: one", "assistant: wait weather()", "user: two"]
+
+
+@BOTH
+async def test_a_conversation_goes_on_with_the_next_input_alone_although_a_failed_run_left_a_call_in_it(make):
+    service = Service(reply("", "weather", id="c-1"), RuntimeError("overloaded"), reply("2", id="c-2"))
+    a = make(service, tools=[weather])
+    session = a.create_session()
+    with pytest.raises(RuntimeError):
+        await a.run("one", session=session, options=STORE)
+    await a.run("two", session=session, options=STORE)
+    assert service.asked[2] == (["user: two"], True, "c-1")
+
+
+async def test_or_a_tool_ended_the_loop_at_it():
+    service = Service(reply("", "weather", id="c-1"), reply("2", id="c-2"))
+    a = agent(service, tools=[weather], middleware=[ends])
+    session = a.create_session()
+    await a.run("one", session=session, options=STORE)
+    await a.run("two", session=session, options=STORE)
+    assert service.asked[1] == (["user: two"], True, "c-1")
+
+
 async def test_what_is_injected_is_missing_from_the_second_call_of_a_run_on():
     service = Service(reply("", "weather"), "1")
     a = per_call(service, context_providers=[Kept(), Told()], tools=[weather])

@@ -183,6 +183,35 @@ async def test_an_open_call_is_sent_without_a_result():
     assert wire.asked[1].messages == ["user: one", "assistant: pay()", "user: two"]
 
 
+async def test_a_call_that_a_failed_run_left_is_sent_without_a_result():
+    wire = Wire([calls("weather")], 500)
+    a = per_call(wire.client(), context_providers=[Kept()], tools=[weather], default_options=LOCAL)
+    session = a.create_session()
+    with pytest.raises(ChatClientException):
+        await a.run("one", session=session)
+    await a.run("two", session=session)
+    assert wire.asked[-1].messages == ["user: one", "assistant: weather()", "user: two"]
+
+
+async def test_a_conversation_goes_on_with_the_next_input_alone_although_a_failed_run_left_a_call_in_it():
+    wire = Wire([calls("weather")], 500)
+    a = agent(wire.client(), tools=[weather])
+    session = a.create_session()
+    with pytest.raises(ChatClientException):
+        await a.run("one", session=session)
+    await a.run("two", session=session)
+    assert wire.asked[-1] == (["user: two"], None, "resp_1")
+
+
+async def test_so_it_does_where_a_tool_ended_the_loop():
+    wire = Wire([calls("weather")])
+    a = agent(wire.client(), tools=[weather], middleware=[ends])
+    session = a.create_session()
+    await a.run("one", session=session)
+    await a.run("two", session=session)
+    assert wire.asked[1] == (["user: two"], None, "resp_1")
+
+
 async def test_another_input_is_let_through_to_a_conversation_with_an_open_call():
     wire = Wire([calls("pay")])
     a = agent(wire.client(), tools=[pay])
