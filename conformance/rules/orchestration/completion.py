@@ -141,9 +141,9 @@ def the_completion_can_be_told(execution: ExecutionView, each: WorkflowRun) -> I
 
 @clause(each=direct_run, when=[waited])
 def rests_with_pending_requests(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
-    """A workflow that comes to rest while a request is pending says that it does."""
+    """A workflow that says that it rests while a request is pending says no less than that it waits (all else of it: ORC-43)."""
     asked = each.run.of(RequestPending)[0][0]
-    rested = [at for at, idle in each.run.of(Idle) if _suspended(each, idle.step) and not idle.pending]
+    rested = [at for at, idle in each.run.of(Idle) if _suspended(each, idle.step) and idle.pending == 0]
     yield finding(
         not rested,
         rested[0] if rested else asked,
