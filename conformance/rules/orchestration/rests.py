@@ -103,9 +103,9 @@ cut_off = _of_the_run(workflow_run.cut_off)
 
 @condition
 def refused_at_once(execution: ExecutionView, each: Rest) -> bool:
-    """Nothing is seen but an error that may refuse what is asked: the workflow ran before, or nothing fails by the script."""
+    """Nothing is seen but an error that may refuse what is asked: the workflow ran before, or need not fail by the script."""
     others = [event for _, event in each.events if not isinstance(event, (RunStarted, Raised, Warned))]
-    return each.raised and not others and (each.later or not failures.faulty(execution, each.whole))
+    return each.raised and not others and (each.later or not failures.surely_fails(execution, each.whole))
 
 
 @condition
