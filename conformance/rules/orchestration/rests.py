@@ -103,8 +103,11 @@ cut_off = _of_the_run(workflow_run.cut_off)
 
 @condition
 def refused_at_once(execution: ExecutionView, each: Rest) -> bool:
-    """Nothing is seen but an error that may refuse what is asked: the workflow ran before, or need not fail by the script."""
-    others = [event for _, event in each.events if not isinstance(event, (RunStarted, Raised, Warned))]
+    """Nothing is seen but an error that may refuse what is asked: the workflow ran before, or need not fail by the script.
+
+    A workflow that is called failed then may be so since an earlier run.
+    """
+    others = [event for _, event in each.events if not isinstance(event, (RunStarted, Raised, Warned, Failed))]
     return each.raised and not others and (each.later or not failures.surely_fails(execution, each.whole))
 
 
