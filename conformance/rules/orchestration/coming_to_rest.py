@@ -112,13 +112,24 @@ def _wrong(each: Rest, true: Collection[State]) -> str:
     untrue = [_untrue(event, true) for _, event in each.said if _says(event) not in true]
     if untrue:
         return untrue[0]
-    numbers = [event.pending for _, event in each.said if isinstance(event, Idle) and event.pending]
-    if each.open + each.left and any(not each.open <= number <= each.open + each.left for number in numbers):
+    if _miscounted(each):
         return "another number"
     if len(each.said) > 1:
         return "said twice"
-    at = each.said[0][0]
-    return "said early" if any(isinstance(event, _AT_WORK) for later, event in each.events if later > at) else ""
+    return "said early" if _goes_on(each) else ""
+
+
+def _miscounted(each: Rest) -> bool:
+    """Whether the number of pending requests is given, and is none that they can have; of requests that nobody told any can be."""
+    most = each.open + each.left
+    given = [event.pending for _, event in each.said if isinstance(event, Idle) and event.pending]
+    return most > 0 and not all(each.open <= number <= most for number in given)
+
+
+def _goes_on(each: Rest) -> bool:
+    """Whether somebody works after what is said first."""
+    first = each.said[0][0]
+    return any(isinstance(event, _AT_WORK) for at, event in each.events if at > first)
 
 
 def _untrue(event: Idle | Failed, true: Collection[State]) -> str:

@@ -71,18 +71,23 @@ def _told(run: RunView) -> set[str]:
 @selection
 def rest(execution: ExecutionView) -> Iterator[Rest]:
     """A rest of a run of a workflow by itself: when it began, or was answered, and nobody in it works any more."""
-    answered = [(number, request.run, step.approve) for number, request, step in answers(execution)]
     for each in direct_run(execution):
-        begun = execution.trace.events[each.run.at].step
-        earlier = _earlier(execution, each)
-        for number in (begun, *(number for number, run, _ in answered if run == each.run.number)):
-            granted = tuple(approve for other, run, approve in answered if run == each.run.number and other <= number)
-            closed = sum(other <= number and run in earlier for other, run, _ in answered)
-            left = max(0, sum(map(len, earlier.values())) - closed)
-            found = Rest(each, number, granted, later=bool(earlier), left=left)
+        for found in _rests(execution, each):
             yield found
             if found.raised:  # it is over, whoever answers what it had asked
                 break
+
+
+def _rests(execution: ExecutionView, each: WorkflowRun) -> Iterator[Rest]:
+    """The rests of a run: one for its beginning, and one for each answer."""
+    earlier = _earlier(execution, each)
+    asked = sum(map(len, earlier.values()))
+    given = [(number, request.run, step.approve) for number, request, step in answers(execution)]
+    own = [(number, approve) for number, run, approve in given if run == each.run.number]
+    closed = [number for number, run, _ in given if run in earlier]
+    for step in (execution.trace.events[each.run.at].step, *dict(own)):
+        granted = tuple(approve for number, approve in own if number <= step)
+        yield Rest(each, step, granted, later=bool(earlier), left=max(0, asked - sum(number <= step for number in closed)))
 
 
 def _earlier(execution: ExecutionView, each: WorkflowRun) -> dict[int, set[str]]:
