@@ -13,7 +13,7 @@ from conformance.rules.orchestration.outputs import completed
 from conformance.rules.orchestration.questions import answers, approvals, unasked
 from conformance.rules.orchestration.workflow_run import WorkflowRun, direct_run
 from conformance.rules.run_view import RunView
-from conformance.trace.adapter_events import Failed, Idle, Raised, RequestPending
+from conformance.trace.adapter_events import Chunk, Failed, Idle, Output, Raised, RequestPending
 from conformance.trace.harness_events import RunStarted, ToolCalled, Warned
 from conformance.trace.trace import AnyEvent
 
@@ -140,10 +140,19 @@ def states(execution: ExecutionView, each: Rest) -> Collection[State]:
 
 
 def _asks_in_silence(execution: ExecutionView, each: Rest) -> bool:
-    """Whether a call waits for its approval, or an executor for its answer, and the consumer is told neither that nor an answer."""
+    """Whether a call waits for its approval, or an executor for its answer, and the consumer is told neither that nor an answer.
+
+    An executor is taken to wait where nothing at all is output: what is may come after it, from those who did not wait for it.
+    """
     run = each.whole.run
     if execution.policies.completion_signal in (None, "none") or completed(run):
         return False
-    ran = {event.id for at, event in run.of(ToolCalled) if at <= each.end}
-    waits = [call for at, _, call in approvals(run) if at <= each.end and call.id not in ran]
-    return len(waits) > each.granted.count(False) or bool(unasked(run, each.whole.spec.workflow))
+    shown = run.of(Output) or run.of(Chunk)
+    return _unapproved(each) or (not shown and bool(unasked(run, each.whole.spec.workflow)))
+
+
+def _unapproved(each: Rest) -> bool:
+    """Whether there are more calls that need approval, and were not executed, than were refused."""
+    run = each.whole.run.until(each.end + 1)
+    ran = {event.id for _, event in run.of(ToolCalled)}
+    return sum(call.id not in ran for _, _, call in approvals(run)) > each.granted.count(False)

@@ -107,6 +107,7 @@ def test_orc_43_knows_of_a_call_that_waits_although_nobody_is_told():
     assert holds(silent(completion_signal="none").idle(), "ORC-43")
     asking = flow("custom", stages=(("x",), ("y",)), executors={"x": ExecutorSpec(asks=True), "y": ExecutorSpec(completes="1")})
     assert broken(Written(asking, **SIGNAL).run().idle(), "ORC-43") == {"idle while it waits"}
+    assert holds(Written(asking, **SIGNAL).run().output("1", executor="y").idle(), "ORC-43")
 
 
 @pytest.mark.parametrize("as_agent", [False, True])
