@@ -91,7 +91,8 @@ class WorkflowRuns(Implementation[Runnable, Thread, Workflow]):
         try:
             result = await workflow.run(**what)
         except Exception:
-            # No result, no timeline: without a stream a run that fails leaves its status on the workflow alone.
+            # No result, no timeline: without a stream a run that fails leaves its status on the workflow alone, until the next one
+            # begins. One that is refused does not begin, and leaves the status of the run before it.
             if workflow.status is WorkflowRunState.FAILED:
                 yield FailedSeen()
             raise
