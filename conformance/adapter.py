@@ -9,7 +9,18 @@ from conformance.errors import UsageError
 from conformance.implementation.imports import named, shown
 from conformance.implementation.protocol import Choice, Implementation, NotSupported
 from conformance.scenario.specs import AgentSpec, ExecutorSpec, OnConflict, ToolSpec, WorkflowSpec
-from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, ThreadState, Turn, WorkflowSeen
+from conformance.trace.exchange import (
+    Answer,
+    ChunkSeen,
+    FailedSeen,
+    IdleSeen,
+    OutputSeen,
+    Pending,
+    Response,
+    ThreadState,
+    Turn,
+    WorkflowSeen,
+)
 from conformance.trace.messages import Call, Message, Result, Role
 from conformance.vocabulary import Capability, ErrorKind, Pattern, Policies, ThreadKind
 from conformance.world.chat_service import ChatService, Reply, ReplyChunk, Request
@@ -37,6 +48,7 @@ __all__ = [
     "ContextProvider",
     "ErrorKind",
     "ExecutorSpec",
+    "FailedSeen",
     "HistoryStore",
     "IdleSeen",
     "Implementation",

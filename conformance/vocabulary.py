@@ -67,6 +67,7 @@ Capability = Literal[
     "workflows.custom",
     "workflows.intermediate_outputs",
     "workflows.requests",  # a workflow can wait for someone's answer
+    "workflows.status",  # a consumer is told how a workflow comes to rest: idle, waiting or failed
     "workflows.as_agent",
     "workflows.nested",
     "workflows.threads",  # a thread given to a workflow as an agent

@@ -11,8 +11,8 @@ import msgspec
 from conformance.harness.containment import malformed
 from conformance.implementation.protocol import AnyImplementation
 from conformance.json_errors import flaw
-from conformance.trace.adapter_events import Chunk, Idle, Output, RequestPending, RunReturned
-from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
+from conformance.trace.adapter_events import Chunk, Failed, Idle, Output, RequestPending, RunReturned
+from conformance.trace.exchange import Answer, ChunkSeen, FailedSeen, IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
 from conformance.trace.harness_events import Abandoned
 from conformance.world.script import Script
 from conformance.world.world import World
@@ -115,7 +115,7 @@ class Witness:
         taken = 0
         async for item in self._iterated(method, seen):
             taken += isinstance(item, (ChunkSeen, OutputSeen))
-            if isinstance(item, (OutputSeen, Pending)):
+            if isinstance(item, (OutputSeen, Pending, IdleSeen)):
                 self._sound(method, item, f"{type(item).__name__} as its fields say")
             match item:
                 case ChunkSeen():
@@ -126,8 +126,11 @@ class Witness:
                     self._wait_for(item, script, resume)
                 case IdleSeen():
                     self._world.record(Idle, pending=item.pending)
+                case FailedSeen():
+                    self._world.record(Failed)
                 case _:
-                    malformed(self._world, self._implementation, method, repr(item), "ChunkSeen, OutputSeen, Pending or IdleSeen")
+                    expected = "ChunkSeen, OutputSeen, Pending, IdleSeen or FailedSeen"
+                    malformed(self._world, self._implementation, method, repr(item), expected)
             if taken == abandons:
                 await _leave(seen)
                 self._world.record(Abandoned, chunks=taken)

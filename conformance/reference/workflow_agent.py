@@ -9,7 +9,7 @@ from conformance.reference.errors import Unsupported
 from conformance.reference.thread import Thread, copied
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun, is_among
-from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, Turn
+from conformance.trace.exchange import Answer, ChunkSeen, FailedSeen, IdleSeen, OutputSeen, Pending, Response, Turn
 from conformance.trace.messages import Message
 from conformance.vocabulary import ThreadKind
 
@@ -65,7 +65,7 @@ class WorkflowAgent:
                             yield update
                     case Pending():
                         pending.append(event)
-                    case IdleSeen():
+                    case IdleSeen() | FailedSeen():
                         pass
         self.keep(thread, run)
         yield self.response(run, outputs, pending)

@@ -10,7 +10,7 @@ from conformance.reference.agent import Agent
 from conformance.reference.errors import Invalid
 from conformance.reference.thread import Thread
 from conformance.scenario.specs import WorkflowSpec
-from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
+from conformance.trace.exchange import Answer, ChunkSeen, FailedSeen, IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
 from conformance.trace.messages import Message
 from conformance.world.world import World
 
@@ -192,6 +192,7 @@ class WorkflowRun:
             self.gained = (*messages, *self.overruled, *self.workflow.response(self, answer).messages)
             self.events.put_nowait(IdleSeen())
         except Exception as error:
+            self.events.put_nowait(FailedSeen())
             self.events.put_nowait(error)
         finally:
             self.events.put_nowait(None)

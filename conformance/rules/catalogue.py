@@ -221,7 +221,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
         ),
         "participation": (participation.everyone_who_is_due_is_asked,),
         "as_agent_streamed": (as_agent_streamed.streaming_changes_no_message,),
-        "coming_to_rest": (coming_to_rest.every_run_comes_back,),
+        "coming_to_rest": (coming_to_rest.each_rest_is_said_once_and_truly, coming_to_rest.every_run_comes_back),
     },
 }
 

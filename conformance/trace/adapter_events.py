@@ -117,6 +117,10 @@ class RequestPending(Event, frozen=True, kw_only=True, tag="request_pending"):
 
 
 class Idle(Event, frozen=True, kw_only=True, tag="idle"):
-    """A workflow came to rest; `pending`: how many requests wait for an answer."""
+    """A workflow came to rest; `pending`: how many requests wait for an answer, None where some do and nothing says how many."""
 
-    pending: int = 0
+    pending: int | None = 0
+
+
+class Failed(Event, frozen=True, kw_only=True, tag="failed"):
+    """A workflow says of itself that its run failed; the error that the caller gets is `Raised`."""

@@ -1,9 +1,9 @@
 """What the harness and an adapter hand to each other: what a caller asks for, and what the framework shows of it.
 
-`ChunkSeen`, `OutputSeen`, `Pending`, `IdleSeen` and `ThreadState` have the fields of the trace's events `Chunk`, `Output`,
-`RequestPending`, `Idle` and `ThreadDescribed`, but for what only the harness knows: the step, the run, its own names of threads. An
-event needs these, and an adapter has none of them; a struct cannot take its fields from two others. So each pair stands twice, and
-a test holds them together.
+`ChunkSeen`, `OutputSeen`, `Pending`, `IdleSeen`, `FailedSeen` and `ThreadState` have the fields of the trace's events `Chunk`,
+`Output`, `RequestPending`, `Idle`, `Failed` and `ThreadDescribed`, but for what only the harness knows: the step, the run, its own
+names of threads. An event needs these, and an adapter has none of them; a struct cannot take its fields from two others. So each
+pair stands twice, and a test holds them together.
 """
 
 from __future__ import annotations
@@ -78,12 +78,16 @@ class OutputSeen(Data, frozen=True, kw_only=True):
 
 
 class IdleSeen(Data, frozen=True, kw_only=True):
-    """The workflow came to rest with this number of pending requests."""
+    """The workflow came to rest with this number of pending requests; None: some wait, and nothing says how many."""
 
-    pending: int = 0
+    pending: int | None = 0
 
 
-WorkflowSeen = ChunkSeen | OutputSeen | Pending | IdleSeen
+class FailedSeen(Data, frozen=True, kw_only=True):
+    """The workflow came to rest because its run failed: its status says so, beside the error itself."""
+
+
+WorkflowSeen = ChunkSeen | OutputSeen | Pending | IdleSeen | FailedSeen
 
 
 class ThreadState(Data, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from conformance.trace.adapter_events import (
     AgentCreated,
     Chunk,
+    Failed,
     Idle,
     Observed,
     Output,
@@ -77,6 +78,7 @@ AnyEvent = (
     | Output
     | RequestPending
     | Idle
+    | Failed
     | Refused
     | Broke
 )

@@ -15,10 +15,10 @@ import pytest
 from conformance.harness.runner import STEP_TIMEOUT, perform
 from conformance.implementation.protocol import Implementation, NotSupported
 from conformance.reference.implementation import Reference
-from conformance.scenario.scenario import CreateThread, Run, Scenario
-from conformance.scenario.specs import AgentSpec
-from conformance.trace.adapter_events import Raised, RunReturned
-from conformance.trace.exchange import ChunkSeen, Response, Turn
+from conformance.scenario.scenario import CreateThread, Run, RunWorkflow, Scenario
+from conformance.scenario.specs import AgentSpec, WorkflowSpec
+from conformance.trace.adapter_events import Failed, Idle, Raised, RunReturned
+from conformance.trace.exchange import ChunkSeen, FailedSeen, IdleSeen, Response, Turn
 from conformance.trace.harness_events import Broke, Refused, RunStarted, Warned
 from conformance.trace.trace import Trace
 
@@ -165,6 +165,37 @@ def test_a_stream_without_a_response_is_malformed():
     broken = perform(scenario, Silent).broken
     assert broken is not None
     assert "expected a Response, last" in broken.text
+
+
+def following(*items: Any) -> Trace:
+    """A workflow of which these things are seen."""
+
+    class Told(Reference):
+        async def run_workflow(self, workflow: Any, turn: Turn, *, stream: bool) -> Any:
+            for item in items:
+                yield item
+
+    sequence = {"w": WorkflowSpec(pattern="sequential", participants=("a",))}
+    return perform(Scenario(agents={"a": AgentSpec()}, workflows=sequence, steps=(RunWorkflow(workflow="w", say=("go",)),)), Told)
+
+
+def test_how_a_workflow_rests_is_written_down_as_it_is_told():
+    events = following(IdleSeen(), IdleSeen(pending=None), IdleSeen(pending=2), FailedSeen()).events
+    told = [event for event in events if isinstance(event, (Idle, Failed))]
+    assert told == [
+        Idle(step=0, run=0),
+        Idle(step=0, run=0, pending=None),
+        Idle(step=0, run=0, pending=2),
+        Failed(step=0, run=0),
+    ]
+
+
+@pytest.mark.parametrize("seen", [IdleSeen(pending="two"), None])  # type: ignore[arg-type]
+def test_what_is_no_event_of_a_workflow_is_malformed(seen: Any):
+    broken = following(seen).broken
+    assert broken is not None
+    assert broken.cause == "malformed"
+    assert "IdleSeen" in broken.text
 
 
 def test_no_step_is_tried_after_one_that_blocks_the_thread():

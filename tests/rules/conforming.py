@@ -215,7 +215,7 @@ def fails_where_a_child_reaches_its_limit() -> Written:
     """What the limit of a child means for its parent is left open (ORC-18): it may take it for a failure."""
     child = {"child": WorkflowSpec(pattern="group_chat", participants=("b",), max_rounds=1)}
     scenario = flow("sequential", "child", others=child, runs=(runs(manager=PICKS),))
-    return Written(scenario).run().spoke("b", "B", "go").raised(text="the child is out of rounds")
+    return Written(scenario).run().spoke("b", "B", "go").rested_failed().raised(text="the child is out of rounds")
 
 
 def shows_what_is_said_beside_a_request() -> Written:
@@ -235,6 +235,19 @@ def waits_for_others_before_it_fails() -> Written:
     scenario = flow("concurrent", "a", "b", agents={"b": AgentSpec(tools={"pay": ToolSpec(approval=True)})})
     written = Written(scenario, failing_participant="fails").run().called("go").failed().called("go", agent="b")
     return written.replied(calls("c1", pay={}), agent="b").pending(tool="pay", id="r", executor="b").idle(1)
+
+
+def withdraws_requests_of_a_child_that_fails() -> Written:
+    """A child fails while two wait in it: what the other one asked is open no more, and only what its sibling asked."""
+    stages, asks = (("b", "x"),), {"x": ExecutorSpec(asks=True, raises="no ink")}
+    child = {"child": WorkflowSpec(pattern="custom", participants=("b",), stages=stages, executors=asks)}
+    pays = AgentSpec(tools={"pay": ToolSpec(approval=True)})
+    agents, steps = {"a": pays, "b": pays}, (runs(), Respond(request=2))
+    scenario = flow("concurrent", "a", "child", agents=agents, others=child, runs=steps)
+    written = Written(scenario, failing_participant="left_out").run()
+    written.called("go").replied(calls("c1", pay={})).called("go", agent="b").replied(calls("c2", pay={}), agent="b")
+    written.pending(tool="pay", id="r1", executor="a").pending(tool="pay", id="r2", executor="b").pending(id="r3", executor="x")
+    return written.idle(3).answered(0).idle(1)
 
 
 def answers_in_other_turns_where_it_streams() -> Written:
@@ -261,35 +274,35 @@ def shows_others_after_the_answer() -> Written:
 
 def speaks_twice_for_a_sequence_in_a_sequence() -> Written:
     """An agent takes part by itself and in a child: it is asked for both (ORC-39)."""
-    return _says(flow("sequential", "a", "x", others=_sequence("a", "b")), "a", "a", "b").completed(by("b", "B"))
+    return _says(flow("sequential", "a", "x", others=_sequence("a", "b")), "a", "a", "b").completed(by("b", "B")).idle()
 
 
 def speaks_twice_for_a_sequence_beside_it() -> Written:
     """The same side by side."""
-    return _says(flow("concurrent", "a", "x", others=_sequence("a"), aggregates="both"), "a", "a").completed(by("w", "both"))
+    return _says(flow("concurrent", "a", "x", others=_sequence("a"), aggregates="both"), "a", "a").completed(by("w", "both")).idle()
 
 
 def speaks_twice_for_a_sequence_that_is_picked() -> Written:
     """The same where a manager picks both."""
     picked = (runs(manager=ManagerSpec(picks=("a", "x"))),)
-    return _says(flow("group_chat", "a", "x", others=_sequence("a", "b"), runs=picked), "a", "a", "b").completed(ANSWER)
+    return _says(flow("group_chat", "a", "x", others=_sequence("a", "b"), runs=picked), "a", "a", "b").completed(ANSWER).idle()
 
 
 def leaves_the_second_manager_without_a_pick() -> Written:
     """Two managers share one script: the first one has used it up (ORC-39)."""
-    return _says(_two_chats("sequential"), "a").completed(ANSWER)
+    return _says(_two_chats("sequential"), "a").completed(ANSWER).idle()
 
 
 def leaves_one_of_two_managers_without_a_pick() -> Written:
     """The same side by side."""
-    return _says(_two_chats("concurrent"), "a").completed(ANSWER, ANSWER)
+    return _says(_two_chats("concurrent"), "a").completed(ANSWER, ANSWER).idle()
 
 
 def ends_with_the_last_reset_that_is_allowed() -> Written:
     """As many resets as are allowed may end a Magentic run before anybody is asked (ORC-18)."""
     stuck = ManagerSpec(picks=("a", "a"), stalls=(0,))
     scenario = flow("magentic", "a", max_stalls=0, max_resets=1, runs=(runs(manager=stuck),))
-    return Written(scenario, completion_signal="flag").run().completed(by("manager", "out of resets"))
+    return Written(scenario, completion_signal="flag").run().completed(by("manager", "out of resets")).idle()
 
 
 ANSWER = by("manager", ManagerSpec().answer)
@@ -361,6 +374,7 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     says_that_a_run_was_left: (
         ("ORC-06", 0, "after one cut off"),
         ("ORC-19", 1, "later run that raised"),
+        ("ORC-43", 0, "refused at once"),
     ),
     says_that_a_run_was_left_where_there_is_a_limit: (("ORC-18", 0, "later run that raised"),),
     refuses_two_completions: (("ORC-19", 1, "left to author"),),
@@ -376,6 +390,7 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     ),
     leaves_one_of_two_managers_without_a_pick: (("ORC-39", 1, "managers share a script"),),
     ends_with_the_last_reset_that_is_allowed: (("ORC-39", 2, "out of resets"),),
+    withdraws_requests_of_a_child_that_fails: (("ORC-43", 0, "perhaps withdrawn"),),
     answers_in_other_turns_where_it_streams: (("ORC-44", 1, "either side by side"),),
     shows_others_after_the_answer: (("ORC-44", 3, "others output beside"),),
 }

@@ -189,9 +189,13 @@ class Written:
         """A run waits for someone's answer."""
         return self.event(adapter.RequestPending, **fields)
 
-    def idle(self, pending: int = 0) -> Written:
+    def idle(self, pending: int | None = 0) -> Written:
         """A workflow comes to rest."""
         return self.event(adapter.Idle, pending=pending)
+
+    def rested_failed(self) -> Written:
+        """A workflow says that its run failed."""
+        return self.event(adapter.Failed)
 
     # what is asked of it
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from conformance.trace.adapter_events import Chunk, Idle, Output, RequestPending, ThreadDescribed
-from conformance.trace.exchange import ChunkSeen, IdleSeen, OutputSeen, Pending, ThreadState
+from conformance.trace.adapter_events import Chunk, Failed, Idle, Output, RequestPending, ThreadDescribed
+from conformance.trace.exchange import ChunkSeen, FailedSeen, IdleSeen, OutputSeen, Pending, ThreadState
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ from conformance.trace.exchange import ChunkSeen, IdleSeen, OutputSeen, Pending,
         (OutputSeen, Output, set()),
         (Pending, RequestPending, set()),
         (IdleSeen, Idle, set()),
+        (FailedSeen, Failed, set()),
         (ThreadState, ThreadDescribed, {"thread"}),
     ],
 )

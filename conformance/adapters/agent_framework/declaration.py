@@ -86,6 +86,7 @@ WORKFLOWS: frozenset[Capability] = frozenset(
         "workflows.custom",
         "workflows.intermediate_outputs",
         "workflows.requests",
+        "workflows.status",
         "workflows.as_agent",
         "workflows.nested",
         "workflows.threads",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from agent_framework import (
@@ -22,6 +22,7 @@ from agent_framework import Message as NativeMessage
 from conformance.adapter import (
     Answer,
     ChunkSeen,
+    FailedSeen,
     IdleSeen,
     Implementation,
     Message,
@@ -56,7 +57,6 @@ class WorkflowRuns(Implementation[Runnable, Thread, Workflow]):
 
     def __init__(self) -> None:
         self.requests = Requests()
-        self._waiting: dict[str, set[str]] = {}  # the open requests of each workflow
 
     @abstractmethod
     def build_again(self, name: str, *, per_service_call: bool) -> Agent[Any]:
@@ -79,28 +79,32 @@ class WorkflowRuns(Implementation[Runnable, Thread, Workflow]):
     def answer_workflow(self, workflow: Workflow, answers: Sequence[Answer], *, stream: bool) -> AsyncIterator[WorkflowSeen]:
         """Answer pending requests and follow the workflow until it is idle again."""
         responses = {answer.id: self.requests.take(answer) for answer in answers}
-        self._waiting[workflow.id].difference_update(responses)
         return self._follow(workflow, stream, responses=responses)
 
     async def _follow(self, workflow: Workflow, stream: bool, **what: Any) -> AsyncIterator[WorkflowSeen]:
-        waiting = self._waiting.setdefault(workflow.id, set())
         if stream:
             async with closing(workflow.run(stream=True, **what)) as events:
                 async for event in events:
-                    for item in self._seen(event, waiting):
+                    for item in self._seen(event):
                         yield item
             return
-        result = await workflow.run(**what)
-        # Without a stream the status events stand apart from the others; only the last one says how the workflow came to rest.
-        for event in [*result, *result.status_timeline()[-1:]]:
-            for item in self._seen(event, waiting):
+        try:
+            result = await workflow.run(**what)
+        except Exception:
+            # No result, no timeline: without a stream a run that fails leaves its status on the workflow alone, until the next one
+            # begins. One that is refused does not begin, and leaves the status of the run before it.
+            if workflow.status is WorkflowRunState.FAILED:
+                yield FailedSeen()
+            raise
+        # Without a stream the status events stand apart from the others.
+        for event in [*result, *result.status_timeline()]:
+            for item in self._seen(event):
                 yield item
 
-    def _seen(self, event: WorkflowEvent[Any], waiting: set[str]) -> Iterable[WorkflowSeen]:
+    def _seen(self, event: WorkflowEvent[Any]) -> Iterable[WorkflowSeen]:
         if event.type == "request_info":
             self.requests.note(event)
-            waiting.add(event.request_id)
-        return seen(event, waiting)
+        return seen(event)
 
     async def workflow_as_agent(self, name: str, workflow: Workflow) -> WorkflowAgent:
         """Wrap a workflow as an agent."""
@@ -108,22 +112,23 @@ class WorkflowRuns(Implementation[Runnable, Thread, Workflow]):
 
 
 _OUTPUTS = ("output", "intermediate", "data")  # `data`: the framework's older word for `intermediate`
-_IDLE = (WorkflowRunState.IDLE, WorkflowRunState.IDLE_WITH_PENDING_REQUESTS)
+_RESTS: Mapping[WorkflowRunState | None, IdleSeen | FailedSeen] = {
+    WorkflowRunState.IDLE: IdleSeen(),
+    WorkflowRunState.IDLE_WITH_PENDING_REQUESTS: IdleSeen(pending=None),  # how many is not said
+    WorkflowRunState.FAILED: FailedSeen(),
+}
+"""What the framework says of a workflow that rests. An event of type `failed` is the error with its details; its status follows."""
 
 
-def seen(event: WorkflowEvent[Any], waiting: Collection[str]) -> Iterator[WorkflowSeen]:
-    """What an event of a workflow is; nothing for the framework's bookkeeping (steps, invocations, routing).
-
-    waiting: the ids of the workflow's requests that wait for an answer.
-    """
+def seen(event: WorkflowEvent[Any]) -> Iterator[WorkflowSeen]:
+    """What an event of a workflow is; nothing for the framework's bookkeeping (steps, invocations, routing)."""
     if event.type in _OUTPUTS:
         yield output(event)
     elif event.type == "request_info":
         tool, call = (tool_of(event.data), call_of(event.data)) if isinstance(event.data, Content) else (None, None)
         yield Pending(id=event.request_id, tool=tool, call=call, executor=event.source_executor_id)
-    elif event.type == "status" and event.state in _IDLE:
-        # A request that another run left, say one as an agent, is not among those that wait here: what the framework says counts.
-        yield IdleSeen(pending=max(1, len(waiting)) if event.state is WorkflowRunState.IDLE_WITH_PENDING_REQUESTS else 0)
+    elif event.type == "status" and event.state in _RESTS:
+        yield _RESTS[event.state]
 
 
 def output(event: WorkflowEvent[Any]) -> ChunkSeen | OutputSeen:

@@ -20,7 +20,7 @@ from conformance.reference.errors import Invalid
 from conformance.reference.patterns import PATTERNS, Completion, Concurrent, Custom, Handoff, Sequential
 from conformance.reference.workflow import Workflow
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.trace.exchange import Answer, ChunkSeen, IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
+from conformance.trace.exchange import Answer, ChunkSeen, FailedSeen, IdleSeen, OutputSeen, Pending, Response, Turn, WorkflowSeen
 from conformance.trace.messages import Message
 from conformance.world.chat_service import Reply, Request
 
@@ -277,7 +277,7 @@ class FailureCompletes(Mutant):
 
     breaks = "ORC-05/not raised"
     imitates = "https://github.com/microsoft/agent-framework/issues/7496"
-    expected = frozenset({"ORC-05", "ORC-33"})
+    expected = frozenset({"ORC-05", "ORC-33", "ORC-43"})
 
     class _Sequential(Sequential):
         async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
@@ -295,7 +295,7 @@ class FailureAndCompletion(Mutant):
 
     breaks = "ORC-05/both"
     imitates = "https://github.com/agentscope-ai/agentscope-java/issues/2642"
-    expected = frozenset({"ORC-04", "ORC-05"})
+    expected = frozenset({"ORC-04", "ORC-05", "ORC-43"})
 
     class _Workflow(Workflow):
         class run_type(WorkflowRun):
@@ -319,7 +319,7 @@ class ErrorSwallowed(Mutant):
 
     breaks = "ORC-05/not raised"
     imitates = "https://github.com/microsoft/autogen/pull/5716"
-    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-05", "ORC-08", "ORC-15", "ORC-39", "ORC-50"})
+    expected = frozenset({"ORC-01", "ORC-03", "ORC-04", "ORC-05", "ORC-08", "ORC-15", "ORC-39", "ORC-43", "ORC-50"})
 
     class _Workflow(Workflow):
         class run_type(WorkflowRun):
@@ -353,8 +353,10 @@ class FailureTakesOutputsBack(Mutant):
                 held: list[WorkflowSeen] = []
                 async with aclosing(super().follow()) as events:
                     async for event in events:
+                        if isinstance(event, FailedSeen):
+                            held.clear()
                         held.append(event)
-                        if isinstance(event, (IdleSeen, Pending)):
+                        if isinstance(event, (IdleSeen, FailedSeen, Pending)):
                             for each in held:
                                 yield each
                             held.clear()
@@ -540,7 +542,7 @@ class OneAnswerIsEnough(Mutant):
 
     breaks = "ORC-04/idle without requests"
     imitates = "https://github.com/mastra-ai/mastra/issues/6418"
-    expected = frozenset({"ORC-04", "ORC-06", "ORC-27", "ORC-30"})
+    expected = frozenset({"ORC-04", "ORC-06", "ORC-27", "ORC-30", "ORC-43"})
 
     class _Concurrent(Concurrent):
         class run_type(WorkflowRun):

@@ -82,7 +82,7 @@ class OthersHideTheFailure(Mutant):
 
     breaks = "ORC-33/not raised"
     imitates = "https://github.com/2389-research/tracker/issues/313"
-    expected = frozenset({"ORC-05", "ORC-33", "ORC-39"})
+    expected = frozenset({"ORC-05", "ORC-33", "ORC-39", "ORC-43"})
 
     class _Concurrent(Concurrent):
         def tolerate(self, participant: str, error: Exception) -> None:

@@ -182,7 +182,7 @@ class ChildBeginsAnew(Mutant):
 
     breaks = "ORC-30/not executed"
     imitates = "https://github.com/langchain-ai/langgraph/issues/4796"
-    expected = frozenset({"ORC-04", "ORC-29", "ORC-30", "ORC-31", "ORC-39"})
+    expected = frozenset({"ORC-04", "ORC-29", "ORC-30", "ORC-31", "ORC-39", "ORC-43"})
 
     class _Workflow(Direct):
         run_type = _Restarting
@@ -204,7 +204,7 @@ class AnswerForAllChildren(Mutant):
 
     breaks = "ORC-30/not executed"
     imitates = "https://github.com/langchain-ai/langgraph/issues/2870"
-    expected = frozenset({"ORC-04", "ORC-30"})
+    expected = frozenset({"ORC-04", "ORC-30", "ORC-43"})
 
     class _Workflow(Direct):
         class run_type(WorkflowRun):

@@ -141,9 +141,12 @@ def the_completion_can_be_told(execution: ExecutionView, each: WorkflowRun) -> I
 
 @clause(each=direct_run, when=[waited])
 def rests_with_pending_requests(_: ExecutionView, each: WorkflowRun) -> Iterator[Finding]:
-    """A workflow that comes to rest while a request is pending says that it does."""
+    """A workflow that says that it rests while a request is pending says that it waits.
+
+    Whether it says so each time, and what else it says of its rests, is ORC-43.
+    """
     asked = each.run.of(RequestPending)[0][0]
-    rested = [at for at, idle in each.run.of(Idle) if _waits(each, at) and not idle.pending]
+    rested = [at for at, idle in each.run.of(Idle) if _waits(each, at) and idle.pending == 0]
     yield finding(
         not rested,
         rested[0] if rested else asked,

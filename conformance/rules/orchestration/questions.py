@@ -59,7 +59,7 @@ def _as_counted(approved: Counter[str], executed: Counter[str], at: int, asked: 
 
 def _decided(execution: ExecutionView, run: RunView) -> list[tuple[RequestPending, bool]]:
     """The requests of a run about tools that were answered, each with whether it was granted."""
-    return [(request, step.approve) for request, step in answered(execution) if request.run == run.number and request.tool]
+    return [(request, step.approve) for _, request, step in answers(execution) if request.run == run.number and request.tool]
 
 
 def _signed(run: RunView, requests: Sequence[RequestPending]) -> bool:
@@ -93,15 +93,15 @@ def unasked(run: RunView, workflow: str) -> list[str]:
     return [*missing, *(name for child in children(run.scenario, spec) for name in unasked(run, child))]
 
 
-def answered(execution: ExecutionView) -> Iterator[tuple[RequestPending, Respond]]:
-    """Every request that a step answered, with that step."""
+def answers(execution: ExecutionView) -> Iterator[tuple[int, RequestPending, Respond]]:
+    """Every step that answered a request: its number, the request, and the step."""
     known: set[tuple[int | None, str | None]] = set()
     waiting: list[RequestPending] = []
     events = iter(event for _, event in execution.of(RequestPending))
     ahead = next(events, None)
     for number, step in enumerate(execution.scenario.steps):
         if isinstance(step, Respond) and step.request < len(waiting):
-            yield waiting.pop(step.request), step
+            yield number, waiting.pop(step.request), step
         while ahead is not None and ahead.step == number:
             if (ahead.run, ahead.id) not in known:
                 waiting.append(ahead)

@@ -410,7 +410,7 @@ def test_a_pending_request_is_reported_and_answered_in_every_orchestration(patte
     pending = RequestPending(step=0, run=0, executor=None if as_agent else "b", tool="pay", call=call, id="request-1")
     assert events[0] == pending
     assert [event.value for event in events if isinstance(event, ToolReturned)] == ["paid"]
-    assert [event.pending for event in events if isinstance(event, Idle)] == ([] if as_agent else [1, 0])
+    assert [event.pending for event in events if isinstance(event, Idle)] == ([] if as_agent else [None, 0])
     assert not any(isinstance(event, Raised) for event in events)
 
 
@@ -442,11 +442,11 @@ def test_an_author_written_workflow_runs_stage_after_stage():
     assert of(workflow("custom", go(), **both), Refused)
 
 
-def test_requests_that_wait_elsewhere_do_not_count_for_a_workflow():
+def test_a_request_that_waits_elsewhere_does_not_hide_that_a_workflow_waits():
     base = workflow("sequential")
     steps = (CreateThread(thread="t", agent="b"), run("one", PAY), go(replies={"b": (PAY,)}))
     scenario = Scenario(agents=base.agents, workflows=base.workflows, steps=steps)
-    assert [event.pending for event in of(scenario, Idle)] == [1]
+    assert [event.pending for event in of(scenario, Idle)] == [None]
 
 
 @pytest.mark.parametrize("area", ["threads", "persistence", "orchestration"])

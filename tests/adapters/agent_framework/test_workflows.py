@@ -8,7 +8,7 @@ from agent_framework_samples import PAY, TOOLS, of
 
 from conformance.scenario.scenario import Respond, RunWorkflow, Scenario, Together
 from conformance.scenario.specs import AgentSpec, ExecutorSpec, ManagerSpec, ReplySpec, WorkflowSpec
-from conformance.trace.adapter_events import Chunk, Idle, Output, Raised, RequestPending, RunReturned
+from conformance.trace.adapter_events import Chunk, Failed, Idle, Output, Raised, RequestPending, RunReturned
 from conformance.trace.harness_events import Abandoned, ServiceCalled
 from conformance.trace.messages import parts
 
@@ -114,7 +114,7 @@ def test_an_executor_that_asks_goes_on_when_it_is_answered(stream, approve):
     scenario = author_written(*steps, stages=(("x",), ("z",)), executors=ASKS, intermediate_outputs=True)
     events = of(scenario, RequestPending, Idle, Output)
     assert events[0] == RequestPending(step=0, run=0, executor="x", id="request-1")
-    assert [(event.step, event.pending) for event in events if isinstance(event, Idle)] == [(0, 1), (1, 0)]
+    assert [(event.step, event.pending) for event in events if isinstance(event, Idle)] == [(0, None), (1, 0)]
     assert [event.messages[0].text for event in events if isinstance(event, Output)] == ["1", "done"]
 
 
@@ -146,7 +146,21 @@ def test_a_thread_of_a_workflow_as_an_agent_is_a_session():
 
 def test_a_run_rests_as_the_framework_says_although_what_waits_was_asked_as_an_agent():
     steps = (go(as_agent=True, replies={"b": (PAY,)}), go("again"))
-    assert [idle.pending for idle in of(workflow("sequential", *steps), Idle)] == [1]
+    assert [idle.pending for idle in of(workflow("sequential", *steps), Idle)] == [None]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_run_that_fails_says_so_streaming_or_not(stream):
+    replies = {"b": (ReplySpec(error="overloaded"),)}
+    events = of(workflow("sequential", go(stream=stream, replies=replies)), Failed, Idle, Raised)
+    assert [type(event) for event in events] == [Failed, Raised]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_run_that_is_refused_says_nothing_of_itself(stream):
+    left = go(stream=True, abandons=1)
+    events = of(workflow("sequential", left, go(stream=stream), intermediate_outputs=True), Failed, Idle, Raised)
+    assert [(event.run, type(event)) for event in events] == [(1, Raised)]
 
 
 def test_updates_of_a_workflow_as_an_agent_say_whose_they_are():
