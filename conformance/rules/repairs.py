@@ -94,8 +94,9 @@ def unsettled(held: Sequence[Message], messages: Sequence[Message], own: Collect
 
     held: what the service has of it. own: the ids of the calls whose results are what is new.
     """
-    before = parts(held)
-    left = Counter(before[place][1] for place in unanswered(before)) - Counter(own)
+    before, sent = parts(held), Counter(result.id for message in messages for result in message.results)
+    # an id may come back: a result that is new closes nothing that was left open before
+    left = (Counter(before[place][1] for place in unanswered(before)) - Counter(own)) & (sent - Counter(own))
     found: list[Message] = []
     for message in messages:
         kept: list[Result] = []

@@ -72,4 +72,5 @@ def test_what_is_sent_into_a_conversation_is_heard_without_one_result_for_each_o
     assert unsettled(HELD, [results(c1="cut off", c2="cut off"), new], ()) == [results(c2="cut off"), new]
     assert unsettled(HELD, [results(c1="cut off"), results(c1="again"), new], ()) == [results(c1="again"), new]
     assert unsettled(HELD, [results(c1="sunny"), new], {"c1"}) == [results(c1="sunny"), new]
+    assert unsettled([*HELD, *HELD], [results(c1="sunny"), new], {"c1"}) == [results(c1="sunny"), new], "an id that came back"
     assert unsettled((), [results(c1="sunny"), new], ()) == [results(c1="sunny"), new]
