@@ -134,7 +134,7 @@ class IdleAfterAFailure(Mutant):
 
     breaks = "ORC-43/idle after a failure"
     imitates = "https://github.com/cdapio/cdap/pull/6408"
-    expected = frozenset({"ORC-04", "ORC-43"})
+    expected = frozenset({"ORC-43"})
 
     class _Idle(_Run):
         def instead(self, event: WorkflowSeen) -> Sequence[WorkflowSeen]:

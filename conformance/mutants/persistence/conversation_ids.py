@@ -31,7 +31,7 @@ class AnswersCrossed(Mutant):
 
     breaks = "PER-31/rejected call run"
     imitates = "answers that are matched by the tool, and not by the call"
-    expected = frozenset({"PER-31", "PER-47"})
+    expected = frozenset({"PER-31", "PER-47", "PER-49"})
 
     class _Approvals(Approvals):
         def decide(self, thread: Thread, answers: Sequence[Answer]) -> bool:
@@ -149,7 +149,7 @@ class SentinelSent(Mutant):
 
     breaks = "PER-26/within a run"
     imitates = "a marker for the loop that nobody strips on the way out"
-    expected = frozenset({"THR-05", "PER-06", "PER-17", "PER-26", "PER-50"})
+    expected = frozenset({"PER-06", "PER-17", "PER-26", "THR-05"})
 
     class _Decorator(PersistingClient):
         def outgoing_id(self, id: str | None) -> str | None:

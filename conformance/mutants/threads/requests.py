@@ -208,9 +208,7 @@ class IdLostAfterAToolCall(Mutant):
 
     breaks = "THR-07/not sent"
     imitates = "options that the first request uses up"
-    expected = frozenset(
-        {"THR-06", "THR-07", "THR-10", "PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-45", "PER-46", "PER-50"}
-    )
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-45", "PER-46", "THR-06", "THR-07", "THR-10"})
 
     class _Loop(Loop):
         @pure
@@ -294,7 +292,7 @@ class FailedInputSentAgain(Mutant):
 
     breaks = "THR-05/foreign"
     imitates = "a queue of messages that is emptied by success only"
-    expected = frozenset({"THR-05"})
+    expected = frozenset({"PER-46", "THR-05"})
 
     class _End(RunEnd):
         @where(lambda end, given: given["thread"].kind == "local" and len(end.setting.world.scenario.agents) == 1)
