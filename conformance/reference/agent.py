@@ -11,6 +11,7 @@ import msgspec
 
 from conformance.reference.agent_tool import AgentTool, InnerAgent
 from conformance.reference.client import Emit, closed, settled, with_adds
+from conformance.reference.errors import Abandoned
 from conformance.reference.history_stores import Store
 from conformance.reference.loop import Outcome
 from conformance.reference.parts import Parts
@@ -109,7 +110,11 @@ class Agent:
             lambda outcome: self._came_to(thread, store, stored, outcome, local=terms.local and not adopted),
             limit=self.setting.spec.limit,
         )
-        outcome = await loop.run(request, emit)
+        try:
+            outcome = await loop.run(request, emit)
+        except Abandoned as left:
+            thread.went_on(left.conversation_id)
+            raise
         outcome.adopted = adopted
         await home.keep(thread, store, stored, outcome, local=terms.local)
         return outcome

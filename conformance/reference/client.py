@@ -12,7 +12,7 @@ from conformance.reference.errors import Abandoned
 from conformance.reference.history_stores import Store
 from conformance.reference.thread import copied, copied_calls
 from conformance.trace.messages import Call, Message, Result
-from conformance.world.chat_service import ChatService, Reply, Request
+from conformance.world.chat_service import ChatService, Reply, ReplyChunk, Request
 
 SENTINEL = "reference-history-is-kept-below"
 """The made-up conversation id that tells the loop "history is kept below you"; the service must never see it."""
@@ -88,8 +88,15 @@ class LeafClient:
             if chunk.call:
                 calls.append(chunk.call)
             if chunk.text:
-                await emit(chunk.text)
+                await self._emit(chunk, emit)
         return Reply(message=Message(role="assistant", text=text, calls=copied_calls(calls)), conversation_id=conversation_id)
+
+    async def _emit(self, chunk: ReplyChunk, emit: Emit) -> None:
+        try:
+            await emit(chunk.text)
+        except Abandoned as left:
+            left.conversation_id = chunk.conversation_id
+            raise
 
 
 class DeafClient:

@@ -16,7 +16,9 @@ class Invalid(Exception):
 
 
 class Abandoned(Exception):
-    """The consumer of a stream left it before its end."""
+    """The consumer of a stream left it before its end. conversation_id: the one that the chunk named which it got last."""
+
+    conversation_id: str | None = None
 
 
 class NoConversation(Exception):

@@ -70,6 +70,11 @@ class Thread:
     decisions: dict[str, bool] = field(default_factory=dict[str, bool])
     open: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
+    def went_on(self, conversation_id: str | None) -> None:
+        """Note that a conversation got a request, and so the results in it, although nobody heard the whole reply."""
+        if conversation_id in self.open:
+            self.left_open(conversation_id, ())
+
     def left_open(self, conversation_id: str | None, calls: Iterable[Call]) -> None:
         """Note which calls a conversation ends with by now. It or the one that the thread has counts when the run is over."""
         if conversation_id is not None:

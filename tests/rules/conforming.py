@@ -161,17 +161,6 @@ def sends_supplied_results_as_they_came() -> Written:
     return written.described("t", "local", "one", SEVERAL, STOPPED, SUNNY, "two", "=2")
 
 
-def is_called_again_under_the_ids_of_a_call_left_open() -> Written:
-    """Of two calls whose ids come back one was left open, and is left out: what is sent has the results of both turns."""
-    stops = calls("c2", stop={})
-    again = Message(role="assistant", calls=(*calls("c1", weather={}).calls, *calls("c2", weather={}).calls))
-    both = results(c1="sunny", c2="sunny")
-    written = _stopped_before_its_sibling(run("two"), repeats_call_ids=True)
-    written.run("t").called("one", stops, STOPPED, "two", store=False).replied(again).tool("c1").tool("c2")
-    written.called("one", stops, STOPPED, "two", again, both, store=False).replied("2").returned(again, both, "2")
-    return written.described("t", "local", "one", SEVERAL, STOPPED, "two", again, both, "=2")
-
-
 def sends_results_alone_where_history_is_the_callers() -> Written:
     """Where history is the caller's business, a loop may send what is new alone: whoever keeps the call puts it before."""
     callers = {"client_as_is": True, "per_service_call": True}
@@ -367,10 +356,6 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     sends_results_alone_where_history_is_the_callers: (("PER-46", 0, "callers history"),),
     keeps_supplied_results_as_they_came: (("PER-50", 2, "supplied by the caller"),),
     sends_supplied_results_as_they_came: (("PER-51", 0, "supplied by the caller"),),
-    is_called_again_under_the_ids_of_a_call_left_open: (
-        ("PER-50", 2, "recurring call ids"),
-        ("PER-51", 0, "recurring call ids"),
-    ),
     says_that_a_run_was_left: (
         ("ORC-06", 0, "after one cut off"),
         ("ORC-19", 1, "later run that raised"),

@@ -92,6 +92,12 @@ def came_to_their_own_end(_: ExecutionView, runs: PairedRuns) -> bool:
     return all(map(plain, (*runs.before, runs.one, runs.other)))
 
 
+@condition
+def supplied_differently(_: ExecutionView, pair: ThreadPair) -> bool:
+    """A caller supplied results on one thread that were not lacking on the other, where the calls had been closed otherwise."""
+    return any(len(one.supplied) != len(other.supplied) for one, other in zip(pair.first.runs, pair.second.runs, strict=False))
+
+
 # --- the rules ---
 
 
@@ -100,7 +106,7 @@ def came_to_their_own_end(_: ExecutionView, runs: PairedRuns) -> bool:
     needs=["history.provider", "history.per_service_call", "threads.hosted"],
     each=thread_pair,
     when=[kept_per_call_beside_a_hosted_one],
-    leaves_alone=[number_calls_differently, cut_off, with_a_failing_provider, partly_in_background],
+    leaves_alone=[number_calls_differently, cut_off, with_a_failing_provider, partly_in_background, supplied_differently],
     aspects=["missing", "trailing result", "repeated", "foreign", "order"],
 )
 def stored_history_equals_the_services_transcript(execution: ExecutionView, pair: ThreadPair) -> Iterator[Finding]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from conformance.rules.condition import condition, selection
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.persistence.history import recurring_call_ids
 from conformance.rules.persistence.outcomes import Outcome, Told, gone_well, outcome
 from conformance.rules.preconditions import RequestView
 from conformance.rules.rule import Finding, clause, finding, rule
@@ -47,11 +47,12 @@ class SeveralCalls:
 
 @selection
 def several_calls(execution: ExecutionView) -> Iterator[SeveralCalls]:
-    """A reply that asks for several tools, of a run on a thread."""
+    """A reply that asks for several tools, of a run on a thread; each call has an id that stands for no other."""
+    asked = Counter(call.id for run in execution.runs for _, _, call in run.asked_for)
     for run, _, _ in execution.agent_runs():
         for view in run.calls:
             calls = view.reply.message.calls if view.reply else ()
-            if len(calls) > 1:
+            if len(calls) > 1 and all(asked[call.id] == 1 for call in calls):
                 yield _looked_up(execution, run, view, tuple(call.id for call in calls))
 
 
@@ -104,13 +105,6 @@ def sent_once(_: ExecutionView, reply: SeveralCalls) -> bool:
 def supplied_by_the_caller(execution: ExecutionView, reply: SeveralCalls) -> bool:
     """A caller supplied some of the results in another run."""
     return any(result.id in reply.ids for run in execution.runs for result in run.supplied)
-
-
-def _run(reply: SeveralCalls) -> RunView:
-    return reply.run
-
-
-recurring = recurring_call_ids.of(_run)
 
 
 @dataclass(frozen=True)
@@ -212,7 +206,7 @@ def what_is_kept_has_one_order(_: ExecutionView, reply: SeveralCalls) -> Iterato
     yield from _as_the_first(reply.kept, "kept in two orders")
 
 
-@clause(each=several_calls, when=[sent_once], leaves_alone=[recurring, supplied_by_the_caller])
+@clause(each=several_calls, when=[sent_once], leaves_alone=[supplied_by_the_caller])
 def what_one_run_produced_has_one_order(execution: ExecutionView, reply: SeveralCalls) -> Iterator[Finding]:
     """Where one run produced them all, what is kept in one go and the response have the order of the requests."""
     first, steps = reply.requests[0], execution.can("history.incremental")
@@ -246,7 +240,7 @@ def results_have_one_order(_: ExecutionView, reply: SeveralCalls) -> Iterator[Fi
     needs=["tools"],
     each=several_calls,
     when=[sent_once],
-    leaves_alone=[recurring, supplied_by_the_caller],
+    leaves_alone=[supplied_by_the_caller],
     aspects=["order"],
     edition=2,
 )
