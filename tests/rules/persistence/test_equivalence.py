@@ -92,9 +92,9 @@ def test_per_17_compares_no_threads_that_are_kept_otherwise():
     assert not kept_by_service(local.run("t").called("one")).findings("PER-17")
 
 
-def both_ran(written: Written, end: Any = None) -> Written:
+def both_ran(written: Written, end: Any = None, **begun: Any) -> Written:
     """A run on t, which ends like this, and one on u."""
-    written = written.run("t").called("one")
+    written = written.run("t", **begun).called("one")
     written = written.event(end, chunks=1) if end else written.replied("1").returned("1")
     return kept_by_service(written)
 
@@ -107,6 +107,7 @@ def both_ran(written: Written, end: Any = None) -> Written:
         (both_ran(hosted_pair(load_fails=0)), "with a failing provider"),
         (both_ran(hosted_pair(append_fails=0)), "with a failing provider"),
         (both_ran(hosted_pair(background=True)), "partly in background"),
+        (both_ran(hosted_pair(), supplied=SUNNY.results), "supplied differently"),
     ],
 )
 def test_per_17_leaves_alone(written, name):
