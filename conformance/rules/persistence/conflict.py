@@ -300,7 +300,7 @@ def _how_it_goes_on(execution: ExecutionView, run: RunView, place: int, view: Ca
     """The aspect in which a request does not go on with a conversation; empty where it does."""
     if view.request.conversation_id != latest:
         return "another id" if view.request.conversation_id else "no id"
-    sent, new = execution.spoken(view.request.messages, run.agent), run.new_in(place)
+    sent, new = execution.spoken(run.sent_in(view), run.agent), run.new_in(place)
     return "" if sent == new else how_they_differ(sent, new)
 
 

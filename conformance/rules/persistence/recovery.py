@@ -99,12 +99,12 @@ def an_interruption_poisons_no_thread(execution: ExecutionView, request: Request
 
     By whatever repair: the known result, one that says so, the call left out. Or the later run is refused before any service call,
     with an error that names the open call. A request holds what it sends and what the service has under its conversation id. Calls
-    that still wait for an answer are another rule's (PER-42).
+    that still wait for an answer are another rule's (PER-42), and of a reply in which a stream was left nobody knows who heard it.
     """
     asked = request.call.request
     said = parts([*asked.held, *asked.messages])
     awaited = {call.id for each in waiting_before(execution, request.run) for call in calls_waited_for(each)}
-    left = [id for id in open_calls(said) if id not in awaited]
+    left = [id for id in open_calls(said) if id not in awaited | _unheard(execution, request)]
     counted = Counter(part[:2] for part in said)
     unanswered = any(counted["call", id] > counted["result", id] for id in left)
     yield finding(
@@ -117,6 +117,13 @@ def an_interruption_poisons_no_thread(execution: ExecutionView, request: Request
 
 
 # --- what it compares ---
+
+
+def _unheard(execution: ExecutionView, request: RequestView) -> set[str]:
+    """The calls that the service has of replies in which a stream was left: whoever was left need not have heard of them."""
+    left = [run for run in execution.earlier(request.run) if run.ending == "abandoned" and run.calls]
+    told = {call.id for run in left for view in run.calls[-1:] if view.reply for call in view.reply.message.calls}
+    return told & {call.id for message in request.call.request.held for call in message.calls}
 
 
 def _lost(execution: ExecutionView, run: RunView) -> dict[str, ToolSpec]:

@@ -10,6 +10,7 @@ from conformance.scenario.scenario import CreateThread, Restore, Run, Scenario, 
 from conformance.scenario.specs import AgentSpec, OnConflict
 from conformance.trace.adapter_events import Restored, Serialized
 from conformance.trace.harness_events import Abandoned, Cancelled
+from conformance.trace.messages import Message, Result
 
 BOTH_SIDES = "a conversation id came although a history provider is configured"
 TWO, THREE = (run("one"), run("two")), (run("one"), run("two"), run("three"))
@@ -223,6 +224,13 @@ def test_per_34_goes_on_by_the_id(said, id, aspect):
 def test_per_34_goes_on_in_order():
     scenario = provided(run("one"), run("two", "three"), clear=True)
     assert broken(later(arrived(scenario).returned("1"), "three", "two"), "PER-34") == {"order"}
+
+
+def test_per_34_lets_a_call_be_closed_that_a_failure_left_open_in_the_conversation():
+    asks, closing = calls("c1", weather={}), Message(role="tool", results=(Result(id="c1", value="interrupted", error=True),))
+    failed = detached().replied(asks, conversation_id="a-2").tool("c1").called(results(c1="sunny"), conversation_id="a-2")
+    after = failed.failed().raised("service").run("t").called(closing, "three", conversation_id="a-1", held=("two", asks))
+    assert holds(after, "PER-34")
 
 
 def test_per_34_uses_the_provider_no_more():

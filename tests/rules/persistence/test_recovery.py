@@ -105,6 +105,12 @@ def test_per_46_however_the_run_ended(ended: Written):
     assert broken(after("one", BOTH, "two", written=ended), "PER-46") == {"call without a result"}
 
 
+def test_per_46_asks_nobody_to_close_a_call_of_which_a_stream_that_was_left_need_not_have_told():
+    left = interrupted(service=ONE_ID).event(Abandoned, chunks=1)
+    assert holds(after("two", held=("one", calls("c1", weather={})), written=left), "PER-46")
+    assert broken(after("one", BOTH, "two", written=left), "PER-46") == {"call without a result"}
+
+
 @pytest.mark.parametrize(
     "ended",
     [
