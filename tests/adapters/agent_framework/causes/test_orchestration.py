@@ -1,5 +1,6 @@
 """Why agent-framework deviates from the rules on orchestrations: each cause, shown with the framework alone."""
 
+import asyncio
 import json
 
 import pytest
@@ -355,6 +356,14 @@ async def test_a_workflow_as_an_agent_answers_in_the_order_of_the_events():
     builder = WorkflowBuilder(start_executor=start, output_from=[answers], intermediate_output_from=[a])
     workflow = builder.add_fan_out_edges(start, [answers, a]).build()
     assert said((await workflow.as_agent(name="w").run(go())).messages) == ["assistant: in short", "assistant: 1"]
+
+
+async def test_as_an_agent_a_workflow_refuses_a_run_beside_another_one():
+    as_agent = SequentialBuilder(participants=[talks("a")]).build().as_agent(name="w")
+    answered, refused = await asyncio.gather(as_agent.run("one"), as_agent.run("two"), return_exceptions=True)
+    assert isinstance(answered, AgentResponse)
+    assert isinstance(refused, AgentException)
+    assert "invalid state to restart" in str(refused)
 
 
 async def test_as_an_agent_a_workflow_takes_the_next_input_for_an_answer_to_a_request_that_nobody_answered():
