@@ -164,7 +164,7 @@ class SentinelKeptOnTheThread(Mutant):
 
     breaks = "PER-27/shown"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
-    expected = frozenset({"PER-16", "PER-17", "PER-27", "PER-32", "THR-18", "THR-19", "THR-22", "THR-35"})
+    expected = frozenset({"PER-16", "PER-27", "PER-32", "THR-18", "THR-19", "THR-22", "THR-35"})
 
     class _Home(HistoryHome):
         @where(lambda _, given: given["id"] == SENTINEL)
