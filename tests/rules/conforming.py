@@ -11,11 +11,11 @@ from talks import NEW_IDS, ONE_ID, SURPRISING, hosted_turn, local_turn, run, tal
 from written import Written, calls, message, results
 
 from conformance.judging.exclusions import Place
-from conformance.scenario.scenario import Respond, Run, Scenario, Serialize
+from conformance.scenario.scenario import Respond, Restore, Run, Scenario, Serialize
 from conformance.scenario.specs import AgentSpec, ContextSpec, ExecutorSpec, ManagerSpec, ServiceSpec, ToolSpec, WorkflowSpec
-from conformance.trace.adapter_events import AgentCreated, Observed, Serialized
+from conformance.trace.adapter_events import AgentCreated, Observed, Restored, Serialized
 from conformance.trace.harness_events import Abandoned, ContextInvoked, ContextInvoking, Moment, Observing
-from conformance.trace.messages import Message
+from conformance.trace.messages import Message, Result
 
 # --- threads ---
 
@@ -84,6 +84,28 @@ def keeps_no_more_than_it_sends() -> Written:
         written.run("t")
         _looked(written, "before", *before).called(said, store=False).replied(answer)
         _looked(written, "after", said, f"={answer}").returned(answer).described("t", "local", said, f"={answer}")
+    return written
+
+
+def closes_a_call_that_another_thread_closed() -> Written:
+    """Of two threads made from one's data each closes the call that it was left with; the conversation is one."""
+    steps = (Serialize(thread="t"), Restore(thread="u", data="t"), Restore(thread="v", data="t"))
+    later = (Run(thread="u", say=("two",)), Run(thread="v", say=("three",)))
+    agent = {"service": ONE_ID, "reduces_to": 3, "per_service_call": True, "tools": {"weather": ToolSpec()}}
+    scenario = talk("hosted", run("one"), *steps, *later, **agent)
+    asks, sunny = calls("c1", weather={}), results(c1="sunny")
+    lost = Message(role="tool", results=(Result(id="c1", value="interrupted", error=True),))
+    kept = {"conversation_id": "a-1", "hidden": True}
+    written = Written(scenario).created("t", "hosted", hidden=True).run("t").called("one", store=True)
+    written = written.replied(asks, conversation_id="a-1", kept=True).tool("c1")
+    written.called(sunny, store=True, conversation_id="a-1", held=("one", asks)).failed().raised("service")
+    written.described("t", "hosted", **kept).step(2).event(Serialized, thread="t", data={"id": "a-1"})
+    written.step(3).event(Restored, thread="u", source="t").described("u", "hosted", **kept)
+    written.step(4).event(Restored, thread="v", source="t").described("v", "hosted", **kept)
+    for thread, step, said, held in (("u", 5, "two", ()), ("v", 6, "three", (lost, "two", "=2"))):
+        written.run(thread, step=step).called(lost, said, store=True, conversation_id="a-1", held=("one", asks, *held))
+        answer = str(step - 3)
+        written.replied(answer, conversation_id="a-1", kept=True).returned(answer).described(thread, "hosted", **kept)
     return written
 
 
@@ -350,6 +372,7 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     sends_what_is_new_where_history_is_the_callers: (("THR-34", 0, "callers history"),),
     goes_on_while_a_call_waits: (("THR-05", 0, "overtaken"), ("THR-10", 0, "overtaken")),
     keeps_no_more_than_it_sends: (("THR-35", 4, "bounded history"),),
+    closes_a_call_that_another_thread_closed: (("THR-34", 1, "forked"),),
     names_on_another_agent_what_was_left_open: (("THR-33", 0, "refused for an open call"),),
     asks_again_after_an_empty_reply: (("PER-48", 0, "holds nothing"),),
     leaves_a_late_answer_aside: (("PER-48", 3, "overtaken"),),

@@ -145,6 +145,7 @@ def a_local_thread_moves_with_its_history(execution: ExecutionView, run: RunView
 @clause(
     each=thread_run,
     when=[bounded_history, called_the_service, on_hosted_thread, in_a_conversation],
+    leaves_alone=[forked],
 )
 def a_reducer_leaves_hosted_threads_alone(execution: ExecutionView, run: RunView) -> Iterator[Finding]:
     """On a hosted thread a reducer has no effect: a request carries what is new."""
