@@ -168,6 +168,12 @@ def perhaps_open(execution: ExecutionView, run: RunView) -> list[Call]:
     return [call for other in earlier for call in other.perhaps_open]
 
 
+def kept_without_an_id(execution: ExecutionView, run: RunView) -> bool:
+    """Whether the service kept a reply on the thread, in the run or before it, that carried no conversation id."""
+    replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply is not None]
+    return any(reply.kept and reply.conversation_id is None for reply in replies)
+
+
 def names_an_open_call(execution: ExecutionView, run: RunView) -> bool:
     """Whether the run raised an error that names a call which may be open, and whose result it does not supply."""
     text = run.raised[1].text if run.raised is not None else ""

@@ -109,6 +109,22 @@ def closes_a_call_that_another_thread_closed() -> Written:
     return written
 
 
+def closes_a_call_again_after_a_reply_without_an_id() -> Written:
+    """A service that names no conversation may have kept nothing: whoever goes on closes the call that was left open once more."""
+    runs = [run(text) for text in ("one", "two", "three", "four")]
+    asks, before = calls("c1", weather={}), ("one", "=1")
+    lost = Message(role="tool", results=(Result(id="c1", value="interrupted", error=True),))
+    known = {"store": True, "conversation_id": "a-1"}
+    state = {"conversation_id": "a-1", "hidden": True}
+    written = hosted_turn(talk("hosted", *runs, service=ONE_ID, tools={"weather": ToolSpec()})).run("t")
+    written.called("two", **known, held=before).replied(asks, conversation_id="a-1", kept=True).tool("c1")
+    written.called(results(c1="sunny"), **known, held=(*before, "two", asks)).failed().raised("service")
+    written.described("t", "hosted", **state).run("t").called(lost, "three", **known, held=(*before, "two", asks))
+    written.replied("3", kept=True).raised("service").described("t", "hosted", **state).run("t")
+    written.called(lost, "four", **known, held=(*before, "two", asks, lost, "three", "=3"))
+    return written.replied("4", conversation_id="a-1", kept=True).returned("4").described("t", "hosted", **state)
+
+
 def _looked(written: Written, moment: Moment, *said: str) -> Written:
     written.event(Observing, agent="a", moment=moment)
     return written.event(Observed, agent="a", moment=moment, kind="local", messages=tuple(map(message, said)))
@@ -372,6 +388,7 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     sends_what_is_new_where_history_is_the_callers: (("THR-34", 0, "callers history"),),
     goes_on_while_a_call_waits: (("THR-05", 0, "overtaken"), ("THR-10", 0, "overtaken")),
     keeps_no_more_than_it_sends: (("THR-35", 4, "bounded history"),),
+    closes_a_call_again_after_a_reply_without_an_id: (("THR-10", 0, "perhaps closed untold"),),
     closes_a_call_that_another_thread_closed: (("THR-34", 1, "forked"),),
     names_on_another_agent_what_was_left_open: (("THR-33", 0, "refused for an open call"),),
     asks_again_after_an_empty_reply: (("PER-48", 0, "holds nothing"),),

@@ -301,10 +301,9 @@ def a_thread_keeps_the_conversation_of_a_workflow(execution: ExecutionView, each
     done, call = _answered(execution, each), each.itself.run.calls[0]
     heard = heard_texts(execution, [*call.request.held, *call.request.messages])
     kept = [text for other in done for text in _kept(execution, other)]
-    work = {text for other in done for text in _work_before(execution, other, call.request.agent)}
-    own = {text for other in done for text in _said_by(execution, other, call.request.agent)}
+    work = _work_of_others(execution, done, call.request.agent)
     missing = [text for text in kept if text not in heard]
-    exposed = sorted(work.intersection(heard).difference(kept, own, each.itself.spec.say))
+    exposed = sorted(work.intersection(heard).difference(kept, each.itself.spec.say))
     yield finding(
         not missing and not exposed,
         call.at,
@@ -398,8 +397,14 @@ def _kept(execution: ExecutionView, each: WorkflowRun) -> list[str]:
     return [*each.spec.say, *(texts(response) & texts(returned(execution, each.run)))]
 
 
+def _work_of_others(execution: ExecutionView, runs: Sequence[WorkflowRun], agent: str) -> set[str]:
+    """What others said on the way to the answers of runs, and a participant never did, which may remember its own words."""
+    work = {text for each in runs for text in _work_before(execution, each, agent)}
+    return work - {text for each in runs for text in _said_by(execution, each, agent)}
+
+
 def _said_by(execution: ExecutionView, each: WorkflowRun, agent: str) -> list[str]:
-    """What a participant said itself, and may remember."""
+    """What a participant said itself."""
     return [*texts(conversation([spell for spell in spells(execution, each.run) if spell.agent == agent]))]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after
-from conformance.rules.model import kind_after, kind_before
+from conformance.rules.model import kept_without_an_id, kind_after, kind_before
 from conformance.rules.preconditions import DISPUTED, with_provider
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run
@@ -102,12 +102,6 @@ def all_came_to_their_own_end(execution: ExecutionView, run: RunView) -> bool:
 
 
 # --- what they read ---
-
-
-def kept_without_an_id(execution: ExecutionView, run: RunView) -> bool:
-    """Whether the service kept a reply on the thread, in the run or before it, that carried no conversation id."""
-    replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply is not None]
-    return any(reply.kept and reply.conversation_id is None for reply in replies)
 
 
 def plain(run: RunView) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import names_an_open_call, perhaps_open
+from conformance.rules.model import kept_without_an_id, names_an_open_call, perhaps_open
 from conformance.rules.parts import open_calls
 from conformance.rules.persistence.approvals import waiting_before
-from conformance.rules.persistence.history import calls_waited_for, kept_without_an_id
+from conformance.rules.persistence.history import calls_waited_for
 from conformance.rules.preconditions import (
     RequestView,
     callers_history,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after
-from conformance.rules.model import contradicts, kind_after, local_history, made_local
+from conformance.rules.model import contradicts, kept_without_an_id, kind_after, local_history, made_local, perhaps_open
 from conformance.rules.parts import but_for_empty, how_they_differ, once_in_order
 from conformance.rules.preconditions import (
     DISPUTED,
@@ -111,6 +111,12 @@ def names_are_known(execution: ExecutionView, request: RequestView) -> bool:
 def lost_its_id(execution: ExecutionView, run: RunView) -> bool:
     """A reply carried no conversation id although the thread has one."""
     return any(True for _ in _replies_that_lose_an_id(execution, run))
+
+
+@condition
+def perhaps_closed_untold(execution: ExecutionView, run: RunView) -> bool:
+    """An earlier run may have left a call open, and the service kept a reply without saying so: whether it is closed is unknown."""
+    return bool(perhaps_open(execution, run)) and kept_without_an_id(execution, run)
 
 
 # --- the rules ---
@@ -258,6 +264,7 @@ def a_turn_has_one_home(execution: ExecutionView, run: RunView) -> Iterator[Find
         callers_history,
         after(callers_history),
         bounded_history,
+        perhaps_closed_untold,
     ),
     aspects=["missing", "repeated", "foreign", "order"],
 )
