@@ -17,6 +17,7 @@ from itertools import product
 
 import msgspec
 
+from conformance.implementation.loading import resolve
 from conformance.judging.soundness import SUBJECTS, Unsound, judged, unsound
 from conformance.scenario.minimize import reduced
 from conformance.scenario.scenario import Scenario
@@ -60,11 +61,13 @@ def _fires(job: Job) -> list[Unsound]:
 def _smaller(found: Unsound) -> Unsound:
     """The same with a scenario that holds nothing which it does not need."""
 
+    subject = resolve(found.under_test)
+
     def proves(scenario: Scenario) -> bool:
-        return any(each.rule == found.rule for each in judged(found.under_test, scenario))
+        return any(each.rule == found.rule for each in judged(subject, scenario))
 
     smaller = reduced(found.scenario, proves, tries=TRIES)
-    return next(each for each in judged(found.under_test, smaller) if each.rule == found.rule)
+    return next(each for each in judged(subject, smaller) if each.rule == found.rule)
 
 
 if __name__ == "__main__":

@@ -80,12 +80,12 @@ class Comparison:
         known = self.declared.known_in(aspect)
         unlisted = [scenario for id, scenario in broken.frozen.items() if id not in known]
         unexplained: list[Scenario] = [each for each in (*unlisted, *broken.explored) if not self.declared.explains(each, aspect)]
-        told: list[Scenario] = []
+        told: list[frozenset[str]] = []
         while unexplained and len(told) < TOLD:
-            told.append(self._smaller(min(unexplained, key=size), aspect, told))
-            yield self._proven(told[-1], aspect, broken)
-            needed = circumstances(told[-1])
-            unexplained = [each for each in unexplained if not needed <= circumstances(each)]
+            found = self._smaller(min(unexplained, key=size), aspect, told)
+            yield self._proven(found, aspect, broken)
+            told.append(circumstances(found))
+            unexplained = [each for each in unexplained if not told[-1] <= circumstances(each)]
         # a frozen scenario is known one by one; what contains all that a declared deviation needs would only shrink to that one
         if unlisted and not told and self.declared.known is not None:
             yield self._proven(min(unlisted, key=size), aspect, broken)
@@ -95,12 +95,15 @@ class Comparison:
         proof = next((proof for proof in proofs if proof is not None), broken.smallest)
         return _violation(proof, flaky=None in proofs)
 
-    def _smaller(self, scenario: Scenario, aspect: str, told: Sequence[Scenario]) -> Scenario:
-        """The smallest scenario on the way that still shows it, and that neither a deviation explains nor what was told."""
+    def _smaller(self, scenario: Scenario, aspect: str, told: Sequence[frozenset[str]]) -> Scenario:
+        """The smallest scenario on the way that still shows it, and that neither a deviation explains nor what was told.
+
+        told: the circumstances of each.
+        """
 
         def proves(smaller: Scenario) -> bool:
             own = circumstances(smaller)
-            if any(circumstances(each) <= own for each in told) or self.declared.explains(smaller, aspect):
+            if any(needed <= own for needed in told) or self.declared.explains(smaller, aspect):
                 return False
             return self.survey.can(smaller) and self.survey.violates(smaller, self.rule, aspect)
 

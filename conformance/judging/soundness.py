@@ -57,7 +57,7 @@ def unsound(area: Area, under_test: str, drawn: int, *, seed: int = SEED, only_d
     written += [] if only_drawn else material.matrix(area, subject.capabilities, subject.policies)
     for scenario in (*written, *_drawn(material, area, subject, drawn, seed)):
         if not lacking(material.needs(scenario), subject.capabilities):
-            yield from judged(subject.label, scenario)
+            yield from judged(subject, scenario)
 
 
 def _drawn(material: Material, area: Area, subject: Subject, count: int, seed: int) -> list[Scenario]:
@@ -66,9 +66,8 @@ def _drawn(material: Material, area: Area, subject: Subject, count: int, seed: i
     return pool
 
 
-def judged(under_test: str, scenario: Scenario) -> Iterator[Unsound]:
-    """What fires on one scenario, of the reference with some arguments."""
-    subject = resolve(under_test)
+def judged(subject: Subject, scenario: Scenario) -> Iterator[Unsound]:
+    """What fires on one scenario, of a reference."""
     shown = Performed(scenario.title, scenario, performed(scenario, subject, STEP_TIMEOUT))
     if shown.trace.broken is not None:
         yield Unsound("none", subject.label, scenario, f"broke: {shown.trace.broken.text}")

@@ -173,6 +173,11 @@ class ExecutionView:
     def _earlier(self) -> dict[int, list[RunView]]:
         return {}
 
+    @cached_property
+    def asked_for(self) -> Counter[str]:
+        """How many calls there were of each id: some services number them anew in every run."""
+        return Counter(call.id for run in self.runs for _, _, call in run.asked_for)
+
     def runs_until(self, thread: str, at: int) -> list[RunView]:
         """The runs that a thread had had at a position in the trace, those that it inherited first; each as it was then."""
         own = [run.until(at) for run in self.runs if run.thread == thread and run.at < at]

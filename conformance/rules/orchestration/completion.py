@@ -361,10 +361,9 @@ def _suspended(each: WorkflowRun, step: int) -> bool:
 
 
 def _waits(each: WorkflowRun, at: int) -> bool:
-    """Whether a request of the run is unanswered at a moment: each step after the first one answers one."""
-    asked = [event for place, event in each.run.of(RequestPending) if place < at]
-    steps = {event.step for place, event in each.run.events if place <= at}
-    return len(asked) > len(steps - {each.run.events[0][1].step})
+    """Whether a request of the run is unanswered at a moment."""
+    then = each.run.until(at + 1)
+    return len(then.of(RequestPending)) > then.answered_requests
 
 
 def _signalled_chunks(each: WorkflowRun) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -40,12 +40,11 @@ class Outcome:
 def outcome(execution: ExecutionView) -> Iterator[Outcome]:
     """A call that came to an end."""
     told = _told(execution)
-    ids = Counter(call.id for run in execution.runs for _, _, call in run.asked_for)
     for run in execution.runs:
         ended = _ended(execution, run)
         for at, agent, call in run.asked_for:
             tool = execution.scenario.agents[agent].tools.get(call.tool)
-            if tool is not None and ids[call.id] == 1 and call.id in ended:
+            if tool is not None and execution.asked_for[call.id] == 1 and call.id in ended:
                 yield Outcome(call, ended[call.id], tool.returns, at, told[call.id], _until(run.events[-1][0], told[call.id]))
 
 

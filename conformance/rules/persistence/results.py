@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -48,11 +47,10 @@ class SeveralCalls:
 @selection
 def several_calls(execution: ExecutionView) -> Iterator[SeveralCalls]:
     """A reply that asks for several tools, of a run on a thread; each call has an id that stands for no other."""
-    asked = Counter(call.id for run in execution.runs for _, _, call in run.asked_for)
     for run, _, _ in execution.agent_runs():
         for view in run.calls:
             calls = view.reply.message.calls if view.reply else ()
-            if len(calls) > 1 and all(asked[call.id] == 1 for call in calls):
+            if len(calls) > 1 and all(execution.asked_for[call.id] == 1 for call in calls):
                 yield _looked_up(execution, run, view, tuple(call.id for call in calls))
 
 
