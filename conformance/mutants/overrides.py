@@ -89,11 +89,16 @@ class Otherwise:
     name: str
 
     def __call__(self, this: object, given: Mapping[str, Any]) -> bool:
-        """Ask both, ours on an object of its own that has all that this one has."""
-        other: object = object.__new__(self.ours)
-        vars(other).update(vars(this))
+        """Ask both, each on an object of its own that has all that this one has: what a method notes on it, it notes once."""
         arguments = {name: given[name] for name in _parameters(getattr(self.kind, self.name))}
-        return _comparable(getattr(other, self.name)(**arguments)) != _comparable(getattr(self.kind, self.name)(this, **arguments))
+        ours, theirs = (_comparable(getattr(_like(this, kind), self.name)(**arguments)) for kind in (self.ours, self.kind))
+        return ours != theirs
+
+
+def _like(this: object, kind: type[Any]) -> Any:
+    other: object = object.__new__(kind)
+    vars(other).update(vars(this))
+    return other
 
 
 @cache

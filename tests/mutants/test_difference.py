@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
+import msgspec
 import pytest
 from samples import conversation
 
@@ -20,6 +21,7 @@ from conformance.mutants.persistence.ordinary_runs import PER_RUN
 from conformance.mutants.trial import Suspect, Trial
 from conformance.mutants.watching import Watched
 from conformance.reference.agent import Agent
+from conformance.reference.client import PersistingClient
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.implementation import Reference
 from conformance.reference.parts import Parts
@@ -27,7 +29,7 @@ from conformance.reference.patterns import PATTERNS, Sequential
 from conformance.reference.thread import Thread
 from conformance.reference.tools import Tools
 from conformance.reference.workflow_run import WorkflowRun
-from conformance.scenario.scenario import Scenario
+from conformance.scenario.scenario import AgentSpec, Scenario
 from conformance.vocabulary import AREAS
 
 SCENARIOS, MUTANTS = 80, 12
@@ -121,6 +123,24 @@ def test_an_override_counts_as_it_is_marked():
     assert watched.performed(conversation("hello", "once more"), subject(Reference)).called == set(found.values())
 
 
+def test_who_is_asked_what_it_would_return_notes_nothing():
+    class Longer(PersistingClient):
+        @pure
+        def request_messages(self, history, new):
+            return super().request_messages(history, new)
+
+    class Unreduced(HistoryHome):
+        @pure
+        def reduce(self, history, new):
+            return history
+
+    looked = points(mutant(parts=Parts(decorator=Longer, home=Unreduced)))
+    plain = conversation("hello", "once more")
+    scenario = msgspec.structs.replace(plain, agents={"a": AgentSpec(reduces_to=1, per_service_call=True)})
+    called = Watched(looked).performed(scenario, subject(Reference)).called
+    assert {point.name for point in called} == {"reduce"}, "the reference calls it in the method that the other asks first"
+
+
 def test_an_override_for_some_calls_leaves_the_others_to_the_reference():
     home = object.__new__(_Marked)
     assert not home.stays_local(Thread(key="", kind="local", fixed=True))
@@ -185,13 +205,11 @@ def _sample(draw: Random) -> Iterator[tuple[Suspect, Trial, str, Scenario]]:
 
 
 def test_what_a_mutant_cannot_differ_in_it_performs_as_the_reference_does():
-    seed = Random().getrandbits(32)
-    print("seed", seed)  # shown where it fails: with it the same is drawn again
     compared, differing = 0, list[str]()
-    for suspect, trial, name, scenario in _sample(Random(seed)):
+    for suspect, trial, name, scenario in _sample(Random(shipped().digest)):  # other material, another sample
         compared += 1
         known = trial.reference(suspect, scenario)
         if known is None or performed(scenario, suspect.subject, STEP_TIMEOUT).events != known.trace.events:
             differing.append(f"{suspect.mutant.name} in {name}")
     assert compared > SCENARIOS
-    assert differing == [], f"seed {seed}"
+    assert differing == []
