@@ -1,8 +1,8 @@
 """Does each mutant do what the reference does wherever it is said that it cannot differ? All of it, performed.
 
 `python benchmarks/taken_over.py [--share N]` performs the mutants on every N-th frozen scenario (on each one unless told) where
-what the reference did is taken over. It prints where a mutant did something else, and ends with exit code 1 where one did. It takes a
-quarter of an hour; `tests/mutants/test_difference.py` performs a sample.
+what the reference did is taken over. It prints where a mutant did something else, and ends with exit code 1 where one did.
+It takes a quarter of an hour; `tests/mutants/test_difference.py` performs a sample.
 """
 
 from __future__ import annotations
