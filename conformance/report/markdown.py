@@ -174,8 +174,8 @@ def _detail(verdict: RuleVerdict, titles: Mapping[str, str], asked: str) -> Iter
     for fault in verdict.faults:
         yield f"✗ {foreign(fault.text)}."
         yield ""
-    for violation in verdict.violations:
-        yield from _violation(verdict.rule, violation, asked)
+    for violations in _alike(verdict.violations):
+        yield from _violation(verdict.rule, violations, asked)
     if not verdict.violations and verdict.reason:
         yield foreign(verdict.reason)
         yield ""
@@ -183,8 +183,21 @@ def _detail(verdict: RuleVerdict, titles: Mapping[str, str], asked: str) -> Iter
         yield from _counterexample(verdict.broke, asked)
 
 
-def _violation(rule: str, violation: Violation, asked: str) -> Iterator[str]:
-    """One way in which the rule is broken: the aspect, why that is accepted where it is, and what shows it."""
+def _alike(violations: Sequence[Violation]) -> Iterable[list[Violation]]:
+    """Declared violations in one aspect with one cause together, the smallest first; a new one always alone."""
+    together: dict[object, list[Violation]] = {}
+    for place, each in enumerate(violations):
+        cause = (each.aspect, each.reason, each.kind, each.follows, each.link, each.flaky)
+        together.setdefault(cause if each.declared else place, []).append(each)
+    return (sorted(alike, key=lambda each: len(each.counterexample.trace.events)) for alike in together.values())
+
+
+def _violation(rule: str, violations: Sequence[Violation], asked: str) -> Iterator[str]:
+    """One way in which the rule is broken: the aspect, why that is accepted where it is, and what shows it.
+
+    The first of these violations is shown; of the others, which have the same cause, the ids of their scenarios.
+    """
+    violation, *others = violations
     remarks = [foreign(violation.kind)] if violation.kind else ["**new**"]
     remarks += ["flaky: not each time that it was performed"] if violation.flaky else []
     remarks += [f"follows from {foreign(violation.follows)}"] if violation.follows else []
@@ -194,6 +207,10 @@ def _violation(rule: str, violation: Violation, asked: str) -> Iterator[str]:
     )
     yield ""
     yield from _counterexample(violation.counterexample, asked, rule)
+    if others:
+        ids = ", ".join(each.counterexample.id for each in others)
+        yield f"Declared with the same cause, each in circumstances of its own: {ids}."
+        yield ""
 
 
 def _counterexample(found: Counterexample, asked: str, rule: str | None = None) -> Iterator[str]:

@@ -380,6 +380,36 @@ def test_deviations_of_one_cause_stand_together(results):
     assert heading in report(following(results, a="THR-06/b", b="THR-06/a"), TITLES)
 
 
+def test_of_one_cause_the_smallest_counterexample_is_shown_and_the_others_are_named(results):
+    one = of_kinds(results, "bug")
+    (first,) = one.implementations
+    verdict = first.verdict("THR-06")
+    small = verdict.violations[0].counterexample
+    longer = msgspec.structs.replace(
+        small,
+        scenario=conversation("hello", "please shout"),
+        trace=msgspec.structs.replace(small.trace, events=small.trace.events * 2),
+    )
+    of_size = {
+        "small": verdict.violations[0],
+        "longer": msgspec.structs.replace(verdict.violations[0], counterexample=longer),
+    }
+
+    def shown(*violations):
+        changed = msgspec.structs.replace(verdict, violations=violations)
+        rules = tuple(changed if each is verdict else each for each in first.rules)
+        text = report(msgspec.structs.replace(one, implementations=(msgspec.structs.replace(first, rules=rules),)), TITLES)
+        return text.partition("### THR-06 (MUST)")[2]
+
+    text = shown(of_size["longer"], of_size["small"])
+    assert (text.count(f"Scenario {small.id}"), text.count(f"Scenario {longer.id}")) == (1, 0)
+    assert f"Declared with the same cause, each in circumstances of its own: {longer.id}." in text
+    of_size["small"] = msgspec.structs.replace(of_size["small"], reason="another cause")
+    assert shown(*of_size.values()).count("Scenario ") == 2
+    new = msgspec.structs.replace(of_size["longer"], declared=False, reason="")
+    assert shown(new, new).count("Scenario ") == 2, "what is new is shown whole"
+
+
 def test_the_report_shows_what_adapters_chose(results):
     assert "What was judged" not in report(results, TITLES)
     chosen = Choice(of="`a|b`", chosen="<b>", why="it's a [must]", default="none`")
