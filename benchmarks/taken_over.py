@@ -1,8 +1,8 @@
 """Does each mutant do what the reference does wherever it is said that it cannot differ? Much of it, performed.
 
 `python benchmarks/taken_over.py [--share N]` performs the mutants on every N-th frozen scenario (40 unless told) where what the
-reference did is taken over. It prints where a mutant did something else, and ends with exit code 1 where one did. A share of 40 takes
-some five minutes of one core, all of it (1) three hours; `tests/mutants/test_difference.py` performs a small sample.
+reference did is taken over. It prints where a mutant did something else, and ends with exit code 1 where one did. A share of 40
+takes some five minutes of one core, all of it (1) three hours; `tests/mutants/test_difference.py` performs a small sample.
 """
 
 from __future__ import annotations
