@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is not installed")
 
 from agent_framework import (
+    Agent,
     ContextProvider,
     Message,
     MiddlewareTermination,
@@ -355,11 +356,21 @@ async def test_a_service_that_keeps_the_conversation_is_sent_every_earlier_turn_
     ]
 
 
-async def test_without_telemetry_nothing_is_stored_of_a_stream_that_was_left():
+@pytest.mark.parametrize(
+    ("each_call", "kind", "service", "stored"),
+    [
+        (False, Agent, Unobserved, True),
+        (False, RawAgent, Service, False),
+        (True, RawAgent, Service, True),
+        (True, RawAgent, Unobserved, False),
+    ],
+    ids=["per run, the agent's", "per run, the client's alone", "per service call, the client's", "per service call, none"],
+)
+async def test_it_is_telemetry_that_stores_what_came_of_a_stream_that_was_left(each_call, kind, service, stored):
     history = Kept()
-    a = RawAgent(Unobserved("answer"), name="a", context_providers=[history])
+    a = kind(service("answer"), name="a", context_providers=[history], require_per_service_call_history_persistence=each_call)
     await leave(a.run("one", session=a.create_session(), stream=True), after=1)
-    assert history.said == []
+    assert history.said == (["user: one", "assistant: ans"] if stored else [])
 
 
 async def test_the_provider_that_the_framework_adds_by_itself_goes_on_storing_beside_the_id():
