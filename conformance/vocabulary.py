@@ -58,6 +58,7 @@ Capability = Literal[
     "service.stores_on_request",
     "service.surprising",
     "service.without_id",  # a reply that carries no conversation id although the service was asked to store
+    "responses.complete",  # a response holds all that its run produced, and not the last reply alone
     "workflows",  # workflows of any pattern
     "workflows.sequential",
     "workflows.concurrent",

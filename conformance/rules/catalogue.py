@@ -30,6 +30,7 @@ from conformance.rules.persistence import (
     matrix,
     own_histories,
     recovery,
+    responses,
     results,
     termination,
 )
@@ -165,6 +166,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             results.results_have_one_order,
             results.results_have_the_order_of_their_calls,
         ),
+        "responses": (responses.a_response_holds_what_its_run_produced,),
     },
     "orchestration": {
         "completion": (
