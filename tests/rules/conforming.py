@@ -369,6 +369,15 @@ def keeps_what_it_asked_while_a_call_waits() -> Written:
     return written.step(2).event(Serialized, outside=True, thread="t", data={"id": "a-1", "asked": "one", "waiting": "c1"})
 
 
+def says_itself_that_it_was_stopped() -> Written:
+    """At its limit of rounds the run ends in a sentence of its own, in place of another request."""
+    tools = {"weather": ToolSpec()}
+    written = Written(talk("local", run("one"), tools=tools, limit=1)).created("t", "local").run("t").called("one")
+    asks, sunny, stopped = calls("c1", weather={}), results(c1="sunny"), "stopped after one round"
+    written.replied(asks).tool("c1").returned(asks, sunny, stopped)
+    return written.described("t", "local", "one", asks, sunny, f"={stopped}")
+
+
 NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     store_false_is_honoured: (
         ("THR-03", 3, "contradicted otherwise"),
@@ -418,5 +427,6 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     withdraws_requests_of_a_child_that_fails: (("ORC-43", 0, "perhaps withdrawn"),),
     answers_in_other_turns_where_it_streams: (("ORC-44", 1, "either side by side"),),
     shows_others_after_the_answer: (("ORC-44", 3, "others output beside"),),
+    says_itself_that_it_was_stopped: (("PER-52", 0, "cut short"),),
 }
 """What an implementation does that conforms and is not here: the exclusions without which a rule would fire on it."""

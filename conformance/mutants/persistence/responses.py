@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from conformance.mutants.mutant import Mutant
-from conformance.mutants.overrides import pure, where
+from conformance.mutants.overrides import where
 from conformance.reference.agent import Agent
 from conformance.reference.client import Emit
 from conformance.reference.loop import Outcome
@@ -15,6 +15,11 @@ from conformance.reference.run_terms import Terms
 from conformance.reference.thread import Thread
 from conformance.trace.exchange import Answer, Response
 from conformance.trace.messages import Message
+
+
+def _asked_directly(agent: Agent, _: Mapping[str, object]) -> bool:
+    """Whether no workflow is in the scenario, whose participants' responses rules of another area read."""
+    return not agent.setting.world.scenario.workflows
 
 
 class ResultsMissingAfterAnApproval(Mutant):
@@ -25,6 +30,7 @@ class ResultsMissingAfterAnApproval(Mutant):
     expected = frozenset({"PER-52"})
 
     class _Agent(Agent):
+        @where(_asked_directly)
         async def resume(self, thread: Thread, answers: Sequence[Answer], emit: Emit, *, stream: bool) -> Response:
             """Return what came after them."""
             response = await super().resume(thread, answers, emit, stream=stream)
@@ -38,10 +44,10 @@ class OnlyTheLastReplyReturned(Mutant):
 
     breaks = "PER-52/missing"
     imitates = "a caller who logs responses and never sees a tool"
-    expected = frozenset({"PER-52"})
+    expected = frozenset({"PER-44", "PER-52"})
 
     class _Agent(Agent):
-        @pure
+        @where(_asked_directly)
         def response(self, thread: Thread, outcome: Outcome) -> Response:
             """Leave out what came before."""
             response = super().response(thread, outcome)
@@ -55,10 +61,10 @@ class EarlierTextsAgain(Mutant):
 
     breaks = "PER-52/twice"
     imitates = "https://github.com/vercel/ai/issues/8131"
-    expected = frozenset({"PER-52"})
+    expected = frozenset({"PER-44", "PER-52"})
 
     class _Agent(Agent):
-        @where(lambda _, given: given["stream"])
+        @where(lambda agent, given: given["stream"] and _asked_directly(agent, given))
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Say them again before the last message."""
             response = await super()._run(thread, new, emit, stream=stream, terms=terms)
@@ -74,9 +80,10 @@ class InputReturned(Mutant):
 
     breaks = "PER-52/not produced"
     imitates = "a response that is the conversation, cut where the run is taken to have begun"
-    expected = frozenset({"PER-52"})
+    expected = frozenset({"PER-44", "PER-52"})
 
     class _Agent(Agent):
+        @where(_asked_directly)
         async def _run(self, thread: Thread, new: Sequence[Message], emit: Emit, *, stream: bool, terms: Terms) -> Response:
             """Hand the input back too."""
             response = await super()._run(thread, new, emit, stream=stream, terms=terms)
@@ -91,10 +98,10 @@ class ResultsReturnedLast(Mutant):
 
     breaks = "PER-52/order"
     imitates = "a response that is sorted by kinds of messages"
-    expected = frozenset({"PER-52"})
+    expected = frozenset({"PER-44", "PER-52"})
 
     class _Agent(Agent):
-        @pure
+        @where(_asked_directly)
         def response(self, thread: Thread, outcome: Outcome) -> Response:
             """Sort it."""
             response = super().response(thread, outcome)
@@ -111,10 +118,12 @@ class WaitingReplyReturnedAgain(Mutant):
     expected = frozenset({"PER-52"})
 
     class _Agent(Agent):
+        @where(_asked_directly)
         async def resume(self, thread: Thread, answers: Sequence[Answer], emit: Emit, *, stream: bool) -> Response:
             """Return it behind what came."""
             waited = Message(role="assistant", calls=tuple(thread.waiting), author=self.name)
             response = await super().resume(thread, answers, emit, stream=stream)
-            return msgspec.structs.replace(response, messages=(*response.messages, *self.handed([waited] if response.messages else [])))
+            again = self.handed([waited] if response.messages else [])
+            return msgspec.structs.replace(response, messages=(*response.messages, *again))
 
     agent_type = _Agent

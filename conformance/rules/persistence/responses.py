@@ -22,7 +22,10 @@ from conformance.trace.messages import Part, parts
 
 @dataclass(frozen=True)
 class ResponseView:
-    """A response, and what its run produced. due: since the run began or went on, in order. before: until then. open: calls that wait."""
+    """A response, and what its run produced.
+
+    due: since the run began or went on, in order. before: until then. open: calls that wait.
+    """
 
     run: RunView
     at: int
