@@ -55,8 +55,11 @@ def something_produced(_: ExecutionView, response: ResponseView) -> bool:
     return bool(response.due)
 
 
-_cut_short = cut_short.of(lambda response: response.run)
+def _run_of(response: ResponseView) -> RunView:
+    return response.run
 
+
+_OF_ITS_RUN = [cut_short.of(_run_of)]
 
 # --- the rule ---
 
@@ -65,7 +68,7 @@ _cut_short = cut_short.of(lambda response: response.run)
     "PER-52",
     each=response,
     when=[something_produced],
-    leaves_alone=[_cut_short],
+    leaves_alone=_OF_ITS_RUN,
     aspects=["missing", "not produced", "twice", "order", "what was before"],
     edition=2,
 )
@@ -92,10 +95,14 @@ def a_response_holds_what_its_run_produced(execution: ExecutionView, response: R
 def _looked_up(run: RunView, at: int, event: RunReturned) -> ResponseView:
     before = _produced(run, [each for each in run.events if each[1].step < event.step])
     due = _produced(run, [each for each in run.events if each[1].step == event.step and each[0] < at])
-    told = {part[1] for part in (*before, *due) if part[0] == "result"}
-    open = tuple(part for part in due if part[0] == "call" and part[1] not in told)
-    seen = tuple(but_for_empty(parts(event.messages)))
+    open, seen = _open(due, before), tuple(but_for_empty(parts(event.messages)))
     return ResponseView(run, at, seen, tuple(part for part in due if part not in open), before, open)
+
+
+def _open(due: Sequence[Part], before: Sequence[Part]) -> tuple[Part, ...]:
+    """The calls that nobody has told the result of yet."""
+    told = {part[1] for part in (*before, *due) if part[0] == "result"}
+    return tuple(part for part in due if part[0] == "call" and part[1] not in told)
 
 
 def _produced(run: RunView, events: Sequence[tuple[int, object]]) -> tuple[Part, ...]:
@@ -116,10 +123,15 @@ def _produced(run: RunView, events: Sequence[tuple[int, object]]) -> tuple[Part,
 def _results(run: RunView, event: ToolReturned | ToolRaised | ServiceCalled) -> list[Part]:
     """Results of calls that the run itself asked for: as a tool ended, or as the model is sent them."""
     if isinstance(event, ServiceCalled):
-        place = next(place for place, view in enumerate(run.calls) if view.request is event)
-        asked = {call.id for view in run.calls[:place][-1:] if view.reply for call in view.reply.message.calls}
-        return [("result", result.id) for message in event.messages for result in message.results if result.id in asked]
+        asked = _asked_before(run, event)
+        return [part for part in parts(event.messages) if part[0] == "result" and part[1] in asked]
     return [("result", event.id)] if event.id else []
+
+
+def _asked_before(run: RunView, request: ServiceCalled) -> set[str]:
+    """The calls of the reply before a request."""
+    before = [view for view in run.calls if view.request.call < request.call][-1:]
+    return {call.id for view in before if view.reply for call in view.reply.message.calls}
 
 
 def _last_reply(due: Sequence[Part]) -> list[Part]:
