@@ -34,7 +34,17 @@ from conformance.rules.persistence import (
     termination,
 )
 from conformance.rules.rule import Rule
-from conformance.rules.threads import adaptive, context_providers, contradictions, data, kinds, requests, several_agents, state
+from conformance.rules.threads import (
+    adaptive,
+    context_providers,
+    continuation,
+    contradictions,
+    data,
+    kinds,
+    requests,
+    several_agents,
+    state,
+)
 from conformance.vocabulary import Area
 
 SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
@@ -91,6 +101,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             several_agents.an_agent_as_a_tool_keeps_to_itself,
         ),
         "data": (data.the_data_of_a_hosted_thread_holds_no_message,),
+        "continuation": (continuation.the_last_id_of_a_stream_counts,),
     },
     "persistence": {
         "matrix": (
