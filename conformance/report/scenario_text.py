@@ -181,6 +181,8 @@ def _troubles(run: Run) -> Iterator[str]:
         yield "with the results that its history lacks"
     if run.per_service_call is not None:
         yield f"the agent rebuilt {'with' if run.per_service_call else 'without'} per-service-call persistence"
+    if run.forgotten:
+        yield "its service having forgotten every conversation"
     if run.background:
         yield "in the background"
     if run.abandons is not None:

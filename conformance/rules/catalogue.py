@@ -100,8 +100,11 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             several_agents.a_thread_keeps_its_own_copies,
             several_agents.an_agent_as_a_tool_keeps_to_itself,
         ),
+        "continuation": (
+            continuation.the_last_id_of_a_stream_counts,
+            continuation.a_conversation_that_is_gone_is_an_error,
+        ),
         "data": (data.the_data_of_a_hosted_thread_holds_no_message,),
-        "continuation": (continuation.the_last_id_of_a_stream_counts,),
     },
     "persistence": {
         "matrix": (

@@ -29,6 +29,12 @@ class ConversationExists(Event, frozen=True, kw_only=True, tag="conversation_exi
     conversation_id: str
 
 
+class ConversationsForgotten(Event, frozen=True, kw_only=True, tag="conversations_forgotten"):
+    """A service forgot every conversation that it had."""
+
+    agent: str
+
+
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """The harness began a run on a thread or of a workflow.
 

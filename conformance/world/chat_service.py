@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from conformance.scenario.specs import AgentSpec, ReplySpec
-from conformance.trace.harness_events import ServiceCalled, ServiceFailed, ServiceReplied
+from conformance.trace.harness_events import ConversationsForgotten, ServiceCalled, ServiceFailed, ServiceReplied
 from conformance.trace.messages import Call, Message
 from conformance.vocabulary import Data, IdPlace
 from conformance.world.errors import ServiceError
@@ -88,6 +88,11 @@ class ChatService:
     def another_conversation(self) -> str:
         """A conversation of this service that no thread of the scenario knows; empty, but real."""
         return self._keep(())
+
+    def forget(self) -> None:
+        """Lose every conversation, as services do after some weeks, or when somebody deletes them."""
+        self._transcripts.clear()
+        self._log.record(ConversationsForgotten, agent=self.agent)
 
     async def _begin(self, request: Request) -> tuple[Script, ReplySpec, int]:
         script = self._log.script

@@ -1,12 +1,15 @@
-"""Threads, continuation: with which conversation a hosted thread goes on (THR-41)."""
+"""Threads, continuation: with which conversation a hosted thread goes on (THR-41, THR-42)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from conformance.rules.condition import condition
-from conformance.rules.execution_view import ExecutionView, states_after
+from conformance.rules.condition import Condition, condition, selection
+from conformance.rules.execution_view import ExecutionView, states_after, states_at_end
 from conformance.rules.model import kind_after
+from conformance.rules.parts import but_for_empty
 from conformance.rules.preconditions import (
     RequestView,
     contradicting,
@@ -19,9 +22,10 @@ from conformance.rules.preconditions import (
     with_provider,
 )
 from conformance.rules.rule import Finding, clause, finding, rule
-from conformance.rules.run_view import RunView
-from conformance.rules.wording import outcome
-from conformance.trace.harness_events import ServiceReplied
+from conformance.rules.run_view import CallView, RunView
+from conformance.rules.wording import outcome, show
+from conformance.trace.harness_events import ConversationExists, ConversationsForgotten, ServiceReplied, Warned
+from conformance.trace.messages import Part
 
 # --- what the rules of this section look at, and leave alone ---
 
@@ -53,6 +57,45 @@ def hosted_afterwards(execution: ExecutionView, run: RunView) -> bool:
 def failed_after_answers(_: ExecutionView, run: RunView) -> bool:
     """The caller got an error, although every service call of the run got a reply that named a conversation."""
     return run.ending == "raised" and bool(run.calls) and run.answered_with_ids
+
+
+@dataclass(frozen=True)
+class InVain:
+    """A run on a thread whose conversation its service no longer has. call: its first request since then."""
+
+    run: RunView
+    call: CallView
+
+    @property
+    def begins_anew(self) -> CallView | None:
+        """The first request since then that names no conversation."""
+        later = [view for view in self.run.calls if view.at >= self.call.at]
+        return next((view for view in later if view.request.conversation_id is None), None)
+
+
+@selection
+def run_after_forgetting(execution: ExecutionView) -> Iterator[InVain]:
+    """A run that calls a service which no longer has the thread's conversation."""
+    for run in thread_run(execution):
+        call = next((view for view in run.calls if _is_gone(execution, run, view.at)), None)
+        if call is not None:
+            yield InVain(run, call)
+
+
+@condition
+def came_to_its_own_end(_: ExecutionView, each: InVain) -> bool:
+    """The run came to an end of its own, well or with an error."""
+    return each.run.ending in ("returned", "waiting", "raised")
+
+
+@condition
+def begun_anew(_: ExecutionView, each: InVain) -> bool:
+    """The run begins a new conversation."""
+    return each.begins_anew is not None
+
+
+hosted_so_far: Condition[InVain] = on_hosted_thread.of(lambda each: each.run)
+in_order: Condition[InVain] = (~contradicting).of(lambda each: each.run)
 
 
 # --- the rules ---
@@ -90,7 +133,91 @@ def the_last_id_of_a_stream_counts(execution: ExecutionView, request: RequestVie
     yield _goes_on(request.run, request.call.at, request.call.request.conversation_id, "a request that names", latest)
 
 
+@clause(each=run_after_forgetting, when=[hosted_so_far, in_order, begun_anew])
+def a_new_conversation_holds_the_old_one(execution: ExecutionView, each: InVain) -> Iterator[Finding]:
+    """A new conversation begins with the whole old one, and with one warning."""
+    view, run = each.begins_anew or each.call, each.run
+    done = [other for other in execution.earlier(run) if other.calls and other.succeeded]
+    said = but_for_empty([part for other in done for part in other.happened(trailing=False)] + run.inputs)
+    sent = execution.spoken(view.request.messages, run.agent)
+    yield finding(
+        _stands_in(said, sent),
+        view.at,
+        "history lost",
+        expected=f"an error, or a new conversation that begins with the whole old one: {show(said)}",
+        got=f"a request that names no conversation, with {show(sent)}",
+        also=[other.at for other in done],
+    )
+    warned = [at for at, event in run.of(Warned) if _ABOUT_THE_CONVERSATION.search(event.text)]
+    yield finding(
+        len(warned) == 1,
+        warned[-1] if warned else view.at,
+        "not one warning",
+        expected="one warning that the conversation is gone and another one begins",
+        got=f"{len(warned)} warnings",
+    )
+
+
+@rule(
+    "THR-42",
+    needs=["threads.hosted"],
+    each=run_after_forgetting,
+    when=[hosted_so_far, in_order, came_to_its_own_end, ~begun_anew],
+    also=[a_new_conversation_holds_the_old_one],
+    aspects=["no error", "another error", "unnamed", "id lost", "history lost", "not one warning"],
+    edition=2,
+)
+def a_conversation_that_is_gone_is_an_error(execution: ExecutionView, each: InVain) -> Iterator[Finding]:
+    """A run that names a conversation which its service no longer has raises an error that names it, and the thread keeps its id.
+
+    The error is of kind service or conflict. A new conversation may begin instead, with one warning, only where its first request
+    carries the whole old one.
+    """
+    run, id = each.run, each.call.request.conversation_id or ""
+    at, error = run.raised or (each.call.at, None)
+    known = error is not None and error.kind in ("service", "conflict")
+    named = error is not None and re.search(rf"{re.escape(id)}(?!\d)", error.text) is not None
+    yield finding(
+        known and named,
+        at,
+        "no error" if error is None else "unnamed" if known else "another error",
+        expected=f"an error of kind service or conflict that names conversation {id!r}",
+        got=outcome(run),
+        also=[each.call.at],
+    )
+    before = execution.described(run.thread, before=each.call.at)
+    for place, state in states_at_end(execution, run) if before is not None else ():
+        yield finding(
+            state.conversation_id == before.conversation_id if before is not None else True,
+            place,
+            "id lost",
+            expected=f"thread {run.thread!r} with its id, {id!r}",
+            got=f"conversation {state.conversation_id!r}",
+            also=[run.at],
+        )
+
+
 # --- what they compare ---
+
+
+def _is_gone(execution: ExecutionView, run: RunView, at: int) -> bool:
+    """Whether the service of a run has forgotten the conversation of its thread since that was named last."""
+    forgotten = [place for place, event in execution.of(ConversationsForgotten) if event.agent == run.agent_name and place < at]
+    runs = [*execution.earlier(run), run]
+    named = [view.replied_at for each in runs for view in each.calls if view.reply is not None and view.reply.conversation_id]
+    given = execution.id_given(run.thread or "")
+    named += [place for place, event in execution.of(ConversationExists) if event.conversation_id == given]
+    last = max((place for place in named if place is not None and place < at), default=None)
+    return last is not None and bool(forgotten) and last < forgotten[-1]
+
+
+def _stands_in(said: Sequence[Part], sent: Sequence[Part]) -> bool:
+    """Whether all that was said is sent, in order."""
+    left = iter(sent)
+    return all(part in left for part in said)
+
+
+_ABOUT_THE_CONVERSATION = re.compile(r"conversation|thread|session|history", re.I)
 
 
 def _goes_on(run: RunView, at: int, got: str | None, what: str, latest: ServiceReplied | None) -> Finding:
