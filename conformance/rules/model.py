@@ -13,6 +13,7 @@ from conformance.rules.execution_view import ExecutionView
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run, Scenario
 from conformance.scenario.specs import AgentSpec
+from conformance.trace.harness_events import ConversationExists, ConversationsForgotten
 from conformance.trace.messages import Call, Part
 from conformance.vocabulary import ThreadKind
 
@@ -172,6 +173,17 @@ def kept_without_an_id(execution: ExecutionView, run: RunView) -> bool:
     """Whether the service kept a reply on the thread, in the run or before it, that carried no conversation id."""
     replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply is not None]
     return any(reply.kept and reply.conversation_id is None for reply in replies)
+
+
+def is_forgotten(execution: ExecutionView, run: RunView, at: int) -> bool:
+    """Whether the service of a run has forgotten the conversation of its thread since that was named last."""
+    forgotten = [place for place, event in execution.of(ConversationsForgotten) if event.agent == run.agent_name and place < at]
+    runs = [*execution.earlier(run), run]
+    named = [view.replied_at for each in runs for view in each.calls if view.reply is not None and view.reply.conversation_id]
+    given = execution.id_given(run.thread or "")
+    named += [place for place, event in execution.of(ConversationExists) if event.conversation_id == given]
+    last = max((place for place in named if place is not None and place < at), default=None)
+    return last is not None and bool(forgotten) and last < forgotten[-1]
 
 
 def names_an_open_call(execution: ExecutionView, run: RunView) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.scenario.scenario import Scenario
 from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec
-from conformance.trace.harness_events import ServiceCalled, ServiceReplied
+from conformance.trace.harness_events import ConversationsForgotten, ServiceCalled, ServiceReplied
 from conformance.trace.messages import Call, Message, Result
 from conformance.vocabulary import IdPlace
 from conformance.world.chat_service import Request, ill_formed
@@ -122,6 +122,16 @@ async def test_a_provisional_id_is_the_name_of_nothing():
     chunks = [chunk async for chunk in world.service("a").stream(request)]
     with pytest.raises(ServiceError, match="no conversation 'a-2'"):
         await ask(world, "two", store=True, conversation_id=chunks[0].conversation_id)
+
+
+async def test_a_service_that_forgets_has_no_conversation_any_more_and_begins_others_under_new_ids():
+    world = world_of(ServiceSpec(keeps="one_id"))
+    id = await ask(world, "one", store=True)
+    world.service("a").forget()
+    assert [event.agent for event in world.events if isinstance(event, ConversationsForgotten)] == ["a"]
+    with pytest.raises(ServiceError, match="no conversation 'a-1'"):
+        await ask(world, "two", store=True, conversation_id=id)
+    assert await ask(world, "three", store=True) == "a-2"
 
 
 async def test_a_strict_service_refuses_a_call_that_is_left_unanswered():

@@ -7,6 +7,7 @@ from typing import cast
 
 import msgspec
 
+from conformance.mutants.overrides import where
 from conformance.reference.client import Client, Emit
 from conformance.reference.history_home import HistoryHome
 from conformance.reference.setting import Setting
@@ -57,6 +58,7 @@ class AnewHome(HistoryHome):
     remembers = True
     warns = True
 
+    @where(lambda home, _: forgets(home.setting))
     def leaf(self, thread: Thread, *, local: bool) -> Client:
         """Note what is said on the thread."""
         leaf = super().leaf(thread, local=local)

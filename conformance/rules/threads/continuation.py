@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView, states_after, states_at_end
-from conformance.rules.model import kind_after
+from conformance.rules.model import is_forgotten, kind_after
 from conformance.rules.parts import but_for_empty
 from conformance.rules.preconditions import (
     RequestView,
@@ -24,7 +24,7 @@ from conformance.rules.preconditions import (
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView, RunView
 from conformance.rules.wording import outcome, show
-from conformance.trace.harness_events import ConversationExists, ConversationsForgotten, ServiceReplied, Warned
+from conformance.trace.harness_events import ServiceReplied, Warned
 from conformance.trace.messages import Part
 
 # --- what the rules of this section look at, and leave alone ---
@@ -77,7 +77,7 @@ class InVain:
 def run_after_forgetting(execution: ExecutionView) -> Iterator[InVain]:
     """A run that calls a service which no longer has the thread's conversation."""
     for run in thread_run(execution):
-        call = next((view for view in run.calls if _is_gone(execution, run, view.at)), None)
+        call = next((view for view in run.calls if is_forgotten(execution, run, view.at)), None)
         if call is not None:
             yield InVain(run, call)
 
@@ -198,17 +198,6 @@ def a_conversation_that_is_gone_is_an_error(execution: ExecutionView, each: InVa
 
 
 # --- what they compare ---
-
-
-def _is_gone(execution: ExecutionView, run: RunView, at: int) -> bool:
-    """Whether the service of a run has forgotten the conversation of its thread since that was named last."""
-    forgotten = [place for place, event in execution.of(ConversationsForgotten) if event.agent == run.agent_name and place < at]
-    runs = [*execution.earlier(run), run]
-    named = [view.replied_at for each in runs for view in each.calls if view.reply is not None and view.reply.conversation_id]
-    given = execution.id_given(run.thread or "")
-    named += [place for place, event in execution.of(ConversationExists) if event.conversation_id == given]
-    last = max((place for place in named if place is not None and place < at), default=None)
-    return last is not None and bool(forgotten) and last < forgotten[-1]
 
 
 def _stands_in(said: Sequence[Part], sent: Sequence[Part]) -> bool:

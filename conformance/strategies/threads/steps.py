@@ -89,6 +89,17 @@ def _name_in_chunks(talk: Talk) -> None:
     talk.steps.append(run)
 
 
+def _forget(talk: Talk) -> None:
+    """The service forgets the conversation of a thread: nothing more can come of it, nor of others that this service has."""
+    thread, again = talk.thread(), talk.pen.rarely(2)
+    if not thread.turns:
+        talk.run_on(thread, answers=True)
+    talk.steps.append(msgspec.structs.replace(talk.say(thread, answers=True), forgotten=True))
+    if again:
+        talk.run_on(thread, answers=True)
+    talk.threads[:] = [each for each in talk.threads if each.on != thread.on or each.kind != "hosted"]
+
+
 def _run_elsewhere(talk: Talk) -> None:
     """A run of another agent than the thread's own: a local thread moves there, a hosted one stays with its service."""
     thread, begins = talk.thread(), talk.pen.mostly()
@@ -155,7 +166,7 @@ def damage(talk: Talk) -> None:
 
 _MOVES: Mapping[Theme, Sequence[Move]] = {
     "options": (_run, *(_run_with_options,) * 3),
-    "hosting": (*(_host,) * 3, _name_in_chunks),
+    "hosting": (*(_host,) * 3, _name_in_chunks, _forget),
     "adaptive": (_run, _run_with_options, _run_without_id, _name_in_chunks),
     "restoring": (round_trip,) * 2,
     "damage": (damage,) * 2,
