@@ -24,6 +24,7 @@ from conformance.rules.preconditions import (
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.run_view import CallView, RunView
 from conformance.rules.wording import outcome, show
+from conformance.trace.adapter_events import Raised
 from conformance.trace.harness_events import ServiceReplied, Warned
 from conformance.trace.messages import Part
 
@@ -108,7 +109,7 @@ def the_thread_shows_the_last_id_of_a_stream(execution: ExecutionView, run: RunV
         yield _goes_on(run, at, state.conversation_id, f"thread {run.thread!r} with", _naming([run]))
 
 
-@clause(each=thread_run, when=[on_hosted_thread, ended_so, failed_after_answers, ~with_provider, ~contradicting])
+@clause(each=thread_run, when=[on_hosted_thread, ended_so, failed_after_answers, ~resumed, ~with_provider, ~contradicting])
 def a_stream_that_names_its_conversation_is_no_error(_: ExecutionView, run: RunView) -> Iterator[Finding]:
     """A run does not fail for want of an id that some chunk named."""
     yield finding(False, run.raised[0] if run.raised else run.at, "refused", expected="a response", got=outcome(run))
@@ -135,7 +136,7 @@ def the_last_id_of_a_stream_counts(execution: ExecutionView, request: RequestVie
 
 @clause(each=run_after_forgetting, when=[hosted_so_far, in_order, begun_anew])
 def a_new_conversation_holds_the_old_one(execution: ExecutionView, each: InVain) -> Iterator[Finding]:
-    """A new conversation begins with the whole old one, and with one warning."""
+    """A new conversation begins with the whole old one."""
     view, run = each.begins_anew or each.call, each.run
     done = [other for other in execution.earlier(run) if other.calls and other.succeeded]
     said = but_for_empty([part for other in done for part in other.happened(trailing=False)] + run.inputs)
@@ -148,14 +149,30 @@ def a_new_conversation_holds_the_old_one(execution: ExecutionView, each: InVain)
         got=f"a request that names no conversation, with {show(sent)}",
         also=[other.at for other in done],
     )
-    warned = [at for at, event in run.of(Warned) if _ABOUT_THE_CONVERSATION.search(event.text)]
+
+
+@clause(each=run_after_forgetting, when=[hosted_so_far, in_order, begun_anew])
+def a_new_conversation_is_told(_: ExecutionView, each: InVain) -> Iterator[Finding]:
+    """Where a new conversation begins, there is one warning."""
+    warned = [at for at, event in each.run.of(Warned) if _ABOUT_THE_CONVERSATION.search(event.text)]
     yield finding(
         len(warned) == 1,
-        warned[-1] if warned else view.at,
+        warned[-1] if warned else each.call.at,
         "not one warning",
         expected="one warning that the conversation is gone and another one begins",
         got=f"{len(warned)} warnings",
     )
+
+
+@clause(each=run_after_forgetting, when=[hosted_so_far, in_order, came_to_its_own_end, ~begun_anew])
+def the_thread_keeps_its_id(execution: ExecutionView, each: InVain) -> Iterator[Finding]:
+    """A run that names a conversation in vain leaves the thread with its id."""
+    before = execution.described(each.run.thread, before=each.call.at)
+    had = before.conversation_id if before is not None else each.call.request.conversation_id
+    for at, state in states_at_end(execution, each.run):
+        got = state.conversation_id
+        expected = f"thread {each.run.thread!r} with its id, {had!r}"
+        yield finding(got == had, at, "id lost", expected=expected, got=f"conversation {got!r}", also=[each.run.at])
 
 
 @rule(
@@ -163,41 +180,39 @@ def a_new_conversation_holds_the_old_one(execution: ExecutionView, each: InVain)
     needs=["threads.hosted"],
     each=run_after_forgetting,
     when=[hosted_so_far, in_order, came_to_its_own_end, ~begun_anew],
-    also=[a_new_conversation_holds_the_old_one],
+    also=[the_thread_keeps_its_id, a_new_conversation_holds_the_old_one, a_new_conversation_is_told],
     aspects=["no error", "another error", "unnamed", "id lost", "history lost", "not one warning"],
     edition=2,
 )
-def a_conversation_that_is_gone_is_an_error(execution: ExecutionView, each: InVain) -> Iterator[Finding]:
+def a_conversation_that_is_gone_is_an_error(_: ExecutionView, each: InVain) -> Iterator[Finding]:
     """A run that names a conversation which its service no longer has raises an error that names it, and the thread keeps its id.
 
     The error is of kind service or conflict. A new conversation may begin instead, with one warning, only where its first request
     carries the whole old one.
     """
-    run, id = each.run, each.call.request.conversation_id or ""
-    at, error = run.raised or (each.call.at, None)
-    known = error is not None and error.kind in ("service", "conflict")
-    named = error is not None and re.search(rf"{re.escape(id)}(?!\d)", error.text) is not None
+    id = each.call.request.conversation_id or ""
+    at, error = each.run.raised or (each.call.at, None)
     yield finding(
-        known and named,
+        _how_it_ends(error, id) is None,
         at,
-        "no error" if error is None else "unnamed" if known else "another error",
+        _how_it_ends(error, id) or "",
         expected=f"an error of kind service or conflict that names conversation {id!r}",
-        got=outcome(run),
+        got=outcome(each.run),
         also=[each.call.at],
     )
-    before = execution.described(run.thread, before=each.call.at)
-    for place, state in states_at_end(execution, run) if before is not None else ():
-        yield finding(
-            state.conversation_id == before.conversation_id if before is not None else True,
-            place,
-            "id lost",
-            expected=f"thread {run.thread!r} with its id, {id!r}",
-            got=f"conversation {state.conversation_id!r}",
-            also=[run.at],
-        )
 
 
 # --- what they compare ---
+
+
+def _how_it_ends(error: Raised | None, id: str) -> str | None:
+    """The aspect in which the end of a run that named a conversation in vain is wrong."""
+    if error is None:
+        return "no error"
+    if error.kind not in ("service", "conflict"):
+        return "another error"
+    named = re.search(rf"{re.escape(id)}(?!\d)", error.text)  # a-1 is not a-11, but conv_a-1 is
+    return None if named else "unnamed"
 
 
 def _stands_in(said: Sequence[Part], sent: Sequence[Part]) -> bool:
