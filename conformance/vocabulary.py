@@ -20,6 +20,9 @@ ErrorKind = Literal["conflict", "unsupported", "invalid", "service", "tool", "pr
 Verdict = Literal["pass", "fail", "deviates", "not supported", "not exercised", "error"]
 Pattern = Literal["sequential", "concurrent", "handoff", "group_chat", "magentic", "custom"]
 
+IdPlace = Literal["every", "first", "middle", "last", "provisional"]
+"""In which chunks of a streamed reply its conversation id stands. provisional: in the last one; the first names another."""
+
 Capability = Literal[
     "threads.hosted",  # threads whose messages the service keeps
     "threads.with_id",  # hosted threads that are created with the id of a conversation that the service has already
@@ -58,6 +61,7 @@ Capability = Literal[
     "service.stores_on_request",
     "service.surprising",
     "service.without_id",  # a reply that carries no conversation id although the service was asked to store
+    "service.id_in_chunks",  # a streamed reply that names its conversation in one of its chunks only, or a provisional one first
     "responses.complete",  # a response holds all that its run produced, and not the last reply alone
     "workflows",  # workflows of any pattern
     "workflows.sequential",

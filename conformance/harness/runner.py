@@ -171,6 +171,8 @@ class Stage:
         with self.world.during(script):
             named = self.world.name_of(turn.conversation_id, "foreign")
             self.world.record(RunStarted, thread=step.thread, conversation_id=named, supplied=supplied)
+            if step.forgotten:
+                self.world.service(name).forget()
             await self._attempt(self._thread_run(step, agent, thread, turn, script), script)
 
     async def _thread_run(self, step: Run, agent: Any, thread: Any, turn: Turn, script: Script) -> None:

@@ -81,21 +81,26 @@ class LeafClient:
             reply = await self._service.reply(request)
             return msgspec.structs.replace(reply, message=copied([reply.message])[0])
         calls: list[Call] = []
-        text, conversation_id = "", None
+        text = ""
+        conversation_id: str | None = None
         async for chunk in self._service.stream(request):
             text += chunk.text
-            conversation_id = chunk.conversation_id
+            conversation_id = self.named(conversation_id, chunk)
             if chunk.call:
                 calls.append(chunk.call)
             if chunk.text:
-                await self._emit(chunk, emit)
+                await self._emit(chunk.text, conversation_id, emit)
         return Reply(message=Message(role="assistant", text=text, calls=copied_calls(calls)), conversation_id=conversation_id)
 
-    async def _emit(self, chunk: ReplyChunk, emit: Emit) -> None:
+    def named(self, before: str | None, chunk: ReplyChunk) -> str | None:
+        """What the conversation is called once a chunk has come: the last id that any chunk named."""
+        return chunk.conversation_id or before
+
+    async def _emit(self, text: str, conversation_id: str | None, emit: Emit) -> None:
         try:
-            await emit(chunk.text)
+            await emit(text)
         except Abandoned as left:
-            left.conversation_id = chunk.conversation_id
+            left.conversation_id = conversation_id
             raise
 
 

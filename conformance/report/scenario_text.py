@@ -181,6 +181,8 @@ def _troubles(run: Run) -> Iterator[str]:
         yield "with the results that its history lacks"
     if run.per_service_call is not None:
         yield f"the agent rebuilt {'with' if run.per_service_call else 'without'} per-service-call persistence"
+    if run.forgotten:
+        yield "its service having forgotten every conversation"
     if run.background:
         yield "in the background"
     if run.abandons is not None:
@@ -227,7 +229,17 @@ def _reply(reply: ReplySpec) -> str:
     said = [repr(reply.text)] if reply.text is not None else []
     said += [_call(call) for call in reply.calls]
     said += [f"hand off to {reply.handoff}"] if reply.handoff is not None else []
-    return (" and ".join(said) or "nothing") + (" without an id" if reply.without_id else "")
+    return (" and ".join(said) or "nothing") + _WHERE_ITS_ID_IS["nowhere" if reply.without_id else reply.id_in]
+
+
+_WHERE_ITS_ID_IS = {
+    "every": "",
+    "nowhere": " without an id",
+    "first": " with its id in the first chunk",
+    "middle": " with its id in a middle chunk",
+    "last": " with its id in the last chunk",
+    "provisional": " with a provisional id in the first chunk and its own in the last",
+}
 
 
 def _call(call: CallSpec) -> str:

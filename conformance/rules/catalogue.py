@@ -35,7 +35,17 @@ from conformance.rules.persistence import (
     termination,
 )
 from conformance.rules.rule import Rule
-from conformance.rules.threads import adaptive, context_providers, contradictions, data, kinds, requests, several_agents, state
+from conformance.rules.threads import (
+    adaptive,
+    context_providers,
+    continuation,
+    contradictions,
+    data,
+    kinds,
+    requests,
+    several_agents,
+    state,
+)
 from conformance.vocabulary import Area
 
 SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
@@ -90,6 +100,10 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             several_agents.looking_shows_and_changes_nothing,
             several_agents.a_thread_keeps_its_own_copies,
             several_agents.an_agent_as_a_tool_keeps_to_itself,
+        ),
+        "continuation": (
+            continuation.the_last_id_of_a_stream_counts,
+            continuation.a_conversation_that_is_gone_is_an_error,
         ),
         "data": (data.the_data_of_a_hosted_thread_holds_no_message,),
     },

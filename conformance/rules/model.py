@@ -13,6 +13,7 @@ from conformance.rules.execution_view import ExecutionView
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run, Scenario
 from conformance.scenario.specs import AgentSpec
+from conformance.trace.harness_events import ConversationExists, ConversationsForgotten, ServiceReplied
 from conformance.trace.messages import Call, Part
 from conformance.vocabulary import ThreadKind
 
@@ -172,6 +173,21 @@ def kept_without_an_id(execution: ExecutionView, run: RunView) -> bool:
     """Whether the service kept a reply on the thread, in the run or before it, that carried no conversation id."""
     replies = [view.reply for each in [*execution.earlier(run), run] for view in each.calls if view.reply is not None]
     return any(reply.kept and reply.conversation_id is None for reply in replies)
+
+
+def is_forgotten(execution: ExecutionView, run: RunView, at: int) -> bool:
+    """Whether the service of a run has forgotten the conversation of its thread since that was named last."""
+    forgotten = [place for place, event in execution.of(ConversationsForgotten) if event.agent == run.agent_name and place < at]
+    named = [place for place in _named(execution, run) if place < at]
+    return bool(forgotten and named) and max(named) < forgotten[-1]
+
+
+def _named(execution: ExecutionView, run: RunView) -> list[int]:
+    """Where in the trace the conversation of the run's thread is named, by its service or by whoever created the thread."""
+    given = execution.id_given(run.thread or "")
+    created = [place for place, event in execution.of(ConversationExists) if event.conversation_id == given]
+    replies = [found for each in (*execution.earlier(run), run) for found in each.own(ServiceReplied)]
+    return [*created, *(place for place, reply in replies if reply.conversation_id is not None)]
 
 
 def names_an_open_call(execution: ExecutionView, run: RunView) -> bool:

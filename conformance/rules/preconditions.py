@@ -162,6 +162,12 @@ def answered(_: ExecutionView, request: RequestView) -> bool:
 
 
 @condition
+def begins_anew(execution: ExecutionView, request: RequestView) -> bool:
+    """The request names no conversation, and the service has forgotten the one of the thread (THR-42)."""
+    return request.call.request.conversation_id is None and model.is_forgotten(execution, request.run, request.call.at)
+
+
+@condition
 def called_the_service(_: ExecutionView, run: RunView) -> bool:
     """The run sent a request."""
     return bool(run.calls)

@@ -11,7 +11,7 @@ import msgspec
 from conformance.scenario.files import sparse
 from conformance.scenario.scenario import Scenario, agents_used, workflows_used
 
-CHOICES = frozenset({"do", "keeps", "kind", "history", "pattern", "how", "conversation_id"})
+CHOICES = frozenset({"do", "keeps", "kind", "history", "pattern", "how", "conversation_id", "id_in"})
 """Fields whose text is one of a few: which one it is, is a feature. Of any other text only that there is one."""
 
 NAMED = frozenset({"agents", "workflows", "tools", "context", "executors", "arguments", "inner", "replies"})
@@ -31,6 +31,7 @@ SAME: Mapping[str, str] = {
     "load_fails": "fails",
     "append_fails": "fails",
     "cancelled=True": "fails",
+    "forgotten=True": "fails",
     "per_service_call=True": "per service call",
     "stream=True": "streams",
 }

@@ -176,5 +176,7 @@ def _of_sharing(step: Step, threads: Mapping[str, str]) -> Iterator[Capability]:
 def _of_replies(replies: tuple[ReplySpec, ...]) -> Iterator[Capability]:
     if any(reply.without_id for reply in replies):
         yield "service.without_id"
+    if any(reply.id_in != "every" for reply in replies):
+        yield "service.id_in_chunks"
     if any(reply.cancelled or any(call.cancelled for call in reply.calls) for reply in replies):
         yield "runs.cancel"

@@ -40,7 +40,7 @@ class Run(Data, frozen=True, kw_only=True, tag_field="do", tag="run"):
     abandons: after so many chunks the consumer leaves the stream. load_fails, append_fails: which load or append of this run,
     from 0, the agent's history store fails at. supplies: the input begins with the results that the thread's history lacks, because
     an earlier run was terminated. per_service_call: for this run the agent was rebuilt with this setting. background: the caller
-    lets the service work in the background.
+    lets the service work in the background. forgotten: when the run begins, the agent's service no longer has any conversation.
     """
 
     thread: str
@@ -57,6 +57,7 @@ class Run(Data, frozen=True, kw_only=True, tag_field="do", tag="run"):
     supplies: bool = False
     per_service_call: bool | None = None
     background: bool = False
+    forgotten: bool = False
 
 
 class RunWorkflow(Data, frozen=True, kw_only=True, tag_field="do", tag="run_workflow"):

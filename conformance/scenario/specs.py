@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from conformance.vocabulary import Data, Pattern
+from conformance.vocabulary import Data, IdPlace, Pattern
 
 
 class ServiceSpec(Data, frozen=True, kw_only=True):
@@ -132,8 +132,8 @@ class CallSpec(Data, frozen=True, kw_only=True):
 class ReplySpec(Data, frozen=True, kw_only=True):
     """One scripted reply of the chat service: a text, function calls or both, a handoff, or an error.
 
-    without_id: the reply carries no conversation id although the service keeps the conversation. cancelled: it never comes, because
-    the caller cancels the run while it waits for it.
+    without_id: the reply carries no conversation id although the service keeps the conversation. id_in: in which of its chunks the
+    id stands, where the reply is streamed. cancelled: it never comes, because the caller cancels the run while it waits for it.
     """
 
     text: str | None = None
@@ -141,6 +141,7 @@ class ReplySpec(Data, frozen=True, kw_only=True):
     handoff: str | None = None
     error: str | None = None
     without_id: bool = False
+    id_in: IdPlace = "every"
     cancelled: bool = False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from conformance.trace.messages import Message, Result
-from conformance.vocabulary import Data
+from conformance.vocabulary import Data, IdPlace
 
 Moment = Literal["before", "after", "within"]
 """When something looks at the thread of a run."""
@@ -27,6 +27,12 @@ class ConversationExists(Event, frozen=True, kw_only=True, tag="conversation_exi
     thread: str
     agent: str
     conversation_id: str
+
+
+class ConversationsForgotten(Event, frozen=True, kw_only=True, tag="conversations_forgotten"):
+    """A service forgot every conversation that it had."""
+
+    agent: str
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
@@ -58,13 +64,18 @@ class ServiceCalled(Event, frozen=True, kw_only=True, tag="service_called"):
 
 
 class ServiceReplied(Event, frozen=True, kw_only=True, tag="service_replied"):
-    """The service answered. kept: it stored request and reply, under `conversation_id` where it says one."""
+    """The service answered. kept: it stored request and reply, under `conversation_id` where it says one.
+
+    id_in: in which chunks it said so, where it streamed. provisional_id: the other id that it named in the first one.
+    """
 
     agent: str
     call: int
     message: Message
     conversation_id: str | None = None
     kept: bool = False
+    id_in: IdPlace = "every"
+    provisional_id: str | None = None
 
 
 class ServiceFailed(Event, frozen=True, kw_only=True, tag="service_failed"):

@@ -27,6 +27,7 @@ from conformance.trace.harness_events import (
     ContextInvoked,
     ContextInvoking,
     ConversationExists,
+    ConversationsForgotten,
     Damaged,
     DataChanged,
     HistoryAppended,
@@ -49,6 +50,7 @@ from conformance.vocabulary import Capability, Data, Policies
 AnyEvent = (
     AgentCreated
     | ConversationExists
+    | ConversationsForgotten
     | RunStarted
     | ServiceCalled
     | ServiceReplied

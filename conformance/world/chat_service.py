@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from conformance.scenario.specs import AgentSpec, ReplySpec
-from conformance.trace.harness_events import ServiceCalled, ServiceFailed, ServiceReplied
+from conformance.trace.harness_events import ConversationsForgotten, ServiceCalled, ServiceFailed, ServiceReplied
 from conformance.trace.messages import Call, Message
-from conformance.vocabulary import Data
+from conformance.vocabulary import Data, IdPlace
 from conformance.world.errors import ServiceError
 from conformance.world.event_log import EventLog
 
@@ -35,10 +35,11 @@ class Request(Data, frozen=True, kw_only=True):
 
 
 class Reply(Data, frozen=True, kw_only=True):
-    """The service's answer to a request."""
+    """The service's answer to a request. provisional_id: what a stream names the conversation before it names it."""
 
     message: Message
     conversation_id: str | None = None
+    provisional_id: str | None = None
 
 
 class ReplyChunk(Data, frozen=True, kw_only=True):
@@ -70,17 +71,28 @@ class ChatService:
         return await self._finish(request, script, spec, call)
 
     async def stream(self, request: Request) -> AsyncIterator[ReplyChunk]:
-        """Answer a request in chunks: the text in two or three, then each function call. Raises as `reply`."""
+        """Answer a request in chunks: the text in two or three, then each function call. Raises as `reply`.
+
+        Where the id does not stand in every chunk, the first and the last one say nothing else, as those of real services.
+        """
         script, spec, call = await self._begin(request)
         reply = await self._finish(request, script, spec, call)
-        pieces = [ReplyChunk(text=text, conversation_id=reply.conversation_id) for text in _cut(reply.message.text)]
-        pieces += [ReplyChunk(call=made, conversation_id=reply.conversation_id) for made in reply.message.calls]
-        for piece in pieces or [ReplyChunk(conversation_id=reply.conversation_id)]:
-            yield piece
+        pieces = [ReplyChunk(text=text) for text in _cut(reply.message.text)]
+        pieces += [ReplyChunk(call=made) for made in reply.message.calls]
+        if spec.id_in != "every":
+            pieces = [ReplyChunk(), *pieces, ReplyChunk()]
+        named = _ids(reply, spec.id_in, len(pieces or [ReplyChunk()]))
+        for piece, id in zip(pieces or [ReplyChunk()], named, strict=True):
+            yield msgspec.structs.replace(piece, conversation_id=id)
 
     def another_conversation(self) -> str:
         """A conversation of this service that no thread of the scenario knows; empty, but real."""
         return self._keep(())
+
+    def forget(self) -> None:
+        """Lose every conversation, as services do after some weeks, or when somebody deletes them."""
+        self._transcripts.clear()
+        self._log.record(ConversationsForgotten, agent=self.agent)
 
     async def _begin(self, request: Request) -> tuple[Script, ReplySpec, int]:
         script = self._log.script
@@ -123,13 +135,24 @@ class ChatService:
             if kept:
                 conversation_id = self._keep((*self._seen(request), message), request.conversation_id)
             shown = None if spec.without_id else conversation_id
+            placed = self._placed(request, spec, shown)
             script.made(self.agent, list(zip_longest(spec.calls, message.calls)))
             script.replied(self.agent, final=not message.calls)
-            self._log.record(ServiceReplied, agent=self.agent, call=call, message=message, conversation_id=shown, kept=kept)
-            return Reply(message=message, conversation_id=shown)
+            self._log.record(
+                ServiceReplied, agent=self.agent, call=call, message=message, conversation_id=shown, kept=kept, **placed
+            )
+            return Reply(message=message, conversation_id=shown, provisional_id=placed.get("provisional_id"))
         finally:
             if script.label is not None or self._ends_part(spec):
                 script.order.passed(self.agent if script.label is None else script.label)
+
+    def _placed(self, request: Request, spec: ReplySpec, shown: str | None) -> dict[str, Any]:
+        """Where in a stream the id stands; a provisional one is the name of nothing."""
+        if not request.stream or shown is None or spec.id_in == "every":
+            return {}
+        if spec.id_in != "provisional":
+            return {"id_in": spec.id_in}
+        return {"id_in": spec.id_in, "provisional_id": self._log.next_conversation_id(self.agent)}
 
     def transcript(self, conversation_id: str) -> tuple[Message, ...]:
         """What the service has of a conversation."""
@@ -189,6 +212,17 @@ def ill_formed(messages: Sequence[Message]) -> str | None:
             return f"call without a result: {open_calls[0]}"
         open_calls.extend(call.id for call in message.calls)
     return f"call without a result: {open_calls[0]}" if open_calls else None
+
+
+def _ids(reply: Reply, where: IdPlace, chunks: int) -> list[str | None]:
+    """What each chunk of a streamed reply names as its conversation."""
+    if where == "every":
+        return [reply.conversation_id] * chunks
+    named: list[str | None] = [None] * chunks
+    if where == "provisional":
+        named[0] = reply.provisional_id
+    named[{"first": 0, "middle": chunks // 2}.get(where, -1)] = reply.conversation_id
+    return named
 
 
 def _cut(text: str) -> list[str]:

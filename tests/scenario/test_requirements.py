@@ -99,6 +99,7 @@ PLAIN = {"service.stateless"}
         (of_run(store=False), PLAIN | {"runs.store"}),
         (of_run(conversation_id="own"), PLAIN | {"runs.conversation_id"}),
         (of_run(replies=(ReplySpec(text="yes", without_id=True),)), PLAIN | {"service.without_id"}),
+        (of_run(replies=(ReplySpec(text="yes", id_in="last"),)), PLAIN | {"service.id_in_chunks"}),
         (
             on_thread(AgentSpec(), Together(runs=(Run(thread="t", say=("one",), stream=True),))),
             PLAIN | {"runs.interleaved", "runs.streaming"},

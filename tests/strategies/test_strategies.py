@@ -286,6 +286,10 @@ def has_one_id_twice(scenario: Scenario) -> bool:
         pytest.param(has_an_option, id="option"),
         pytest.param(some_run(lambda run: run.replies and run.replies[-1].cancelled), id="cancelled"),
         pytest.param(continues_a_conversation, id="with id"),
+        pytest.param(some_run(lambda run: run.forgotten and run.stream), id="forgotten"),
+        pytest.param(
+            some_run(lambda run: run.stream and any(reply.id_in == "provisional" for reply in run.replies)), id="id in chunks"
+        ),
         pytest.param(some_speaker(lambda agent: len(agent.context) > 1), id="providers"),
         pytest.param(has_one_id_twice, id="one id twice"),
         pytest.param(some_speaker(lambda agent: agent.observed and agent.reduces_to), id="watched"),

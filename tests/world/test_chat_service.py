@@ -6,8 +6,9 @@ import pytest
 
 from conformance.scenario.scenario import Scenario
 from conformance.scenario.specs import AgentSpec, CallSpec, ReplySpec, ServiceSpec
-from conformance.trace.harness_events import ServiceCalled, ServiceReplied
+from conformance.trace.harness_events import ConversationsForgotten, ServiceCalled, ServiceReplied
 from conformance.trace.messages import Call, Message, Result
+from conformance.vocabulary import IdPlace
 from conformance.world.chat_service import Request, ill_formed
 from conformance.world.errors import ServiceError
 from conformance.world.script import Script
@@ -83,6 +84,54 @@ async def test_a_stream_says_the_same_as_a_reply():
     assert "".join(chunk.text for chunk in chunks) == whole.message.text
     assert tuple(chunk.call for chunk in chunks if chunk.call) == whole.message.calls
     assert len(chunks) > 3
+
+
+async def named(service: ServiceSpec, reply: ReplySpec, **options: object) -> tuple[list[str | None], ServiceReplied]:
+    world = world_of(service, reply)
+    request = Request(messages=(user("one"),), stream=True, **options)  # type: ignore[arg-type]
+    ids = [chunk.conversation_id async for chunk in world.service("a").stream(request)]
+    return ids, next(event for event in world.events if isinstance(event, ServiceReplied))
+
+
+@pytest.mark.parametrize(
+    ("id_in", "expected"),
+    [
+        ("every", ["a-1", "a-1"]),
+        ("first", ["a-1", None, None, None]),
+        ("middle", [None, None, "a-1", None]),
+        ("last", [None, None, None, "a-1"]),
+        ("provisional", ["a-2", None, None, "a-1"]),
+    ],
+)
+async def test_a_stream_names_its_conversation_where_the_script_says_so(id_in: IdPlace, expected: list[str | None]):
+    ids, reply = await named(ServiceSpec(keeps="one_id"), ReplySpec(text="sunny", id_in=id_in), store=True)
+    assert ids == expected
+    assert (reply.conversation_id, reply.id_in) == ("a-1", id_in)
+    assert reply.provisional_id == ("a-2" if id_in == "provisional" else None)
+
+
+async def test_what_is_not_kept_has_no_name_in_any_chunk():
+    ids, reply = await named(ServiceSpec(keeps="one_id"), ReplySpec(text="sunny", id_in="provisional"), store=False)
+    assert not any(ids)
+    assert (reply.id_in, reply.provisional_id) == ("every", None)
+
+
+async def test_a_provisional_id_is_the_name_of_nothing():
+    world = world_of(ServiceSpec(keeps="new_ids"), ReplySpec(text="1", id_in="provisional"))
+    request = Request(messages=(user("one"),), stream=True, store=True)
+    chunks = [chunk async for chunk in world.service("a").stream(request)]
+    with pytest.raises(ServiceError, match="no conversation 'a-2'"):
+        await ask(world, "two", store=True, conversation_id=chunks[0].conversation_id)
+
+
+async def test_a_service_that_forgets_has_no_conversation_any_more_and_begins_others_under_new_ids():
+    world = world_of(ServiceSpec(keeps="one_id"))
+    id = await ask(world, "one", store=True)
+    world.service("a").forget()
+    assert [event.agent for event in world.events if isinstance(event, ConversationsForgotten)] == ["a"]
+    with pytest.raises(ServiceError, match="no conversation 'a-1'"):
+        await ask(world, "two", store=True, conversation_id=id)
+    assert await ask(world, "three", store=True) == "a-2"
 
 
 async def test_a_strict_service_refuses_a_call_that_is_left_unanswered():

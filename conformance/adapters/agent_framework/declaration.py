@@ -73,6 +73,7 @@ THREADS_AND_PERSISTENCE: frozenset[Capability] = frozenset(
         "service.stores_on_request",
         "service.surprising",
         "service.without_id",
+        "service.id_in_chunks",
         "responses.complete",
     }
 )

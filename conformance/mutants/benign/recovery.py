@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from conformance.mutants.benign.variant import Benign
+from conformance.mutants.threads.beginning_anew import AnewHome
 from conformance.reference.agent import Agent
 from conformance.reference.client import Client, PersistingClient
 from conformance.reference.errors import Invalid
@@ -21,6 +22,12 @@ from conformance.trace.messages import Message, Result
 
 Known = Mapping[str, Result]
 """The results that are known, by the ids of their calls."""
+
+
+class BeginsAnew(Benign):
+    """Where the service has forgotten a conversation that it knows whole, it begins a new one with all of it, and says so."""
+
+    parts = Parts(home=AnewHome)
 
 
 class LeavesOpenCallsOut(Benign):

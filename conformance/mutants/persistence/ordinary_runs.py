@@ -84,7 +84,7 @@ class OrdinaryRuns(AnyRuns):
 
     def _fails(self, run: Run) -> bool:
         failing = (run.abandons, run.load_fails, run.append_fails) != (None, None, None)
-        return "failures" not in self.but and (failing or any(reply.error is not None for reply in run.replies))
+        return "failures" not in self.but and (failing or run.forgotten or any(reply.error is not None for reply in run.replies))
 
     def _special(self, setting: Setting, reply: ReplySpec) -> bool:
         tools = [setting.spec.tools[call.tool] for call in reply.calls if call.tool in setting.spec.tools]

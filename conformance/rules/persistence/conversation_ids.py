@@ -38,6 +38,7 @@ from conformance.rules.preconditions import (
     RequestView,
     abandoned,
     after_a_contradiction,
+    begins_anew,
     bounded_history,
     called_the_service,
     callers_history,
@@ -246,7 +247,7 @@ def ids_are_updated_at_the_end(execution: ExecutionView, run: RunView) -> Iterat
     needs=["threads.hosted"],
     each=request,
     when=of_run(created_hosted),
-    leaves_alone=of_run(*UNMANAGED),
+    leaves_alone=[*of_run(*UNMANAGED), begins_anew],
     aspects=["no id", "another id", "missing", "history prepended", "repeated", "foreign", "order"],
 )
 def a_managed_conversation_gets_what_is_new(execution: ExecutionView, request: RequestView) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from conformance.rules.preconditions import (
     RequestView,
     after,
     answered,
+    begins_anew,
     bounded_history,
     brought_an_id,
     called_the_service,
@@ -151,7 +152,7 @@ def hosted_runs_are_not_refused(_: ExecutionView, run: RunView) -> Iterator[Find
     needs=["threads.hosted"],
     each=request,
     when=of_run(on_hosted_thread),
-    leaves_alone=[*of_run(*DISPUTED, surprised_local_thread), first_after_a_run_gone_wrong],
+    leaves_alone=[*of_run(*DISPUTED, surprised_local_thread), first_after_a_run_gone_wrong, begins_anew],
     also=[hosted_runs_are_not_refused],
     aspects=["refused", "does not store", "no id", "missing", "repeated", "foreign", "order"],
 )
@@ -187,6 +188,7 @@ def hosted_threads_show_the_latest_id(execution: ExecutionView, run: RunView) ->
     needs=["threads.hosted"],
     each=request,
     when=[*of_run(on_hosted_thread), names_are_known],
+    leaves_alone=[begins_anew],
     also=[hosted_threads_show_the_latest_id],
     aspects=["not sent", "not taken"],
 )

@@ -13,6 +13,7 @@ from conformance.strategies.choices import Pen
 from conformance.strategies.conversation import MOST_THREADS, PLAIN, OpenThread, Options
 from conformance.strategies.threads.draft import Talk
 from conformance.strategies.threads.features import Theme
+from conformance.vocabulary import IdPlace
 
 Move = Callable[[Talk], None]
 
@@ -76,6 +77,27 @@ def _run_without_id(talk: Talk) -> None:
     surprised = _begins_nameless(talk.pen, thread)
     nameless = thread.kind == "hosted" and (thread.has_id or early) and talk.pen.can("service.without_id")
     talk.run_on(thread, without_id=nameless or surprised)
+
+
+def _name_in_chunks(talk: Talk) -> None:
+    """A stream whose replies name their conversation in one of their chunks only, or another one first."""
+    thread = talk.thread()
+    run = talk.say(thread, explicit=True, answers=True)
+    if talk.pen.can("runs.streaming", "service.id_in_chunks"):
+        replies = tuple(msgspec.structs.replace(reply, id_in=talk.pen.pick(_PLACES_OF_IDS)) for reply in run.replies)
+        run = msgspec.structs.replace(run, stream=True, replies=replies)
+    talk.steps.append(run)
+
+
+def _forget(talk: Talk) -> None:
+    """The service forgets the conversation of a thread: nothing more can come of it, nor of others that this service has."""
+    thread, again = talk.thread(), talk.pen.rarely(2)
+    if not thread.turns:
+        talk.run_on(thread, answers=True)
+    talk.steps.append(msgspec.structs.replace(talk.say(thread, answers=True), forgotten=True))
+    if again:
+        talk.run_on(thread, answers=True)
+    talk.threads[:] = [each for each in talk.threads if each.on != thread.on or each.kind != "hosted"]
 
 
 def _run_elsewhere(talk: Talk) -> None:
@@ -144,8 +166,8 @@ def damage(talk: Talk) -> None:
 
 _MOVES: Mapping[Theme, Sequence[Move]] = {
     "options": (_run, *(_run_with_options,) * 3),
-    "hosting": (_host,) * 3,
-    "adaptive": (_run, _run_with_options, _run_without_id),
+    "hosting": (*(_host,) * 3, _name_in_chunks, _forget),
+    "adaptive": (_run, _run_with_options, _run_without_id, _name_in_chunks),
     "restoring": (round_trip,) * 2,
     "damage": (damage,) * 2,
     "sharing": (_run_elsewhere,) * 3,
@@ -155,6 +177,7 @@ _MOVES: Mapping[Theme, Sequence[Move]] = {
 
 _HOWS: tuple[Literal["drop", "cut", "retype", "unknown", "extra"], ...] = ("drop", "retype", "unknown", "cut", "extra")
 _PLACES = 12
+_PLACES_OF_IDS: tuple[IdPlace, ...] = ("last", "first", "middle", "provisional")
 _MOST_DAMAGES = 3
 
 

@@ -118,7 +118,13 @@ class HttpFace:
             reply = await service.reply(request)
             return Answered(body=response_of(reply.message, body, self._name(agent, reply.conversation_id)))
         chunks = [chunk async for chunk in service.stream(request)]
-        return Answered(events=list(events_of(chunks, body, self._name(agent, chunks[0].conversation_id))))
+        ids = [chunk.conversation_id for chunk in chunks]
+        id = next((each for each in reversed(ids) if each is not None), None)
+        named = self._name(agent, id)
+        begun = named if ids[0] == id else self._name(agent, ids[0])
+        if named.conversation is not None:  # it is its conversation that is named late, not the response
+            begun = Named(named.id, begun.conversation)
+        return Answered(events=list(events_of(chunks, body, named, begun)))
 
     def _name(self, agent: str, conversation_id: str | None) -> Named:
         one_id = self._services[agent].spec.keeps == "one_id"

@@ -4,6 +4,10 @@ On this wire every response has an id, also one that nobody keeps. A kept reply 
 `resp_<conversation id>`, and `previous_response_id` continues it. A service with `one_id` opens a conversation by itself where it
 is asked to keep and none is named; it says `conversation: conv_<conversation id>` in its responses and is continued by that. All
 other responses are `resp_unkept-<n>`, which the service does not know afterwards.
+
+Three events of a stream hold the response, and so name it: the two that it begins with, and the one that it ends with. A reply that
+names its conversation in its first chunk only cannot be told from one that does in each; where the first chunk does not name it,
+or gives a provisional name, the events at the beginning hold a response that is called otherwise than at the end.
 """
 
 from __future__ import annotations
@@ -45,9 +49,9 @@ def response_of(message: Message, body: Body, named: Named) -> Json:
     return _response(body, named, list(_items(message, named)))
 
 
-def events_of(chunks: Sequence[ReplyChunk], body: Body, named: Named) -> Iterator[Json]:
-    """The events of a streamed reply, numbered."""
-    for number, event in enumerate(_events(chunks, body, named)):
+def events_of(chunks: Sequence[ReplyChunk], body: Body, named: Named, begun: Named | None = None) -> Iterator[Json]:
+    """The events of a streamed reply, numbered. begun: what it is called before its end, where that is something else."""
+    for number, event in enumerate(_events(chunks, body, named, begun or named)):
         yield {**event, "sequence_number": number}
 
 
@@ -62,10 +66,10 @@ def error_of(message: str) -> Json:
     return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}
 
 
-def _events(chunks: Sequence[ReplyChunk], body: Body, named: Named) -> Iterator[Json]:
-    begun = _response(body, named, None)
-    yield {"type": "response.created", "response": begun}
-    yield {"type": "response.in_progress", "response": begun}
+def _events(chunks: Sequence[ReplyChunk], body: Body, named: Named, begun: Named) -> Iterator[Json]:
+    so_far = {**_response(body, named, None), **_called(begun)}
+    yield {"type": "response.created", "response": so_far}
+    yield {"type": "response.in_progress", "response": so_far}
     texts = [chunk.text for chunk in chunks if chunk.text]
     calls = tuple(chunk.call for chunk in chunks if chunk.call is not None)
     items = list(_items(Message(role="assistant", text="".join(texts), calls=calls), named))
@@ -120,11 +124,10 @@ def _items(message: Message, named: Named) -> Iterator[Json]:
 def _response(body: Body, named: Named, output: list[Json] | None) -> Json:
     """The response object; output: None while it is in progress."""
     return {
-        "id": named.id,
+        **_called(named),
         "object": "response",
         "created_at": CREATED_AT,
         "status": "in_progress" if output is None else "completed",
-        "conversation": {"id": named.conversation} if named.conversation is not None else None,
         "error": None,
         "incomplete_details": None,
         "instructions": body.instructions,
@@ -140,6 +143,10 @@ def _response(body: Body, named: Named, output: list[Json] | None) -> Json:
         "top_p": 1.0,
         "usage": _usage(body, output) if output is not None else None,
     }
+
+
+def _called(named: Named) -> Json:
+    return {"id": named.id, "conversation": {"id": named.conversation} if named.conversation is not None else None}
 
 
 def _usage(body: Body, output: list[Json]) -> Json:

@@ -201,6 +201,27 @@ def requests(events):
     return [event for event in events if isinstance(event, ServiceCalled)]
 
 
+@pytest.mark.parametrize(
+    ("id_in", "new_ids", "one_id"),
+    [
+        ("first", ["resp_a-1"] * 3, ["conv_a-1"] * 3),
+        ("middle", ["resp_unkept-2", "resp_unkept-2", "resp_a-1"], [None, None, "conv_a-1"]),
+        ("last", ["resp_unkept-2", "resp_unkept-2", "resp_a-1"], [None, None, "conv_a-1"]),
+        ("provisional", ["resp_a-2", "resp_a-2", "resp_a-1"], ["conv_a-2", "conv_a-2", "conv_a-1"]),
+    ],
+)
+async def test_the_events_of_a_stream_name_its_conversation_where_the_script_says_so(id_in, new_ids, one_id):
+    for keeps, expected in (("new_ids", new_ids), ("one_id", one_id)):
+        service = ServiceSpec(keeps=keeps, stores_by_default=True)
+        world = world_with(ReplySpec(text="hello", id_in=id_in), service=service)
+        answered = await world.http.answer("a", b'{"input": "x", "stream": true}', None)
+        responses = [event["response"] for event in answered.events if "response" in event]
+        named = responses if keeps == "new_ids" else [each["conversation"] for each in responses]
+        assert [each and each["id"] for each in named] == expected
+        assert keeps == "new_ids" or {each["id"] for each in responses} == {"resp_unkept-1"}
+        await world.close()
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_real_client_keeps_a_local_thread_over_the_wire(stream):
     events = perform_wire(

@@ -139,5 +139,12 @@ def test_a_stream_says_piece_by_piece_what_its_last_event_says_at_once(chunks):
     assert done == whole["output"]
 
 
+def test_a_stream_may_call_its_response_otherwise_at_its_beginning():
+    chunks = [ReplyChunk(), ReplyChunk(text="look"), ReplyChunk(conversation_id="a-1")]
+    begun = name_reply(None, one_id=False, number=8)
+    events = [TypeAdapter(ResponseStreamEvent).validate_python(each) for each in events_of(chunks, body(input="x"), KEPT, begun)]
+    assert [event.response.id for event in events if hasattr(event, "response")] == ["resp_unkept-8", "resp_unkept-8", "resp_a-1"]
+
+
 def test_server_sent_events_name_their_type_and_end_with_an_empty_line():
     assert list(sse([{"type": "a", "n": 1}])) == [b'event: a\ndata: {"type": "a", "n": 1}\n\n']
