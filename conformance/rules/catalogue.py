@@ -30,6 +30,7 @@ from conformance.rules.persistence import (
     matrix,
     own_histories,
     recovery,
+    refusals,
     results,
     termination,
 )
@@ -165,6 +166,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             results.results_have_one_order,
             results.results_have_the_order_of_their_calls,
         ),
+        "refusals": (refusals.no_refusal_that_nobody_scripted,),
     },
     "orchestration": {
         "completion": (

@@ -12,7 +12,7 @@ from conformance.rules.preconditions import DISPUTED, with_provider
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run
 from conformance.trace.adapter_events import RequestPending
-from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded, ServiceFailed
+from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded, ServiceCalled, ServiceFailed
 from conformance.trace.messages import Call, Message, Part
 
 # --- what the rules on persistence look at, and leave alone ---
@@ -180,6 +180,13 @@ def calls_waited_for(run: RunView, *, before: int | None = None) -> list[Call]:
         if before is None or at < before:
             waiting += [call for call in _asked_last(run, at) if call not in waiting]
     return waiting
+
+
+def unheard(execution: ExecutionView, run: RunView, sent: ServiceCalled) -> set[str]:
+    """The calls that the service has of replies in which a stream was left: whoever was left need not have heard of them."""
+    left = [each for each in execution.earlier(run) if each.ending == "abandoned" and each.calls]
+    told = {call.id for each in left for view in each.calls[-1:] if view.reply for call in view.reply.message.calls}
+    return told & {call.id for message in sent.held for call in message.calls}
 
 
 def _asked_last(run: RunView, at: int) -> Sequence[Call]:
