@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after
-from conformance.rules.model import kept_without_an_id, kind_after, kind_before
+from conformance.rules.model import kept_without_an_id, kind_after, kind_before, persistence_of
 from conformance.rules.preconditions import DISPUTED, with_provider
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run
@@ -93,6 +93,18 @@ def kept_without_a_name(execution: ExecutionView, run: RunView) -> bool:
     """
     silent = execution.scenario.kind_of(run.thread or "") == "adaptive" and run.agent.service.stores_by_default
     return silent and kept_without_an_id(execution, run)
+
+
+@condition
+def nobody_keeps_it(execution: ExecutionView, run: RunView) -> bool:
+    """The history is the caller's business (PER-04), and no service has it."""
+    return persistence_of(run.agent) == "not" and kind_before(execution, run) != "hosted"
+
+
+@condition
+def kept_untold(execution: ExecutionView, run: RunView) -> bool:
+    """The service kept a reply on the thread, and told nobody: it carried no conversation id (THR-11)."""
+    return kept_without_an_id(execution, run)
 
 
 @condition

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import kept_without_an_id, names_an_open_call, perhaps_open
+from conformance.rules.model import names_an_open_call, perhaps_open
 from conformance.rules.parts import open_calls
 from conformance.rules.persistence.approvals import waiting_before
-from conformance.rules.persistence.history import calls_waited_for, unheard
+from conformance.rules.persistence.history import calls_waited_for, kept_untold, unheard
 from conformance.rules.preconditions import (
     RequestView,
     callers_history,
@@ -41,12 +41,6 @@ def after_an_interruption(execution: ExecutionView, run: RunView) -> bool:
 def refused_at_once(_: ExecutionView, run: RunView) -> bool:
     """The run raised an error before any request, which is no conflict."""
     return run.refused_at_once
-
-
-@condition
-def kept_untold(execution: ExecutionView, run: RunView) -> bool:
-    """The service kept a reply on the thread, and told nobody: it carried no conversation id (THR-11)."""
-    return kept_without_an_id(execution, run)
 
 
 # --- the rule ---

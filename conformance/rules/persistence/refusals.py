@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from conformance.rules.condition import condition, selection
+from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.model import persistence_of
 from conformance.rules.persistence.approvals import waiting_before
-from conformance.rules.persistence.history import calls_waited_for, unheard
+from conformance.rules.persistence.history import calls_waited_for, kept_untold, nobody_keeps_it, unheard
+from conformance.rules.preconditions import forked
 from conformance.rules.rule import Finding, finding, rule
 from conformance.rules.run_view import RunView
 from conformance.trace.harness_events import ServiceCalled, ServiceReplied
@@ -18,6 +20,7 @@ from conformance.trace.messages import Message
 Fault = tuple[str, str]
 """What is malformed in a request: the aspect, and the id of the call or of the conversation that it is about."""
 
+APART = "call and result apart"
 
 # --- what the rule looks at, and leaves alone ---
 
@@ -49,6 +52,15 @@ def to_a_strict_service(execution: ExecutionView, asked: AnyRequest) -> bool:
     return execution.scenario.agents[asked.sent.agent].service.strict
 
 
+def _of_thread(asked: Condition[RunView]) -> Condition[AnyRequest]:
+    """The same condition, asked of the run whose thread a request goes on with; no other request meets it."""
+
+    def test(execution: ExecutionView, request: AnyRequest) -> bool:
+        return request.on_its_thread and asked(execution, request.run)
+
+    return Condition(asked.name, asked.text, test)
+
+
 # --- the rule ---
 
 
@@ -56,7 +68,8 @@ def to_a_strict_service(execution: ExecutionView, asked: AnyRequest) -> bool:
     "PER-54",
     each=any_request,
     when=[to_a_strict_service],
-    aspects=["call without a result", "result without a call", "call and result apart", "two ids", "unknown id", "sentinel"],
+    leaves_alone=[_of_thread(forked), _of_thread(nobody_keeps_it), _of_thread(kept_untold)],
+    aspects=["call without a result", "result without a call", APART, "two ids", "unknown id", "sentinel"],
     edition=2,
 )
 def no_refusal_that_nobody_scripted(execution: ExecutionView, asked: AnyRequest) -> Iterator[Finding]:
@@ -64,10 +77,10 @@ def no_refusal_that_nobody_scripted(execution: ExecutionView, asked: AnyRequest)
 
     A request holds what it sends and what the service has under its conversation id: there each call has one result, right after
     its message, and each result a call. It names one conversation at most, which the service has. An error that is scripted says
-    nothing of the request. Calls that still wait for an answer are another rule's (PER-42), and of a reply in which a stream was
-    left nobody knows who heard it.
+    nothing of the request. Calls that still wait for an answer are another rule's (PER-42), of a reply in which a stream was left
+    nobody knows who heard it, and a result that a caller supplies late stands where the caller put it.
     """
-    faults = [*_misnamed(execution, asked), *_orphans(execution, asked)]
+    faults = [*_misnamed(execution, asked), *_mispaired(execution, asked)]
     aspect = faults[0][0] if faults else ""
     yield finding(
         not faults,
@@ -99,18 +112,25 @@ def _made_up(execution: ExecutionView, asked: AnyRequest, id: str) -> bool:
     return per_call and not told and id.startswith("foreign-")
 
 
-def _orphans(execution: ExecutionView, asked: AnyRequest) -> Iterator[Fault]:
-    """Calls and results without each other, or apart, but for those that another rule judges or that nobody need know of."""
-    excused = _excused(execution, asked) if asked.on_its_thread else set[str]()
+def _mispaired(execution: ExecutionView, asked: AnyRequest) -> Iterator[Fault]:
+    """What is wrong with the calls and results of a request, but for what somebody else is to blame for."""
+    run, ours = asked.run, asked.on_its_thread
+    open_rightly = _awaited(execution, run) | unheard(execution, run, asked.sent) if ours else set[str]()
+    late = _supplied_late(execution, run) if ours else set[str]()
     for aspect, id in unpaired([*asked.sent.held, *asked.sent.messages]):
-        if aspect == "call and result apart" or id not in excused:
+        if id not in (late if aspect == APART else open_rightly):
             yield aspect, id
 
 
-def _excused(execution: ExecutionView, asked: AnyRequest) -> set[str]:
-    """The calls that wait for an answer, and those that the service has of replies in which a stream was left."""
-    awaited = {call.id for each in waiting_before(execution, asked.run) for call in calls_waited_for(each)}
-    return awaited | unheard(execution, asked.run, asked.sent)
+def _awaited(execution: ExecutionView, run: RunView) -> set[str]:
+    """The calls that wait for an answer when a run begins: what is sent of them meanwhile is another rule's (PER-42)."""
+    return {call.id for each in waiting_before(execution, run) for call in calls_waited_for(each)}
+
+
+def _supplied_late(execution: ExecutionView, run: RunView) -> set[str]:
+    """The calls whose results a caller supplied when other runs had gone past them: that they stand apart is its own doing."""
+    runs = [*execution.earlier(run), run]
+    return {result.id for before, each in pairwise(runs) for result in each.supplied if result.id not in before.own_calls}
 
 
 def unpaired(messages: Sequence[Message]) -> list[Fault]:
@@ -127,7 +147,7 @@ def unpaired(messages: Sequence[Message]) -> list[Fault]:
                 waiting.remove(result.id)
             elif result.id in late:
                 late.remove(result.id)
-                found.append(("call and result apart", result.id))
+                found.append((APART, result.id))
             else:
                 found.append(("result without a call", result.id))
         if message.role not in ("tool", "system"):
