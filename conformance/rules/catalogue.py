@@ -30,6 +30,7 @@ from conformance.rules.persistence import (
     matrix,
     own_histories,
     recovery,
+    refusals,
     responses,
     results,
     termination,
@@ -181,6 +182,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             results.results_have_the_order_of_their_calls,
         ),
         "responses": (responses.a_response_holds_what_its_run_produced,),
+        "refusals": (refusals.no_refusal_that_nobody_scripted,),
     },
     "orchestration": {
         "completion": (

@@ -13,7 +13,8 @@ class ServiceSpec(Data, frozen=True, kw_only=True):
     keeps: `nothing` (stateless), or conversations, under `one_id` for a whole conversation or `new_ids` with every reply.
     stores_by_default: what a request that leaves `store` unset means.
     surprising: keeps the conversation and returns its id even where the request says `store` false or nothing.
-    strict: refuses a function call that is left unanswered and a result without a call, as real services do.
+    strict: refuses a function call that is left unanswered, a result without a call, and what stands between the two, as real
+    services do.
     repeats_call_ids: numbers its function calls anew in every run, so that ids of earlier turns come back.
     """
 

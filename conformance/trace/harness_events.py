@@ -51,6 +51,7 @@ class ServiceCalled(Event, frozen=True, kw_only=True, tag="service_called"):
     """A request reached the chat service.
 
     call: counted from 0 over the scenario. forbids_tools: no function call may come back. held: what the service has under that id.
+    second_id: of a request that names two conversations at once, the other one.
     """
 
     agent: str
@@ -61,6 +62,7 @@ class ServiceCalled(Event, frozen=True, kw_only=True, tag="service_called"):
     stream: bool = False
     forbids_tools: bool = False
     held: tuple[Message, ...] = ()
+    second_id: str | None = None
 
 
 class ServiceReplied(Event, frozen=True, kw_only=True, tag="service_replied"):

@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 
 
 class Request(Data, frozen=True, kw_only=True):
-    """A service call as the service sees it; `store` is None where the request does not say. forbids_tools: no calls, please."""
+    """A service call as the service sees it; `store` is None where the request does not say. forbids_tools: no calls, please.
+
+    second_id: a further conversation id, where the request names two; no service knows which of them it should follow.
+    """
 
     messages: tuple[Message, ...]
     store: bool | None = None
     conversation_id: str | None = None
     stream: bool = False
     forbids_tools: bool = False
+    second_id: str | None = None
 
 
 class Reply(Data, frozen=True, kw_only=True):
@@ -107,8 +111,11 @@ class ChatService:
             stream=request.stream,
             forbids_tools=request.forbids_tools,
             held=self._transcripts.get(request.conversation_id or "", ()),
+            second_id=self._log.name_of(request.second_id, "foreign"),
         )
         script.answered(self.agent, (result.id for message in request.messages for result in message.results))
+        if request.second_id is not None:
+            self._fail(call, "two conversation ids: name one of them")
         if request.conversation_id is not None and request.conversation_id not in self._transcripts:
             self._fail(call, f"no conversation {self._log.name_of(request.conversation_id, 'foreign')!r}")
         if self.spec.strict and (wrong := ill_formed(self._seen(request))):

@@ -70,6 +70,16 @@ async def test_an_unknown_id_is_a_service_error_and_is_renamed_in_the_record():
         await ask(world, "one", conversation_id="of another vendor")
 
 
+async def test_two_ids_are_a_service_error():
+    world = world_of(ServiceSpec(keeps="new_ids"))
+    first = await ask(world, "one", store=True)
+    second = await ask(world, "two", store=True, conversation_id=first)
+    with pytest.raises(ServiceError, match="two conversation ids"):
+        await ask(world, "three", conversation_id=second, second_id=first)
+    asked = [event for event in world.events if isinstance(event, ServiceCalled)][-1]
+    assert (asked.conversation_id, asked.second_id) == ("a-2", "a-1")
+
+
 async def test_a_reply_without_an_id_is_kept_all_the_same():
     world = world_of(ServiceSpec(keeps="one_id"), ReplySpec(text="1", without_id=True))
     assert await ask(world, "one", store=True) is None

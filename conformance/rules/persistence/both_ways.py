@@ -9,7 +9,7 @@ from itertools import chain
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import kind_before, persistence_of, timing_of
+from conformance.rules.model import persistence_of, timing_of
 from conformance.rules.pairs import (
     ThreadPair,
     by_order,
@@ -37,6 +37,7 @@ from conformance.rules.persistence.history import (
     in_background,
     kept_locally,
     keys_of,
+    nobody_keeps_it,
     occurred,
     stored_by_end,
     under_a_conversation,
@@ -82,12 +83,6 @@ def pair_with_provider(_: ExecutionView, pair: ThreadPair) -> bool:
 def beside_another(execution: ExecutionView, run: RunView) -> bool:
     """Another run of the agent, on another thread, is in flight at the same time."""
     return bool(_beside(execution, run))
-
-
-@condition
-def nobody_keeps_it(execution: ExecutionView, run: RunView) -> bool:
-    """The history is the caller's business (PER-04), and no service has it."""
-    return persistence_of(run.agent) == "not" and kind_before(execution, run) != "hosted"
 
 
 @condition

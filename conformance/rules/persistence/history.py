@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView, states_after
-from conformance.rules.model import kept_without_an_id, kind_after, kind_before
+from conformance.rules.model import kept_without_an_id, kind_after, kind_before, persistence_of
 from conformance.rules.preconditions import DISPUTED, with_provider
 from conformance.rules.run_view import RunView
 from conformance.scenario.scenario import Run
 from conformance.trace.adapter_events import RequestPending
-from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded, ServiceFailed
+from conformance.trace.harness_events import HistoryAppended, HistoryFailed, HistoryLoaded, ServiceCalled, ServiceFailed
 from conformance.trace.messages import Call, Message, Part
 
 # --- what the rules on persistence look at, and leave alone ---
@@ -93,6 +93,18 @@ def kept_without_a_name(execution: ExecutionView, run: RunView) -> bool:
     """
     silent = execution.scenario.kind_of(run.thread or "") == "adaptive" and run.agent.service.stores_by_default
     return silent and kept_without_an_id(execution, run)
+
+
+@condition
+def nobody_keeps_it(execution: ExecutionView, run: RunView) -> bool:
+    """The history is the caller's business (PER-04), and no service has it."""
+    return persistence_of(run.agent) == "not" and kind_before(execution, run) != "hosted"
+
+
+@condition
+def kept_untold(execution: ExecutionView, run: RunView) -> bool:
+    """The service kept a reply on the thread, and told nobody: it carried no conversation id (THR-11)."""
+    return kept_without_an_id(execution, run)
 
 
 @condition
@@ -180,6 +192,13 @@ def calls_waited_for(run: RunView, *, before: int | None = None) -> list[Call]:
         if before is None or at < before:
             waiting += [call for call in _asked_last(run, at) if call not in waiting]
     return waiting
+
+
+def unheard(execution: ExecutionView, run: RunView, sent: ServiceCalled) -> set[str]:
+    """The calls that the service has of replies in which a stream was left: whoever was left need not have heard of them."""
+    left = [each for each in execution.earlier(run) if each.ending == "abandoned" and each.calls]
+    told = {call.id for each in left for view in each.calls[-1:] if view.reply for call in view.reply.message.calls}
+    return told & {call.id for message in sent.held for call in message.calls}
 
 
 def _asked_last(run: RunView, at: int) -> Sequence[Call]:

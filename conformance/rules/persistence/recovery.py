@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from conformance.rules.condition import condition
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import kept_without_an_id, names_an_open_call, perhaps_open
+from conformance.rules.model import names_an_open_call, perhaps_open
 from conformance.rules.parts import open_calls
 from conformance.rules.persistence.approvals import waiting_before
-from conformance.rules.persistence.history import calls_waited_for
+from conformance.rules.persistence.history import calls_waited_for, kept_untold, unheard
 from conformance.rules.preconditions import (
     RequestView,
     callers_history,
@@ -41,12 +41,6 @@ def after_an_interruption(execution: ExecutionView, run: RunView) -> bool:
 def refused_at_once(_: ExecutionView, run: RunView) -> bool:
     """The run raised an error before any request, which is no conflict."""
     return run.refused_at_once
-
-
-@condition
-def kept_untold(execution: ExecutionView, run: RunView) -> bool:
-    """The service kept a reply on the thread, and told nobody: it carried no conversation id (THR-11)."""
-    return kept_without_an_id(execution, run)
 
 
 # --- the rule ---
@@ -104,7 +98,7 @@ def an_interruption_poisons_no_thread(execution: ExecutionView, request: Request
     asked = request.call.request
     said = parts([*asked.held, *asked.messages])
     awaited = {call.id for each in waiting_before(execution, request.run) for call in calls_waited_for(each)}
-    left = [id for id in open_calls(said) if id not in awaited | _unheard(execution, request)]
+    left = [id for id in open_calls(said) if id not in awaited | unheard(execution, request.run, asked)]
     counted = Counter(part[:2] for part in said)
     unanswered = any(counted["call", id] > counted["result", id] for id in left)
     yield finding(
@@ -117,13 +111,6 @@ def an_interruption_poisons_no_thread(execution: ExecutionView, request: Request
 
 
 # --- what it compares ---
-
-
-def _unheard(execution: ExecutionView, request: RequestView) -> set[str]:
-    """The calls that the service has of replies in which a stream was left: whoever was left need not have heard of them."""
-    left = [run for run in execution.earlier(request.run) if run.ending == "abandoned" and run.calls]
-    told = {call.id for run in left for view in run.calls[-1:] if view.reply for call in view.reply.message.calls}
-    return told & {call.id for message in request.call.request.held for call in message.calls}
 
 
 def _lost(execution: ExecutionView, run: RunView) -> dict[str, ToolSpec]:

@@ -69,18 +69,15 @@ class Body(msgspec.Struct):
 def read(data: bytes) -> Body:
     """The body of a request. Raises Malformed."""
     try:
-        body = msgspec.json.decode(data, type=Body)
+        return msgspec.json.decode(data, type=Body)
     except msgspec.MsgspecError as error:
         raise Malformed(str(error)) from None
-    if body.previous_response_id is not None and body.conversation is not None:
-        raise Malformed("previous_response_id and conversation exclude each other: name one of them")
-    return body
 
 
 def request_of(body: Body) -> Request:
     """The neutral request. Raises Malformed."""
     named = body.conversation.id if isinstance(body.conversation, ConversationRef) else body.conversation
-    id = body.previous_response_id if named is None else named
+    id, second = (named, body.previous_response_id) if named else (body.previous_response_id, None)
     said = [Message(role="system", text=body.instructions)] if body.instructions is not None else []
     if isinstance(body.input, str):
         said.append(Message(role="user", text=body.input))
@@ -93,6 +90,7 @@ def request_of(body: Body) -> Request:
         conversation_id=neutral_id(id) if id else None,
         stream=bool(body.stream),
         forbids_tools=body.tool_choice == "none",
+        second_id=neutral_id(second) if second else None,
     )
 
 

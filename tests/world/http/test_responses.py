@@ -86,12 +86,17 @@ def test_arguments_that_were_cut_off_are_taken_as_they_stand():
         ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, r"input\[0\]\.content\[0\]\.type is 'input_image'"),
         ({"input": [{**call_item(OSLO), "arguments": "[1]"}]}, r"input\[0\]\.arguments is no JSON object"),
         ({"input": 3}, r"\$\.input"),
-        ({"previous_response_id": "resp_a-1", "conversation": "conv_a-1"}, "exclude each other"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(fields, complaint):
     with pytest.raises(Malformed, match=complaint):
         request(**fields)
+
+
+def test_a_request_that_names_two_conversations_is_read_with_both():
+    asked = request(previous_response_id="resp_a-2", conversation={"id": "conv_a-1"})
+    assert (asked.conversation_id, asked.second_id) == ("a-1", "a-2")
+    assert request(previous_response_id="resp_a-2").second_id is None
 
 
 def test_a_reply_is_named_by_the_way_in_which_it_can_be_continued():

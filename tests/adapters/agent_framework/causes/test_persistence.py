@@ -299,3 +299,13 @@ async def test_what_is_injected_is_missing_from_the_second_call_of_a_run_on():
     await a.run("one", session=a.create_session())
     assert service.asked[0].messages == ["user: remember", "user: one"]
     assert service.asked[1].messages == ["user: one", "assistant: weather()", "tool: = sunny"]
+
+
+async def test_what_is_injected_stands_between_a_call_and_its_result_where_a_run_resumes():
+    service = Service(reply("", "pay"), "1")
+    a = agent(service, context_providers=[Kept(), Told()], tools=[pay])
+    session = a.create_session()
+    asked = await a.run("one", session=session)
+    await a.run(approvals(asked), session=session)
+    sent = [message.replace(" ?", "") for message in service.asked[1].messages]
+    assert sent == ["user: one", "assistant: pay()", "user: remember", "tool: = paid"]

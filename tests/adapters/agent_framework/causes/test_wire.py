@@ -241,6 +241,15 @@ async def test_what_is_injected_is_missing_from_the_second_call_of_a_run_on():
     assert wire.asked[1].messages == ["user: one", "assistant: weather()", "tool: = sunny"]
 
 
+async def test_what_is_injected_stands_between_a_call_and_its_result_where_a_run_resumes():
+    wire = Wire([calls("pay")], [says("1")])
+    a = agent(wire.client(), context_providers=[Kept(), Told()], tools=[pay])
+    session = a.create_session()
+    asked = await a.run("one", session=session, options=LOCAL)
+    await a.run(approvals(asked), session=session, options=LOCAL)
+    assert wire.asked[1].messages == ["user: one", "assistant: pay()", "user: remember", "tool: = paid"]
+
+
 @pytest.mark.parametrize("make", [agent, per_call], ids=["per run", "per service call"])
 async def test_a_context_provider_is_not_told_of_a_run_that_fails(make):
     provider = Told()
