@@ -18,6 +18,7 @@ from conformance.trace.exchange import ChunkSeen, Response, ThreadState, Turn
 from conformance.trace.harness_events import (
     Abandoned,
     Cancelled,
+    ConversationsForgotten,
     HistoryAppended,
     HistoryFailed,
     RunStarted,
@@ -240,3 +241,20 @@ def test_faults_that_nobody_could_mean_are_named(run: Run, error: str):
 def test_a_limit_of_nothing_is_named():
     with pytest.raises(ScenarioError, match=r"\$\.agents\.a\.limit: got 0, expected at least 1"):
         check(Scenario(agents={"a": AgentSpec(limit=0)}, steps=(CREATED,)))
+
+
+def test_a_service_forgets_its_conversations_when_the_run_begins():
+    service = ServiceSpec(keeps="one_id")
+    scenario = Scenario(
+        agents={"a": AgentSpec(service=service)},
+        steps=(
+            CreateThread(thread="t", agent="a", kind="hosted"),
+            Run(thread="t", say=("one",)),
+            Run(thread="t", say=("two",), forgotten=True),
+        ),
+    )
+    trace = perform(scenario, Reference)
+    (at,) = [place for place, event in enumerate(trace.events) if isinstance(event, ConversationsForgotten)]
+    assert isinstance(trace.events[at - 1], RunStarted)
+    assert (trace.events[at].step, trace.events[at].run) == (2, 1)
+    assert [event.text for event in trace.events if isinstance(event, Raised)] == ["no conversation 'a-1'"]

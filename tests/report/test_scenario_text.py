@@ -75,3 +75,22 @@ def test_events_of_threads_read_in_plain_words() -> None:
     assert event_line(Damaged(step=2, source="t", how="drop", path="$.kind", fields=("kind",))) == (
         "damaged (source: 't'; how: 'drop'; path: '$.kind'; fields: ['kind'])"
     )
+
+
+def test_where_ids_stand_and_what_is_forgotten_reads_in_plain_words() -> None:
+    steps = [
+        {"do": "create_thread", "thread": "t", "agent": "a"},
+        {
+            "do": "run",
+            "thread": "t",
+            "say": ["one"],
+            "replies": [{"text": "1", "id_in": "last"}, {"text": "2", "without_id": True}],
+        },
+        {"do": "run", "thread": "t", "say": ["two"], "forgotten": True, "replies": [{"text": "3", "id_in": "provisional"}]},
+    ]
+    told = list(step_lines(decode(json.dumps({"agents": {"a": {}}, "steps": steps}))))
+    assert told[1:] == [
+        "run t with 'one'; the service replies '1' with its id in the last chunk, then '2' without an id",
+        "run t with 'two', its service having forgotten every conversation; the service replies '3' with a provisional id in the "
+        "first chunk and its own in the last",
+    ]

@@ -18,7 +18,7 @@ from conformance.rules.preconditions import RequestView
 from conformance.scenario.scenario import Respond, Restore, Run, Serialize
 from conformance.scenario.specs import AgentSpec, ServiceSpec
 from conformance.trace.adapter_events import Restored, Serialized
-from conformance.trace.harness_events import Abandoned, Broke, Cancelled, HistoryFailed, Refused
+from conformance.trace.harness_events import Abandoned, Broke, Cancelled, ConversationsForgotten, HistoryFailed, Refused
 
 # --- runs ---
 
@@ -150,8 +150,17 @@ def test_a_run_is_overtaken_where_another_one_came_before_its_answer():
     assert [preconditions.overtaken(later, each) for each in later.runs] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("forgetful", "named", "so"), [("a", None, True), ("a", "a-1", False), ("b", None, False)], ids=["anew", "in vain", "another's"]
+)
+def test_a_request_begins_anew_where_the_conversation_is_forgotten_and_none_is_named(forgetful, named, so):
+    later = on_hosted().run("t").event(ConversationsForgotten, agent=forgetful).called("x", conversation_id=named).view
+    (call,) = later.runs[-1].calls
+    assert preconditions.begins_anew(later, RequestView(later.runs[-1], 0, call)) is so
+
+
 def test_every_condition_is_tried():
-    tried = {name for name, _, _ in MET_AND_NOT} | {"answered", "failed_at_an_undeclared_time", "overtaken"}
+    tried = {name for name, _, _ in MET_AND_NOT} | {"answered", "begins_anew", "failed_at_an_undeclared_time", "overtaken"}
     shared = {name for name, value in vars(preconditions).items() if isinstance(value, Condition) and not name.startswith("_")}
     assert shared == tried
 
