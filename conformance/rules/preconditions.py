@@ -168,6 +168,12 @@ def begins_anew(execution: ExecutionView, request: RequestView) -> bool:
 
 
 @condition
+def goes_on_in_vain(execution: ExecutionView, request: RequestView) -> bool:
+    """The request names a conversation, and the service has forgotten the one of the thread (THR-42): it will be refused."""
+    return request.call.request.conversation_id is not None and model.is_forgotten(execution, request.run, request.call.at)
+
+
+@condition
 def called_the_service(_: ExecutionView, run: RunView) -> bool:
     """The run sent a request."""
     return bool(run.calls)

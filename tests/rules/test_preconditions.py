@@ -157,10 +157,18 @@ def test_a_request_begins_anew_where_the_conversation_is_forgotten_and_none_is_n
     later = on_hosted().run("t").event(ConversationsForgotten, agent=forgetful).called("x", conversation_id=named).view
     (call,) = later.runs[-1].calls
     assert preconditions.begins_anew(later, RequestView(later.runs[-1], 0, call)) is so
+    in_vain = preconditions.goes_on_in_vain(later, RequestView(later.runs[-1], 0, call))
+    assert in_vain is (forgetful == "a" and not so)
 
 
 def test_every_condition_is_tried():
-    tried = {name for name, _, _ in MET_AND_NOT} | {"answered", "begins_anew", "failed_at_an_undeclared_time", "overtaken"}
+    tried = {name for name, _, _ in MET_AND_NOT} | {
+        "answered",
+        "begins_anew",
+        "failed_at_an_undeclared_time",
+        "goes_on_in_vain",
+        "overtaken",
+    }
     shared = {name for name, value in vars(preconditions).items() if isinstance(value, Condition) and not name.startswith("_")}
     assert shared == tried
 

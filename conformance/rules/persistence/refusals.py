@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.model import persistence_of
+from conformance.rules.model import is_forgotten, persistence_of
 from conformance.rules.persistence.approvals import waiting_before
 from conformance.rules.persistence.history import calls_waited_for, kept_untold, nobody_keeps_it, unheard
 from conformance.rules.preconditions import forked
@@ -52,6 +52,12 @@ def to_a_strict_service(execution: ExecutionView, asked: AnyRequest) -> bool:
     return execution.scenario.agents[asked.sent.agent].service.strict
 
 
+@condition
+def forgotten(execution: ExecutionView, asked: AnyRequest) -> bool:
+    """The service forgot the conversation that the request goes on with: the scenario asked for the refusal."""
+    return asked.on_its_thread and asked.sent.conversation_id is not None and is_forgotten(execution, asked.run, asked.at)
+
+
 def _of_thread(asked: Condition[RunView]) -> Condition[AnyRequest]:
     """The same condition, asked of the run whose thread a request goes on with; no other request meets it."""
 
@@ -68,7 +74,7 @@ def _of_thread(asked: Condition[RunView]) -> Condition[AnyRequest]:
     "PER-54",
     each=any_request,
     when=[to_a_strict_service],
-    leaves_alone=[_of_thread(forked), _of_thread(nobody_keeps_it), _of_thread(kept_untold)],
+    leaves_alone=[forgotten, _of_thread(forked), _of_thread(nobody_keeps_it), _of_thread(kept_untold)],
     aspects=["call without a result", "result without a call", APART, "two ids", "unknown id", "sentinel"],
     edition=2,
 )

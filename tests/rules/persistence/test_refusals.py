@@ -13,7 +13,7 @@ from written import Said, Written, broken, calls, holds, left_alone, results, ta
 from conformance.scenario.scenario import Restore, Run, Scenario, Serialize
 from conformance.scenario.specs import AgentSpec, ServiceSpec, ToolSpec
 from conformance.trace.adapter_events import Restored, Serialized
-from conformance.trace.harness_events import Abandoned
+from conformance.trace.harness_events import Abandoned, ConversationsForgotten
 
 STRICT = ServiceSpec(strict=True)
 ONE_ID = ServiceSpec(keeps="one_id", strict=True)
@@ -203,3 +203,14 @@ def test_per_54_leaves_no_request_of_an_inner_agent_alone():
     asking = kept(run("one"), **BARE, tools={"ask": ToolSpec(agent="b")}, b=AgentSpec(service=STRICT))
     written = begun(asking).run("t").called("one").replied(calls("c9", ask={}))
     assert broken(written.called("task", SUNNY, agent="b"), "PER-54") == {"result without a call"}
+
+
+def test_per_54_leaves_alone_what_goes_to_a_forgotten_conversation():
+    scenario = talk("hosted", run("one"), run("two", supplies=True, forgotten=True), service=ONE_ID, tools=TOOLS)
+    written = (
+        begun(scenario, "hosted").run("t").called("one", store=True).replied(ASKS, conversation_id="a-1", kept=True).tool("c1")
+    )
+    written.returned(ASKS).run("t", supplied=SUNNY.results).event(ConversationsForgotten, agent="a")
+    again = written.called(SUNNY, "two", conversation_id="a-1").failed().raised("service")
+    assert taken_away(again, "PER-54") == {"forgotten"}
+    assert taken_away(again, "PER-46") == {"goes on in vain"}
