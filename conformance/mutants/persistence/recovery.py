@@ -24,7 +24,7 @@ class OpenCallsSentPerCall(Mutant):
 
     breaks = "PER-46/call without a result"
     imitates = "https://github.com/NousResearch/hermes-agent/issues/11351"
-    expected = frozenset({"PER-46"})
+    expected = frozenset({"PER-46", "PER-54"})
 
     class _Client(PersistingClient):
         @pure
@@ -40,7 +40,7 @@ class OpenCallsLeftToTheService(Mutant):
 
     breaks = "PER-46/call without a result"
     imitates = "an id that is all that is known of a conversation"
-    expected = frozenset({"PER-46"})
+    expected = frozenset({"PER-46", "PER-54"})
 
     class _Agent(Agent):
         @pure
@@ -56,7 +56,7 @@ class RepairsPileUp(Mutant):
 
     breaks = "PER-46/result without a call"
     imitates = "a repair that does not see what it repaired before"
-    expected = frozenset({"THR-05", "THR-10", "THR-33", "THR-34", "PER-08", "PER-46"})
+    expected = frozenset({"PER-08", "PER-46", "PER-54", "THR-05", "THR-10", "THR-33", "THR-34"})
 
     class _Client(PersistingClient):
         @pure
@@ -74,7 +74,7 @@ class OpenCallsNeverTakenOff(Mutant):
 
     breaks = "PER-46/result without a call"
     imitates = "a list of open calls that nobody takes anything off"
-    expected = frozenset({"THR-10", "PER-17", "PER-30", "PER-46"})
+    expected = frozenset({"PER-17", "PER-30", "PER-46", "PER-54", "THR-10"})
 
     class _Agent(Agent):
         def settling(self, thread: Thread, terms: Terms, new: Sequence[Message]) -> list[Message]:

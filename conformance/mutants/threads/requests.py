@@ -57,7 +57,7 @@ class HistoryBesideTheId(Mutant):
     breaks = "THR-10/repeated"
     imitates = "https://github.com/agno-agi/agno/issues/4712"
     expected = frozenset(
-        {"THR-06", "THR-10", "THR-22", "THR-32", "THR-34", "PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46"}
+        {"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46", "PER-54", "THR-06", "THR-10", "THR-22", "THR-32", "THR-34"}
     )
 
     class _Home(HistoryHome):
@@ -131,7 +131,7 @@ class LoopResendsEverything(Mutant):
 
     breaks = "THR-06/foreign"
     imitates = "https://github.com/openai/openai-agents-python/issues/1789"
-    expected = frozenset({"THR-06", "THR-10", "PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46"})
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46", "PER-54", "THR-06", "THR-10"})
 
     class _Loop(Loop):
         @pure
@@ -173,7 +173,7 @@ class FirstIdKept(Mutant):
     breaks = "THR-07/not taken"
     imitates = "a session that takes an id only where it has none"
     expected = frozenset(
-        {"PER-16", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "PER-46", "PER-49", "THR-07", "THR-10", "THR-35"}
+        {"PER-16", "PER-28", "PER-29", "PER-30", "PER-31", "PER-34", "PER-46", "PER-49", "THR-07", "THR-10", "THR-35", "THR-41"}
     )
 
     class _Home(HistoryHome):
@@ -190,7 +190,7 @@ class LoopKeepsItsFirstId(Mutant):
 
     breaks = "THR-07/not sent"
     imitates = "https://github.com/microsoft/agent-framework/pull/3664"
-    expected = frozenset({"THR-07", "THR-10", "PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46"})
+    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46", "PER-54", "THR-07", "THR-10", "THR-41"})
 
     class _Loop(Loop):
         @pure
@@ -208,7 +208,9 @@ class IdLostAfterAToolCall(Mutant):
 
     breaks = "THR-07/not sent"
     imitates = "options that the first request uses up"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-45", "PER-46", "THR-06", "THR-07", "THR-10"})
+    expected = frozenset(
+        {"PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-45", "PER-46", "PER-54", "THR-06", "THR-07", "THR-10", "THR-41"}
+    )
 
     class _Loop(Loop):
         @pure
@@ -226,7 +228,7 @@ class GivenIdForgotten(Mutant):
 
     breaks = "THR-08/no id"
     imitates = "https://github.com/microsoft/agent-framework/pull/3136"
-    expected = frozenset({"THR-06", "THR-08", "THR-14"})
+    expected = frozenset({"THR-06", "THR-08", "THR-14", "THR-42"})
 
     class _Threads(Threads):
         def continue_conversation(self, key: str, id: str) -> Thread:
@@ -242,7 +244,22 @@ class ConversationPerRun(Mutant):
     breaks = "THR-07/not sent"
     imitates = "https://github.com/microsoft/agent-framework/issues/5285"
     expected = frozenset(
-        {"THR-06", "THR-07", "THR-08", "THR-10", "THR-14", "PER-16", "PER-17", "PER-30", "PER-31", "PER-34", "PER-46"}
+        {
+            "PER-16",
+            "PER-17",
+            "PER-30",
+            "PER-31",
+            "PER-34",
+            "PER-46",
+            "PER-54",
+            "THR-06",
+            "THR-07",
+            "THR-08",
+            "THR-10",
+            "THR-14",
+            "THR-41",
+            "THR-42",
+        }
     )
 
     class _Options(Options):
@@ -351,7 +368,21 @@ class LocalHistorySentTwice(Mutant):
     breaks = "THR-05/repeated"
     imitates = "https://github.com/microsoft/agent-framework/issues/7930"
     expected = frozenset(
-        {"THR-05", "THR-10", "THR-33", "THR-34", "PER-06", "PER-16", "PER-17", "PER-30", "PER-31", "PER-43", "PER-46", "ORC-35"}
+        {
+            "ORC-35",
+            "PER-06",
+            "PER-16",
+            "PER-17",
+            "PER-30",
+            "PER-31",
+            "PER-43",
+            "PER-46",
+            "PER-54",
+            "THR-05",
+            "THR-10",
+            "THR-33",
+            "THR-34",
+        }
     )
 
     class _Agent(Agent):
@@ -375,7 +406,7 @@ class ToolMessagesForgotten(Mutant):
 
     breaks = "THR-10/missing"
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
-    expected = frozenset({"THR-05", "THR-10", "THR-33", "THR-34", "PER-16", "PER-31", "PER-46"})
+    expected = frozenset({"PER-16", "PER-31", "PER-46", "PER-54", "THR-05", "THR-10", "THR-33", "THR-34"})
 
     class _Home(HistoryHome):
         @where(lambda home, given: given["place"] is None and _has_tool_messages(home.setting, given["thread"]))

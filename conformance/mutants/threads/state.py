@@ -501,7 +501,7 @@ class StreamedResponseIsItsEnd(Mutant):
 
     breaks = "THR-27/other response"
     imitates = "a response that is joined from the chunks of the last service call"
-    expected = frozenset({"PER-06", "PER-44", "THR-27"})
+    expected = frozenset({"PER-06", "PER-44", "PER-52", "THR-27"})
 
     @where(lambda _, given: isinstance(given["agent"], Agent) and bool(given["agent"].setting.spec.tools))
     async def stream(self, agent: Agent | WorkflowAgent, thread: Any, turn: Turn) -> AsyncIterator[ChunkSeen | Response]:
@@ -543,7 +543,7 @@ class StreamIgnoresTheThread(Mutant):
 
     breaks = "THR-27/other requests"
     imitates = "https://github.com/microsoft/agent-framework/issues/3848"
-    expected = frozenset({"THR-05", "THR-10", "THR-27", "THR-33", "THR-34", "THR-35"})
+    expected = frozenset({"PER-31", "THR-05", "THR-10", "THR-27", "THR-33", "THR-34", "THR-35"})
 
     class _Agent(Agent):
         @where(lambda _, given: given["stream"] and given["thread"].kind == "local" and given["thread"].messages)

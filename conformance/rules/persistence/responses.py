@@ -94,15 +94,24 @@ def a_response_holds_what_its_run_produced(execution: ExecutionView, response: R
 
 def _looked_up(run: RunView, at: int, event: RunReturned) -> ResponseView:
     before = _produced(run, [each for each in run.events if each[1].step < event.step])
-    due = _produced(run, [each for each in run.events if each[1].step == event.step and each[0] < at])
-    open, seen = _open(due, before), tuple(but_for_empty(parts(event.messages)))
-    return ResponseView(run, at, seen, tuple(part for part in due if part not in open), before, open)
+    since = _produced(run, [each for each in run.events if each[1].step == event.step and each[0] < at])
+    open = _open(since, before)
+    left = {*open, *(part for part in before if part[0] == "result"), *_beside(run, event, open)}
+    due = tuple(part for part in since if part not in left)
+    return ResponseView(run, at, tuple(but_for_empty(parts(event.messages))), due, before, open)
 
 
-def _open(due: Sequence[Part], before: Sequence[Part]) -> tuple[Part, ...]:
+def _open(since: Sequence[Part], before: Sequence[Part]) -> tuple[Part, ...]:
     """The calls that nobody has told the result of yet."""
-    told = {part[1] for part in (*before, *due) if part[0] == "result"}
-    return tuple(part for part in due if part[0] == "call" and part[1] not in told)
+    told = {part[1] for part in (*before, *since) if part[0] == "result"}
+    return tuple(part for part in since if part[0] == "call" and part[1] not in told)
+
+
+def _beside(run: RunView, event: RunReturned, open: Sequence[Part]) -> set[Part]:
+    """The results of calls beside those that wait: they may be told with these, when the run goes on."""
+    waiting = {part[1] for part in open}
+    replies = [view.reply.message for view in run.calls if view.reply and view.reply.step == event.step]
+    return {("result", call.id) for each in replies if waiting & {call.id for call in each.calls} for call in each.calls}
 
 
 def _produced(run: RunView, events: Sequence[tuple[int, object]]) -> tuple[Part, ...]:
@@ -140,10 +149,10 @@ def _last_reply(due: Sequence[Part]) -> list[Part]:
 
 
 def _stands_before(response: ResponseView) -> bool:
-    """Whether nothing that can only be from before stands behind what is due."""
+    """Whether no reply that can only be from before stands behind what is due."""
     first = next((place for place, part in enumerate(response.seen) if part in response.due), len(response.seen))
     only_before = set(response.before) - set(response.due)
-    return not any(part in only_before for part in response.seen[first:])
+    return not any(part in only_before and part[0] != "result" for part in response.seen[first:])
 
 
 def _tell(response: ResponseView, due: Sequence[Part], aspect: str, *, ok: bool) -> Finding:

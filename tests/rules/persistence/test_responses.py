@@ -67,6 +67,16 @@ def test_per_52_lets_a_call_wait_unseen():
     assert holds(waiting.returned("I pay"), "PER-52")
 
 
+@pytest.mark.parametrize(("first", "then"), [((SUNNY,), ()), ((), (SUNNY,)), ((), ())], ids=["at once", "later", "never"])
+def test_per_52_lets_what_ran_beside_a_waiting_call_be_told_with_it(first: tuple[Said, ...], then: tuple[Said, ...]):
+    asks, paid = Message(role="assistant", calls=(*ASKS.calls, *calls("c2", pay={}).calls)), results(c2="paid")
+    written = (
+        begun(kept(run("one"), Respond())).run("t").called("one").replied(asks).tool("c1").pending(id="c2", tool="pay", call="c2")
+    )
+    written.returned(asks, *first).answered(0).tool("c2", "pay", "paid").called("one", asks, SUNNY, paid).replied("1")
+    assert holds(written.returned(*then, paid, "1"), "PER-52")
+
+
 def test_per_52_asks_for_the_last_reply_alone_where_responses_are_not_complete():
     for returned, aspects in ((("1",), set()), ((ASKS, SUNNY), {"missing"}), ((ASKS, SUNNY, "1"), set())):
         written = answering(*returned)
