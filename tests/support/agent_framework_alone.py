@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Coroutine, Iterable
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -111,6 +112,10 @@ class Unmiddled(_Scripted, FunctionInvocationLayer[Any], ChatTelemetryLayer[Any]
     """A stack of the caller's own: the same without the layer that takes chat middleware."""
 
 
+class Unobserved(_Scripted, FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], _Leaf):
+    """The same without the layer of telemetry."""
+
+
 class Kept(HistoryProvider):
     """A history provider that notes what is loaded and appended."""
 
@@ -143,6 +148,26 @@ def weather() -> str:
 def pay() -> str:
     """A payment."""
     return "paid"
+
+
+class Waits:
+    """A tool named `waits`, in which a run is cancelled."""
+
+    def __init__(self) -> None:
+        self._running = asyncio.Event()
+        self.tool = tool(self._wait, name="waits", description="Wait.", approval_mode="never_require")
+
+    async def _wait(self) -> str:
+        self._running.set()
+        await asyncio.sleep(60)
+        return "late"
+
+    async def cancel(self, run: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.ensure_future(run)
+        await self._running.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
 
 
 def agent(service: BaseChatClient[Any], name: str = "a", **options: Any) -> Agent[Any]:

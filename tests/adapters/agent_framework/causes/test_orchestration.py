@@ -1,6 +1,7 @@
 """Why agent-framework deviates from the rules on orchestrations: each cause, shown with the framework alone."""
 
 import asyncio
+import inspect
 import json
 
 import pytest
@@ -8,11 +9,13 @@ import pytest
 pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is not installed")
 
 from agent_framework import (
+    AgentExecutor,
     AgentExecutorResponse,
     AgentResponse,
     AgentResponseUpdate,
     Executor,
     Message,
+    SubWorkflowRequestMessage,
     Workflow,
     WorkflowBuilder,
     WorkflowContext,
@@ -211,7 +214,7 @@ async def test_after_a_run_that_failed_messages_in_flight_stop_the_next_one():
     workflow = ConcurrentBuilder(participants=[talks("a", "1"), talks("b", RuntimeError("overloaded"))]).build()
     with pytest.raises(RuntimeError, match="overloaded"):
         await workflow.run("go")
-    with pytest.raises(RuntimeError, match="Cannot start a new run with 'message' while in-flight executor messages remain"):
+    with pytest.raises(RuntimeError, match=r"while in-flight executor messages remain .* there is no in-process recovery path"):
         await workflow.run("again")
 
 
@@ -281,6 +284,62 @@ async def test_what_an_executor_yields_is_an_output_although_another_one_waits()
     assert (await workflow.run(responses={"1": True})).get_outputs() == []
 
 
+async def test_a_streamed_handoff_emits_updates_alone():
+    a, b = per_call(Service(reply("", "handoff_to_b 1")), "a"), per_call(Service("2x"), "b")
+    events = [event async for event in handoff(a, b, ends_after=1).run("go", stream=True) if event.type == "output"]
+    assert {type(event.data) for event in events} == {AgentResponseUpdate}
+    assert [event.data.text for event in events if event.executor_id == "b"] == ["2", "x"]
+
+
+async def test_where_a_limit_ends_a_streamed_run_its_answer_is_an_update_too():
+    chat = GroupChatBuilder(participants=[talks("a")], orchestrator_agent=picks("a", "a", "a"), max_rounds=2).build()
+    limit = "The group chat has reached the maximum number of rounds."
+    events = [event async for event in chat.run("go", stream=True) if event.type == "output"]
+    assert [(type(event.data), event.data.text) for event in events] == [(AgentResponseUpdate, limit)]
+    magentic = MagenticBuilder(participants=[talks("a")], manager=Manager("a", resets=0)).build()
+    assert [text for _, _, text in await outputs(magentic, stream=True)] == [
+        "Workflow terminated due to reaching maximum reset count.…"
+    ]
+
+
+def test_the_words_that_reasons_quote_are_those_of_the_framework():
+    assert "Emits incremental output events" in (AgentExecutor.__doc__ or "")
+    assert "every per-agent response is the primary output" in " ".join(inspect.getsource(HandoffBuilder).split())
+    concurrent = inspect.getsource(inspect.getmodule(ConcurrentBuilder))
+    assert "one message per agent" in concurrent
+    assert "Callback-based aggregator (string result)" in concurrent
+
+
+async def test_intermediate_outputs_alone_leave_the_answer_of_an_aggregator_and_of_a_manager():
+    both = ConcurrentBuilder(participants=[talks("a", "1"), talks("b", "2")], **SHOWN).build()
+    assert ("output", "aggregator", "1 / 2") in await outputs(both)
+    chat = GroupChatBuilder(participants=[talks("a", "1")], orchestrator_agent=picks("a", None), **SHOWN).build()
+    assert [text for kind, _, text in await outputs(chat) if kind == "output"] == ["summary"]
+
+
+async def test_a_workflow_whose_stream_was_left_is_of_no_more_use_as_an_agent():
+    workflow = MagenticBuilder(participants=[talks("a", "1")], manager=Manager("a")).build()
+    async with workflow.as_agent(name="w").run("go", stream=True) as updates:
+        async for _ in updates:
+            break
+    with pytest.raises(AgentException, match="invalid state to restart"):
+        await workflow.as_agent(name="w").run("again")
+
+
+async def test_the_limit_of_resets_counts_as_reached_when_as_many_happened_as_are_allowed():
+    class Stalls(Manager):
+        async def create_progress_ledger(self, magentic_context):
+            ledger = await super().create_progress_ledger(magentic_context)
+            ledger.is_progress_being_made.answer = False
+            return ledger
+
+    service, manager = Service(), Stalls("a", "a", resets=1)
+    manager.max_stall_count = 0
+    texts = [text for _, _, text in await outputs(MagenticBuilder(participants=[agent(service, "a")], manager=manager).build())]
+    assert texts == ["Workflow terminated due to reaching maximum reset count."]
+    assert (service.asked, manager.names) == ([], ["a"])
+
+
 # --- what the answer is ---
 
 
@@ -314,6 +373,11 @@ async def test_the_rounds_of_a_group_chat_are_counted_over_all_of_its_runs():
     workflow = GroupChatBuilder(participants=[talks("a")], orchestrator_agent=manager, max_rounds=2).build()
     assert [text for _, _, text in await outputs(workflow)] == ["summary"]
     assert [text for _, _, text in await outputs(workflow, "again")] == ["The group chat has reached the maximum number of rounds."]
+
+
+async def test_of_a_child_that_is_concurrent_the_default_aggregator_keeps_the_last_response_alone():
+    child = ConcurrentBuilder(participants=[talks("a", "1"), talks("b", "2")]).build().as_agent(name="child")
+    assert [text for _, _, text in await outputs(ConcurrentBuilder(participants=[child, talks("c", "3")]).build())] == ["2 / 3"]
 
 
 # --- as an agent ---
@@ -395,6 +459,20 @@ async def test_a_call_that_waits_is_in_a_streamed_response_and_not_in_a_whole_on
     streamed = await wrapped().run("go", stream=True).get_final_response()
     assert said(whole.messages) == ["assistant: ?"]
     assert "pay()" in " ".join(said(streamed.messages))
+
+
+async def test_streamed_updates_that_bear_message_ids_stay_apart():
+    class Numbered(Service):
+        async def _updates(self, given):
+            id = f"m-{len(self.asked)}"
+            async for update in super()._updates(given):
+                update.message_id = id
+                yield update
+
+    a = agent(Numbered("five", "six"), "a")
+    chat = GroupChatBuilder(participants=[a], orchestrator_agent=picks("a", "a", None), **SHOWN).build()
+    streamed = await chat.as_agent(name="w").run("go", stream=True).get_final_response()
+    assert [message.text for message in streamed.messages] == ["five", "six", "summary"]
 
 
 # --- inside another workflow ---
@@ -484,11 +562,64 @@ async def test_by_default_the_request_of_a_child_goes_to_the_executors_of_the_pa
     assert (result.get_request_info_events(), result.get_final_state(), after.got) == ([], WorkflowRunState.IDLE, [])
 
 
+async def test_an_executor_of_the_parent_that_handles_it_is_called_with_the_request_of_a_child():
+    class Hears(Says):
+        @handler
+        async def asked(self, request: SubWorkflowRequestMessage, ctx: WorkflowContext) -> None:
+            self.got.append([type(request.source_event.data).__name__])
+
+    after = Hears("after")
+    child = SequentialBuilder(participants=[talks("a", reply("", "pay"), tools=[pay])]).build()
+    result = await nested(child, after).run(go())
+    assert (result.get_request_info_events(), len(after.got)) == ([], 1)
+
+
+async def test_where_the_request_of_a_child_is_to_be_propagated_it_is_asked():
+    child = SequentialBuilder(participants=[talks("a", reply("", "pay"), tools=[pay])]).build()
+    parent = WorkflowBuilder(start_executor=WorkflowExecutor(child, id="child", propagate_request=True)).build()
+    result = await parent.run(go())
+    assert (len(result.get_request_info_events()), result.get_final_state()) == (1, WorkflowRunState.IDLE_WITH_PENDING_REQUESTS)
+
+
 async def test_the_intermediate_outputs_of_a_child_are_events_of_the_parent_whatever_it_selected():
     after = Says("after", "the end")
     child = SequentialBuilder(participants=[talks("a", "1"), talks("b", "2")], output_from=["b"], **SHOWN).build()
     shown = await outputs(nested(child, after, output_from=[after]), go())
     assert ("intermediate", "child", "1") in shown
+
+
+async def test_a_child_sends_what_its_agents_said_in_earlier_runs_again_whoever_runs_it():
+    service = Service("1", "2", "3")
+    child = SequentialBuilder(participants=[agent(service, "a")]).build()
+    first = nested(child, Says("after"))
+    await first.run(go("one"))
+    await first.run(go("two"))
+    await nested(child, Says("another")).run(go("three"))
+    assert service.asked[1].messages == ["user: one", "assistant: 1", "user: two"]
+    assert service.asked[2].messages == ["user: one", "assistant: 1", "user: two", "assistant: 2", "user: three"]
+
+
+async def test_so_does_a_child_that_takes_part_as_an_agent():
+    service = Service("1", "2")
+    child = SequentialBuilder(participants=[agent(service, "a")]).build()
+    for name, text in (("w", "one"), ("x", "two")):
+        await SequentialBuilder(participants=[child.as_agent(name=name)]).build().run(text)
+    assert service.asked[1].messages == ["user: one", "assistant: 1", "user: two"]
+
+
+async def test_a_child_of_two_parents_refuses_a_run_beside_another_one():
+    child = SequentialBuilder(participants=[talks("a")]).build().as_agent(name="child")
+    parents = [SequentialBuilder(participants=[child]).build() for _ in range(2)]
+    answered, refused = await asyncio.gather(*(parent.run("go") for parent in parents), return_exceptions=True)
+    assert not isinstance(answered, BaseException)
+    assert isinstance(refused, AgentException)
+    assert "invalid state to restart" in str(refused)
+
+
+async def test_magentic_refuses_an_input_of_several_messages_that_a_parent_hands_it_over_too():
+    child = MagenticBuilder(participants=[talks("a")], manager=Manager("a")).build().as_agent(name="child")
+    with pytest.raises(ValueError, match="single task message"):
+        await SequentialBuilder(participants=[child]).build().run([Message("user", ["one"]), Message("user", ["two"])])
 
 
 # --- threads ---
@@ -569,3 +700,11 @@ async def test_in_a_handoff_tool_traffic_that_a_request_had_from_the_session_is_
     _, has, next_one = first.asked
     assert "assistant: handoff_to_c()" in has.messages
     assert "assistant: handoff_to_c()" not in next_one.messages
+
+
+async def test_runs_without_a_session_hear_each_other():
+    service = Service("1", "2")
+    wrapped = SequentialBuilder(participants=[agent(service, "a")]).build().as_agent(name="w")
+    await wrapped.run("one")
+    await wrapped.run("two")
+    assert service.asked[1].messages == ["user: one", "assistant: 1", "user: two"]

@@ -4,9 +4,32 @@ import pytest
 
 pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is not installed")
 
-from agent_framework import ContextProvider, Message, MiddlewareTermination, chat_middleware, function_middleware, tool
+from agent_framework import (
+    Agent,
+    ContextProvider,
+    Message,
+    MiddlewareTermination,
+    RawAgent,
+    chat_middleware,
+    function_middleware,
+    tool,
+)
 from agent_framework.exceptions import ChatClientInvalidResponseException
-from agent_framework_alone import Keeping, Kept, Service, Unmiddled, agent, approvals, pay, per_call, reply, said, weather
+from agent_framework_alone import (
+    Keeping,
+    Kept,
+    Service,
+    Unmiddled,
+    Unobserved,
+    Waits,
+    agent,
+    approvals,
+    pay,
+    per_call,
+    reply,
+    said,
+    weather,
+)
 
 STORE = {"store": True}
 BOTH = pytest.mark.parametrize("make", [agent, per_call], ids=["per run", "per service call"])
@@ -54,6 +77,13 @@ async def test_where_a_reply_has_no_id_the_turn_is_sent_again_and_appended_again
     ]
 
 
+async def test_it_is_the_same_on_a_service_that_is_asked_to_store():
+    history = Kept()
+    a = per_call(Service(reply("", "weather"), reply("1", id="c-1")), context_providers=[history], tools=[weather])
+    await a.run("one", session=a.create_session(), options=STORE)
+    assert history.said.count("user: one") == history.said.count("assistant: weather()") == 2
+
+
 @tool(approval_mode="never_require")
 def broken() -> str:
     """A tool that fails."""
@@ -67,7 +97,8 @@ async def test_it_is_the_same_where_the_tool_fails():
     assert history.said.count("user: one") == history.said.count("assistant: broken()") == 2
 
 
-async def test_after_three_rounds_of_failing_tools_the_next_call_forbids_tools():
+@pytest.mark.parametrize("limit", [None, 2])
+async def test_after_three_rounds_of_failing_tools_or_what_the_limit_says_the_next_call_forbids_tools(limit):
     choices = []
 
     @chat_middleware
@@ -75,9 +106,11 @@ async def test_after_three_rounds_of_failing_tools_the_next_call_forbids_tools()
         choices.append(context.options.get("tool_choice"))
         await call_next()
 
-    service = Service(*(reply("", "broken") for _ in range(3)))
+    service = Service(*(reply("", "broken") for _ in range(limit or 3)))
+    if limit:
+        service.function_invocation_configuration["max_consecutive_errors_per_request"] = limit
     await agent(service, tools=[broken], middleware=[watches]).run("one")
-    assert [choice == "none" for choice in choices] == [False, False, False, True]
+    assert [choice == "none" for choice in choices] == [False] * (limit or 3) + [True]
 
 
 async def test_a_copy_beside_the_service_keeps_a_last_result_and_takes_it_again_when_it_is_supplied():
@@ -309,3 +342,72 @@ async def test_what_is_injected_stands_between_a_call_and_its_result_where_a_run
     await a.run(approvals(asked), session=session)
     sent = [message.replace(" ?", "") for message in service.asked[1].messages]
     assert sent == ["user: one", "assistant: pay()", "user: remember", "tool: = paid"]
+
+
+async def test_a_warning_says_that_loading_is_skipped_on_a_client_that_stores_by_default(caplog):
+    a = per_call(Keeping("1"), context_providers=[Kept()])
+    await a.run("one", session=a.create_session())
+    assert "skipping local history load" in caplog.text
+
+
+async def test_a_service_that_keeps_the_conversation_is_sent_every_earlier_turn_and_load_messages_alone_decides():
+    sent = []
+    for loads in (True, False):
+        service, history = Service(*(reply(str(number), id=f"c-{number}") for number in (1, 2, 3))), Kept()
+        history.load_messages = loads
+        a = agent(service, context_providers=[history])
+        session = a.create_session()
+        for text in ("one", "two", "three"):
+            await a.run(text, session=session, options=STORE)
+        sent.append(service.asked[2])
+    assert sent == [
+        (["user: one", "assistant: 1", "user: two", "assistant: 2", "user: three"], True, "c-2"),
+        (["user: three"], True, "c-2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("each_call", "kind", "service", "stored"),
+    [
+        (False, Agent, Unobserved, True),
+        (False, RawAgent, Service, False),
+        (True, RawAgent, Service, True),
+        (True, RawAgent, Unobserved, False),
+    ],
+    ids=["per run, the agent's", "per run, the client's alone", "per service call, the client's", "per service call, none"],
+)
+async def test_it_is_telemetry_that_stores_what_came_of_a_stream_that_was_left(each_call, kind, service, stored):
+    history = Kept()
+    a = kind(service("answer"), name="a", context_providers=[history], require_per_service_call_history_persistence=each_call)
+    await leave(a.run("one", session=a.create_session(), stream=True), after=1)
+    assert history.said == (["user: one", "assistant: ans"] if stored else [])
+
+
+async def test_the_provider_that_the_framework_adds_by_itself_goes_on_storing_beside_the_id():
+    a = agent(Service(reply("1", id="c-1"), reply("2", id="c-2")))
+    session = a.create_session()
+    await a.run("one", session=session)
+    await a.run("two", session=session)
+    assert session.service_session_id == "c-2"
+    assert said(session.state["in_memory"]["messages"]) == ["user: one", "assistant: 1", "user: two", "assistant: 2"]
+
+
+async def test_after_the_run_that_raised_it_is_warned_of_in_the_next(caplog):
+    a = per_call(Service(reply("1", id="c-1"), reply("2", id="c-2")))
+    with pytest.raises(ChatClientInvalidResponseException):
+        await a.run("one", session=a.create_session())
+    caplog.clear()
+    await a.run("two", session=a.create_session(), options=STORE)
+    assert "HistoryProvider 'in_memory' has load_messages=True" in caplog.text
+
+
+async def test_a_call_that_a_cancelled_run_left_is_sent_without_a_result_by_every_later_run():
+    waits = Waits()
+    service = Service(reply("", "waits"), "2")
+    a = per_call(service, context_providers=[Kept()], tools=[waits.tool])
+    session = a.create_session()
+    await waits.cancel(a.run("one", session=session))
+    await a.run("two", session=session)
+    await a.run("three", session=session)
+    left = ["user: one", "assistant: waits()", "user: two"]
+    assert [asked.messages for asked in service.asked[1:]] == [left, [*left, "assistant: 2", "user: three"]]

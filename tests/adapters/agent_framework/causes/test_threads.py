@@ -4,9 +4,17 @@ import pytest
 
 pytest.importorskip("agent_framework", reason="the extra 'agent-framework' is not installed")
 
-from agent_framework import AgentSession, ContextProvider, InMemoryHistoryProvider, Message, TruncationStrategy
+from agent_framework import (
+    AgentSession,
+    BaseAgent,
+    ChatResponse,
+    ContextProvider,
+    InMemoryHistoryProvider,
+    Message,
+    TruncationStrategy,
+)
 from agent_framework.exceptions import AgentInvalidRequestException
-from agent_framework_alone import Keeping, Service, agent, approvals, pay, per_call, reply, said, weather
+from agent_framework_alone import Keeping, Service, Waits, agent, approvals, pay, per_call, reply, said, weather
 
 STORE, LOCAL = {"store": True}, {"store": False}
 
@@ -327,3 +335,112 @@ async def test_other_objects_in_the_state_of_a_session_are_left_as_they_are():
     session.state["memory"] = {"seen": {"Oslo"}}
     with pytest.warns(RuntimeWarning, match="leaving it unchanged"):
         assert session.to_dict()["state"]["memory"]["seen"] == {"Oslo"}
+
+
+async def test_equal_turns_whose_messages_have_ids_are_told_apart():
+    def numbered(role, text, id):
+        return Message(role, [text], message_id=id)
+
+    service = Service(*(ChatResponse(messages=[numbered("assistant", "yes", id)]) for id in ("m-2", "m-4")), "3")
+    a = agent(service)
+    session = a.create_session()
+    for message in (numbered("user", "one", "m-1"), numbered("user", "one", "m-3"), numbered("user", "two", "m-5")):
+        await a.run(message, session=session)
+    assert service.asked[2].messages == ["user: one", "assistant: yes", "user: one", "assistant: yes", "user: two"]
+
+
+def test_what_a_session_is_depends_on_the_service_by_the_words_of_the_framework():
+    assert "depends on the service used" in " ".join((BaseAgent.create_session.__doc__ or "").split())
+
+
+async def test_a_session_that_an_id_made_hosted_is_not_stored_by_runs_that_do_not_ask_and_no_local_history_has_the_turn():
+    service = Service()
+    a = agent(service)
+    session = a.get_session("c-1")
+    await a.run("one", session=session)
+    assert service.asked == [(["user: one"], None, "c-1")]
+    assert kept(session) == []
+
+
+async def test_what_truncation_drops_of_the_input_is_kept_nowhere_on_a_hosted_session():
+    service = Service(reply("1", id="c-1"))
+    a = agent(service, compaction_strategy=TruncationStrategy(max_n=1, compact_to=1))
+    session = a.create_session()
+    await a.run(["one", "two"], session=session, options=STORE)
+    assert (service.asked, kept(session)) == ([(["user: two"], True, None)], [])
+
+
+@pytest.mark.parametrize("replies", [["1"], [reply("1", id="c-1"), "2", reply("3", id="c-3")]], ids=["no id", "an id before"])
+async def test_nobody_is_told_where_a_reply_has_no_id_although_the_service_is_to_store(replies, caplog, recwarn):
+    a = agent(Service(*replies))
+    session = a.create_session()
+    for _ in replies:
+        await a.run("one", session=session, options=STORE)
+    assert ([record for record in caplog.records if record.levelname == "WARNING"], list(recwarn)) == ([], [])
+
+
+async def test_nobody_is_told_where_the_option_conversation_id_wins(caplog, recwarn):
+    a = agent(Service(reply("1", id="c-1")))
+    session = a.create_session()
+    await a.run("one", session=session, options=STORE)
+    await a.run("two", session=session, options={"store": True, "conversation_id": "other-1"})
+    assert ([record for record in caplog.records if record.levelname == "WARNING"], list(recwarn)) == ([], [])
+
+
+async def test_per_service_call_a_client_that_stores_by_default_is_not_sent_the_history_of_a_local_session():
+    service = Keeping("1", reply("2", id="c-1"))
+    a = per_call(service)
+    session = a.create_session()
+    await a.run("one", session=session, options=LOCAL)
+    await a.run("two", session=session)
+    assert kept(session)[:2] == ["user: one", "assistant: 1"]
+    assert service.asked[1] == (["user: two"], None, None)
+
+
+@pytest.mark.parametrize("options", [STORE, {**STORE, "conversation_id": "other"}], ids=["store", "conversation_id"])
+async def test_a_session_that_an_option_made_hosted_goes_on_storing_locally(options):
+    service = Service("1", reply("2", id="c-1"), reply("3", id="c-2"))
+    a = agent(service)
+    session = a.create_session()
+    await a.run("one", session=session)
+    await a.run("two", session=session, options=options)
+    await a.run("three", session=session, options=STORE)
+    assert session.service_session_id == "c-2"
+    assert kept(session) == ["user: one", "assistant: 1", "user: two", "assistant: 2", "user: three", "assistant: 3"]
+
+
+@pytest.mark.parametrize("before", [[], ["0"]], ids=["first run", "local session"])
+async def test_a_run_that_is_cancelled_has_written_the_id_of_its_first_reply_to_the_session(before):
+    waits = Waits()
+    a = agent(Service(*before, reply("", "waits", id="c-1")), tools=[waits.tool])
+    session = a.create_session()
+    for _ in before:
+        await a.run("zero", session=session)
+    assert session.service_session_id is None
+    await waits.cancel(a.run("one", session=session))
+    assert session.service_session_id == "c-1"
+
+
+async def test_a_context_provider_is_told_of_a_run_that_succeeds_and_not_of_one_that_is_cancelled():
+    waits = Waits()
+    provider = Told("memory")
+    a = agent(Service("1", reply("", "waits")), context_providers=[provider], tools=[waits.tool])
+    session = a.create_session()
+    await a.run("one", session=session)
+    await waits.cancel(a.run("two", session=session))
+    assert provider.runs == 1
+
+
+def test_a_context_provider_has_no_other_hook():
+    own = vars(ContextProvider).items()
+    assert {name for name, value in own if callable(value) and not name.startswith("_")} == {"before_run", "after_run"}
+
+
+async def test_the_messages_on_a_session_are_those_of_the_caller_and_of_the_response():
+    a = agent(Service("1"))
+    session, mine = a.create_session(), Message("user", ["one"])
+    response = await a.run([mine], session=session)
+    first, second = session.state["in_memory"]["messages"]
+    assert first.contents[0] is mine.contents[0]
+    assert second.contents[0] is response.messages[0].contents[0]
+    assert (first is mine, second is response.messages[0]) == (True, True)

@@ -353,3 +353,33 @@ async def test_store_on_a_session_with_per_service_call_persistence_leaves_its_h
     assert wire.asked[1] == (["user: two"], True, None)
     with pytest.raises(AgentInvalidRequestException, match="existing service-managed conversation"):
         await a.run("three", session=session)
+
+
+async def test_a_run_that_fails_after_its_first_reply_leaves_a_local_session_hosted_under_the_id_of_that_reply():
+    a = agent(Wire([says("1")], [calls("weather")], 500).client(), tools=[weather])
+    session = a.create_session()
+    await a.run("one", session=session, options=LOCAL)
+    assert (kept(session), session.service_session_id) == (["user: one", "assistant: 1"], None)
+    with pytest.raises(ChatClientException):
+        await a.run("two", session=session)
+    assert session.service_session_id == "resp_2"
+
+
+async def test_a_call_of_the_local_history_is_sent_where_the_option_store_makes_the_session_hosted():
+    wire = Wire([calls("weather")])
+    a = agent(wire.client(), tools=[weather])
+    session = a.create_session()
+    await a.run("one", session=session, options=LOCAL)
+    await a.run("two", session=session, options=STORE)
+    assert wire.asked[2] == (["user: one", "assistant: weather()", "tool: = sunny", "assistant: done", "user: two"], True, None)
+    assert session.service_session_id == "resp_3"
+
+
+async def test_a_call_of_the_local_history_is_left_out_where_the_session_becomes_hosted_by_a_conversation_id():
+    wire = Wire([calls("weather")])
+    a = agent(wire.client(), tools=[weather])
+    session = a.create_session()
+    await a.run("one", session=session, options=LOCAL)
+    await a.run("two", session=session, options={"store": True, "conversation_id": "resp_other"})
+    assert wire.asked[2] == (["user: one", "tool: = sunny", "assistant: done", "user: two"], True, "resp_other")
+    assert session.service_session_id == "resp_3"
