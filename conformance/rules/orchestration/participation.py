@@ -1,4 +1,4 @@
-"""Orchestration, participation: everyone who is due is asked (ORC-39)."""
+"""Orchestration, participation: everyone who is due is asked, and hears what there is to hear (ORC-39, ORC-41)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from itertools import groupby
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration import failures, workflow_run
+from conformance.rules.orchestration.due import Texts, calls_before, calls_in, due, place_of, says_what_is_due
 from conformance.rules.orchestration.expected import course_of, ended_by, spells
+from conformance.rules.orchestration.hearing import Hearing, heard, hearing, in_its_own_mouth, said_elsewhere
+from conformance.rules.orchestration.limits import limited
 from conformance.rules.orchestration.structure import MANAGED, children, inside
 from conformance.rules.orchestration.workflow_run import WorkflowRun
+from conformance.rules.parts import within
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.wording import quoted
 from conformance.scenario.scenario import agents_in
@@ -75,9 +79,9 @@ succeeded, faulty = of_the_run(workflow_run.succeeded), of_the_run(failures.faul
 
 
 @condition
-def shares_agents(execution: ExecutionView, casting: Casting) -> bool:
+def shares_agents(execution: ExecutionView, each: WorkflowRun) -> bool:
     """An agent takes part in the run in two places: nobody can tell in which it was asked."""
-    held = inside(execution.scenario, casting.each.spec.workflow)
+    held = inside(execution.scenario, each.spec.workflow)
     members = Counter(name for workflow in held for name in dict.fromkeys(workflow.participants))
     return max(members.values(), default=0) > 1
 
@@ -102,7 +106,30 @@ def child_that_may_fail(execution: ExecutionView, casting: Casting) -> bool:
     return child and execution.policies.failing_participant != "fails" and failures.faulty(execution, casting.each)
 
 
-UNSURE = (shares_agents, managers_share_a_script)
+def of_its_run(asked: Condition[WorkflowRun]) -> Condition[Hearing]:
+    """The same condition, asked of a request's run."""
+    return asked.of(lambda it: it.each)
+
+
+@condition
+def due_is_declared(execution: ExecutionView, it: Hearing) -> bool:
+    """It is said what the participant is due: by the pattern of its workflow, or by what is declared of it."""
+    where = place_of(execution.scenario, it.each.spec.workflow, it.agent)
+    return all(says_what_is_due(execution.policies, workflow) for workflow, _ in where)
+
+
+@condition
+def a_childs_answer_is_open(execution: ExecutionView, it: Hearing) -> bool:
+    """What a child answers is open, or when: something fails, a limit ends it, its author wrote it, or it is asked again or unseen."""
+    each = it.each
+    held = [workflow for workflow in inside(execution.scenario, each.spec.workflow) if workflow != each.workflow]
+    picked = [name for name, count in Counter(each.spec.manager.picks).items() if count > 1]
+    again = any(name in execution.scenario.workflows for name in picked)
+    written = any(workflow.pattern == "custom" for workflow in held)
+    return bool(held) and (again or written or failures.faulty(execution, each) or limited(execution, each))
+
+
+UNSURE = (of_the_run(shares_agents), managers_share_a_script)
 """Where nobody can tell who was asked for whom."""
 
 
@@ -188,3 +215,76 @@ def everyone_who_is_due_is_asked(execution: ExecutionView, casting: Casting) -> 
     workflow is asked where its agents are.
     """
     yield _in_order(execution, casting)
+
+
+# --- what they hear ---
+
+
+@clause(
+    each=hearing,
+    when=[due_is_declared],
+    leaves_alone=[of_its_run(shares_agents), a_childs_answer_is_open],
+)
+def _all_that_is_due(execution: ExecutionView, it: Hearing) -> Iterator[Finding]:
+    """What is due is heard, all of it, once and in order; and the participant's own earlier calls."""
+    got, said = heard(execution, it), it.turn.said(before=it.call.at)
+    forms = [[*form, *said] for form in due(execution, it.each, it.turn)]
+    known = said_elsewhere(execution, it)
+    how = min((_how_heard_otherwise(got, form, known) for form in forms), key=bool)
+    lost = [id for id in calls_before(execution, it.each, it.turn) if not _calls(it)[id]]
+    yield finding(
+        not how and not lost,
+        it.call.at,
+        how or "calls",
+        expected=f"a request to {it.agent} with {quoted(forms[0])}, and with its earlier calls",
+        got=f"{quoted(got)}, without the calls {quoted(lost)}",
+        also=[it.turn.at],
+    )
+
+
+@rule(
+    "ORC-41",
+    needs=["workflows"],
+    each=hearing,
+    also=[_all_that_is_due],
+    aspects=["nothing", "own words", "calls", "missing", "not due", "twice", "order"],
+    edition=2,
+)
+def participants_hear_what_is_due(execution: ExecutionView, it: Hearing) -> Iterator[Finding]:
+    """What a participant is sent is the input and every earlier response that it is due, each once and in order.
+
+    Whatever role, name or frame they are given. Due is, in a group chat, every earlier response of the run; in a sequence these or
+    the last one alone, as declared; in a concurrent run none. A request is never empty, what others said never stands there as the
+    participant's own words, and each call that stands there has one result: its own ones of this turn all do.
+    """
+    nothing = not execution.spoken(it.call.request.messages, execution.scenario.agents[it.agent])
+    mistaken, wrong = in_its_own_mouth(execution, it), _unpaired(execution, it)
+    yield finding(
+        not nothing and not mistaken and not wrong,
+        it.call.at,
+        "nothing" if nothing else "own words" if mistaken else "calls",
+        expected="a request that holds something, what others said as theirs, and each call with one result",
+        got=f"to {it.agent}: {len(it.call.request.messages)} messages; as its own {quoted(mistaken)}; not in pairs {quoted(wrong)}",
+        also=[it.turn.at],
+    )
+
+
+def _how_heard_otherwise(got: Texts, form: Texts, known: Counter[str]) -> str:
+    """The aspect in which what is heard is not what is due; "" where it is. known: of other runs, which may be remembered."""
+    if Counter(form) - Counter(got):
+        return "missing"
+    if extra := Counter(got) - Counter(form) - known:
+        return "twice" if set(extra) <= set(form) else "not due"
+    return "" if within([(text,) for text in form], [(text,) for text in got]) else "order"
+
+
+def _calls(it: Hearing) -> Counter[str]:
+    return Counter(call.id for message in it.messages for call in message.calls)
+
+
+def _unpaired(execution: ExecutionView, it: Hearing) -> list[str]:
+    """The calls of the run that do not stand once in a request, with one result: of the turn's own every one does."""
+    calls, results = _calls(it), Counter(result.id for message in it.messages for result in message.results)
+    own = set(calls_in([view for view in it.turn.calls if view.at < it.call.at]))
+    once = [call.id for _, _, call in it.each.run.asked_for if execution.asked_for[call.id] == 1]
+    return [id for id in once if not calls[id] == results[id] <= 1 or (id in own and not calls[id])]
