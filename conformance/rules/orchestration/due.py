@@ -5,13 +5,14 @@ Who takes part where, and what is shared with whom, is the scenario's; what was 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from operator import itemgetter
 
 from conformance.rules.execution_view import ExecutionView
-from conformance.rules.orchestration.expected import is_handoff, orders
-from conformance.rules.orchestration.structure import MANAGED
+from conformance.rules.orchestration.expected import completions, is_handoff, orders
+from conformance.rules.orchestration.structure import children
 from conformance.rules.orchestration.workflow_run import WorkflowRun
 from conformance.rules.run_view import CallView
 from conformance.scenario.scenario import Scenario, agents_beneath, agents_in
@@ -109,27 +110,51 @@ def _earlier(execution: ExecutionView, each: WorkflowRun, workflow: WorkflowSpec
     """The responses in a workflow that began before a turn of a participant, each in every form that it may have."""
     before = [other for other in turns(execution, each) if other.at < turn.at]
     found = [(other.at, [other.said()]) for other in before if other.agent in workflow.participants]
-    for name in workflow.participants:
-        if name in execution.scenario.workflows and name != member:
-            members = agents_in(execution.scenario, name)
-            found += [(other.at, _answers(execution, each, name)) for other in before if other.agent in members][:1]
-    return [forms for _, forms in sorted(found, key=lambda one: one[0])]
+    for child in children(execution.scenario, workflow):
+        begun = [other.at for other in before if child != member and other.agent in agents_in(execution.scenario, child)]
+        found += [(at, _answers(execution, each, child)) for at in begun[:1]]
+    return [forms for _, forms in sorted(found, key=itemgetter(0))]
+
+
+def silent_before(execution: ExecutionView, each: WorkflowRun, turn: Turn) -> bool:
+    """Whether a child in which nobody is asked may have answered before a turn."""
+    spoke = {other.agent for other in turns(execution, each)}
+    return any(
+        name in execution.scenario.workflows and not spoke & set(agents_in(execution.scenario, name))
+        for workflow, member in place_of(execution.scenario, each.spec.workflow, turn.agent)
+        for name in _perhaps_before(workflow, member)
+    )
+
+
+def _perhaps_before(workflow: WorkflowSpec, member: str) -> Sequence[str]:
+    if workflow.pattern == "sequential":
+        return workflow.participants[: workflow.participants.index(member)]
+    return () if workflow.pattern == "concurrent" else workflow.participants
 
 
 def _answers(execution: ExecutionView, each: WorkflowRun, name: str) -> list[Texts]:
     """The response of a participant in a run, in every form that it may have: combined ones come in one of the stable orders."""
-    if name not in execution.scenario.workflows:
+    workflow = execution.scenario.workflows.get(name)
+    if workflow is None:
         return [_said_by(execution, each, [name])]
-    child = execution.scenario.workflows[name]
-    if child.pattern == "handoff":
-        return [_said_by(execution, each, child.participants)]
-    if child.pattern in MANAGED:
-        return [[each.spec.manager.answer]]
-    if child.pattern == "sequential":
-        return _answers(execution, each, child.participants[-1])
-    if child.aggregates is not None:
-        return [[child.aggregates]]
-    return [form for order in orders(child) for form in _joined([_answers(execution, each, inner) for inner in order])]
+    match workflow.pattern:
+        case "sequential":
+            return _answers(execution, each, workflow.participants[-1])
+        case "handoff":
+            return [_said_by(execution, each, workflow.participants)]
+        case "group_chat" | "magentic":
+            return [[each.spec.manager.answer]]
+        case "custom":
+            return [completions(workflow)]
+        case "concurrent":
+            return _combined(execution, each, workflow)
+
+
+def _combined(execution: ExecutionView, each: WorkflowRun, workflow: WorkflowSpec) -> list[Texts]:
+    """The answer of a concurrent workflow: its aggregator's, or everybody's."""
+    if workflow.aggregates is not None:
+        return [[workflow.aggregates]]
+    return [form for order in orders(workflow) for form in _joined([_answers(execution, each, name) for name in order])]
 
 
 def _said_by(execution: ExecutionView, each: WorkflowRun, names: Sequence[str]) -> Texts:
@@ -148,7 +173,7 @@ def calls_before(execution: ExecutionView, each: WorkflowRun, turn: Turn) -> Ite
             yield from calls_in(other.calls)
 
 
-def calls_in(views: Sequence[CallView]) -> Iterator[str]:
+def calls_in(views: Iterable[CallView]) -> Iterator[str]:
     """The ids of the calls that some replies ask for."""
     for view in views:
         yield from (call.id for call in (view.reply.message.calls if view.reply is not None else ()))

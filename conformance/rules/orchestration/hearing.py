@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from conformance.rules.condition import selection
@@ -47,7 +46,7 @@ def hearing(execution: ExecutionView) -> Iterator[Hearing]:
 def heard(execution: ExecutionView, it: Hearing) -> list[str]:
     """The texts of the run that are heard, in order: whole messages, and where a message is none, those that stand in it."""
     here = {text for text in told(execution, it.each.run) if text}
-    whole = here | _of_other_runs(execution, it).keys() | _added(execution, it)
+    whole = here | said_elsewhere(execution, it) | _added(execution, it)
     found: list[str] = []
     for message in it.messages:
         if message.text not in whole:
@@ -63,14 +62,10 @@ def _framed(text: str, known: Collection[str]) -> list[str]:
     return re.findall(rf"(?<!\w)(?:{words})(?!\w)", text) if known else []
 
 
-def said_elsewhere(execution: ExecutionView, it: Hearing) -> Counter[str]:
-    """How often each text was said in other runs of workflows: a participant may remember them."""
-    return _of_other_runs(execution, it)
-
-
-def _of_other_runs(execution: ExecutionView, it: Hearing) -> Counter[str]:
-    others = [told(execution, run) for run, _ in execution.workflow_runs() if run.number != it.each.run.number]
-    return sum(others, Counter[str]())
+def said_elsewhere(execution: ExecutionView, it: Hearing) -> set[str]:
+    """The texts of other runs of workflows: a participant may remember them, however often."""
+    others = (run for run, _ in execution.workflow_runs() if run.number != it.each.run.number)
+    return {text for run in others for text in told(execution, run)}
 
 
 def _added(execution: ExecutionView, it: Hearing) -> set[str]:
@@ -80,10 +75,13 @@ def _added(execution: ExecutionView, it: Hearing) -> set[str]:
 
 def in_its_own_mouth(execution: ExecutionView, it: Hearing) -> list[str]:
     """The texts and calls of others that stand in a request as if the participant had said them: with its name, or with none."""
-    replies = [reply for _, reply in execution.of(ServiceReplied) if reply.agent == it.agent]
-    own = {reply.message.text for reply in replies} | {call.id for reply in replies for call in reply.message.calls}
-    others = {text for text in told(execution, it.each.run) if text and text not in it.each.spec.say}
-    others |= {call.id for _, agent, call in it.each.run.asked_for if agent != it.agent}
+    replies = [reply.message for _, reply in execution.of(ServiceReplied) if reply.agent == it.agent]
+    others = set(told(execution, it.each.run)) | {call.id for _, _, call in it.each.run.asked_for}
+    others -= {"", *it.each.spec.say, *_said(replies)}
     mine = [message for message in it.messages if message.role == "assistant" and message.author in (None, it.agent)]
-    said = [each for message in mine for each in (message.text, *(call.id for call in message.calls))]
-    return [each for each in said if each in others and each not in own]
+    return [each for each in _said(mine) if each in others]
+
+
+def _said(messages: Iterable[Message]) -> list[str]:
+    """The texts of messages and the ids of their calls."""
+    return [each for message in messages for each in (message.text, *(call.id for call in message.calls))]

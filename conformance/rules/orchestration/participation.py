@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration import failures, workflow_run
-from conformance.rules.orchestration.due import Texts, calls_before, calls_in, due, place_of, says_what_is_due
+from conformance.rules.orchestration.due import Texts, calls_before, calls_in, due, place_of, says_what_is_due, silent_before
 from conformance.rules.orchestration.expected import course_of, ended_by, spells
 from conformance.rules.orchestration.hearing import Hearing, heard, hearing, in_its_own_mouth, said_elsewhere
 from conformance.rules.orchestration.limits import limited
@@ -119,14 +119,29 @@ def due_is_declared(execution: ExecutionView, it: Hearing) -> bool:
 
 
 @condition
-def a_childs_answer_is_open(execution: ExecutionView, it: Hearing) -> bool:
-    """What a child answers is open, or when: something fails, a limit ends it, its author wrote it, or it is asked again or unseen."""
-    each = it.each
-    held = [workflow for workflow in inside(execution.scenario, each.spec.workflow) if workflow != each.workflow]
-    picked = [name for name, count in Counter(each.spec.manager.picks).items() if count > 1]
-    again = any(name in execution.scenario.workflows for name in picked)
-    written = any(workflow.pattern == "custom" for workflow in held)
-    return bool(held) and (again or written or failures.faulty(execution, each) or limited(execution, each))
+def child_left_out(execution: ExecutionView, it: Hearing) -> bool:
+    """Something in the run fails, and a concurrent child may answer without it."""
+    nested = workflow_run.nests(execution, it.each)
+    return nested and execution.policies.failing_participant != "fails" and failures.faulty(execution, it.each)
+
+
+@condition
+def child_with_a_limit(execution: ExecutionView, it: Hearing) -> bool:
+    """A limit ends a child, or may: what it answers then is not said."""
+    return workflow_run.nests(execution, it.each) and limited(execution, it.each)
+
+
+@condition
+def child_picked_again(execution: ExecutionView, it: Hearing) -> bool:
+    """A manager picks a child several times: nobody can tell which of its answers is which."""
+    picks = Counter(it.each.spec.manager.picks)
+    return any(picks[name] > 1 for name in execution.scenario.workflows)
+
+
+@condition
+def silent_child(execution: ExecutionView, it: Hearing) -> bool:
+    """Nobody is asked in a child that may have answered before: nobody can tell when."""
+    return silent_before(execution, it.each, it.turn)
 
 
 UNSURE = (of_the_run(shares_agents), managers_share_a_script)
@@ -223,7 +238,14 @@ def everyone_who_is_due_is_asked(execution: ExecutionView, casting: Casting) -> 
 @clause(
     each=hearing,
     when=[due_is_declared],
-    leaves_alone=[of_its_run(shares_agents), a_childs_answer_is_open],
+    leaves_alone=[
+        of_its_run(shares_agents),
+        of_its_run(workflow_run.left_to_author),
+        child_left_out,
+        child_with_a_limit,
+        child_picked_again,
+        silent_child,
+    ],
 )
 def _all_that_is_due(execution: ExecutionView, it: Hearing) -> Iterator[Finding]:
     """What is due is heard, all of it, once and in order; and the participant's own earlier calls."""
@@ -269,11 +291,11 @@ def participants_hear_what_is_due(execution: ExecutionView, it: Hearing) -> Iter
     )
 
 
-def _how_heard_otherwise(got: Texts, form: Texts, known: Counter[str]) -> str:
+def _how_heard_otherwise(got: Texts, form: Texts, known: Collection[str]) -> str:
     """The aspect in which what is heard is not what is due; "" where it is. known: of other runs, which may be remembered."""
     if Counter(form) - Counter(got):
         return "missing"
-    if extra := Counter(got) - Counter(form) - known:
+    if extra := [text for text in Counter(got) - Counter(form) if text not in known]:
         return "twice" if set(extra) <= set(form) else "not due"
     return "" if within([(text,) for text in form], [(text,) for text in got]) else "order"
 
@@ -285,6 +307,7 @@ def _calls(it: Hearing) -> Counter[str]:
 def _unpaired(execution: ExecutionView, it: Hearing) -> list[str]:
     """The calls of the run that do not stand once in a request, with one result: of the turn's own every one does."""
     calls, results = _calls(it), Counter(result.id for message in it.messages for result in message.results)
-    own = set(calls_in([view for view in it.turn.calls if view.at < it.call.at]))
+    own = Counter(calls_in(view for view in it.turn.calls if view.at < it.call.at))
+    # ids may come back in another run, which a participant may remember
     once = [call.id for _, _, call in it.each.run.asked_for if execution.asked_for[call.id] == 1]
-    return [id for id in once if not calls[id] == results[id] <= 1 or (id in own and not calls[id])]
+    return [id for id in once if calls[id] != results[id] or not own[id] <= calls[id] <= 1]
