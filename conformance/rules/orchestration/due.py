@@ -110,8 +110,8 @@ def _earlier(execution: ExecutionView, each: WorkflowRun, workflow: WorkflowSpec
     """The responses in a workflow that began before a turn of a participant, each in every form that it may have."""
     before = [other for other in turns(execution, each) if other.at < turn.at]
     found = [(other.at, [other.said()]) for other in before if other.agent in workflow.participants]
-    for child in children(execution.scenario, workflow):
-        begun = [other.at for other in before if child != member and other.agent in agents_in(execution.scenario, child)]
+    for child in set(children(execution.scenario, workflow)) - {member}:
+        begun = [other.at for other in before if other.agent in agents_in(execution.scenario, child)]
         found += [(at, _answers(execution, each, child)) for at in begun[:1]]
     return [forms for _, forms in sorted(found, key=itemgetter(0))]
 
