@@ -137,6 +137,7 @@ class Policies(Data, frozen=True, kw_only=True):
     injected_messages: whether a local thread also keeps what context providers add; None is read as `dropped`.
     limit_answer: what the answer is where a limit ends a workflow: a notice that says so, or what the manager answers then.
     failing_participant: whether a concurrent workflow fails with a participant of its own, or answers without it.
+    sequential_shares: what the next participant of a sequence hears: the conversation, or the last response alone.
     """
 
     store_conflict: Literal["raise", "ignore", "transform"] | None = None
@@ -148,6 +149,7 @@ class Policies(Data, frozen=True, kw_only=True):
     completion_signal: Literal["flag", "event_type", "return_value", "none"] | None = None
     limit_answer: Literal["notice", "manager"] | None = None
     failing_participant: Literal["fails", "left_out"] | None = None
+    sequential_shares: Literal["conversation", "last"] | None = None
 
 
 def plain(value: Any) -> Any:

@@ -25,7 +25,8 @@ SEED = 20_251
 POLICY_SETS: Sequence[str] = (
     "reference",
     "reference?store_conflict=ignore&unsupported_thread=at_run&trailing_result=trimmed&provider_copy=written"
-    "&injected_messages=stored&completion_signal=event_type&limit_answer=manager&failing_participant=left_out",
+    "&injected_messages=stored&completion_signal=event_type&limit_answer=manager&failing_participant=left_out"
+    "&sequential_shares=last",
     "reference?store_conflict=transform&store_conflict_hosted=ignore&provider_copy=written&completion_signal=return_value",
 )
 """The reference under sets of policies in which each value of each policy comes up."""

@@ -106,6 +106,7 @@ class Reference(Implementation[Runnable, Thread, Workflow]):
             "completion_signal": "flag",
             "limit_answer": "notice",
             "failing_participant": "fails",
+            "sequential_shares": "conversation",
         }
         self.policies = self.conduct = msgspec.convert({**declared, **policies}, Policies)
         self.caller = Caller()

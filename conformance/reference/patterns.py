@@ -15,16 +15,22 @@ from conformance.vocabulary import Pattern
 
 
 class Sequential(Workflow):
-    """One after another; each sees the conversation so far. The answer is the last participant's response."""
+    """One after another; each sees what `sequential_shares` says. The answer is the last participant's response."""
 
     async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:
         """The last participant's response, all of its messages and nothing else."""
-        conversation = list(messages)
+        conversation = messages
         response = Response()
         for name in self.spec.participants:
             response = await run.participant(name, conversation, shown=self.spec.intermediate_outputs)
-            conversation += response.messages
+            conversation = self.share(conversation, response)
         return response
+
+    def share(self, conversation: Sequence[Message], response: Response) -> Sequence[Message]:
+        """What the next one sees: the conversation so far, or the last response alone, unless that says nothing."""
+        if self.policies.sequential_shares == "last":
+            return response.messages if any(message.text or message.calls for message in response.messages) else conversation
+        return [*conversation, *response.messages]
 
     def streams(self, participant: str) -> bool:
         """The answering participant's chunks are the answer's."""

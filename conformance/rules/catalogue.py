@@ -237,7 +237,7 @@ SECTIONS: Mapping[Area, Mapping[str, tuple[Rule, ...]]] = {
             workflow_threads.participants_are_sent_new_messages_or_all,
             workflow_threads.an_abandoned_workflow_can_be_used_again,
         ),
-        "participation": (participation.everyone_who_is_due_is_asked,),
+        "participation": (participation.everyone_who_is_due_is_asked, participation.participants_hear_what_is_due),
         "as_agent_streamed": (as_agent_streamed.streaming_changes_no_message,),
         "coming_to_rest": (coming_to_rest.each_rest_is_said_once_and_truly, coming_to_rest.every_run_comes_back),
     },

@@ -120,6 +120,9 @@ POLICIES = Policies(
     # What an executor raises ends the run: `failed` is "workflow terminated with error" (`WorkflowEventType`); its siblings are
     # cancelled (`gather_cancelling_siblings_on_error`).
     failing_participant="fails",
+    # "Participants [...] run in order, sharing a conversation along the chain" (`SequentialBuilder`); `chain_only_agent_responses`,
+    # which chains responses alone, is off unless it is asked for.
+    sequential_shares="conversation",
 )
 
 CHOICES: Sequence[Choice] = (

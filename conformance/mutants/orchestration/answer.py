@@ -391,7 +391,7 @@ class AnswersUnsigned(Mutant):
 
     breaks = "ORC-11/no author"
     imitates = "a message that is made from a text alone"
-    expected = frozenset({"ORC-11"})
+    expected = frozenset({"ORC-11", "ORC-41"})
 
     class _Managed(Managed):
         def conclude(self, run: WorkflowRun, conversation: Sequence[Message]) -> Response:

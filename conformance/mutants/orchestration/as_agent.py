@@ -318,7 +318,7 @@ class AnswerStartsAnew(Mutant):
 
     breaks = "ORC-27/not executed"
     imitates = "https://github.com/microsoft/agent-framework/issues/2276"
-    expected = frozenset({"ORC-27", "ORC-30", "ORC-39"})
+    expected = frozenset({"ORC-27", "ORC-30", "ORC-39", "ORC-41"})
 
     class agent_wrapper(WorkflowAgent):
         """The faulty wrapper."""

@@ -244,7 +244,7 @@ class FailureEndsInSilence(Mutant):
 
     breaks = "ORC-50/empty-handed"
     imitates = "https://github.com/microsoft/autogen/issues/4904"
-    expected = frozenset({"ORC-01", "ORC-05", "ORC-43", "ORC-50"})
+    expected = frozenset({"ORC-01", "ORC-05", "ORC-41", "ORC-43", "ORC-50"})
 
     class _Custom(Custom):
         async def answer(self, run: WorkflowRun, messages: Sequence[Message]) -> Response | None:

@@ -102,7 +102,7 @@ def answer_of(execution: ExecutionView, run: RunView, workflow: WorkflowSpec) ->
         case "handoff":
             return []
         case "custom":
-            return [("assistant", text) for text in _completions(workflow)]
+            return [("assistant", text) for text in completions(workflow)]
 
 
 def answers(execution: ExecutionView, run: RunView, workflow: WorkflowSpec) -> list[list[Part]]:
@@ -124,7 +124,7 @@ def completing(workflow: WorkflowSpec) -> list[str]:
     return [name for name, spec in staged(workflow).items() for text in (spec.completes, spec.again) if text is not None]
 
 
-def _completions(workflow: WorkflowSpec) -> list[str]:
+def completions(workflow: WorkflowSpec) -> list[str]:
     """What the executors of a custom workflow complete the run with, in the order in which they do."""
     return [text for spec in staged(workflow).values() for text in (spec.completes, spec.again) if text is not None]
 

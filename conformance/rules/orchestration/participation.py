@@ -1,18 +1,22 @@
-"""Orchestration, participation: everyone who is due is asked (ORC-39)."""
+"""Orchestration, participation: everyone who is due is asked, and hears what there is to hear (ORC-39, ORC-41)."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from conformance.rules.condition import Condition, condition, selection
 from conformance.rules.execution_view import ExecutionView
 from conformance.rules.orchestration import failures, workflow_run
+from conformance.rules.orchestration.due import Texts, calls_before, calls_in, due, place_of, says_what_is_due, silent_before
 from conformance.rules.orchestration.expected import course_of, ended_by, spells
+from conformance.rules.orchestration.hearing import Hearing, heard, hearing, in_its_own_mouth, said_elsewhere
+from conformance.rules.orchestration.limits import limited
 from conformance.rules.orchestration.structure import MANAGED, children, inside
 from conformance.rules.orchestration.workflow_run import WorkflowRun
+from conformance.rules.parts import within
 from conformance.rules.rule import Finding, clause, finding, rule
 from conformance.rules.wording import quoted
 from conformance.scenario.scenario import agents_in
@@ -75,9 +79,9 @@ succeeded, faulty = of_the_run(workflow_run.succeeded), of_the_run(failures.faul
 
 
 @condition
-def shares_agents(execution: ExecutionView, casting: Casting) -> bool:
+def shares_agents(execution: ExecutionView, each: WorkflowRun) -> bool:
     """An agent takes part in the run in two places: nobody can tell in which it was asked."""
-    held = inside(execution.scenario, casting.each.spec.workflow)
+    held = inside(execution.scenario, each.spec.workflow)
     members = Counter(name for workflow in held for name in dict.fromkeys(workflow.participants))
     return max(members.values(), default=0) > 1
 
@@ -102,7 +106,45 @@ def child_that_may_fail(execution: ExecutionView, casting: Casting) -> bool:
     return child and execution.policies.failing_participant != "fails" and failures.faulty(execution, casting.each)
 
 
-UNSURE = (shares_agents, managers_share_a_script)
+def of_its_run(asked: Condition[WorkflowRun]) -> Condition[Hearing]:
+    """The same condition, asked of a request's run."""
+    return asked.of(lambda it: it.each)
+
+
+@condition
+def due_is_declared(execution: ExecutionView, it: Hearing) -> bool:
+    """It is said what the participant is due: by the pattern of its workflow, or by what is declared of it."""
+    where = place_of(execution.scenario, it.each.spec.workflow, it.agent)
+    return all(says_what_is_due(execution.policies, workflow) for workflow, _ in where)
+
+
+@condition
+def child_left_out(execution: ExecutionView, it: Hearing) -> bool:
+    """Something in the run fails, and a concurrent child may answer without it."""
+    nested = workflow_run.nests(execution, it.each)
+    return nested and execution.policies.failing_participant != "fails" and failures.faulty(execution, it.each)
+
+
+@condition
+def child_with_a_limit(execution: ExecutionView, it: Hearing) -> bool:
+    """A limit ends a child, or may: what it answers then is not said."""
+    return workflow_run.nests(execution, it.each) and limited(execution, it.each)
+
+
+@condition
+def child_picked_again(execution: ExecutionView, it: Hearing) -> bool:
+    """A manager picks a child several times: nobody can tell which of its answers is which."""
+    picks = Counter(it.each.spec.manager.picks)
+    return any(picks[name] > 1 for name in execution.scenario.workflows)
+
+
+@condition
+def silent_child(execution: ExecutionView, it: Hearing) -> bool:
+    """Nobody is asked in a child that may have answered before: nobody can tell when."""
+    return silent_before(execution, it.each, it.turn)
+
+
+UNSURE = (of_the_run(shares_agents), managers_share_a_script)
 """Where nobody can tell who was asked for whom."""
 
 
@@ -188,3 +230,84 @@ def everyone_who_is_due_is_asked(execution: ExecutionView, casting: Casting) -> 
     workflow is asked where its agents are.
     """
     yield _in_order(execution, casting)
+
+
+# --- what they hear ---
+
+
+@clause(
+    each=hearing,
+    when=[due_is_declared],
+    leaves_alone=[
+        of_its_run(shares_agents),
+        of_its_run(workflow_run.left_to_author),
+        child_left_out,
+        child_with_a_limit,
+        child_picked_again,
+        silent_child,
+    ],
+)
+def _all_that_is_due(execution: ExecutionView, it: Hearing) -> Iterator[Finding]:
+    """What is due is heard, all of it, once and in order; and the participant's own earlier calls."""
+    got, said = heard(execution, it), it.turn.said(before=it.call.at)
+    forms = [[*form, *said] for form in due(execution, it.each, it.turn)]
+    known = said_elsewhere(execution, it)
+    how = min((_how_heard_otherwise(got, form, known) for form in forms), key=bool)
+    lost = [id for id in calls_before(execution, it.each, it.turn) if not _calls(it)[id]]
+    yield finding(
+        not how and not lost,
+        it.call.at,
+        how or "calls",
+        expected=f"a request to {it.agent} with {quoted(forms[0])}, and with its earlier calls",
+        got=f"{quoted(got)}, without the calls {quoted(lost)}",
+        also=[it.turn.at],
+    )
+
+
+@rule(
+    "ORC-41",
+    needs=["workflows"],
+    each=hearing,
+    also=[_all_that_is_due],
+    aspects=["nothing", "own words", "calls", "missing", "not due", "twice", "order"],
+    edition=2,
+)
+def participants_hear_what_is_due(execution: ExecutionView, it: Hearing) -> Iterator[Finding]:
+    """What a participant is sent is the input and every earlier response that it is due, each once and in order.
+
+    Whatever role, name or frame they are given. Due is, in a group chat, every earlier response of the run; in a sequence these or
+    the last one alone, as declared; in a concurrent run none. A request is never empty, what others said never stands there as the
+    participant's own words, and each call that stands there has one result: its own ones of this turn all do.
+    """
+    nothing = not execution.spoken(it.call.request.messages, execution.scenario.agents[it.agent])
+    mistaken, wrong = in_its_own_mouth(execution, it), _unpaired(execution, it)
+    yield finding(
+        not nothing and not mistaken and not wrong,
+        it.call.at,
+        "nothing" if nothing else "own words" if mistaken else "calls",
+        expected="a request that holds something, what others said as theirs, and each call with one result",
+        got=f"to {it.agent}: {len(it.call.request.messages)} messages; as its own {quoted(mistaken)}; not in pairs {quoted(wrong)}",
+        also=[it.turn.at],
+    )
+
+
+def _how_heard_otherwise(got: Texts, form: Texts, known: Collection[str]) -> str:
+    """The aspect in which what is heard is not what is due; "" where it is. known: of other runs, which may be remembered."""
+    if Counter(form) - Counter(got):
+        return "missing"
+    if extra := [text for text in Counter(got) - Counter(form) if text not in known]:
+        return "twice" if set(extra) <= set(form) else "not due"
+    return "" if within([(text,) for text in form], [(text,) for text in got]) else "order"
+
+
+def _calls(it: Hearing) -> Counter[str]:
+    return Counter(call.id for message in it.messages for call in message.calls)
+
+
+def _unpaired(execution: ExecutionView, it: Hearing) -> list[str]:
+    """The calls of the run that do not stand once in a request, with one result: of the turn's own every one does."""
+    calls, results = _calls(it), Counter(result.id for message in it.messages for result in message.results)
+    own = Counter(calls_in(view for view in it.turn.calls if view.at < it.call.at))
+    # ids may come back in another run, which a participant may remember
+    once = [call.id for _, _, call in it.each.run.asked_for if execution.asked_for[call.id] == 1]
+    return [id for id in once if calls[id] != results[id] or not own[id] <= calls[id] <= 1]

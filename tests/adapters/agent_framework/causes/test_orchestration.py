@@ -678,6 +678,46 @@ async def test_there_a_participant_whose_service_has_the_conversation_is_sent_no
     assert last.asked == [(["user: one"], True, None), ([], True, "c-1")]
 
 
+async def test_who_is_picked_twice_in_a_row_is_sent_nothing_where_its_service_has_the_conversation():
+    service = Service(reply("1", id="c-1"), reply("2", id="c-1"))
+    a = agent(service, "a", default_options={"store": True})
+    await GroupChatBuilder(participants=[a, talks("b")], orchestrator_agent=picks("a", "a", None)).build().run("go")
+    assert service.asked == [(["user: go"], True, None), ([], True, "c-1")]
+
+
+async def approved(workflow: Workflow) -> None:
+    """Run a workflow, and grant what is asked for."""
+    (request,) = (await workflow.run("go")).get_request_info_events()
+    await workflow.run(responses={request.request_id: request.data.to_function_approval_response(True)})
+
+
+async def test_after_an_approval_the_next_one_in_a_sequence_hears_a_result_without_its_call_and_no_input():
+    service = Service()
+    a = talks("a", reply("", "pay"), "1", tools=[pay])
+    await approved(SequentialBuilder(participants=[a, agent(service, "b")]).build())
+    assert service.asked[0].messages == ["tool: = paid", "assistant: 1"]
+
+
+async def test_after_an_approval_the_others_in_a_magentic_run_hear_a_result_without_its_call():
+    service = Service()
+    a = talks("a", reply("", "pay"), reply("", "pay"), "1", tools=[pay])
+    workflow = MagenticBuilder(participants=[a, agent(service, "b")], manager=Manager("a", "b")).build()
+    (first,) = (await workflow.run("go")).get_request_info_events()
+    again = await workflow.run(responses={first.request_id: first.data.to_function_approval_response(True)})
+    (second,) = again.get_request_info_events()
+    await workflow.run(responses={second.request_id: second.data.to_function_approval_response(True)})
+    heard = service.asked[0].messages
+    assert "tool: = paid" in heard
+    assert "assistant: pay()" not in heard
+
+
+async def test_what_is_said_beside_a_call_that_waits_for_approval_reaches_nobody_in_a_group_chat():
+    service = Service()
+    a = talks("a", reply("may I?", "pay"), "1", tools=[pay])
+    await approved(GroupChatBuilder(participants=[a, agent(service, "b")], orchestrator_agent=picks("a", "b", None)).build())
+    assert service.asked[0].messages == ["user: go", "assistant: 1"]
+
+
 async def test_whoever_takes_over_in_a_handoff_is_not_sent_the_tool_traffic_of_others():
     other = Service("2")
     a = per_call(Service(reply("wait", "weather"), reply("", "handoff_to_b 1")), "a", tools=[weather])
