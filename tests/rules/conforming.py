@@ -250,11 +250,12 @@ def shows_what_is_said_beside_a_request() -> Written:
     pays = AgentSpec(tools={"pay": ToolSpec(approval=True)})
     later = runs("two", as_agent=True, thread="t")
     scenario = flow(runs=(runs("one", as_agent=True, thread="t"), later, Respond()), agents={"a": pays})
-    written = Written(scenario).run().spoke("a", "A", "one").spoke("b", "B", "one", "=A").returned(by("b", "B"), author="w")
-    asks, paid = calls("c1", pay={}, text="may I?"), results(c1="paid")
+    written = Written(scenario).run().spoke("a", "A", "one").spoke("b", "B", "one", by("a", "A"))
+    written.returned(by("b", "B"), author="w")
+    asks, paid = calls("c1", pay={}, text="may I?", author="a"), results(c1="paid")
     written.run().spoke("a", asks, "one", "=B", "two").pending(tool="pay", id="r", executor="a").returned("may I?", author="w")
     written.answered(1).tool("c1", "pay", "paid").spoke("a", "C", "one", "=B", "two", asks, paid)
-    return written.spoke("b", "D", "one", "=B", "two", asks, paid, "=C").returned(by("b", "D"), author="w")
+    return written.spoke("b", "D", "one", "=B", "two", asks, paid, by("a", "C")).returned(by("b", "D"), author="w")
 
 
 def waits_for_others_before_it_fails() -> Written:
@@ -313,6 +314,23 @@ def speaks_twice_for_a_sequence_that_is_picked() -> Written:
     """The same where a manager picks both."""
     picked = (runs(manager=ManagerSpec(picks=("a", "x"))),)
     return _says(flow("group_chat", "a", "x", others=_sequence("a", "b"), runs=picked), "a", "a", "b").completed(ANSWER).idle()
+
+
+def hears_itself_in_a_sequence_in_a_sequence() -> Written:
+    """Who takes part by itself and in a child hears there what it said: which place a request is for is open (ORC-41)."""
+    scenario = flow("sequential", "a", "x", others=_sequence("a", "b"))
+    written = Written(scenario, completion_signal="flag", sequential_shares="conversation").run().spoke("a", "A", "go")
+    written.spoke("a", "A2", "go", by("a", "A")).spoke("b", "B", "go", by("a", "A"), by("a", "A2"))
+    return written.completed(by("b", "B")).idle()
+
+
+def hears_the_last_of_two_answers() -> Written:
+    """Of an author-written child that completes twice the last answer may count, and be all that is heard of it (ORC-41)."""
+    stages, twice = (("b",), ("w",)), ExecutorSpec(completes="X", again="Y")
+    child = {"x": WorkflowSpec(pattern="custom", participants=("b",), stages=stages, executors={"w": twice})}
+    written = Written(flow("sequential", "x", "c", others=child), completion_signal="flag", sequential_shares="conversation").run()
+    written.spoke("b", "B", "go").warned("workflow 'x' is completed several times in one run, by its executor w")
+    return written.spoke("c", "C", "go", by("x", "Y")).completed(by("c", "C")).idle()
 
 
 def leaves_the_second_manager_without_a_pick() -> Written:
@@ -418,6 +436,8 @@ NOT_HERE: dict[Callable[[], Written], tuple[Place, ...]] = {
     speaks_twice_for_a_sequence_in_a_sequence: (("ORC-39", 0, "shares agents"),),
     speaks_twice_for_a_sequence_beside_it: (("ORC-39", 1, "shares agents"),),
     speaks_twice_for_a_sequence_that_is_picked: (("ORC-39", 2, "shares agents"),),
+    hears_itself_in_a_sequence_in_a_sequence: (("ORC-41", 1, "shares agents"),),
+    hears_the_last_of_two_answers: (("ORC-41", 1, "left to author"),),
     leaves_the_second_manager_without_a_pick: (
         ("ORC-39", 0, "managers share a script"),
         ("ORC-39", 2, "managers share a script"),

@@ -82,7 +82,7 @@ class OthersHideTheFailure(Mutant):
 
     breaks = "ORC-33/not raised"
     imitates = "https://github.com/2389-research/tracker/issues/313"
-    expected = frozenset({"ORC-05", "ORC-33", "ORC-39", "ORC-43"})
+    expected = frozenset({"ORC-05", "ORC-33", "ORC-39", "ORC-41", "ORC-43"})
 
     class _Concurrent(Concurrent):
         def tolerate(self, participant: str, error: Exception) -> None:
@@ -177,7 +177,7 @@ class LatestInputForAll(Mutant):
 
     breaks = "ORC-34/request"
     imitates = "https://github.com/microsoft/agent-framework/issues/784"
-    expected = frozenset({"ORC-34"})
+    expected = frozenset({"ORC-34", "ORC-41"})
 
     class _Workflow(Workflow):
         class run_type(WorkflowRun):

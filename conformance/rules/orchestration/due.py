@@ -102,7 +102,7 @@ def _shared(policies: Policies, workflow: WorkflowSpec, given: list[Texts], earl
     if workflow.pattern == "concurrent" or not earlier:
         return given
     if workflow.pattern == "sequential" and policies.sequential_shares == "last":
-        return [*(said for said in earlier[-1] if said), *_joined([given, earlier[-1]])]
+        return [*earlier[-1], *_joined([given, earlier[-1]])]
     return _joined([given, *earlier])
 
 
