@@ -351,7 +351,21 @@ class LocalHistorySentTwice(Mutant):
     breaks = "THR-05/repeated"
     imitates = "https://github.com/microsoft/agent-framework/issues/7930"
     expected = frozenset(
-        {"THR-05", "THR-10", "THR-33", "THR-34", "PER-06", "PER-16", "PER-17", "PER-30", "PER-31", "PER-43", "PER-46", "ORC-35"}
+        {
+            "THR-05",
+            "THR-10",
+            "THR-33",
+            "THR-34",
+            "PER-06",
+            "PER-16",
+            "PER-17",
+            "PER-30",
+            "PER-31",
+            "PER-43",
+            "PER-46",
+            "ORC-35",
+            "ORC-41",
+        }
     )
 
     class _Agent(Agent):
@@ -375,7 +389,7 @@ class ToolMessagesForgotten(Mutant):
 
     breaks = "THR-10/missing"
     imitates = "https://github.com/CopilotKit/CopilotKit/issues/3884"
-    expected = frozenset({"THR-05", "THR-10", "THR-33", "THR-34", "PER-16", "PER-31", "PER-46"})
+    expected = frozenset({"THR-05", "THR-10", "THR-33", "THR-34", "PER-16", "PER-31", "PER-46", "ORC-37", "ORC-41"})
 
     class _Home(HistoryHome):
         @where(lambda home, given: given["place"] is None and _has_tool_messages(home.setting, given["thread"]))

@@ -523,7 +523,9 @@ class StreamedToolMessagesForgotten(Mutant):
 
     breaks = "THR-27/other thread"
     imitates = "https://github.com/openai/openai-agents-python/pull/2433"
-    expected = frozenset({"THR-05", "THR-09", "THR-10", "THR-27", "THR-33", "THR-35", "PER-16", "PER-31", "PER-46", "PER-62"})
+    expected = frozenset(
+        {"THR-05", "THR-09", "THR-10", "THR-27", "THR-33", "THR-35", "PER-16", "PER-31", "PER-46", "PER-62", "ORC-37", "ORC-41"}
+    )
 
     class _Home(HistoryHome):
         @where(lambda home, given: home.setting.spec.history == "default" and any(each.calls for each in given["outcome"].produced))
