@@ -185,7 +185,7 @@ class HandoffWithoutResult(Mutant):
 
     breaks = "ORC-36/own handoff"
     imitates = "https://github.com/openai/openai-agents-js/issues/42"
-    expected = frozenset({"ORC-36", "ORC-37", "ORC-41", "PER-54"})
+    expected = frozenset({"PER-54", "ORC-36", "ORC-37", "ORC-41"})
 
     class _Handoff(Handoff):
         class run_type(WorkflowRun):
@@ -203,7 +203,7 @@ class HandoffResultTwice(Mutant):
 
     breaks = "ORC-36/own handoff"
     imitates = "https://github.com/microsoft/agent-framework/issues/2711"
-    expected = frozenset({"ORC-36", "ORC-41", "PER-54"})
+    expected = frozenset({"PER-54", "ORC-36", "ORC-41"})
 
     class _Handoff(Handoff):
         class run_type(WorkflowRun):

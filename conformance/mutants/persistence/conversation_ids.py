@@ -81,7 +81,7 @@ class ApprovedCallSentAgainOnHostedThreads(Mutant):
 
     breaks = "PER-31/sent again"
     imitates = "https://github.com/vercel/ai/pull/13383"
-    expected = frozenset({"PER-17", "PER-30", "PER-31", "THR-06", "THR-10"})
+    expected = frozenset({"THR-06", "THR-10", "PER-17", "PER-30", "PER-31"})
 
     class _Agent(ResumingAgent):
         def resumed(self, thread: Thread, decided: Message, waited: Sequence[Call]) -> Sequence[Message]:
@@ -97,7 +97,7 @@ class RejectedCallRun(Mutant):
 
     breaks = "PER-31/rejected call run"
     imitates = "https://github.com/microsoft/agent-framework/pull/8403"
-    expected = frozenset({"ORC-27", "ORC-30", "PER-31", "PER-47"})
+    expected = frozenset({"PER-31", "PER-47", "ORC-27", "ORC-30"})
 
     class _Approvals(Approvals):
         def decide(self, thread: Thread, answers: Sequence[Answer]) -> bool:
@@ -149,7 +149,7 @@ class SentinelSent(Mutant):
 
     breaks = "PER-26/within a run"
     imitates = "a marker for the loop that nobody strips on the way out"
-    expected = frozenset({"PER-06", "PER-17", "PER-26", "PER-54", "THR-05"})
+    expected = frozenset({"THR-05", "PER-06", "PER-17", "PER-26", "PER-54"})
 
     class _Decorator(PersistingClient):
         def outgoing_id(self, id: str | None) -> str | None:
@@ -164,7 +164,7 @@ class SentinelKeptOnTheThread(Mutant):
 
     breaks = "PER-27/shown"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
-    expected = frozenset({"PER-16", "PER-27", "PER-32", "THR-18", "THR-19", "THR-22", "THR-35"})
+    expected = frozenset({"THR-18", "THR-19", "THR-22", "THR-35", "PER-16", "PER-27", "PER-32"})
 
     class _Home(HistoryHome):
         @where(lambda _, given: given["id"] == SENTINEL)
@@ -189,7 +189,7 @@ class SentinelMakesHosted(Mutant):
 
     breaks = "PER-27/shown"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
-    expected = frozenset({"PER-06", "PER-08", "PER-17", "PER-26", "PER-27", "PER-41", "THR-05"})
+    expected = frozenset({"THR-05", "PER-06", "PER-08", "PER-17", "PER-26", "PER-27", "PER-41"})
 
     class _Home(HistoryHome):
         @where(lambda home, given: home.setting.spec.history == "provider" and PER_CALL(home, given))
@@ -207,7 +207,7 @@ class SentinelSerialized(Mutant):
 
     breaks = "PER-27/restored"
     imitates = "https://github.com/microsoft/agent-framework-durable-extension/pull/95"
-    expected = frozenset({"PER-08", "PER-26", "PER-27", "PER-31", "THR-05", "THR-19", "THR-22", "THR-33"})
+    expected = frozenset({"THR-05", "THR-19", "THR-22", "THR-33", "PER-08", "PER-26", "PER-27", "PER-31"})
 
     class _Threads(Threads):
         def serialize(self, thread: Thread) -> Any:
@@ -294,7 +294,7 @@ class HistoryPrependedBesideAnId(Copying, Mutant):
 
     breaks = "PER-30/history prepended"
     imitates = "https://github.com/microsoft/agent-framework/pull/7525"
-    expected = frozenset({"PER-30", "PER-34", "PER-35", "THR-06", "THR-10"})
+    expected = frozenset({"THR-06", "THR-10", "PER-30", "PER-34", "PER-35"})
 
     class _Agent(Agent):
         @where(lambda agent, given: given["thread"].kind == "hosted" and ORDINARY(agent, given))
@@ -312,7 +312,7 @@ class LoopSendsEverythingBesideAnId(Mutant):
 
     breaks = "PER-30/repeated"
     imitates = "https://github.com/vercel/ai/pull/15492"
-    expected = frozenset({"PER-16", "PER-17", "PER-30", "PER-34", "PER-46", "PER-54", "THR-06", "THR-10"})
+    expected = frozenset({"THR-06", "THR-10", "PER-16", "PER-17", "PER-30", "PER-34", "PER-46", "PER-54"})
 
     class _Loop(Loop):
         @pure

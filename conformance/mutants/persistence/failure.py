@@ -60,7 +60,7 @@ class FailedInputStoredWithTheNextRun(Mutant):
 
     breaks = "PER-22/failed run"
     imitates = "https://github.com/google/adk-python/issues/4506"
-    expected = frozenset({"PER-01", "PER-22", "THR-05"})
+    expected = frozenset({"THR-05", "PER-01", "PER-22"})
 
     parts = replace(behind(MakingUp, replace(FAILING, cells=("M1",))), end=NotesFailures)
 
@@ -80,7 +80,7 @@ class FailedInputSentWithTheNextRun(Mutant):
 
     breaks = "PER-22/failed run"
     imitates = "a queue of messages that only success empties"
-    expected = frozenset({"PER-08", "PER-09", "PER-17", "PER-19", "PER-22", "THR-05", "THR-10"})
+    expected = frozenset({"THR-05", "THR-10", "PER-08", "PER-09", "PER-17", "PER-19", "PER-22"})
 
     class _End(RunEnd):
         @where(_failing_call)
@@ -114,7 +114,7 @@ class FailedToolLeavesItsCallOpen(Mutant):
     breaks = "PER-23/missing result"
     imitates = "https://github.com/agentscope-ai/agentscope/pull/1911"
     expected = frozenset(
-        {"PER-01", "PER-03", "PER-06", "PER-13", "PER-23", "PER-48", "PER-52", "PER-62", "THR-05", "THR-18", "THR-35"}
+        {"THR-05", "THR-18", "THR-35", "PER-01", "PER-03", "PER-06", "PER-13", "PER-23", "PER-48", "PER-52", "PER-62"}
     )
 
     class _Agent(Agent):
@@ -201,7 +201,7 @@ class ServiceErrorReplaced(Mutant):
 
     breaks = "PER-19/wrong kind of error"
     imitates = "a catch-all around the loop"
-    expected = frozenset({"PER-19", "THR-42"})
+    expected = frozenset({"THR-42", "PER-19"})
 
     class _End(RunEnd):
         @where(lambda _, given: isinstance(given["error"], ServiceError))
@@ -219,7 +219,7 @@ class InputOfAFailedRunStored(Mutant):
 
     breaks = "PER-20/appended afterwards"
     imitates = "https://github.com/JeffOtano/roni/pull/158"
-    expected = frozenset({"PER-20", "PER-21", "PER-36", "PER-62", "THR-05", "THR-28", "THR-33", "THR-35"})
+    expected = frozenset({"THR-05", "THR-28", "THR-33", "THR-35", "PER-20", "PER-21", "PER-36", "PER-62"})
 
     class _End(RunEnd):
         @where(_failed_at_the_end)
@@ -236,7 +236,7 @@ class FailedRunStoredUpToItsFailure(Mutant):
 
     breaks = "PER-20/appended afterwards"
     imitates = "https://github.com/JetBrains/koog/issues/1939"
-    expected = frozenset({"PER-20", "PER-21", "THR-05", "THR-28"})
+    expected = frozenset({"THR-05", "THR-28", "PER-20", "PER-21"})
 
     class _Loop(Loop):
         @aside
@@ -492,7 +492,7 @@ class FailureToldTwice(Mutant):
 
     breaks = "PER-21/told again"
     imitates = "one handler around the loop and one around the run"
-    expected = frozenset({"PER-21", "THR-31"})
+    expected = frozenset({"THR-31", "PER-21"})
 
     class _End(RunEnd):
         @where(lambda end, _: bool(end.setting.contexts))
@@ -509,7 +509,7 @@ class FailureUntold(Mutant):
 
     breaks = "PER-21/not told"
     imitates = "https://github.com/openai/openai-agents-js/issues/371"
-    expected = frozenset({"PER-21", "THR-31"})
+    expected = frozenset({"THR-31", "PER-21"})
 
     class _End(RunEnd):
         @where(lambda end, _: bool(end.setting.contexts))
@@ -524,7 +524,7 @@ class FailureToldAsSuccess(Mutant):
 
     breaks = "PER-21/not told"
     imitates = "a notification in a block that always runs"
-    expected = frozenset({"PER-21", "THR-31"})
+    expected = frozenset({"THR-31", "PER-21"})
 
     class _End(RunEnd):
         @where(lambda end, _: bool(end.setting.contexts))
@@ -540,7 +540,7 @@ class FailureToldWithoutInput(Mutant):
 
     breaks = "PER-21/other messages"
     imitates = "an error path that was given the error alone"
-    expected = frozenset({"PER-21", "THR-31"})
+    expected = frozenset({"THR-31", "PER-21"})
 
     class _End(RunEnd):
         @where(lambda end, _: bool(end.setting.contexts))
@@ -556,7 +556,7 @@ class NothingKeptOfAFailedRun(Mutant):
 
     breaks = "PER-19/missing"
     imitates = "https://github.com/microsoft/agent-framework/issues/2889"
-    expected = frozenset({"PER-02", "PER-08", "PER-17", "PER-19", "PER-21", "PER-25", "PER-35", "THR-05"})
+    expected = frozenset({"THR-05", "PER-02", "PER-08", "PER-17", "PER-19", "PER-21", "PER-25", "PER-35"})
 
     class _Front(Front):
         """The collecting store."""

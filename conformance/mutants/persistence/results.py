@@ -165,7 +165,7 @@ class RestoredInAnotherOrder(Mutant):
 
     breaks = "PER-50/kept in two orders"
     imitates = "https://github.com/AAswordman/Operit/issues/1159"
-    expected = frozenset({"PER-50", "PER-51", "THR-22"})
+    expected = frozenset({"THR-22", "PER-50", "PER-51"})
 
     class _Form(ThreadForm):
         """Reads otherwise than it writes."""

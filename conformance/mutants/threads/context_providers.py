@@ -111,7 +111,7 @@ class FailureNotTold(Mutant):
 
     breaks = "THR-31/not told"
     imitates = "https://github.com/google/adk-python/pull/4974"
-    expected = frozenset({"PER-21", "THR-31"})
+    expected = frozenset({"THR-31", "PER-21"})
 
     class _End(RunEnd):
         @where(lambda end, _: bool(end.setting.contexts))
@@ -126,7 +126,7 @@ class WholeHistoryTold(Mutant):
 
     breaks = "THR-31/wrong messages"
     imitates = "a hook that is handed the session instead of the turn"
-    expected = frozenset({"PER-12", "THR-31"})
+    expected = frozenset({"THR-31", "PER-12"})
 
     class _End(RunEnd):
         @where(lambda end, _: bool(end.setting.contexts))
@@ -213,7 +213,7 @@ class InjectedMessagesNotSent(Mutant):
 
     breaks = "THR-32/not sent"
     imitates = "a result that is awaited and dropped"
-    expected = frozenset({"PER-45", "THR-32"})
+    expected = frozenset({"THR-32", "PER-45"})
 
     class _Listeners(Listeners):
         @where(lambda listeners, _: _adds(listeners.setting))
