@@ -230,6 +230,14 @@ def test_an_intermediate_that_was_returned_with_a_request_is_not_returned_again(
     assert returned(trace) == [["A"], ["", "", "B"]]
 
 
+def test_a_sequence_may_share_the_last_response_alone_unless_that_says_nothing() -> None:
+    three = WorkflowSpec(pattern="sequential", participants=("a", "b", "c"))
+    trace = played({"w": three}, go(replies={"a": said("A"), "b": said("B")}), sequential_shares="last")
+    assert [sent(trace, name) for name in "abc"] == [[["go"]], [["A"]], [["B"]]]
+    silent = played({"w": three}, go(replies={"a": said("A"), "b": said("")}), sequential_shares="last")
+    assert sent(silent, "c") == [["A"]]
+
+
 # children
 
 

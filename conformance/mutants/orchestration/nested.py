@@ -265,7 +265,7 @@ class ChildStartsTheNextTwice(Mutant):
 
     breaks = "ORC-31/several completions"
     imitates = "a child's completion that is delivered as its output and as its message"
-    expected = frozenset({"ORC-09", "ORC-13", "ORC-19", "ORC-23", "ORC-25", "ORC-31", "ORC-39", "ORC-41"})
+    expected = frozenset({"ORC-09", "ORC-13", "ORC-19", "ORC-23", "ORC-25", "ORC-29", "ORC-31", "ORC-39", "ORC-41"})
 
     class _Sequential(Sequential):
         class run_type(WorkflowRun):
