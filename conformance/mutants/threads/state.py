@@ -545,7 +545,7 @@ class StreamIgnoresTheThread(Mutant):
 
     breaks = "THR-27/other requests"
     imitates = "https://github.com/microsoft/agent-framework/issues/3848"
-    expected = frozenset({"THR-05", "THR-10", "THR-27", "THR-33", "THR-34", "THR-35", "PER-31"})
+    expected = frozenset({"THR-05", "THR-10", "THR-27", "THR-33", "THR-34", "THR-35", "PER-16", "PER-31"})
 
     class _Agent(Agent):
         @where(lambda _, given: given["stream"] and given["thread"].kind == "local" and given["thread"].messages)
