@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Iterable
 from itertools import count
 from typing import Any, NamedTuple
 
+import pytest
 from agent_framework import (
     Agent,
     BaseChatClient,
@@ -177,6 +178,12 @@ def agent(service: BaseChatClient[Any], name: str = "a", **options: Any) -> Agen
 def per_call(service: BaseChatClient[Any], name: str = "a", **options: Any) -> Agent[Any]:
     """An agent whose history is persisted with every service call."""
     return agent(service, name, require_per_service_call_history_persistence=True, **options)
+
+
+def warned(caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder) -> list[str]:
+    """What somebody was warned of in a test: by the log, then as warnings."""
+    logged = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    return [*logged, *(str(warning.message) for warning in recwarn)]
 
 
 def approvals(response) -> list[Message]:

@@ -14,7 +14,7 @@ from agent_framework import (
     TruncationStrategy,
 )
 from agent_framework.exceptions import AgentInvalidRequestException
-from agent_framework_alone import Keeping, Service, Waits, agent, approvals, pay, per_call, reply, said, weather
+from agent_framework_alone import Keeping, Service, Waits, agent, approvals, pay, per_call, reply, said, warned, weather
 
 STORE, LOCAL = {"store": True}, {"store": False}
 
@@ -376,7 +376,7 @@ async def test_nobody_is_told_where_a_reply_has_no_id_although_the_service_is_to
     session = a.create_session()
     for _ in replies:
         await a.run("one", session=session, options=STORE)
-    assert ([record for record in caplog.records if record.levelname == "WARNING"], list(recwarn)) == ([], [])
+    assert warned(caplog, recwarn) == []
 
 
 async def test_nobody_is_told_where_the_option_conversation_id_wins(caplog, recwarn):
@@ -384,7 +384,7 @@ async def test_nobody_is_told_where_the_option_conversation_id_wins(caplog, recw
     session = a.create_session()
     await a.run("one", session=session, options=STORE)
     await a.run("two", session=session, options={"store": True, "conversation_id": "other-1"})
-    assert ([record for record in caplog.records if record.levelname == "WARNING"], list(recwarn)) == ([], [])
+    assert warned(caplog, recwarn) == []
 
 
 async def test_per_service_call_a_client_that_stores_by_default_is_not_sent_the_history_of_a_local_session():

@@ -9,7 +9,7 @@ pytest.importorskip("agent_framework.openai", reason="the extra 'agent-framework
 
 from agent_framework import AgentSession, ContextProvider, FunctionTool, Message, MiddlewareTermination, function_middleware, tool
 from agent_framework.exceptions import AgentInvalidRequestException, ChatClientException
-from agent_framework_alone import Kept, agent, approvals, pay, per_call, said, weather
+from agent_framework_alone import Kept, agent, approvals, pay, per_call, said, warned, weather
 from agent_framework_wire import Wire, calls, says
 
 LOCAL, STORE = {"store": False}, {"store": True}
@@ -134,8 +134,7 @@ async def test_a_stack_without_chat_middleware_persists_nothing_per_service_call
     history = Kept()
     a = per_call(Wire().client(middled=False), context_providers=[history])
     await a.run("one", session=a.create_session(), options=LOCAL)
-    assert (history.loads, history.appends, list(recwarn)) == (0, [], [])
-    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+    assert (history.loads, history.appends, warned(caplog, recwarn)) == (0, [], [])
 
 
 @function_middleware
@@ -356,21 +355,16 @@ async def test_a_run_that_fails_after_its_first_reply_leaves_a_local_session_hos
     assert session.service_session_id == "resp_2"
 
 
-async def test_a_call_of_the_local_history_is_sent_where_the_option_store_makes_the_session_hosted():
+@pytest.mark.parametrize(
+    ("options", "call", "named"),
+    [(STORE, ["assistant: weather()"], None), ({**STORE, "conversation_id": "resp_other"}, [], "resp_other")],
+    ids=["sent with the option store", "left out with a conversation id"],
+)
+async def test_a_call_of_the_local_history_is_left_out_only_where_a_conversation_id_makes_the_session_hosted(options, call, named):
     wire = Wire([calls("weather")])
     a = agent(wire.client(), tools=[weather])
     session = a.create_session()
     await a.run("one", session=session, options=LOCAL)
-    await a.run("two", session=session, options=STORE)
-    assert wire.asked[2] == (["user: one", "assistant: weather()", "tool: = sunny", "assistant: done", "user: two"], True, None)
-    assert session.service_session_id == "resp_3"
-
-
-async def test_a_call_of_the_local_history_is_left_out_where_the_session_becomes_hosted_by_a_conversation_id():
-    wire = Wire([calls("weather")])
-    a = agent(wire.client(), tools=[weather])
-    session = a.create_session()
-    await a.run("one", session=session, options=LOCAL)
-    await a.run("two", session=session, options={"store": True, "conversation_id": "resp_other"})
-    assert wire.asked[2] == (["user: one", "tool: = sunny", "assistant: done", "user: two"], True, "resp_other")
+    await a.run("two", session=session, options=options)
+    assert wire.asked[2] == (["user: one", *call, "tool: = sunny", "assistant: done", "user: two"], True, named)
     assert session.service_session_id == "resp_3"
